@@ -1,0 +1,73 @@
+import type { Clock } from './clock.ts'
+import type { Logger } from './logger.ts'
+import type { Device, Peer, ResolvedUrl } from './peer.ts'
+import type { ByteSocket } from './socket.ts'
+
+/** What a strategy can do. Frozen. */
+export interface TransportCapabilities {
+  /** Has a passive side: `listen` exists. */
+  readonly listens: boolean
+  /** Bytes pass through a third party. */
+  readonly relayed: boolean
+}
+
+/** The remote end of an attempt: one sighting of the wanted device, resolved. */
+export interface ConnectTarget {
+  readonly device: Device
+  readonly peer: Peer
+  readonly resolved: ResolvedUrl
+}
+
+export type Assessment =
+  | { readonly usable: true, /** Lower starts earlier; 0 is the best. */ readonly rank: number }
+  | { readonly usable: false, readonly reason: string }
+
+export interface AttemptOptions {
+  readonly signal: AbortSignal
+  /** Called when the attempt enters a phase or tries an address; feeds the connection report. */
+  readonly progress: (phase: string, address?: string) => void
+}
+
+/** What a strategy is given at composition. */
+export interface TransportContext {
+  readonly localPeerId: string
+  readonly logger: Logger
+  readonly clock: Clock
+}
+
+/** One way of getting a byte stream to a device: direct, reverse, hole punch, relay. */
+export interface TransportStrategy {
+  readonly name: string
+  readonly capabilities: Readonly<TransportCapabilities>
+  /** Pure and quick: whether the target can be tried at all, and how early. */
+  assess(target: ConnectTarget): Assessment
+  /** Resolves with an open, unauthenticated stream; rejects within a bound, or with the signal's reason. No stream leaks on either. */
+  attempt(target: ConnectTarget, options: AttemptOptions): Promise<ByteSocket>
+  /** Accepts connections of peers until the listener is closed. */
+  listen?(options: ListenOptions): Promise<TransportListener>
+  shutdown(): Promise<void>
+}
+
+export interface ListenOptions {
+  /** A peer connected; the callee owns the stream. */
+  readonly onConnection: (socket: ByteSocket, remote: string) => void
+}
+
+export interface TransportListener {
+  /** TCP port, where there is one. */
+  readonly port: number | undefined
+  /** `host:port` pairs peers may try. */
+  readonly addresses: readonly string[]
+  /** Stops accepting; accepted streams live on. Idempotent. */
+  close(): Promise<void>
+}
+
+export interface TransportFactory {
+  readonly name: string
+  readonly contractVersion: number
+  readonly capabilities: Readonly<TransportCapabilities>
+  create(context: TransportContext): TransportStrategy
+}
+
+/** Version of the transport contract in this file. */
+export const TRANSPORT_CONTRACT_VERSION = 1

@@ -1,0 +1,143 @@
+/**
+ * What a replicator needs of a collection, beyond what applications use. Exported as `@kithmesh/database/replication`.
+ * Everything is synchronous and transactional, in batches, because a transaction per document would rule the speed.
+ */
+export interface ReplicationStore {
+  /** Stable private identity of this database instance; a copy gets a new one (cbmobile.md §4). */
+  readonly privateUuid: string
+  readonly publicUuid: string
+  collection(scope: string, name: string): ReplicationCollection | undefined
+  readonly blobs: BlobAccess
+  /** Checkpoints that remote clients keep with us; opaque bytes with a check-and-set revision (cbmobile.md §4). */
+  getPeerCheckpoint(client: string): { readonly rev: string, readonly body: Uint8Array } | undefined
+  /** Returns the new revision, or undefined when `rev` is not the stored one (both empty: create). */
+  setPeerCheckpoint(client: string, rev: string, body: Uint8Array): string | undefined
+  /** Our own checkpoints, by checkpoint id. */
+  getLocalCheckpoint(id: string): Uint8Array | undefined
+  setLocalCheckpoint(id: string, body: Uint8Array | undefined): void
+}
+
+export interface ChangeEntry {
+  readonly sequence: number
+  readonly id: string
+  readonly revId: string
+  readonly deleted: boolean
+  readonly conflicted: boolean
+  readonly bodySize: number
+}
+
+export interface RevisionForPush {
+  readonly id: string
+  readonly revId: string
+  readonly sequence: number
+  readonly deleted: boolean
+  /** JSON bytes as stored; `{}` for an empty tombstone. */
+  readonly body: Uint8Array
+  /** Ancestors, newest first, without `revId` itself. */
+  readonly history: readonly string[]
+  /** The body mentions at least one blob. */
+  readonly hasBlobs: boolean
+}
+
+export interface IncomingRevision {
+  readonly id: string
+  readonly revId: string
+  readonly deleted: boolean
+  /** Ancestors, newest first, without `revId`. May stop early or name unknown ones. */
+  readonly history: readonly string[]
+  /** JSON object, validated by `checkBody`, without reserved top-level keys. */
+  readonly body: Uint8Array
+  readonly hasBlobs: boolean
+  /**
+   * `refuse`: a revision that would branch is answered with `conflict` and not stored (passive peers).
+   * `branch`: it is stored as a conflict for the resolver (active peers).
+   */
+  readonly onConflict: 'refuse' | 'branch'
+  /** Bookkeeping: this revision is now known to be the current one at that remote (see `remoteAncestor`). */
+  readonly remote?: number
+}
+
+/** Per revision, in the order given. */
+export type InsertOutcome =
+  | { readonly status: 'stored', readonly sequence: number }
+  | { readonly status: 'conflicted', readonly sequence: number }
+  /** Already there, or an ancestor of what is there. */
+  | { readonly status: 'known' }
+  /** Refused, with the local current revision. */
+  | { readonly status: 'conflict', readonly revId: string }
+  | { readonly status: 'failed', readonly error: Error }
+
+export interface ReplicationCollection {
+  readonly scope: string
+  readonly name: string
+  readonly lastSequence: number
+  /** Ascending by sequence, at most `limit`. */
+  changesSince(since: number, limit: number): ChangeEntry[]
+  /** The current change of one document. */
+  change(id: string): ChangeEntry | undefined
+  /** Called (coalesced, in a later tick) after local or foreign-process commits; the returned function ends it. */
+  onChanged(listener: () => void): () => void
+  /**
+   * The named revision, or the current one when `revId` is undefined. Undefined when it is gone (superseded and pruned, or purged).
+   */
+  revision(id: string, revId?: string): RevisionForPush | undefined
+  /**
+   * For an incoming `changes` list (cbmobile.md §6), per entry: `known` when the revision or a descendant is here,
+   * otherwise the ancestors the peer may build on, newest first, at most ten.
+   */
+  findMissing(entries: readonly { readonly id: string, readonly revId: string }[]): (readonly string[] | 'known')[]
+  /** For an incoming `proposeChanges` list (cbmobile.md §7): 0, 304, or 409 with our current revision. */
+  checkProposals(entries: readonly { readonly id: string, readonly revId: string, readonly parentRevId: string }[]): (0 | 304 | { readonly status: 409, readonly rev: string })[]
+  /** Inserts foreign revisions in one transaction. One bad revision fails alone. Blobs must already be stored. */
+  insertRevisions(revisions: readonly IncomingRevision[]): InsertOutcome[]
+  /** Documents in conflict, for the resolver. */
+  conflicts(limit: number, afterId?: string): ConflictedDocument[]
+  conflict(id: string): ConflictedDocument | undefined
+  /**
+   * Ends a conflict between the local branch and one remote leaf, as cbmobile.md §11 recommends for trees: a merged or local
+   * body becomes a new child of the remote revision; taking the remote one just drops the local branch.
+   * @throws ERR_DB_CONFLICT when either is no longer a leaf.
+   */
+  resolveConflict(id: string, localRevId: string, remoteRevId: string, resolution: ConflictResolution): ChangeEntry
+  purge(ids: readonly string[]): void
+  /** Small integer for a remote's stable id, to be given in `remote`. */
+  remoteId(uid: string): number
+  /** The revision last known to be current at the remote. */
+  remoteAncestor(remote: number, id: string): string | undefined
+  remoteAncestors(remote: number, ids: readonly string[]): (string | undefined)[]
+  /** Records that the remote has these revisions as current; one transaction. */
+  setRemoteAncestors(remote: number, entries: readonly { readonly id: string, readonly revId: string }[]): void
+}
+
+export type ConflictResolution =
+  | { readonly take: 'local' }
+  | { readonly take: 'remote' }
+  | { readonly take: 'merged', readonly body: Uint8Array }
+  | { readonly take: 'deleted' }
+
+export interface ConflictedDocument {
+  readonly id: string
+  readonly local: RevisionForPush
+  readonly remote: RevisionForPush
+}
+
+export interface BlobAccess {
+  has(digest: string): boolean
+  /** Length in bytes, or undefined when absent. */
+  size(digest: string): number | undefined
+  /** The whole blob; for small ones. */
+  read(digest: string): Promise<Buffer | undefined>
+  /** A stream over the blob's bytes; undefined when absent. */
+  openRead(digest: string): AsyncIterable<Buffer> | undefined
+  /**
+   * Receives a blob piece by piece; `commit` makes it visible and durable once digest and length are right.
+   * @throws (commit) ERR_DB_BLOB_MISMATCH, nothing stored. `abort` and a crash leave nothing behind that counts.
+   */
+  openWrite(expected: { readonly digest: string, readonly length?: number }): BlobWriter
+}
+
+export interface BlobWriter {
+  write(piece: Uint8Array): Promise<void>
+  commit(): Promise<void>
+  abort(): Promise<void>
+}

@@ -1,0 +1,105 @@
+/**
+ * What a database needs from a store. Deliberately synchronous: every call runs inside one transaction on one thread,
+ * which is what embedded stores (SQLite, LMDB) are fastest at, and a transaction cannot be interleaved by accident.
+ * A third party proves an engine with `describeStorageEngine` of `@kithmesh/testkit`.
+ */
+export interface StorageEngineFactory {
+  /** Names the engine in `database.json` of a database directory: `sqlite`, `memory`. */
+  readonly name: string
+  readonly capabilities: Readonly<StorageCapabilities>
+  /**
+   * Opens or creates the store in an existing directory (ignored by engines that keep nothing on disk).
+   * @throws ERR_DB_UNREADABLE when what is there is not a store or is damaged, ERR_DB_LOCKED when another process holds it
+   * exclusively, ERR_DB_DISK_FULL.
+   */
+  open(directory: string): StorageEngine
+}
+
+export interface StorageCapabilities {
+  /** What a finished `transact` wrote survives the death of the process at any instant. */
+  readonly durable: boolean
+  /** Several processes may have the same directory open; writers wait for each other. */
+  readonly multiProcess: boolean
+}
+
+export interface StorageEngine {
+  /**
+   * Runs `work` as one atomic, durable transaction: all of its writes are there afterwards, or none if it throws
+   * (the error is passed on). Not nestable. With `multiProcess`, no other writer runs meanwhile.
+   * @throws ERR_DB_DISK_FULL, ERR_DB_LOCKED after five seconds of waiting for another process, ERR_DB_IO.
+   */
+  transact<T>(work: (writer: StorageWriter) => T): T
+  /** Reads outside a transaction see the last committed state. */
+  readonly reader: StorageReader
+  /** Grows whenever another process committed; equal numbers mean that caches are still right. Cheap. */
+  dataVersion(): number
+  /** Reclaims space; may take long. */
+  compact(): void
+  /** Throws ERR_DB_UNREADABLE with what is damaged. */
+  checkIntegrity(): void
+  /** Writes a consistent copy into an empty directory. */
+  copyTo(directory: string): void
+  close(): void
+}
+
+/** One document as stored: its winning revision inline, the rest of its tree in `tree`. */
+export interface StoredDocument {
+  readonly id: string
+  /** Grows by one with every write to the collection; 1 is the first. */
+  readonly sequence: number
+  /** Winning revision id. */
+  readonly revId: string
+  readonly flags: number
+  /**
+   * The winning revision's body: JSON bytes exactly as they came in, an object. Empty for tombstones without one.
+   */
+  readonly body: Uint8Array
+  /** Opaque to the engine: history and other leaves, see `rev-tree.ts`. */
+  readonly tree: Uint8Array
+}
+
+/** Bits of {@link StoredDocument.flags}. */
+export const DocumentFlag = { deleted: 1, conflicted: 2, hasBlobs: 4 } as const
+
+/** What change lists need, without the body. */
+export interface StoredChange {
+  readonly id: string
+  readonly sequence: number
+  readonly revId: string
+  readonly flags: number
+  readonly bodySize: number
+}
+
+export interface StorageReader {
+  collections(): readonly { readonly id: number, readonly scope: string, readonly name: string }[]
+  get(collection: number, id: string): StoredDocument | undefined
+  /** Without body and tree. */
+  getChange(collection: number, id: string): StoredChange | undefined
+  /** Documents with `sequence > since` in ascending order, at most `limit`, without bodies. */
+  changesSince(collection: number, since: number, limit: number): StoredChange[]
+  /** The same with bodies and trees. */
+  documentsSince(collection: number, since: number, limit: number): StoredDocument[]
+  /** Live (not deleted) documents with `id > after` in binary order of UTF-8, at most `limit`. */
+  documentsAfter(collection: number, after: string, limit: number): StoredDocument[]
+  lastSequence(collection: number): number
+  /** Live documents. */
+  count(collection: number): number
+  /** Small named values: checkpoints, identities, remote ancestors; `space` separates uses. */
+  getValue(space: string, key: string): Uint8Array | undefined
+  valuesIn(space: string): { readonly key: string, readonly value: Uint8Array }[]
+}
+
+export interface StorageWriter extends StorageReader {
+  /** Returns the collection's id, making it if necessary. */
+  createCollection(scope: string, name: string): number
+  /** Removes a collection and all in it. */
+  dropCollection(collection: number): void
+  /** Stores a document under the next sequence of its collection, replacing an earlier version; returns the sequence. */
+  put(collection: number, document: Omit<StoredDocument, 'sequence'>): number
+  /** Changes flags and tree without a new sequence (e.g. pruning). Unknown ids are ignored. */
+  update(collection: number, id: string, change: { readonly flags: number, readonly tree: Uint8Array }): void
+  /** Removes every trace of a document; false when there was none. */
+  purge(collection: number, id: string): boolean
+  /** Undefined deletes. */
+  setValue(space: string, key: string, value: Uint8Array | undefined): void
+}
