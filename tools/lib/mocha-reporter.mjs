@@ -5,8 +5,9 @@ import { recordSuite } from '../suite-summary.mjs'
 import { root } from './run.mjs'
 
 function suiteOf(file) {
-  const [kind, name] = relative(root, file ?? '').split(sep)
-  return kind === 'tools' ? 'tools' : `${kind}/${name}`
+  const [kind, name, sub] = relative(root, file ?? '').split(sep)
+  if (kind === 'tools') return 'tools'
+  return kind === 'tests' ? `${name}/${sub}` : `${kind}/${name}`
 }
 
 export default class extends Mocha.reporters.Spec {
