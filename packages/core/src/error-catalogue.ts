@@ -32,7 +32,6 @@ export const coreErrors = defineErrors({
   ERR_PD_UNKNOWN_DEVICE: { when: 'A device id is not in the list of devices.', hint: 'Pick a device from the current list; a device that left is listed again when it returns.' },
 
   ERR_ROUTE_NONE: { when: 'There is no usable way to a device: nothing could even be tried.', hint: 'The report lists the reason for each sighting and strategy; add a transport that fits.' },
-  ERR_ROUTE_FAILED: { when: 'Every way to a device was tried and failed.', hint: 'Call discovery.explain(device) to see each attempt, its error and a hint.' },
-  ERR_ROUTE_TIMEOUT: { when: 'No way to a device succeeded before the deadline.', hint: 'Call discovery.explain(device) to see how far each attempt came.' },
+  ERR_ROUTE_FAILED: { when: 'Every way to a device failed, or none succeeded before the deadline.', hint: 'Call discovery.explain(device) to see each attempt, its error and a hint.' },
   ERR_ROUTE_BAD_SOCKET: { when: 'A transport succeeded but returned something that is not a byte stream.', hint: 'This is a mistake in the transport; report it to its authors.' }
 })

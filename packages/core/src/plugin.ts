@@ -44,6 +44,8 @@ export type { ByteSocket, ByteSocketFactory, MessageSocket, MessageSocketFactory
 export { TRANSPORT_CONTRACT_VERSION } from './contracts/transport.ts'
 export type { Assessment, AttemptOptions, ConnectTarget, ListenOptions, TransportCapabilities, TransportContext, TransportFactory, TransportListener, TransportStrategy } from './contracts/transport.ts'
 export { defineProvider, defineTransport } from './define-plugin.ts'
+export { withDeadline } from './deadline.ts'
+export type { DeadlineOptions } from './deadline.ts'
 export { Deferred } from './deferred.ts'
 export { DEVICE_UUID_KEY, PEER_ID_KEY, deviceIdFromMetadata, peerIdMetadata } from './device-claim.ts'
 export { coreErrors } from './error-catalogue.ts'
