@@ -16,3 +16,7 @@ export type { MemoryAccept, MemoryMediumListener, MemoryService } from './medium
 export { memoryProvider } from './provider.ts'
 export type { MemoryProviderOptions } from './provider.ts'
 export { memoryErrors, memorySocketFactory } from './socket-factory.ts'
+export { listenMemoryMessages, memoryMessageSocketFactory } from './message-socket.ts'
+export type { MemoryMessageOptions } from './message-socket.ts'
+export { memoryTransport } from './transport.ts'
+export type { MemoryTransportOptions } from './transport.ts'

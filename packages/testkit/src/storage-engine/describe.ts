@@ -57,7 +57,8 @@ export function describeStorageEngine (label: string, harness: StorageEngineHarn
         bench().engine.compact()
         assert.deepEqual(contents(bench().reader), before)
         bench().engine.checkIntegrity()
-        assert.equal(bench().write((writer) => writer.put(bench().reader.collections()[0]?.id as number, document('next'))), 201)
+        const collection = bench().collection()
+        assert.equal(bench().write((writer) => writer.put(collection, document('next'))), 201)
       })
       it('checkIntegrity accepts a sound store', () => {
         bench().engine.checkIntegrity()
