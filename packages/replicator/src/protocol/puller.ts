@@ -327,8 +327,8 @@ export class Puller {
     this.#context.statistics.documentsPulled++
     if (!request.noReply) request.respond(outcome.status === 'known' ? { properties: { noop: 'true' } } : undefined)
     if (expected !== undefined) this.#complete(expected.entry.sequence, expected)
-    if (outcome.status === 'conflicted') this.#conflicts.enqueue(rev.id)
     if (this.#context.wantsDocuments) this.#report(rev.id, rev.revId, rev.deleted)
+    if (outcome.status === 'conflicted') this.#conflicts.enqueue(rev.id)
   }
 
   // ---- 3. Ends

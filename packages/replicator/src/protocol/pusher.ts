@@ -63,6 +63,8 @@ export class Pusher {
   #stopped = false
   /** Own inserts of this session: what came from the peer is not sent back to it. */
   readonly #echoes = new Set<number>()
+  /** The last change that was left out for that, while nothing after it was announced. */
+  #lastEcho: ChangeEntry | undefined
   /** Changes to announce once more, and how often each document was. */
   #again: ChangeEntry[] = []
   readonly #tries = new Map<string, number>()
@@ -118,12 +120,24 @@ export class Pusher {
 
   /** Tries documents again whose transient failure lies long enough back. */
   tick (now: number): void {
+    this.#announceEcho()
     if (this.#deferred.length === 0 || this.#stopped) return
     const due = this.#deferred.filter((d) => d.dueAt <= now)
     if (due.length === 0) return
     this.#deferred = this.#deferred.filter((d) => d.dueAt > now)
     for (const { entry } of due) this.#again.push(entry)
     this.poke()
+  }
+
+  /**
+   * A subscriber that pushed much would hear of its own revisions at its next start, because its checkpoint never passed their
+   * sequences. Announcing the last one, when nothing else is under way, lets it save that it has seen them all.
+   */
+  #announceEcho (): void {
+    const entry = this.#lastEcho
+    if (entry === undefined || this.#context.active || !this.#options.live || !this.idle) return
+    this.#lastEcho = undefined
+    if (this.#options.target.collection.change(entry.id)?.sequence === entry.sequence) this.#announce(this.#itemsFor([entry]))
   }
 
   #guarded (work: () => void): void {
@@ -164,6 +178,8 @@ export class Pusher {
       for (const entry of wanted) if (this.#busy.get(entry.id)?.next === entry) pending.push(entry.sequence)
       if (pending.length > items.length) pending.sort((a, b) => a - b)
       progress.scanned(last.sequence, pending)
+      if (items.length > 0) this.#lastEcho = undefined
+      if (this.#echoes.has(last.sequence)) this.#lastEcho = last
       if (this.#echoes.size > 0) for (const entry of entries) this.#echoes.delete(entry.sequence)
       this.#announce(items)
       if (entries.length < limits.changesBatch) { this.#reachedEnd(); return }
