@@ -22,5 +22,13 @@ export const replicatorErrors = defineErrors({
   ERR_REPL_BLOB: { when: 'A blob of a document could not be fetched, or its digest or length is wrong.', hint: 'The peer may not have the blob any more, or its copy is damaged.' },
   ERR_REPL_RESOLVER: { when: 'A conflict resolver threw, or returned something unusable; the document stays in conflict.', hint: 'Correct the resolver; it runs again at the next start.' },
   ERR_REPL_PULL_ONLY: { when: 'Pending documents were asked of a replicator that does not push.', hint: 'Use the type push or push-and-pull.' },
-  ERR_REPL_LISTEN: { when: 'The listener could not be started.', hint: 'The port may be taken, or need privileges; see the cause.' }
+  ERR_REPL_LISTEN: { when: 'The listener could not be started.', hint: 'The port may be taken, or need privileges; see the cause.' },
+  ERR_BLIP_FRAME: { when: 'A BLIP frame is too short or a number in it is malformed.', hint: 'The other side does not speak BLIP 3, or two byte streams were mixed up; check what is at the other end.' },
+  ERR_BLIP_CHECKSUM: { when: 'The checksum of a BLIP frame does not match its content.', hint: 'Frames were lost, reordered or changed on the way; check the transport, then reconnect.' },
+  ERR_BLIP_COMPRESSION: { when: 'A compressed BLIP frame cannot be inflated.', hint: 'Frames were lost, reordered or changed on the way; check the transport, then reconnect.' },
+  ERR_BLIP_PROPERTIES: { when: 'The properties of a BLIP message are malformed, repeated or larger than 100 KiB.', hint: 'The sender is faulty; update the software at the other end.' },
+  ERR_BLIP_TRUNCATED: { when: 'A BLIP message ended before its properties were complete.', hint: 'The sender is faulty; update the software at the other end.' },
+  ERR_BLIP_NUMBER: { when: 'A BLIP message number is out of order, repeated, or answers a request never sent.', hint: 'Byte streams of two connections may be mixed up; check the transport, then reconnect.' },
+  ERR_BLIP_LIMIT: { when: 'The other side exceeds a limit: frame size, messages at once, or bytes waiting.', hint: 'Raise the limit if the load is legitimate, otherwise refuse this peer.' },
+  ERR_BLIP_BODY: { when: 'The body of an outgoing BLIP message could not be read to its end.', hint: 'See the cause; the connection is closed because a half-sent message cannot be taken back.' }
 })

@@ -1,0 +1,378 @@
+import { type Logger, type MessageSocket, type SocketCloseInfo, isKithmeshError, silentLogger } from '@kithmesh/core'
+import { replicatorErrors } from '../error-catalogue.ts'
+import type { BlipPeer, IncomingRequest, OutgoingMessage, OutgoingRequest, Reply, RequestOptions } from './contracts.ts'
+import { chooseZlib, type SyncZlibFactory } from './deflate.ts'
+import { Dispatcher, type DispatcherOwner } from './dispatcher.ts'
+import { ACK_REQUEST, ACK_RESPONSE, ERROR, NO_REPLY, REQUEST, RESPONSE, URGENT } from './frame.ts'
+import { type DecodedFrame, FrameDecoder } from './frame-decoder.ts'
+import { FrameEncoder } from './frame-encoder.ts'
+import type { ReceivedRequest } from './incoming-request.ts'
+import { Inbox, type InboxOwner, type ReceivedMessage } from './inbox.ts'
+import { Outbox } from './outbox.ts'
+import { OutgoingEntry, type OutgoingListener } from './outgoing-entry.ts'
+import { PendingReply, toReply } from './pending-reply.ts'
+import { propertiesBlock } from './properties.ts'
+
+/** Settings of a BLIP connection; sizes in bytes. */
+export interface BlipConnectionOptions {
+  /** zlib level for messages that wish to be compressed, 1 to 9; 0 compresses nothing. Default 6. */
+  readonly compressionLevel?: number
+  /** Messages with less content than this go uncompressed whatever they wish. Default 256. */
+  readonly compressFromBytes?: number
+  /** Largest frame accepted. Default 1 MiB. */
+  readonly maxFrameBytes?: number
+  /** Largest body of a request, or of a reply that is not streamed. Default 20 MiB. A larger request is answered `BLIP`/413. */
+  readonly maxBodyBytes?: number
+  /** Largest body of a reply taken piece by piece. Default 1 GiB. */
+  readonly maxStreamedBodyBytes?: number
+  /** Requests arriving at once in several frames. Default 512; more is fatal. */
+  readonly maxIncomingMessages?: number
+  /** Bytes of messages incomplete or waiting for their handler. Default 128 MiB; acknowledgements are held back from a quarter on, more is fatal. */
+  readonly maxBufferedBytes?: number
+  /** Requests given to handlers and not answered; more wait, and the socket is paused while nothing is awaited from it. Default 1000. */
+  readonly maxConcurrentRequests?: number
+  /** Synchronous zlib to use; chosen by a self-test by default. */
+  readonly zlib?: SyncZlibFactory
+  readonly logger?: Logger
+}
+
+/** Error replies above 128 000 bytes stall one implementation (blip.md §9). */
+const MAX_ERROR_TEXT = 1_024
+/** Close codes of RFC 6455 §7.4.1, and the longest reason (§5.5 less the code). */
+const NORMAL_CLOSURE = 1000
+const PROTOCOL_ERROR = 1002
+const INTERNAL_ERROR = 1011
+const MAX_REASON_BYTES = 123
+const noFields = Object.freeze({})
+
+/**
+ * Runs BLIP 3 over an open message socket, which it takes over.
+ * Errors never surface as exceptions: a violation of the protocol by the other side closes the connection with code 1002 and the violation as
+ * text, and `onClosed` tells it as `error` (`ERR_BLIP_*`).
+ *
+ * `request` and `respond` throw a TypeError for properties that are no strings or contain NUL, ERR_BLIP_PROPERTIES for more than 100 KiB of them.
+ */
+export function createBlipConnection (socket: MessageSocket, options: BlipConnectionOptions = {}): BlipPeer {
+  const connection = new BlipConnection(socket, options)
+  connection.start()
+  return connection
+}
+
+class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, DispatcherOwner {
+  private readonly socket: MessageSocket
+  private readonly logger: Logger
+  private readonly compressionLevel: number
+  private readonly compressFromBytes: number
+  private readonly encoder: FrameEncoder
+  private readonly decoder: FrameDecoder
+  private readonly outbox: Outbox
+  private readonly inbox: Inbox
+  private readonly dispatcher: Dispatcher
+  /** Awaited replies by request number, once that is assigned. */
+  private readonly pending = new Map<number, PendingReply>()
+  /** Requests whose number is not assigned yet. */
+  private readonly unsent = new Map<OutgoingEntry, PendingReply | undefined>()
+  /** Acknowledgements held back while the socket is full; replies by −number. */
+  private readonly acknowledgements = new Map<number, number>()
+  private noRepliesUnderWay = 0
+  private flushing = false
+  private flushScheduled = false
+  private blocked = false
+  private paused = false
+  private warnedOfUnexpected = false
+  /** No frame is sent or understood any more. */
+  ending = false
+  private failure: Error | undefined
+  private failureCode = PROTOCOL_ERROR
+  private closeInfo: SocketCloseInfo | undefined
+  private closeListeners: ((info: SocketCloseInfo) => void)[] = []
+
+  constructor (socket: MessageSocket, options: BlipConnectionOptions) {
+    this.socket = socket
+    this.logger = options.logger ?? silentLogger
+    this.compressionLevel = options.compressionLevel ?? 6
+    if (!Number.isInteger(this.compressionLevel) || this.compressionLevel < 0 || this.compressionLevel > 9) throw new TypeError('compressionLevel must be an integer from 0 to 9')
+    this.compressFromBytes = options.compressFromBytes ?? 256
+    this.dispatcher = new Dispatcher(this, options.maxConcurrentRequests ?? 1000, this.logger)
+    const zlib = options.zlib ?? chooseZlib()
+    this.encoder = new FrameEncoder({ level: Math.max(1, this.compressionLevel), zlib })
+    this.decoder = new FrameDecoder({ zlib, ...(options.maxFrameBytes === undefined ? noFields : { maxFrameBytes: options.maxFrameBytes }) })
+    this.outbox = new Outbox(this.encoder, () => { this.scheduleFlush() })
+    this.inbox = new Inbox({
+      maxBodyBytes: options.maxBodyBytes ?? 20 * 1_048_576,
+      maxStreamedBodyBytes: options.maxStreamedBodyBytes ?? 1024 * 1_048_576,
+      maxIncomingMessages: options.maxIncomingMessages ?? 512,
+      maxBufferedBytes: options.maxBufferedBytes ?? 128 * 1_048_576
+    }, this)
+  }
+
+  start (): void {
+    this.socket.attach({
+      message: (data) => { this.message(data) },
+      drained: () => {
+        this.blocked = false
+        this.flush()
+      },
+      closed: (info) => { this.closed(info) }
+    })
+  }
+
+  // BlipPeer
+
+  request (request: OutgoingRequest, onReply?: (reply: Reply) => void, options?: RequestOptions): void {
+    const head = propertiesBlock(request.profile, request.properties)
+    const noReply = request.noReply === true
+    const reply = noReply ? undefined : new PendingReply(onReply, options)
+    if (this.ending) {
+      if (reply !== undefined) queueMicrotask(() => { this.settle(reply, { kind: 'disconnected' }) })
+      return
+    }
+    const entry = this.entryOf(REQUEST, 0, (request.urgent === true ? URGENT : 0) | (noReply ? NO_REPLY : 0), head, request)
+    this.unsent.set(entry, reply)
+    this.outbox.add(entry)
+    if (this.paused) this.waitingChanged()
+    this.scheduleFlush()
+  }
+
+  handle (profile: string, handler: (request: IncomingRequest) => void): void {
+    this.dispatcher.handle(profile, handler)
+  }
+
+  get unansweredRequests (): number {
+    return this.unsent.size + this.pending.size + this.noRepliesUnderWay
+  }
+
+  close (code: number = NORMAL_CLOSURE, reason = ''): void {
+    if (this.ending) return
+    this.flush()
+    this.end(code, reason)
+  }
+
+  onClosed (listener: (info: SocketCloseInfo) => void): void {
+    if (this.closeInfo === undefined) this.closeListeners.push(listener)
+    else {
+      const info = this.closeInfo
+      queueMicrotask(() => { listener(info) })
+    }
+  }
+
+  // Answers, for the dispatcher
+
+  respond (request: ReceivedRequest, reply: OutgoingMessage): void {
+    if (request.noReply || this.ending) return
+    const head = propertiesBlock(undefined, reply.properties)
+    const urgent = reply.urgent ?? request.urgent
+    this.answer(request, this.entryOf(RESPONSE, request.number, urgent ? URGENT : 0, head, reply))
+  }
+
+  respondError (request: ReceivedRequest, domain: string, code: number, message: string): void {
+    if (request.noReply || this.ending) return
+    this.answer(request, this.errorEntry(request.number, request.urgent ? URGENT : 0, domain, code, message))
+  }
+
+  // OutgoingListener
+
+  started (entry: OutgoingEntry): void {
+    if (entry.type !== REQUEST) return
+    const reply = this.unsent.get(entry)
+    this.unsent.delete(entry)
+    if (reply !== undefined) this.pending.set(entry.number, reply)
+    else this.noRepliesUnderWay++
+  }
+
+  finished (entry: OutgoingEntry): void {
+    if ((entry.flags & NO_REPLY) !== 0) this.noRepliesUnderWay--
+  }
+
+  bodyFailed (entry: OutgoingEntry, cause: unknown): void {
+    if (entry.started) {
+      this.fail(replicatorErrors.create('ERR_BLIP_BODY', 'The body of a message broke off', { cause }), INTERNAL_ERROR)
+      return
+    }
+    this.logger.error('The body of a message cannot be read', { error: cause })
+    if (entry.type === REQUEST) {
+      const reply = this.unsent.get(entry)
+      this.unsent.delete(entry)
+      if (reply !== undefined) this.settle(reply, { kind: 'error', domain: 'BLIP', code: 501, message: 'The body of the request cannot be read' })
+    } else {
+      this.outbox.add(this.errorEntry(entry.number, entry.flags & URGENT, 'BLIP', 501, 'The body of the reply cannot be read'))
+      this.scheduleFlush()
+    }
+  }
+
+  // InboxOwner
+
+  get lastRequestNumber (): number {
+    return this.outbox.lastRequestNumber
+  }
+
+  expected (number: number): PendingReply | undefined {
+    return this.pending.get(number)
+  }
+
+  unexpected (number: number): void {
+    if (this.warnedOfUnexpected) return
+    this.warnedOfUnexpected = true
+    this.logger.warn('A response came to a request that awaits none; more of the kind are not reported', { number, peer: this.socket.description })
+  }
+
+  requestReceived (message: ReceivedMessage): void {
+    this.dispatcher.receive(message)
+  }
+
+  replyReceived (message: ReceivedMessage): void {
+    const reply = this.pending.get(message.number)
+    if (reply === undefined) return
+    this.pending.delete(message.number)
+    this.settle(reply, toReply(message))
+    if (this.dispatcher.hasWaiting) this.waitingChanged()
+  }
+
+  acknowledge (number: number, type: typeof ACK_REQUEST | typeof ACK_RESPONSE, bytes: number): void {
+    if (this.ending) return
+    this.acknowledgements.set(type === ACK_REQUEST ? number : -number, bytes)
+    this.scheduleFlush()
+  }
+
+  // DispatcherOwner
+
+  hold (bytes: number): void {
+    this.inbox.hold(bytes)
+  }
+
+  release (bytes: number): void {
+    this.inbox.release(bytes)
+  }
+
+  /** Reading stops while requests wait, unless answers of the other side are needed to get on. */
+  waitingChanged (): void {
+    const pause = this.dispatcher.hasWaiting && this.unansweredRequests === 0 && !this.ending
+    if (pause === this.paused) return
+    this.paused = pause
+    if (pause) this.socket.pause()
+    else this.socket.resume()
+  }
+
+  private entryOf (type: number, number: number, flags: number, head: string, message: OutgoingMessage): OutgoingEntry {
+    const { body } = message
+    const compress = message.compress === true && this.compressionLevel > 0 &&
+      (body instanceof Uint8Array ? head.length + body.length >= this.compressFromBytes : body !== undefined || head.length >= this.compressFromBytes)
+    return new OutgoingEntry(type, number, flags, head, body, compress, this)
+  }
+
+  private errorEntry (number: number, flags: number, domain: string, code: number, message: string): OutgoingEntry {
+    const head = propertiesBlock(undefined, { 'Error-Domain': domain, 'Error-Code': String(code) })
+    return new OutgoingEntry(ERROR, number, flags, head, Buffer.from(message.slice(0, MAX_ERROR_TEXT)), false, this)
+  }
+
+  private answer (request: ReceivedRequest, entry: OutgoingEntry): void {
+    request.answered = true
+    this.outbox.add(entry)
+    this.scheduleFlush()
+    this.dispatcher.answered()
+  }
+
+  private settle (reply: PendingReply, result: Reply): void {
+    try {
+      reply.onReply?.(result)
+    } catch (error) {
+      this.logger.error('The receiver of a reply failed', { error })
+    }
+  }
+
+  /** Sends once per turn of the event loop, so that messages queued together are scheduled together. */
+  private scheduleFlush (): void {
+    if (this.flushScheduled) return
+    this.flushScheduled = true
+    queueMicrotask(this.flush)
+  }
+
+  private readonly flush = (): void => {
+    this.flushScheduled = false
+    if (this.flushing) return
+    this.flushing = true
+    try {
+      while (!this.blocked && !this.ending) {
+        const frame = this.nextAcknowledgement() ?? this.outbox.nextFrame()
+        if (frame === undefined) break
+        if (!this.socket.send(frame)) this.blocked = true
+      }
+    } catch (error) {
+      this.fail(error, INTERNAL_ERROR)
+    }
+    this.flushing = false
+  }
+
+  private nextAcknowledgement (): Buffer | undefined {
+    if (this.acknowledgements.size === 0) return undefined
+    for (const [key, bytes] of this.acknowledgements) {
+      this.acknowledgements.delete(key)
+      return key > 0 ? this.encoder.encodeAck(key, ACK_REQUEST, bytes) : this.encoder.encodeAck(-key, ACK_RESPONSE, bytes)
+    }
+    return undefined
+  }
+
+  private message (data: Buffer): void {
+    if (this.ending) return
+    try {
+      const frame: DecodedFrame = this.decoder.decode(data, this.inbox.allowance)
+      if (frame.type <= ERROR) this.inbox.frame(frame)
+      else if (!frame.ignored) {
+        this.outbox.acknowledge(frame.number, frame.type === ACK_RESPONSE, frame.ackBytes)
+        this.scheduleFlush()
+      }
+    } catch (error) {
+      this.fail(error, isKithmeshError(error) ? PROTOCOL_ERROR : INTERNAL_ERROR)
+    }
+  }
+
+  private fail (error: unknown, code: number): void {
+    if (this.ending) return
+    this.failureCode = code
+    this.failure = error instanceof Error ? error : new Error(String(error))
+    this.logger.warn('A BLIP connection is closed because of an error', { peer: this.socket.description, error })
+    this.end(code, this.failure.message)
+  }
+
+  private end (code: number, reason: string): void {
+    this.ending = true
+    this.outbox.clear()
+    this.inbox.clear()
+    this.dispatcher.clear()
+    this.waitingChanged()
+    this.socket.close(code, cutReason(reason))
+  }
+
+  private closed (info: SocketCloseInfo): void {
+    if (this.closeInfo !== undefined) return
+    if (!this.ending) {
+      this.ending = true
+      this.outbox.clear()
+      this.inbox.clear()
+      this.dispatcher.clear()
+    }
+    this.encoder.close()
+    this.decoder.close()
+    this.closeInfo = this.failure === undefined ? info : { code: this.failureCode, reason: this.failure.message, error: this.failure }
+    const replies = [...this.pending.values(), ...this.unsent.values()]
+    this.pending.clear()
+    this.unsent.clear()
+    this.noRepliesUnderWay = 0
+    for (const reply of replies) if (reply !== undefined) this.settle(reply, { kind: 'disconnected' })
+    const listeners = this.closeListeners
+    this.closeListeners = []
+    for (const listener of listeners) {
+      try {
+        listener(this.closeInfo)
+      } catch (error) {
+        this.logger.error('A listener of the end of a connection failed', { error })
+      }
+    }
+  }
+}
+
+/** A close reason of at most 123 bytes of UTF-8, whole characters. */
+function cutReason (reason: string): string {
+  if (Buffer.byteLength(reason) <= MAX_REASON_BYTES) return reason
+  return Buffer.from(reason).subarray(0, MAX_REASON_BYTES).toString('utf8').replace(/\uFFFD+$/u, '')
+}
