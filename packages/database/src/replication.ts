@@ -1,1 +1,21 @@
-export type * from './contracts/replication.ts'
+/**
+ * The view of a database that replicators work on.
+ *
+ * @example
+ * import { Database } from '@kithmesh/database'
+ * import { replicationStore } from '@kithmesh/database/replication'
+ *
+ * const database = await Database.open(':memory:')
+ * const items = replicationStore(database).collection('_default', '_default')
+ * items?.insertRevisions([{ id: 'pen', revId: '1-0a', deleted: false, history: [], body: Buffer.from('{"qty":3}'), hasBlobs: false, onConflict: 'refuse' }])
+ * await database.close()
+ *
+ * @packageDocumentation
+ */
+export type { BlobAccess, BlobWriter, ChangeEntry, ConflictResolution, ConflictedDocument, IncomingRevision, InsertOutcome, ReplicationCollection, ReplicationStore, RevisionForPush } from './contracts/replication.ts'
+export { blobsIn, checkBody, parseBody } from './body-check.ts'
+export type { BlobReference, CheckBodyOptions, CheckedBody } from './body-check.ts'
+export { replicationStore } from './replication-store.ts'
+export { compareRevisionIds, generationOf, isHistory, isRevisionId } from './rev-id.ts'
+export { makeRevisionId, tombstoneIdFor } from './rev-digest.ts'
+export { canonicalJson } from './canonical-json.ts'

@@ -55,6 +55,12 @@ export interface IncomingRevision {
   readonly onConflict: 'refuse' | 'branch'
   /** Bookkeeping: this revision is now known to be the current one at that remote (see `remoteAncestor`). */
   readonly remote?: number
+  /**
+   * The sender resolved a conflict and ended the branch that is current here with this tombstone (`deleted_branch`, cbmobile.md §8).
+   * Believed only when it is the tombstone that `closingTombstone` computes for our current revision; then the revision is
+   * stored without a conflict although it does not descend from ours.
+   */
+  readonly deletedBranch?: string
 }
 
 /** Per revision, in the order given. */
@@ -99,6 +105,11 @@ export interface ReplicationCollection {
    * @throws ERR_DB_CONFLICT when either is no longer a leaf.
    */
   resolveConflict(id: string, localRevId: string, remoteRevId: string, resolution: ConflictResolution): ChangeEntry
+  /**
+   * When a conflict was resolved here against the branch that `revId` belongs to: the tombstone that ended the branch at that revision.
+   * What a pusher sends as `deletedBranch` to a peer whose current revision is `revId`, because no history it could send contains it.
+   */
+  closingTombstone(id: string, revId: string): string | undefined
   purge(ids: readonly string[]): void
   /** Small integer for a remote's stable id, to be given in `remote`. */
   remoteId(uid: string): number

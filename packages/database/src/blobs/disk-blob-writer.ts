@@ -1,0 +1,105 @@
+import { mkdir, open, rename, rm } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import type { BlobWriter } from '../contracts/replication.ts'
+import { mapFileError } from '../file-errors.ts'
+import { blobHash, checkArrived, digestOf } from './digest.ts'
+import type { DirectorySync } from './directory-sync.ts'
+
+/** Bytes gathered before they are written; a blob below this touches the disk only in `commit`. */
+const GATHER_BYTES = 1024 * 1024
+
+export interface DiskBlobWriterOptions {
+  readonly expected: { readonly digest: string, readonly length?: number } | undefined
+  readonly temporary: string
+  place (digest: string): string
+  exists (path: string): boolean
+  readonly sync: DirectorySync
+}
+
+/** Receives one blob: hashes as it goes, writes to a temporary file, moves it into place when it is right. */
+export class DiskBlobWriter implements BlobWriter {
+  readonly #options: DiskBlobWriterOptions
+  readonly #hash = blobHash()
+  #gathered: Uint8Array[] = []
+  #gatheredBytes = 0
+  #file: FileHandle | undefined
+  #ended = false
+  #digest = ''
+  length = 0
+
+  constructor (options: DiskBlobWriterOptions) { this.#options = options }
+
+  /** Known after `commit`. */
+  get digest (): string { return this.#digest }
+
+  async write (piece: Uint8Array): Promise<void> {
+    if (this.#ended) throw new TypeError('The blob is finished')
+    this.length += piece.length
+    const { expected } = this.#options
+    if (expected?.length !== undefined && this.length > expected.length) checkArrived(expected, expected.digest, this.length)
+    this.#hash.update(piece)
+    this.#gathered.push(Uint8Array.prototype.slice.call(piece))
+    this.#gatheredBytes += piece.length
+    if (this.#gatheredBytes >= GATHER_BYTES) await this.#guard(async () => { await this.#flush() })
+  }
+
+  async commit (): Promise<void> {
+    if (this.#ended) throw new TypeError('The blob is finished')
+    this.#ended = true
+    await this.#guard(async () => {
+      const { expected, temporary, place, exists, sync } = this.#options
+      this.#digest = digestOf(this.#hash)
+      if (expected !== undefined) checkArrived(expected, this.#digest, this.length)
+      const path = place(this.#digest)
+      if (exists(path)) {
+        await this.#discard()
+        return
+      }
+      await this.#flush()
+      await this.#file?.datasync()
+      await this.#file?.close()
+      this.#file = undefined
+      const shard = dirname(path)
+      try {
+        await rename(temporary, path)
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+        await mkdir(shard, { recursive: true })
+        await rename(temporary, path)
+        await sync.sync(dirname(shard))
+      }
+      await sync.sync(shard)
+    })
+  }
+
+  async abort (): Promise<void> {
+    this.#ended = true
+    await this.#discard()
+  }
+
+  async #flush (): Promise<void> {
+    this.#file ??= await open(this.#options.temporary, 'wx')
+    const pieces = this.#gathered
+    this.#gathered = []
+    this.#gatheredBytes = 0
+    if (pieces.length > 0) await this.#file.writev(pieces)
+  }
+
+  async #discard (): Promise<void> {
+    this.#gathered = []
+    const file = this.#file
+    this.#file = undefined
+    if (file === undefined) return
+    await file.close()
+    await rm(this.#options.temporary, { force: true })
+  }
+
+  async #guard (run: () => Promise<void>): Promise<void> {
+    try { await run() } catch (error) {
+      this.#ended = true
+      await this.#discard().catch(() => {})
+      throw mapFileError(error, this.#options.temporary)
+    }
+  }
+}

@@ -1,0 +1,125 @@
+import { asBuffer } from './bytes.ts'
+import { isUtf8 } from 'node:buffer'
+import { databaseErrors } from './errors.ts'
+import { findJsonError } from './json-error.ts'
+
+/** Largest document body by default, bytes. */
+export const MAX_DOCUMENT_SIZE = 20 * 1024 * 1024
+
+export interface CheckedBody {
+  /** The bytes that came in, or the object written anew without its reserved keys. */
+  readonly body: Uint8Array
+  readonly value: Record<string, unknown>
+  readonly hasBlobs: boolean
+}
+
+/** A blob as a document mentions it (cbmobile.md §9). */
+export interface BlobReference {
+  readonly digest: string
+  readonly length: number | undefined
+  readonly contentType: string | undefined
+}
+
+export interface CheckBodyOptions {
+  /** @default 20 MiB */
+  readonly maxSize?: number
+}
+
+/**
+ * Checks the bytes of a body from outside: UTF-8 JSON, an object, not too large. Reserved top-level keys (`_…`) are taken out, except
+ * `_attachments` entries that do not shadow blobs in the document (cbmobile.md §8); only then are the bytes written anew.
+ * @throws ERR_DB_MALFORMED_JSON, ERR_DB_TOO_LARGE
+ */
+export function checkBody (bytes: Uint8Array, options: CheckBodyOptions = {}): CheckedBody {
+  const { value, text } = parseBody(bytes, options)
+  let body = bytes
+  let reserved = false
+  for (const key in value) {
+    if (key.charCodeAt(0) === UNDERSCORE) { reserved = true; break }
+  }
+  if (reserved && stripReserved(value)) body = Buffer.from(JSON.stringify(value))
+  return { body, value, hasBlobs: mayHaveBlobs(text) && blobsIn(value).length > 0 }
+}
+
+/**
+ * Parses the bytes of a body.
+ * @throws ERR_DB_MALFORMED_JSON with the position, ERR_DB_TOO_LARGE with the limit.
+ */
+export function parseBody (bytes: Uint8Array, { maxSize = MAX_DOCUMENT_SIZE }: CheckBodyOptions = {}): { value: Record<string, unknown>, text: string } {
+  if (bytes.length > maxSize) {
+    throw databaseErrors.create('ERR_DB_TOO_LARGE', `The document has ${bytes.length} bytes; the limit is ${maxSize}`, { details: { size: bytes.length, limit: maxSize } })
+  }
+  if (!isUtf8(bytes)) throw databaseErrors.create('ERR_DB_MALFORMED_JSON', 'The body is not UTF-8')
+  const text = asBuffer(bytes).toString()
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (cause) {
+    const position = findJsonError(text)
+    throw databaseErrors.create('ERR_DB_MALFORMED_JSON', `The body is not valid JSON: error at character ${position} of ${text.length}`, { cause, details: { position } })
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw databaseErrors.create('ERR_DB_MALFORMED_JSON', 'The body is JSON, but not an object')
+  return { value: value as Record<string, unknown>, text }
+}
+
+/** The top-level keys an application must not use, if any is there. */
+export function reservedKey (value: Record<string, unknown>): string | undefined {
+  return Object.keys(value).find((key) => key.charCodeAt(0) === UNDERSCORE)
+}
+
+const UNDERSCORE = 95
+
+function stripReserved (value: Record<string, unknown>): boolean {
+  let changed = false
+  for (const key of Object.keys(value)) {
+    if (key.charCodeAt(0) !== UNDERSCORE) continue
+    const attachments = value[key]
+    if (key === '_attachments' && typeof attachments === 'object' && attachments !== null && !Array.isArray(attachments)) {
+      const kept = Object.entries(attachments).filter(([name]) => !name.startsWith('blob_'))
+      if (kept.length > 0) {
+        changed ||= kept.length < Object.keys(attachments).length
+        value[key] = Object.fromEntries(kept)
+        continue
+      }
+    }
+    delete value[key]
+    changed = true
+  }
+  return changed
+}
+
+/** False when there certainly is no blob in the JSON text; cheap. */
+export function mayHaveBlobs (text: string): boolean {
+  return (text.includes('"@type"') && text.includes('"blob"')) || text.includes('\\u00') || text.includes('"_attachments"')
+}
+
+/** Every blob mentioned in a parsed body, in document order, each digest once. */
+export function blobsIn (value: Record<string, unknown>): BlobReference[] {
+  const found = new Map<string, BlobReference>()
+  const pending: unknown[] = [value]
+  while (pending.length > 0) {
+    const next = pending.pop()
+    if (typeof next !== 'object' || next === null) continue
+    const { '@type': type, digest, length, content_type: contentType } = next as Record<string, unknown>
+    if (type === 'blob' && typeof digest === 'string') addBlob(found, digest, length, contentType)
+    const children = Object.values(next)
+    for (let index = children.length - 1; index >= 0; index -= 1) pending.push(children[index])
+  }
+  const attachments = value._attachments
+  if (typeof attachments === 'object' && attachments !== null) {
+    for (const attachment of Object.values(attachments)) {
+      const { digest, length, content_type: contentType } = (attachment ?? {}) as Record<string, unknown>
+      if (typeof digest === 'string') addBlob(found, digest, length, contentType)
+    }
+  }
+  return [...found.values()]
+}
+
+function addBlob (found: Map<string, BlobReference>, digest: string, length: unknown, contentType: unknown): void {
+  if (found.has(digest)) return
+  found.set(digest, {
+    digest,
+    length: typeof length === 'number' && Number.isSafeInteger(length) && length >= 0 ? length : undefined,
+    contentType: typeof contentType === 'string' ? contentType : undefined
+  })
+}

@@ -1,0 +1,30 @@
+import type { Clock, Logger } from '@kithmesh/core'
+import type { ManagedBlobStore } from './blobs/blob-store.ts'
+import type { ChangeHub } from './change-hub.ts'
+import type { StorageEngine } from './contracts/storage.ts'
+
+/** What the parts of an open database share; not public. */
+export interface DatabaseInternals {
+  readonly engine: StorageEngine
+  readonly blobs: ManagedBlobStore
+  readonly hub: ChangeHub
+  readonly privateUuid: string
+  readonly publicUuid: string
+  readonly maxDocumentSize: number
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Aborts when the database closes. */
+  readonly closing: AbortSignal
+}
+
+/** Key under which a `Database` hands its internals to the other entry points of this package. */
+export const internals: unique symbol = Symbol('kithmesh database internals')
+
+/** The storage space that lists a collection's documents in conflict. */
+export function conflictSpace (collection: number): string { return `conflicts/${collection}` }
+
+/** The storage space of what one remote is known to have; value: revision id in ASCII. */
+export function remoteSpace (collection: number, remote: number): string { return `remote/${collection}/${remote}` }
+
+/** Numbers of remotes by their stable id. */
+export const REMOTES_SPACE = 'remotes'

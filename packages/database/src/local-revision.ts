@@ -1,0 +1,54 @@
+import { DocumentFlag } from './contracts/storage.ts'
+import type { StoredDocument } from './contracts/storage.ts'
+import { databaseErrors } from './errors.ts'
+import { makeRevisionId } from './rev-digest.ts'
+import { decodeLinear, encodeLinear } from './rev-tree-codec.ts'
+import { RevisionTree } from './rev-tree.ts'
+import { clipHistory, pruneTree } from './revision-inserter.ts'
+import type { InsertionContext, StorableDocument } from './revision-inserter.ts'
+
+export interface LocalRevision {
+  readonly id: string
+  /** As written; empty for a tombstone without content. */
+  readonly body: Uint8Array
+  /** What the revision id is made from. */
+  readonly canonical: string
+  readonly deleted: boolean
+  readonly hasBlobs: boolean
+  /** The revision it replaces; `''`: there must be none; undefined: whatever is current. */
+  readonly parent: string | undefined
+}
+
+/**
+ * The next stored state of a document for a change made here, or undefined when exactly this change is there already.
+ * @throws ERR_DB_CONFLICT when `parent` is not current.
+ */
+export function planLocal (existing: StoredDocument | undefined, revision: LocalRevision, context: Pick<InsertionContext, 'remoteAncestors'>): StorableDocument | undefined {
+  const { id, body, canonical, deleted, hasBlobs } = revision
+  const flags = (deleted ? DocumentFlag.deleted : 0) | (hasBlobs ? DocumentFlag.hasBlobs : 0)
+  if (existing === undefined) {
+    if (revision.parent !== undefined && revision.parent !== '') throw conflict(id, revision.parent, undefined)
+    return { id, revId: makeRevisionId('', deleted, canonical), flags, body, tree: new Uint8Array(0) }
+  }
+  const gone = (existing.flags & DocumentFlag.deleted) !== 0
+  const parent = revision.parent === undefined || (revision.parent === '' && gone) ? existing.revId : revision.parent
+  const revId = makeRevisionId(parent, deleted, canonical)
+  if (existing.revId === revId) return undefined
+  const ancestors = decodeLinear(existing.tree)
+  if (ancestors !== undefined) {
+    if (parent !== existing.revId) throw conflict(id, parent, existing.revId)
+    return { id, revId, flags, body, tree: encodeLinear(clipHistory([existing.revId, ...ancestors], context)) }
+  }
+  const tree = RevisionTree.fromStored(existing)
+  if (tree.has(revId)) return undefined
+  if (!tree.openLeaves().some((leaf) => leaf.revId === parent)) throw conflict(id, parent, existing.revId)
+  tree.insert({ revId, history: [parent], deleted, hasBlobs, body })
+  pruneTree(tree, context)
+  return { id, ...tree.toStored() }
+}
+
+function conflict (id: string, parent: string, current: string | undefined): Error {
+  return databaseErrors.create('ERR_DB_CONFLICT', current === undefined
+    ? `Document ${JSON.stringify(id)} does not exist, so ${parent} cannot be its current revision`
+    : `The current revision of ${JSON.stringify(id)} is ${current}, not ${parent === '' ? 'absent' : parent}`, { details: { id, parent, current } })
+}

@@ -1,0 +1,82 @@
+import { databaseErrors } from '../errors.ts'
+import type { SqliteConnection, SqliteRow } from './driver.ts'
+import { sqliteCode } from './error-mapping.ts'
+
+/** Kept in `PRAGMA user_version`; a greater one is refused. */
+export const SCHEMA_VERSION = 1
+
+/** Kept in `PRAGMA application_id`, "Kith": tells our files from other programs' SQLite files. */
+export const APPLICATION_ID = 0x4b697468
+
+/** How long a statement waits for another process before SQLITE_BUSY. */
+export const BUSY_TIMEOUT_MS = 5000
+
+export type Durability = 'full' | 'normal'
+
+/**
+ * One row per collection; `last_seq` never decreases, so that the number of a purged document is not given out again.
+ * Documents live in `docs_<id>`, by sequence; `kv` holds small named values.
+ */
+const SCHEMA = `
+  CREATE TABLE collections (id INTEGER PRIMARY KEY AUTOINCREMENT, scope TEXT NOT NULL, name TEXT NOT NULL,
+    last_seq INTEGER NOT NULL DEFAULT 0, live INTEGER NOT NULL DEFAULT 0, UNIQUE (scope, name));
+  CREATE TABLE kv (space TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (space, key)) WITHOUT ROWID;
+`
+
+/** `tree` comes before `body` so that reading it never walks the pages a large body overflows into. */
+export function documentTable (collection: number): string {
+  return `CREATE TABLE docs_${collection} (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, rev TEXT NOT NULL, flags INTEGER NOT NULL, tree BLOB, body BLOB)`
+}
+
+export function pragmaNumber (connection: SqliteConnection, name: string): number {
+  const row = connection.prepare(`PRAGMA ${name}`).get() as SqliteRow
+  return Number(row[name])
+}
+
+/** Sets a fresh connection up: write-ahead log, waiting, memory bounds. */
+export function configure (connection: SqliteConnection, durability: Durability): void {
+  connection.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`)
+  retryWhileBusy(() => connection.exec('PRAGMA journal_mode = WAL'))
+  connection.exec(`
+    PRAGMA synchronous = ${durability === 'full' ? 'FULL' : 'NORMAL'};
+    PRAGMA cache_size = -16384;
+    PRAGMA wal_autocheckpoint = 4000;
+    PRAGMA journal_size_limit = 67108864;
+    PRAGMA temp_store = MEMORY;
+  `)
+}
+
+/** Makes the tables of a new file, or checks that an existing one is ours and not newer. */
+export function prepareSchema (connection: SqliteConnection, directory: string): void {
+  if (pragmaNumber(connection, 'user_version') === SCHEMA_VERSION && pragmaNumber(connection, 'application_id') === APPLICATION_ID) return
+  connection.exec('BEGIN IMMEDIATE')
+  try {
+    const version = pragmaNumber(connection, 'user_version')
+    const application = pragmaNumber(connection, 'application_id')
+    const tables = (connection.prepare('SELECT count(*) AS n FROM sqlite_schema').get() as SqliteRow).n
+    if (tables === 0) {
+      connection.exec(SCHEMA)
+      connection.exec(`PRAGMA application_id = ${APPLICATION_ID}`)
+      connection.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`)
+    } else if (application !== APPLICATION_ID) {
+      throw databaseErrors.create('ERR_DB_UNREADABLE', `The SQLite file in ${directory} belongs to another program`)
+    } else if (version > SCHEMA_VERSION) {
+      throw databaseErrors.create('ERR_DB_VERSION', `The store in ${directory} has format ${version}; this program knows ${SCHEMA_VERSION}`)
+    }
+    connection.exec('COMMIT')
+  } catch (error) {
+    try { connection.exec('ROLLBACK') } catch { /* the error itself ended the transaction */ }
+    throw error
+  }
+}
+
+/** Changing the journal mode does not wait for others by itself; two processes opening a new file at once meet here. */
+function retryWhileBusy (run: () => void): void {
+  const pause = new Int32Array(new SharedArrayBuffer(4))
+  for (let waited = 0; ; waited += 20) {
+    try { run(); return } catch (error) {
+      if (sqliteCode(error)?.startsWith('SQLITE_BUSY') !== true || waited >= BUSY_TIMEOUT_MS) throw error
+      Atomics.wait(pause, 0, 0, 20)
+    }
+  }
+}
