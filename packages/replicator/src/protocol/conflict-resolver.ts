@@ -1,0 +1,51 @@
+import type { ConflictedDocument, RevisionForPush } from '@kithmesh/database/replication'
+import { generation } from './versioning.ts'
+
+/** One of the two rival revisions, as a resolver sees it. */
+export interface ConflictingRevision {
+  readonly revId: string
+  readonly deleted: boolean
+  /** Parsed JSON; `{}` for tombstones without content. A fresh copy, free to change. */
+  readonly body: Record<string, unknown>
+}
+
+export interface Conflict {
+  readonly id: string
+  readonly collection: { readonly scope: string, readonly name: string }
+  readonly local: ConflictingRevision
+  readonly remote: ConflictingRevision
+}
+
+/** What becomes of a document in conflict. `body` must be a JSON object without top-level keys that start with `_`. */
+export type Resolution =
+  | { readonly take: 'local' }
+  | { readonly take: 'remote' }
+  | { readonly take: 'deleted' }
+  | { readonly take: 'merged', readonly body: Record<string, unknown> }
+
+/** Decides a conflict; may be slow. A throw leaves the document in conflict and is reported as a document error. */
+export type ConflictResolver = (conflict: Conflict) => Resolution | Promise<Resolution>
+
+/**
+ * Couchbase Lite 3.x's rule (cbmobile.md §11): a tombstone wins, else the higher generation, else the greater revision id.
+ * A pure function of the two revisions, so that every peer decides alike.
+ */
+export function defaultWinner (local: Pick<RevisionForPush, 'revId' | 'deleted'>, remote: Pick<RevisionForPush, 'revId' | 'deleted'>): 'local' | 'remote' {
+  if (local.deleted !== remote.deleted) return local.deleted ? 'local' : 'remote'
+  const difference = generation(local.revId) - generation(remote.revId)
+  if (difference !== 0) return difference > 0 ? 'local' : 'remote'
+  return local.revId > remote.revId ? 'local' : 'remote'
+}
+
+/** The default as a {@link ConflictResolver}, for composing one's own. */
+export const defaultConflictResolver: ConflictResolver = ({ local, remote }) => ({ take: defaultWinner(local, remote) })
+
+/** What a resolver is given for a stored conflict. */
+export function conflictOf (collection: { readonly scope: string, readonly name: string }, document: ConflictedDocument): Conflict {
+  return { id: document.id, collection: { scope: collection.scope, name: collection.name }, local: parsed(document.local), remote: parsed(document.remote) }
+}
+
+function parsed (revision: RevisionForPush): ConflictingRevision {
+  const text = Buffer.from(revision.body.buffer, revision.body.byteOffset, revision.body.byteLength).toString()
+  return { revId: revision.revId, deleted: revision.deleted, body: text === '' ? {} : JSON.parse(text) as Record<string, unknown> }
+}

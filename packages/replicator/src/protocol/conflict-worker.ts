@@ -1,0 +1,123 @@
+import { errorCode, isKithmeshError } from '@kithmesh/core'
+import type { ConflictedDocument, ConflictResolution } from '@kithmesh/database/replication'
+import { replicatorErrors } from '../error-catalogue.ts'
+import { conflictOf, defaultWinner } from './conflict-resolver.ts'
+import type { Resolution } from './conflict-resolver.ts'
+import type { SessionCollection, SessionContext } from './context.ts'
+
+const MAX_TRIES = 10
+const PAGE = 100
+
+/** Ends the conflicts of one collection, one document after the other (cbmobile.md §11). Only the active side has any. */
+export class ConflictWorker {
+  readonly #context: SessionContext
+  readonly #target: SessionCollection
+  readonly #queue = new Set<string>()
+  #running = false
+
+  constructor (context: SessionContext, target: SessionCollection) {
+    this.#context = context
+    this.#target = target
+  }
+
+  get busy (): boolean { return this.#running || this.#queue.size > 0 }
+
+  /** Takes up what earlier sessions left unresolved. */
+  start (): void {
+    let after: string | undefined
+    for (;;) {
+      const page = this.#target.collection.conflicts(PAGE, after)
+      for (const { id } of page) this.#queue.add(id)
+      after = page.at(-1)?.id
+      if (page.length < PAGE) break
+    }
+    this.#run()
+  }
+
+  enqueue (id: string): void {
+    this.#queue.add(id)
+    this.#run()
+  }
+
+  #run (): void {
+    if (this.#running || this.#queue.size === 0) return
+    this.#running = true
+    this.#drain().catch((error: unknown) => { this.#context.logger.error('Conflicts could not be resolved', { error }) }).finally(() => {
+      this.#running = false
+      if (!this.#context.closed) this.#run()
+      this.#context.changed()
+    })
+  }
+
+  async #drain (): Promise<void> {
+    for (const id of this.#queue) {
+      if (this.#context.closed) { this.#queue.clear(); return }
+      this.#queue.delete(id)
+      // The default decides at once; yielding per document would only cost.
+      if (this.#target.conflictResolver === undefined) this.#attempt(id, (document) => ({ take: defaultWinner(document.local, document.remote) }))
+      else await this.#resolveCustom(id)
+    }
+  }
+
+  async #resolveCustom (id: string): Promise<void> {
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      const document = this.#target.collection.conflict(id)
+      if (document === undefined || this.#context.closed) return
+      let resolution: ConflictResolution
+      try {
+        const resolve = this.#target.conflictResolver
+        resolution = toStored(await resolve?.(conflictOf(this.#target.collection, document)))
+      } catch (cause) {
+        this.#report(document, cause)
+        return
+      }
+      if (this.#attempt(id, () => resolution, document)) return
+    }
+    this.#context.logger.warn('A document kept changing while its conflict was resolved', { id })
+  }
+
+  /** True when there is nothing more to do for the document now. */
+  #attempt (id: string, decide: (document: ConflictedDocument) => ConflictResolution, given?: ConflictedDocument): boolean {
+    const document = given ?? this.#target.collection.conflict(id)
+    if (document === undefined) return true
+    try {
+      this.#target.collection.resolveConflict(id, document.local.revId, document.remote.revId, decide(document))
+      this.#context.statistics.conflictsResolved++
+      // A document may have more than two leaves.
+      if (this.#target.collection.conflict(id) !== undefined) this.#queue.add(id)
+      return true
+    } catch (cause) {
+      if (errorCode(cause) === 'ERR_DB_CONFLICT') {
+        if (given === undefined) this.#queue.add(id)
+        return false
+      }
+      this.#report(document, cause)
+      return true
+    }
+  }
+
+  #report (document: ConflictedDocument, cause: unknown): void {
+    const { scope, name } = this.#target.collection
+    this.#context.documentEnded({
+      direction: 'pull',
+      collection: { scope, name },
+      id: document.id,
+      revId: document.remote.revId,
+      deleted: document.remote.deleted,
+      error: isKithmeshError(cause) ? cause : replicatorErrors.create('ERR_REPL_RESOLVER', `The conflict of document "${document.id}" was not resolved`, { cause })
+    })
+  }
+}
+
+function toStored (resolution: Resolution | undefined): ConflictResolution {
+  switch (resolution?.take) {
+    case 'local': case 'remote': case 'deleted': return { take: resolution.take }
+    case 'merged': {
+      const { body } = resolution
+      if (typeof body !== 'object' || body === null || Array.isArray(body)) throw new TypeError('A conflict resolver returned a body that is no object')
+      if (Object.keys(body).some((key) => key.startsWith('_'))) throw new TypeError('A conflict resolver returned a body with reserved keys')
+      return { take: 'merged', body: Buffer.from(JSON.stringify(body)) }
+    }
+    default: throw new TypeError('A conflict resolver must return { take: "local" | "remote" | "deleted" | "merged" }')
+  }
+}

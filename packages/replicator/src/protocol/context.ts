@@ -1,0 +1,116 @@
+import type { KithmeshError, Logger } from '@kithmesh/core'
+import type { ReplicationCollection, ReplicationStore } from '@kithmesh/database/replication'
+import type { BlipPeer, Properties, Reply } from '../blip/contracts.ts'
+import { replicatorErrors } from '../error-catalogue.ts'
+import type { ConflictResolver } from './conflict-resolver.ts'
+import type { SessionLimits } from './limits.ts'
+import type { Versioning } from './versioning.ts'
+
+/** What a push or pull filter sees of a document. */
+export interface FilteredDocument {
+  readonly id: string
+  readonly revId: string
+  readonly deleted: boolean
+  /** Parsed JSON. */
+  readonly body: Readonly<Record<string, unknown>>
+}
+
+/** Returns false to leave a document out; must be quick and must not throw. */
+export type DocumentFilter = (document: FilteredDocument) => boolean
+
+/** One collection of a replication and what the application wants of it. */
+export interface SessionCollection {
+  readonly collection: ReplicationCollection
+  readonly pushFilter?: DocumentFilter | undefined
+  readonly pullFilter?: DocumentFilter | undefined
+  /** Only these documents, both ways. */
+  readonly documentIds?: readonly string[] | undefined
+  readonly conflictResolver?: ConflictResolver | undefined
+}
+
+/** One document's way through a replication, successful or not. */
+export interface DocumentEvent {
+  readonly direction: 'push' | 'pull'
+  readonly collection: { readonly scope: string, readonly name: string }
+  readonly id: string
+  readonly revId: string
+  readonly deleted: boolean
+  readonly error?: KithmeshError
+  /** The error will be tried again by itself. */
+  readonly transient?: boolean
+}
+
+/** Counted since the session began. */
+export interface SessionStatistics {
+  documentsPushed: number
+  documentsPulled: number
+  /** Of document bodies. */
+  bytesPushed: number
+  bytesPulled: number
+  blobsPushed: number
+  blobsPulled: number
+  blobBytesPushed: number
+  blobBytesPulled: number
+  /** Documents seen in change lists in either direction, to tell progress by. */
+  documentsAnnounced: number
+  conflictsResolved: number
+}
+
+export const newStatistics = (): SessionStatistics => ({
+  documentsPushed: 0, documentsPulled: 0, bytesPushed: 0, bytesPulled: 0, blobsPushed: 0, blobsPulled: 0,
+  blobBytesPushed: 0, blobBytesPulled: 0, documentsAnnounced: 0, conflictsResolved: 0
+})
+
+/** Runs work in a later turn of the event loop; simulators bring their own. */
+export interface Scheduler {
+  soon(run: () => void): void
+}
+
+/** What the parts of a session share. */
+export interface SessionContext {
+  readonly active: boolean
+  readonly continuous: boolean
+  readonly blip: BlipPeer
+  readonly store: ReplicationStore
+  readonly versioning: Versioning
+  readonly limits: SessionLimits
+  readonly logger: Logger
+  readonly scheduler: Scheduler
+  readonly statistics: SessionStatistics
+  /** Wall-clock milliseconds. */
+  readonly now: () => number
+  readonly closed: boolean
+  /** Whether anybody listens to document events; they cost. */
+  readonly wantsDocuments: boolean
+  documentEnded(event: DocumentEvent): void
+  /** Something happened that may have ended or begun work. */
+  changed(): void
+  /** The peer showed that it lives. */
+  touch(): void
+  /** Ends the session with an error: 4001 when trying again may help, else 4002 (cbmobile.md §12). */
+  fail(error: KithmeshError, transient: boolean): void
+}
+
+/** The `collection` property of every message after `getCollections`; nothing in legacy mode (cbmobile.md §2). */
+export function withCollection (index: number | undefined, properties: Properties): Properties {
+  return index === undefined ? properties : { collection: String(index), ...properties }
+}
+
+const TRANSIENT_STATUS: ReadonlySet<number> = new Set([408, 429, 502, 503, 504])
+
+/** Whether an error reply invites another try (cbmobile.md §8 and §12). */
+export function isTransientStatus (code: number): boolean {
+  return TRANSIENT_STATUS.has(code)
+}
+
+/** The error for an answer that ended what was asked. */
+export function remoteError (what: string, reply: Extract<Reply, { kind: 'error' }>): KithmeshError {
+  return replicatorErrors.create('ERR_REPL_REMOTE', `The peer answered ${what} with ${reply.domain} ${reply.code}${reply.message === '' ? '' : `: ${reply.message.slice(0, 300)}`}`, {
+    details: { domain: reply.domain, code: reply.code }
+  })
+}
+
+/** A view of bytes as a Buffer, without a copy. */
+export function asBuffer (bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}

@@ -1,0 +1,86 @@
+import { completedUpTo, rangesInclude, rangesWithout } from './checkpoint.ts'
+import type { Ranges } from './checkpoint.ts'
+import type { RemoteSequence } from './sequences.ts'
+
+/** Which local sequences are pushed: everything up to `scannedTo` that is not pending, and what an earlier session did beyond. */
+export class PushProgress {
+  #scannedTo: number
+  #beyond: Ranges
+  /** Ascending, because sequences are added while scanning upwards and `Set` keeps the order of insertion. */
+  readonly #pending = new Set<number>()
+
+  constructor (completed: Ranges) {
+    this.#scannedTo = completedUpTo(completed)
+    this.#beyond = completed.filter(([, end]) => end > this.#scannedTo + 1)
+  }
+
+  get scannedTo (): number { return this.#scannedTo }
+  get pendingCount (): number { return this.#pending.size }
+
+  /** Whether an earlier session already pushed this sequence. */
+  isCompletedEarlier (sequence: number): boolean {
+    return this.#beyond.length > 0 && rangesInclude(this.#beyond, sequence)
+  }
+
+  /** Records a scan up to `upTo`, in which `pending` (ascending) remain to be pushed. */
+  scanned (upTo: number, pending: readonly number[]): void {
+    for (const sequence of pending) this.#pending.add(sequence)
+    this.#scannedTo = upTo
+    if (this.#beyond.length > 0) this.#beyond = this.#beyond.filter(([, end]) => end > upTo + 1)
+  }
+
+  complete (sequence: number): void {
+    this.#pending.delete(sequence)
+  }
+
+  isPending (sequence: number): boolean {
+    return sequence > this.#scannedTo ? !this.isCompletedEarlier(sequence) : this.#pending.has(sequence)
+  }
+
+  completed (): Ranges {
+    return rangesWithout(this.#scannedTo, this.#pending, this.#beyond)
+  }
+}
+
+/** One announced remote revision on its way. */
+export interface RemoteEntry {
+  readonly sequence: RemoteSequence
+  done: boolean
+}
+
+/** How far the remote's sequences are pulled: they are opaque, so order of arrival is what counts (cbmobile.md §4). */
+export class PullProgress {
+  #reached: RemoteSequence | undefined
+  readonly #queue: RemoteEntry[] = []
+  #head = 0
+
+  constructor (reached: RemoteSequence | undefined) {
+    this.#reached = reached
+  }
+
+  /** The last sequence with everything before it done. */
+  get reached (): RemoteSequence | undefined { return this.#reached }
+  get missing (): number { return this.#queue.length - this.#head }
+
+  announce (sequence: RemoteSequence, done: boolean): RemoteEntry | undefined {
+    if (done && this.#head === this.#queue.length) { this.#reached = sequence; return undefined }
+    const entry = { sequence, done }
+    this.#queue.push(entry)
+    return entry
+  }
+
+  complete (entry: RemoteEntry): void {
+    entry.done = true
+    const queue = this.#queue
+    while (this.#head < queue.length && (queue[this.#head] as RemoteEntry).done) {
+      this.#reached = (queue[this.#head++] as RemoteEntry).sequence
+    }
+    if (this.#head === queue.length) {
+      queue.length = 0
+      this.#head = 0
+    } else if (this.#head > 1024 && this.#head * 2 > queue.length) {
+      queue.splice(0, this.#head)
+      this.#head = 0
+    }
+  }
+}

@@ -1,0 +1,492 @@
+import { errorCode } from '@kithmesh/core'
+import type { KithmeshError } from '@kithmesh/core'
+import type { ChangeEntry, RevisionForPush } from '@kithmesh/database/replication'
+import type { Properties, Reply } from '../blip/contracts.ts'
+import { replicatorErrors } from '../error-catalogue.ts'
+import { asBuffer, isTransientStatus, remoteError, withCollection } from './context.ts'
+import type { SessionCollection, SessionContext } from './context.ts'
+import { encodeChanges, encodeProposals, isTrue, parseChangesReply, parseProposalsReply } from './messages.ts'
+import type { PushProgress } from './progress.ts'
+
+export interface PusherOptions {
+  readonly index: number | undefined
+  readonly target: SessionCollection
+  readonly progress: PushProgress
+  /** Stays on after catching up. */
+  readonly live: boolean
+  /** Skips tombstones (`activeOnly` of subChanges). */
+  readonly activeOnly: boolean
+  readonly documentIds: ReadonlySet<string> | undefined
+  /** Number of the remote in the collection's bookkeeping; undefined on the passive side, which keeps none. */
+  readonly remote: number | undefined
+  /** This session pulls too, so that rivals come by themselves. */
+  readonly pulls: boolean
+  /** The peer takes another revision for one that is gone. */
+  readonly sendReplacementRevs: boolean
+}
+
+/** A document on its way, from being announced to being answered. */
+interface Item extends ChangeEntry {
+  readonly parentRevId: string
+  known: ReadonlySet<string>
+  bytes: number
+  /** A newer change that waits: two revisions of a document are never in flight together (cbmobile.md §17.17). */
+  next: ChangeEntry | undefined
+}
+
+interface Deferred { readonly entry: ChangeEntry, readonly dueAt: number }
+
+const NOTHING: ReadonlySet<string> = new Set()
+const EMPTY_BODY = Buffer.from('{}')
+const EMPTY_LIST = Buffer.from('[]')
+/** Lists read in one go before other work gets its turn. */
+const SCANS_PER_TURN = 20
+const MAX_TRIES = 10
+
+/**
+ * Sends one collection's changes: proposes them (active, cbmobile.md §7) or announces them to a subscriber (passive, §6),
+ * then sends what is wanted, within the limits of §13.
+ */
+export class Pusher {
+  readonly #context: SessionContext
+  readonly #options: PusherOptions
+  readonly #busy = new Map<string, Item>()
+  readonly #queue: Item[] = []
+  #queueHead = 0
+  #listsInFlight = 0
+  #unanswered = 0
+  #unansweredBytes = 0
+  #caughtUp = false
+  #announcedAny = false
+  #toldCaughtUp = false
+  #scanAgain = false
+  #stopped = false
+  /** Own inserts of this session: what came from the peer is not sent back to it. */
+  readonly #echoes = new Set<number>()
+  /** The last change that was left out for that, while nothing after it was announced. */
+  #lastEcho: ChangeEntry | undefined
+  /** Changes to announce once more, and how often each document was. */
+  #again: ChangeEntry[] = []
+  readonly #tries = new Map<string, number>()
+  #deferred: Deferred[] = []
+  #ancestors: { id: string, revId: string }[] = []
+  #maxHistory: number
+  #replaces: boolean
+  #unsubscribe: (() => void) | undefined
+
+  constructor (context: SessionContext, options: PusherOptions) {
+    this.#context = context
+    this.#options = options
+    this.#maxHistory = context.limits.maxHistory
+    this.#replaces = options.sendReplacementRevs
+  }
+
+  get progress (): PushProgress { return this.#options.progress }
+
+  /** Nothing is left to do now, short of new changes. */
+  get idle (): boolean {
+    return this.#stopped || (this.#caughtUp && !this.#scanAgain && this.#listsInFlight === 0 && this.#queued === 0 &&
+      this.#unanswered === 0 && this.#again.length === 0 && this.#ancestors.length === 0)
+  }
+
+  /** The peer owes an answer. */
+  get waiting (): boolean { return this.#listsInFlight > 0 || this.#unanswered > 0 }
+
+  get #queued (): number { return this.#queue.length - this.#queueHead }
+
+  start (): void {
+    if (this.#options.live) this.#unsubscribe = this.#options.target.collection.onChanged(() => { this.poke() })
+    this.poke()
+  }
+
+  stop (): void {
+    this.#stopped = true
+    this.#unsubscribe?.()
+    this.#unsubscribe = undefined
+    this.#recordAncestors()
+  }
+
+  /** Looks for new changes soon. */
+  poke (): void {
+    if (this.#stopped || this.#scanAgain) return
+    this.#scanAgain = true
+    this.#context.scheduler.soon(() => { this.#guarded(() => { this.#scanAgain = false; this.#pump() }) })
+  }
+
+  /** A sequence that the peer itself just gave us. */
+  echo (sequence: number): void {
+    if (sequence > this.#options.progress.scannedTo) this.#echoes.add(sequence)
+  }
+
+  /** Tries documents again whose transient failure lies long enough back. */
+  tick (now: number): void {
+    this.#announceEcho()
+    if (this.#deferred.length === 0 || this.#stopped) return
+    const due = this.#deferred.filter((d) => d.dueAt <= now)
+    if (due.length === 0) return
+    this.#deferred = this.#deferred.filter((d) => d.dueAt > now)
+    for (const { entry } of due) this.#again.push(entry)
+    this.poke()
+  }
+
+  /**
+   * A subscriber that pushed much would hear of its own revisions at its next start, because its checkpoint never passed their
+   * sequences. Announcing the last one, when nothing else is under way, lets it save that it has seen them all.
+   */
+  #announceEcho (): void {
+    const entry = this.#lastEcho
+    if (entry === undefined || this.#context.active || !this.#options.live || !this.idle) return
+    this.#lastEcho = undefined
+    if (this.#options.target.collection.change(entry.id)?.sequence === entry.sequence) this.#announce(this.#itemsFor([entry]))
+  }
+
+  #guarded (work: () => void): void {
+    if (this.#stopped || this.#context.closed) return
+    try {
+      work()
+    } catch (cause) {
+      const transient = errorCode(cause) === 'ERR_DB_LOCKED'
+      this.#context.fail(replicatorErrors.create('ERR_REPL_STORE', 'Changes could not be read from the database', { cause }), transient)
+    }
+    this.#context.changed()
+  }
+
+  #pump (): void {
+    this.#recordAncestors()
+    this.#announceAgain()
+    this.#scan()
+    this.#send()
+  }
+
+  // ---- 1. Announce
+
+  #scan (): void {
+    const { limits } = this.#context
+    const { target, progress } = this.#options
+    // A one-shot subscription ends with the backlog; the active side goes on until nothing new is found.
+    if (this.#toldCaughtUp && !this.#options.live && !this.#context.active) return
+    const maxLists = this.#toldCaughtUp ? 1 : limits.maxChangeListsInFlight
+    for (let round = 0; this.#listsInFlight < maxLists && this.#queued < limits.maxRevsQueued; round++) {
+      if (round === SCANS_PER_TURN) { this.poke(); return }
+      const entries = target.collection.changesSince(progress.scannedTo, limits.changesBatch)
+      const last = entries.at(-1)
+      if (last === undefined) { this.#reachedEnd(); return }
+      this.#caughtUp = false
+      const wanted = entries.filter((entry) => this.#mayPush(entry))
+      const items = this.#itemsFor(wanted)
+      const pending = items.map((item) => item.sequence)
+      for (const entry of wanted) if (this.#busy.get(entry.id)?.next === entry) pending.push(entry.sequence)
+      if (pending.length > items.length) pending.sort((a, b) => a - b)
+      progress.scanned(last.sequence, pending)
+      if (items.length > 0) this.#lastEcho = undefined
+      if (this.#echoes.has(last.sequence)) this.#lastEcho = last
+      if (this.#echoes.size > 0) for (const entry of entries) this.#echoes.delete(entry.sequence)
+      this.#announce(items)
+      if (entries.length < limits.changesBatch) { this.#reachedEnd(); return }
+    }
+  }
+
+  #mayPush (entry: ChangeEntry): boolean {
+    const { progress, documentIds, activeOnly } = this.#options
+    if (progress.isCompletedEarlier(entry.sequence) || this.#echoes.has(entry.sequence)) return false
+    if (documentIds !== undefined && !documentIds.has(entry.id)) return false
+    if (activeOnly && entry.deleted) return false
+    // 11. Documents in conflict wait for their resolution, which is a new change.
+    return !(entry.conflicted && this.#context.active)
+  }
+
+  /** Documents to announce now; those already on their way remember the newer change. */
+  #itemsFor (entries: readonly ChangeEntry[]): Item[] {
+    const { target, remote, progress } = this.#options
+    const parents = remote === undefined || entries.length === 0 ? undefined : target.collection.remoteAncestors(remote, entries.map((e) => e.id))
+    const items: Item[] = []
+    entries.forEach((entry, i) => {
+      const parent = parents?.[i]
+      if (parent === entry.revId) { progress.complete(entry.sequence); return }
+      const ahead = this.#busy.get(entry.id)
+      if (ahead !== undefined) {
+        if (ahead.next !== undefined) progress.complete(ahead.next.sequence)
+        ahead.next = entry
+        return
+      }
+      if (!this.#passesFilter(entry)) { progress.complete(entry.sequence); return }
+      const { sequence, id, revId, deleted, conflicted, bodySize } = entry
+      const item: Item = { sequence, id, revId, deleted, conflicted, bodySize, parentRevId: parent ?? '', known: NOTHING, bytes: 0, next: undefined }
+      this.#busy.set(id, item)
+      items.push(item)
+    })
+    return items
+  }
+
+  #passesFilter (entry: ChangeEntry): boolean {
+    const { pushFilter, collection } = this.#options.target
+    if (pushFilter === undefined) return true
+    const revision = collection.revision(entry.id, entry.revId)
+    if (revision === undefined) return true
+    const text = asBuffer(revision.body).toString()
+    return pushFilter({ id: entry.id, revId: entry.revId, deleted: entry.deleted, body: text === '' ? {} : JSON.parse(text) as Record<string, unknown> })
+  }
+
+  #announceAgain (): void {
+    const again = this.#again
+    if (again.length === 0) return
+    this.#again = []
+    const { target, progress } = this.#options
+    const current: ChangeEntry[] = []
+    for (const entry of again) {
+      const now = target.collection.change(entry.id)
+      if (now?.sequence === entry.sequence) current.push(entry)
+      else progress.complete(entry.sequence) // A newer change exists and comes by the scan.
+    }
+    this.#announce(this.#itemsFor(current.filter((entry) => this.#mayPush(entry))))
+  }
+
+  #announce (items: Item[]): void {
+    const { active, blip, statistics } = this.#context
+    if (items.length === 0) return
+    this.#announcedAny = true
+    this.#listsInFlight++
+    statistics.documentsAnnounced += items.length
+    const profile = active ? 'proposeChanges' : 'changes'
+    blip.request({
+      profile,
+      properties: withCollection(this.#options.index, active ? { conflictIncludesRev: 'true' } : {}),
+      body: active ? encodeProposals(items) : encodeChanges(items),
+      urgent: true,
+      compress: true
+    }, (reply) => { this.#context.touch(); this.#guarded(() => { this.#onListReply(profile, items, reply) }) })
+  }
+
+  #reachedEnd (): void {
+    this.#caughtUp = true
+    if (this.#toldCaughtUp) return
+    this.#toldCaughtUp = true
+    const { active, blip } = this.#context
+    // The passive side always says that it caught up (cbmobile.md §6); the active one only when it had nothing at all.
+    if (!active || !this.#announcedAny) {
+      blip.request({
+        profile: active ? 'proposeChanges' : 'changes',
+        properties: withCollection(this.#options.index, active ? { conflictIncludesRev: 'true' } : {}),
+        body: EMPTY_LIST,
+        urgent: true,
+        noReply: true
+      })
+    }
+  }
+
+  // ---- 2. What the peer wants
+
+  #onListReply (profile: string, items: readonly Item[], reply: Reply): void {
+    this.#listsInFlight--
+    if (reply.kind === 'disconnected') return
+    if (reply.kind === 'error') {
+      this.#context.fail(remoteError(profile, reply), isTransientStatus(reply.code))
+      return
+    }
+    const { maxHistory, sendReplacementRevs } = reply.properties
+    if (maxHistory !== undefined && Number(maxHistory) > 0) this.#maxHistory = Math.min(Number(maxHistory), 1000)
+    if (isTrue(sendReplacementRevs)) this.#replaces = true
+    try {
+      if (this.#context.active) this.#onProposalStatuses(items, reply.body)
+      else this.#onWanted(items, reply.body)
+    } catch (cause) {
+      this.#context.fail(replicatorErrors.create('ERR_REPL_BAD_MESSAGE', `The answer to ${profile} cannot be read`, { cause }), false)
+      return
+    }
+    this.#pump()
+  }
+
+  #onWanted (items: readonly Item[], body: Buffer): void {
+    const wanted = parseChangesReply(body, items.length)
+    items.forEach((item, i) => {
+      const known = wanted[i]
+      if (typeof known === 'object') {
+        item.known = known.length === 0 ? NOTHING : new Set(known)
+        this.#queue.push(item)
+      } else this.#finish(item)
+    })
+  }
+
+  #onProposalStatuses (items: readonly Item[], body: Buffer): void {
+    const statuses = parseProposalsReply(body, items.length)
+    items.forEach((item, i) => {
+      const { status, rev } = statuses[i] as { status: number, rev: string | undefined }
+      if (status === 0) {
+        item.known = item.parentRevId === '' ? NOTHING : new Set([item.parentRevId])
+        this.#queue.push(item)
+      } else if (status === 304) {
+        this.#noteAncestor(item.id, item.revId)
+        this.#finish(item)
+      } else if (status === 409) this.#onConflict(item, rev)
+      else if (isTransientStatus(status)) this.#failTransiently(item, this.#rejection(item, 'HTTP', status, ''))
+      else this.#failForGood(item, this.#rejection(item, 'HTTP', status, ''))
+    })
+  }
+
+  /** 11. The peer's current revision is not the one we took for it. */
+  #onConflict (item: Item, theirs: string | undefined): void {
+    if (theirs !== undefined && theirs !== item.parentRevId && this.#countTry(item.id) &&
+        this.#options.target.collection.revision(item.id, item.revId)?.history.includes(theirs) === true) {
+      this.#noteAncestor(item.id, theirs)
+      this.#release(item)
+      this.#again.push(item)
+      return
+    }
+    if (this.#options.pulls) { this.#finish(item); return }
+    this.#failForGood(item, replicatorErrors.create('ERR_REPL_DOC_CONFLICT', `The peer has a rival revision of document "${item.id}"`, {
+      details: { id: item.id, revId: item.revId, remoteRevId: theirs }
+    }))
+  }
+
+  // ---- 3. Send
+
+  #send (): void {
+    const { limits } = this.#context
+    const queue = this.#queue
+    while (this.#queueHead < queue.length && this.#unanswered < limits.maxRevsUnanswered && this.#unansweredBytes < limits.maxBytesUnanswered) {
+      const item = queue[this.#queueHead++] as Item
+      this.#sendRev(item)
+    }
+    if (this.#queueHead === queue.length) {
+      queue.length = 0
+      this.#queueHead = 0
+    } else if (this.#queueHead > 512) {
+      queue.splice(0, this.#queueHead)
+      this.#queueHead = 0
+    }
+  }
+
+  #sendRev (item: Item): void {
+    const { target } = this.#options
+    let revision = target.collection.revision(item.id, item.revId)
+    let replaced = false
+    if (revision === undefined && this.#replaces) {
+      revision = target.collection.revision(item.id)
+      replaced = revision !== undefined
+    }
+    if (revision === undefined) { this.#sendNorev(item); return }
+    const body = revision.body.length === 0 ? EMPTY_BODY : revision.body
+    item.bytes = body.length + 200
+    this.#unanswered++
+    this.#unansweredBytes += item.bytes
+    this.#context.blip.request({
+      profile: 'rev',
+      properties: this.#revProperties(item, revision, replaced),
+      body,
+      compress: true
+    }, (reply) => { this.#onRevReply(item, revision, reply) })
+  }
+
+  #revProperties (item: Item, revision: RevisionForPush, replaced: boolean): Properties {
+    const { index } = this.#options
+    const properties: Record<string, string> = {}
+    if (index !== undefined) properties['collection'] = String(index)
+    properties['id'] = item.id
+    properties['rev'] = revision.revId
+    properties['sequence'] = String(item.sequence)
+    if (revision.deleted) properties['deleted'] = '1'
+    if (revision.history.length > 0) properties['history'] = this.#context.versioning.formatHistory(revision.history, item.known, this.#maxHistory)
+    if (this.#context.active) properties['noconflicts'] = '1'
+    if (replaced) properties['replacedRev'] = item.revId
+    return properties
+  }
+
+  #sendNorev (item: Item): void {
+    const exists = this.#options.target.collection.change(item.id) !== undefined
+    this.#context.blip.request({
+      profile: 'norev',
+      properties: withCollection(this.#options.index, { id: item.id, rev: item.revId, sequence: String(item.sequence), error: exists ? '410' : '404' }),
+      noReply: true
+    })
+    this.#finish(item)
+  }
+
+  #onRevReply (item: Item, revision: RevisionForPush, reply: Reply): void {
+    this.#unanswered--
+    this.#unansweredBytes -= item.bytes
+    if (reply.kind === 'disconnected') return
+    this.#context.touch()
+    if (reply.kind === 'ok') {
+      const { statistics } = this.#context
+      statistics.documentsPushed++
+      statistics.bytesPushed += revision.body.length
+      this.#noteAncestor(item.id, revision.revId)
+      this.#finish(item)
+      if (this.#context.wantsDocuments) this.#report(item)
+    } else this.#onRevError(item, reply)
+    this.poke()
+  }
+
+  #onRevError (item: Item, reply: Extract<Reply, { kind: 'error' }>): void {
+    const error = this.#rejection(item, reply.domain, reply.code, reply.message)
+    if (isTransientStatus(reply.code)) this.#failTransiently(item, error)
+    else if (reply.code === 403 && this.#context.active && this.#countTry(item.id, 1)) {
+      // 8. A refusal may hang on another document that is still to come: once more, later.
+      this.#release(item)
+      this.#again.push(item)
+    } else if (reply.code === 409 && this.#options.pulls) this.#finish(item)
+    else if (reply.code === 409) {
+      this.#failForGood(item, replicatorErrors.create('ERR_REPL_DOC_CONFLICT', `The peer has a rival revision of document "${item.id}"`, { details: { id: item.id, revId: item.revId } }))
+    } else this.#failForGood(item, error)
+  }
+
+  // ---- 4. Ends
+
+  #rejection (item: Item, domain: string, code: number, message: string): KithmeshError {
+    return replicatorErrors.create('ERR_REPL_DOC_REJECTED', `The peer refused document "${item.id}": ${domain} ${code} ${message.slice(0, 300)}`.trimEnd(), {
+      details: { id: item.id, revId: item.revId, domain, code }
+    })
+  }
+
+  #countTry (id: string, max = MAX_TRIES): boolean {
+    const tries = (this.#tries.get(id) ?? 0) + 1
+    this.#tries.set(id, tries)
+    return tries <= max
+  }
+
+  /** Lets the next revision of the document go. */
+  #release (item: Item): void {
+    this.#busy.delete(item.id)
+    if (item.next !== undefined) this.#again.push(item.next)
+  }
+
+  #finish (item: Item): void {
+    this.#options.progress.complete(item.sequence)
+    if (this.#tries.size > 0) this.#tries.delete(item.id)
+    this.#release(item)
+  }
+
+  #failForGood (item: Item, error: KithmeshError): void {
+    this.#report(item, error, false)
+    this.#finish(item)
+  }
+
+  /** The sequence stays open: tried again after a while, or in the next session. */
+  #failTransiently (item: Item, error: KithmeshError): void {
+    this.#report(item, error, true)
+    this.#release(item)
+    const tries = (this.#tries.get(item.id) ?? 0) + 1
+    this.#tries.set(item.id, tries)
+    if (this.#options.live) this.#deferred.push({ entry: item, dueAt: this.#context.now() + 1000 * Math.min(2 ** tries, 300) })
+  }
+
+  #report (item: Item, error?: KithmeshError, transient?: boolean): void {
+    const { scope, name } = this.#options.target.collection
+    this.#context.documentEnded({
+      direction: 'push', collection: { scope, name }, id: item.id, revId: item.revId, deleted: item.deleted,
+      ...(error !== undefined && { error }), ...(transient !== undefined && { transient })
+    })
+  }
+
+  #noteAncestor (id: string, revId: string): void {
+    if (this.#options.remote !== undefined) this.#ancestors.push({ id, revId })
+  }
+
+  #recordAncestors (): void {
+    const { remote, target } = this.#options
+    if (remote === undefined || this.#ancestors.length === 0) return
+    const entries = this.#ancestors
+    this.#ancestors = []
+    target.collection.setRemoteAncestors(remote, entries)
+  }
+}

@@ -1,0 +1,446 @@
+import { expect } from 'chai'
+import { BlipPair } from './support/blip-pair.ts'
+import { MemoryStore, digestOf } from './support/memory-store.ts'
+import { activeSession, passiveSession, replicate, until } from './support/sessions.ts'
+
+describe('a replication session between two peers', () => {
+  let a: MemoryStore
+  let b: MemoryStore
+
+  beforeEach(() => { a = new MemoryStore(); b = new MemoryStore() })
+
+  it('pushes documents', async () => {
+    for (let i = 0; i < 1000; i++) a.default.put(`doc-${i}`, { i })
+    const { error, active } = await replicate(a, b, { pull: false })
+    expect(error).to.equal(undefined)
+    expect(b.default.snapshot()).to.deep.equal(a.default.snapshot())
+    expect(active.documents).to.have.length(1000)
+    expect(b.default.transactions).to.be.lessThan(200)
+  })
+
+  it('pulls documents', async () => {
+    for (let i = 0; i < 1000; i++) b.default.put(`doc-${i}`, { i })
+    const { error } = await replicate(a, b, { push: false })
+    expect(error).to.equal(undefined)
+    expect(a.default.snapshot()).to.deep.equal(b.default.snapshot())
+  })
+
+  it('does both at once, with updates and tombstones', async () => {
+    for (let i = 0; i < 50; i++) { a.default.put(`a${i}`, { i }); b.default.put(`b${i}`, { i }) }
+    await replicate(a, b)
+    a.default.put('b1', { changed: true })
+    b.default.delete('a1')
+    const { error } = await replicate(a, b)
+    expect(error).to.equal(undefined)
+    expect(a.default.snapshot()).to.deep.equal(b.default.snapshot())
+    expect(a.default.json('a1')).to.equal(undefined)
+    expect(b.default.json('b1')).to.deep.equal({ changed: true })
+  })
+
+  it('sends nothing again when nothing changed', async () => {
+    a.default.put('a', { x: 1 })
+    b.default.put('b', { x: 2 })
+    await replicate(a, b)
+    const second = await replicate(a, b)
+    expect(second.pair.seen.some((m) => m.profile === 'rev')).to.equal(false)
+    const { pair } = await replicate(a, b)
+    const profiles = pair.seen.filter((m) => m.type === 'REQ').map((m) => `${m.profile ?? ''} ${m.body.toString().slice(0, 2)}`)
+    expect(profiles).to.have.members(['getCollections {"', 'subChanges ', 'proposeChanges []', 'changes []'])
+  })
+
+  it('starts over when asked to, and finds that all is there', async () => {
+    a.default.put('a', { x: 1 })
+    await replicate(a, b)
+    const { pair, error } = await replicate(a, b, { resetCheckpoint: true })
+    expect(error).to.equal(undefined)
+    expect(pair.seen.some((m) => m.profile === 'rev')).to.equal(false)
+  })
+
+  it('re-checks everything when the peer lost its checkpoints', async () => {
+    a.default.put('a', { x: 1 })
+    b.default.put('b', { x: 1 })
+    await replicate(a, b)
+    b.peerCheckpoints.clear()
+    const { pair, error } = await replicate(a, b)
+    expect(error).to.equal(undefined)
+    expect(pair.seen.find((m) => m.profile === 'subChanges')?.properties).to.not.have.property('since')
+    expect(b.peerCheckpoints.size).to.equal(1)
+  })
+
+  it('saves a checkpoint whose revision somebody else changed', async () => {
+    a.default.put('a', { x: 1 })
+    const pair = new BlipPair()
+    passiveSession(pair.b, b)
+    const active = activeSession(pair.a, a)
+    active.session.start()
+    await until(() => pair.seen.some((m) => m.profile === 'rev'), 'the first rev')
+    const id = (JSON.parse((pair.seen[0] as { body: Buffer }).body.toString()) as { checkpoint_ids: string[] }).checkpoint_ids[0] as string
+    b.peerCheckpoints.set(id, { rev: '7-cc', body: Buffer.from('{}') })
+    expect((await active.ended).error).to.equal(undefined)
+    expect(b.peerCheckpoints.get(id)?.rev).to.equal('8-cc')
+    expect(pair.seen.filter((m) => m.profile === 'getCheckpoint')).to.have.length(1)
+  })
+
+  it('replicates several collections', async () => {
+    const paths = ['_default', 'shop.items', 'widgets']
+    a = new MemoryStore(paths)
+    b = new MemoryStore(paths)
+    const targets = [a.default, a.collection('shop', 'items'), a.collection('_default', 'widgets')].map((collection) => ({ collection: collection as typeof a.default }))
+    targets.forEach(({ collection }, i) => collection.put(`doc${i}`, { i }))
+    b.collection('shop', 'items')?.put('theirs', {})
+    const { error } = await replicate(a, b, { collections: targets })
+    expect(error).to.equal(undefined)
+    for (const { collection } of targets) expect(b.collection(collection.scope, collection.name)?.snapshot()).to.deep.equal(collection.snapshot())
+    expect(a.collection('shop', 'items')?.json('theirs')).to.deep.equal({})
+  })
+
+  it('stops with a clear error when a collection is missing', async () => {
+    a = new MemoryStore(['shop.items'])
+    const { error, transient } = await replicate(a, b, { collections: [{ collection: a.collection('shop', 'items') as typeof a.default }] })
+    expect(error?.code).to.equal('ERR_REPL_COLLECTION_MISSING')
+    expect(error?.details).to.include({ status: 404, collection: 'shop.items' })
+    expect(transient).to.equal(false)
+  })
+
+  describe('with blobs', () => {
+    const bytes = Buffer.alloc(50_000, 'blob ')
+    const document = (digest: string, length = bytes.length): unknown => ({ title: 'x', photo: { '@type': 'blob', digest, length, content_type: 'text/plain' } })
+
+    for (const direction of ['push', 'pull'] as const) {
+      it(`brings them along on ${direction}`, async () => {
+        const from = direction === 'push' ? a : b
+        const digest = from.blobs.put(bytes)
+        for (let i = 0; i < 20; i++) from.default.put(`doc${i}`, document(digest))
+        const { error, active } = await replicate(a, b)
+        expect(error).to.equal(undefined)
+        expect((direction === 'push' ? b : a).blobs.stored.get(digest)?.equals(bytes)).to.equal(true)
+        expect(active.session.statistics).to.include(direction === 'push' ? { blobsPushed: 1 } : { blobsPulled: 1, blobBytesPulled: 50_000 })
+        expect(a.default.snapshot()).to.deep.equal(b.default.snapshot())
+      })
+    }
+
+    it('refuses a document whose blob is not what it says, and goes on', async () => {
+      const digest = digestOf(bytes)
+      b.blobs.stored.set(digest, Buffer.alloc(bytes.length, 'other'))
+      b.default.put('bad', document(digest))
+      b.default.put('good', { fine: true })
+      const { error, active } = await replicate(a, b)
+      expect(error).to.equal(undefined)
+      expect(a.default.json('bad')).to.equal(undefined)
+      expect(a.default.json('good')).to.deep.equal({ fine: true })
+      expect(active.documents.map((d) => d.error?.code)).to.include('ERR_REPL_BLOB')
+      expect(a.blobs.stored.size).to.equal(0)
+    })
+
+    it('refuses a document whose blob is missing or longer than it says', async () => {
+      b.default.put('missing', document(digestOf(Buffer.from('nowhere'))))
+      b.default.put('long', document(b.blobs.put(bytes), 10))
+      const { error, active } = await replicate(a, b)
+      expect(error).to.equal(undefined)
+      expect(a.default.snapshot()).to.deep.equal({})
+      expect(active.documents.map((d) => d.error?.code)).to.deep.equal(['ERR_REPL_BLOB', 'ERR_REPL_BLOB'])
+    })
+  })
+
+  describe('in conflict', () => {
+    const conflict = async (): Promise<void> => {
+      a.default.put('d', { v: 0 })
+      await replicate(a, b)
+      a.default.put('d', { who: 'a' })
+      b.default.put('d', { who: 'b' })
+    }
+
+    it('both end with the default winner, in one run', async () => {
+      await conflict()
+      const revs = [a.default.change('d')?.revId ?? '', b.default.change('d')?.revId ?? '']
+      const winner = (revs[0] as string) > (revs[1] as string) ? 'a' : 'b'
+      const { error } = await replicate(a, b)
+      expect(error).to.equal(undefined)
+      expect(a.default.json('d')).to.deep.equal({ who: winner })
+      expect(a.default.snapshot()).to.deep.equal(b.default.snapshot())
+    })
+
+    it('an own resolver may merge, slowly', async () => {
+      await conflict()
+      const { error } = await replicate(a, b, {
+        collections: [{
+          conflictResolver: async ({ local, remote }) => {
+            await new Promise((resolve) => { setImmediate(resolve) })
+            return { take: 'merged', body: { who: [local.body['who'], remote.body['who']] } }
+          }
+        }]
+      })
+      expect(error).to.equal(undefined)
+      expect(b.default.json('d')).to.deep.equal({ who: ['a', 'b'] })
+      expect(a.default.snapshot()).to.deep.equal(b.default.snapshot())
+    })
+
+    for (const take of ['local', 'remote', 'deleted'] as const) {
+      it(`an own resolver may take "${take}"`, async () => {
+        await conflict()
+        await replicate(a, b, { collections: [{ conflictResolver: () => ({ take }) }] })
+        expect(a.default.snapshot()).to.deep.equal(b.default.snapshot())
+        expect(b.default.json('d')).to.deep.equal({ local: { who: 'a' }, remote: { who: 'b' }, deleted: undefined }[take])
+      })
+    }
+
+    it('a resolver that throws leaves the conflict for the next start', async () => {
+      await conflict()
+      const { error, active } = await replicate(a, b, { collections: [{ conflictResolver: () => { throw new Error('no idea') } }] })
+      expect(error).to.equal(undefined)
+      expect(active.documents.at(-1)?.error?.code).to.equal('ERR_REPL_RESOLVER')
+      expect(a.default.change('d')?.conflicted).to.equal(true)
+      await replicate(a, b)
+      expect(a.default.snapshot()).to.deep.equal(b.default.snapshot())
+    })
+
+    it('a push without pull reports the document', async () => {
+      await conflict()
+      const { error, active } = await replicate(a, b, { pull: false })
+      expect(error).to.equal(undefined)
+      expect(active.documents.map((d) => d.error?.code)).to.deep.equal(['ERR_REPL_DOC_CONFLICT'])
+    })
+
+    it('proposes again when the peer has an ancestor of ours', async () => {
+      a.default.put('d', { v: 1 })
+      await replicate(a, b, { pull: false })
+      a.default.put('d', { v: 2 })
+      a.default.ancestors.clear()
+      const { error } = await replicate(a, b, { pull: false })
+      expect(error).to.equal(undefined)
+      expect(b.default.json('d')).to.deep.equal({ v: 2 })
+    })
+  })
+
+  describe('with filters', () => {
+    it('leaves out what the push filter refuses, and does not look again', async () => {
+      a.default.put('yes', { ok: true })
+      a.default.put('no', { ok: false })
+      const collections = [{ pushFilter: ({ body }: { body: Readonly<Record<string, unknown>> }) => body['ok'] === true }]
+      await replicate(a, b, { collections })
+      expect(b.default.snapshot()).to.have.keys(['yes'])
+    })
+
+    it('reports what the pull filter refuses', async () => {
+      b.default.put('yes', { ok: true })
+      b.default.put('no', { ok: false })
+      const { active } = await replicate(a, b, { collections: [{ pullFilter: ({ body }) => body['ok'] === true }] })
+      expect(a.default.snapshot()).to.have.keys(['yes'])
+      expect(active.documents.find((d) => d.id === 'no')?.error?.code).to.equal('ERR_REPL_DOC_REJECTED')
+    })
+
+    it('replicates only the documents asked for', async () => {
+      for (const id of ['p1', 'p2']) b.default.put(id, { id })
+      for (const id of ['q1', 'q2']) a.default.put(id, { id })
+      await replicate(a, b, { collections: [{ documentIds: ['p1', 'q1', 'zz'] }] })
+      expect(a.default.snapshot()).to.have.keys(['p1', 'q1', 'q2'])
+      expect(b.default.snapshot()).to.have.keys(['p1', 'p2', 'q1'])
+    })
+  })
+
+  it('a read-only peer refuses to be pushed to', async () => {
+    a.default.put('a', {})
+    const { error } = await replicate(a, b, {}, { allowPull: false })
+    expect(error?.code).to.equal('ERR_REPL_REMOTE')
+    expect(error?.details).to.include({ code: 403 })
+    expect(b.default.snapshot()).to.deep.equal({})
+  })
+
+  describe('continuously', () => {
+    it('brings edits over as they happen, without echoes', async () => {
+      const pair = new BlipPair()
+      const passive = passiveSession(pair.b, b)
+      const active = activeSession(pair.a, a, { continuous: true })
+      active.session.start()
+      await until(() => active.session.activity === 'idle', 'idle')
+      a.default.put('x', { v: 1 })
+      await until(() => b.default.json('x') !== undefined, 'x at b')
+      b.default.put('x', { v: 2 })
+      await until(() => JSON.stringify(a.default.json('x')) === '{"v":2}', 'x back at a')
+      await until(() => active.session.activity === 'idle', 'idle again')
+      active.session.stop()
+      expect((await active.ended).error).to.equal(undefined)
+      await passive.ended
+      const revs = pair.seen.filter((m) => m.profile === 'rev')
+      expect(revs.map((m) => m.dir)).to.deep.equal(['A>B', 'B>A'])
+      const lists = pair.seen.filter((m) => (m.profile === 'changes' || m.profile === 'proposeChanges') && m.body.length > 2)
+      expect(lists.map((m) => m.dir)).to.deep.equal(['A>B', 'B>A'])
+    })
+
+    it('lets the peer save that it has seen its own revisions', async () => {
+      const pair = new BlipPair()
+      const passive = passiveSession(pair.b, b)
+      const active = activeSession(pair.a, a, { continuous: true })
+      active.session.start()
+      for (let i = 0; i < 300; i++) a.default.put(`doc${i}`, { i })
+      await until(() => b.default.docs.size === 300, 'all at b')
+      await until(() => active.session.activity === 'idle' && passive.session.activity === 'idle', 'idle')
+      passive.session.tick(1_000_000)
+      await until(() => pair.seen.some((m) => m.profile === 'changes' && m.body.length > 2), 'the last change')
+      active.session.stop()
+      await active.ended
+      const again = await replicate(a, b)
+      expect(again.pair.seen.filter((m) => m.body.length > 2).map((m) => m.profile)).to.deep.equal(['getCollections', undefined])
+      expect(again.pair.seen.find((m) => m.profile === 'subChanges')?.properties['since']).to.equal('300')
+    })
+
+    it('never has two revisions of a document under way', async () => {
+      const pair = new BlipPair(false)
+      passiveSession(pair.b, b)
+      const active = activeSession(pair.a, a, { continuous: true })
+      active.session.start()
+      const turn = async (): Promise<void> => { await new Promise((resolve) => { setImmediate(resolve) }); pair.deliver('a') }
+      for (let i = 0; i < 50; i++) { a.default.put('x', { i }); await turn() }
+      for (let i = 0; i < 2000 && JSON.stringify(b.default.json('x')) !== '{"i":49}'; i++) await turn()
+      expect(b.default.json('x')).to.deep.equal({ i: 49 })
+      const open = new Set<number>()
+      for (const message of pair.seen) {
+        if (message.dir === 'A>B' && message.profile === 'rev') { expect(open.size).to.equal(0); open.add(message.number) }
+        if (message.dir === 'B>A' && message.type === 'RES') open.delete(message.number)
+      }
+      pair.cut()
+    })
+  })
+
+  describe('with a bad peer', () => {
+    it('gives up when nothing is ever answered', async () => {
+      const pair = new BlipPair()
+      const active = activeSession(pair.a, a)
+      pair.b.handle('getCollections', () => {})
+      active.session.start()
+      active.session.tick(1_000_000)
+      active.session.tick(1_029_000)
+      expect(active.result).to.equal(undefined)
+      active.session.tick(1_031_000)
+      const { error, transient } = await active.ended
+      expect(error?.code).to.equal('ERR_REPL_TIMEOUT')
+      expect(transient).to.equal(true)
+    })
+
+    it('gives up when announced revisions never come', async () => {
+      const pair = new BlipPair()
+      pair.b.handle('getCollections', (request) => { request.respond({ body: Buffer.from('[{}]') }) })
+      pair.b.handle('subChanges', (request) => {
+        request.respond()
+        pair.b.request({ profile: 'changes', properties: { collection: '0' }, body: Buffer.from('[[1,"x","1-ab"]]') }, () => {})
+        pair.b.request({ profile: 'changes', properties: { collection: '0' }, body: Buffer.from('[]'), noReply: true })
+      })
+      const active = activeSession(pair.a, a, { push: false })
+      active.session.start()
+      await until(() => pair.seen.some((m) => m.dir === 'A>B' && m.type === 'RES'), 'the answer')
+      active.session.tick(1_000_000)
+      active.session.tick(1_001_000)
+      active.session.tick(1_200_000)
+      expect((await active.ended).error?.code).to.equal('ERR_REPL_TIMEOUT')
+    })
+
+    const lists: Record<string, string> = {
+      'no JSON': '[[1,', 'no array': '{}', 'an entry that is no array': '[7]', 'an empty id': '[[1,"","1-ab"]]',
+      'an id that is too long': `[[1,"${'x'.repeat(256)}","1-ab"]]`, 'a bad revision id': '[[1,"x","1-XY"]]', 'no sequence': '[[null,"x","1-ab"]]'
+    }
+    for (const [what, body] of Object.entries(lists)) {
+      it(`ends with a clear error at a change list with ${what}`, async () => {
+        const pair = new BlipPair()
+        pair.b.handle('getCollections', (request) => { request.respond({ body: Buffer.from('[{}]') }) })
+        pair.b.handle('subChanges', (request) => {
+          request.respond()
+          pair.b.request({ profile: 'changes', properties: { collection: '0' }, body: Buffer.from(body) }, () => {})
+        })
+        const active = activeSession(pair.a, a, { push: false })
+        active.session.start()
+        const { error, transient } = await active.ended
+        expect(error?.code).to.equal('ERR_REPL_BAD_MESSAGE')
+        expect(transient).to.equal(false)
+        expect(pair.seen.find((m) => m.type === 'ERR')?.properties).to.include({ 'Error-Domain': 'BLIP', 'Error-Code': '400' })
+      })
+    }
+
+    it('refuses each bad revision alone', async () => {
+      const pair = new BlipPair()
+      passiveSession(pair.b, b)
+      const answers: string[] = []
+      const send = (properties: Record<string, string>, body: string): Promise<void> => new Promise((resolve) => {
+        pair.a.request({ profile: 'rev', properties: { collection: '0', ...properties }, body: Buffer.from(body) }, (reply) => {
+          answers.push(reply.kind === 'error' ? `${reply.domain} ${reply.code}` : reply.kind)
+          resolve()
+        })
+      })
+      await new Promise<void>((resolve) => { pair.a.request({ profile: 'getCollections', body: Buffer.from('{"checkpoint_ids":["cp-x"],"collections":["_default"]}') }, () => { resolve() }) })
+      await send({ id: 'x', rev: '1-ab' }, '{')
+      await send({ id: 'x', rev: '1-ab' }, '[1]')
+      await send({ id: 'x', rev: 'nonsense' }, '{}')
+      await send({ id: '', rev: '1-ab' }, '{}')
+      await send({ id: 'x', rev: '3-ab', history: '1-aa' }, '{}')
+      await send({ id: 'x', rev: '2-ab', deltaSrc: '1-aa' }, '{}')
+      await send({ id: 'x', rev: '1-ab' }, `{"a":"${'x'.repeat(20 * 1024 * 1024)}"}`)
+      await send({ id: 'x', rev: '1-ab' }, '{"a":{"@type":"blob","digest":"../../etc/passwd"}}')
+      await send({ id: 'x', rev: '1-ab', collection: '7' }, '{}')
+      await send({ id: 'x', rev: '1-ab' }, '{"_id":"x","ok":1}')
+      expect(answers).to.deep.equal(['HTTP 400', 'HTTP 400', 'HTTP 400', 'HTTP 400', 'HTTP 400', 'HTTP 422', 'HTTP 413', 'HTTP 400', 'HTTP 400', 'ok'])
+      expect(b.default.json('x')).to.deep.equal({ ok: 1 })
+      pair.cut()
+    })
+
+    it('survives a document nested deeper than the stack', async () => {
+      b.default.put('deep', { x: 1 })
+      const depth = 200_000
+      const body = `{"a":${'['.repeat(depth)}{"@type":"x"}${']'.repeat(depth)}}`
+      const pair = new BlipPair()
+      passiveSession(pair.b, b)
+      await new Promise<void>((resolve) => { pair.a.request({ profile: 'getCollections', body: Buffer.from('{"checkpoint_ids":["cp-x"],"collections":["_default"]}') }, () => { resolve() }) })
+      const kind = await new Promise((resolve) => {
+        pair.a.request({ profile: 'rev', properties: { collection: '0', id: 'y', rev: '1-ab' }, body: Buffer.from(body) }, (reply) => { resolve(reply.kind) })
+      })
+      expect(kind).to.be.oneOf(['ok', 'error'])
+      pair.cut()
+    })
+
+    it('resumes after the connection was cut in the middle', async () => {
+      for (let i = 0; i < 500; i++) { a.default.put(`a${i}`, { i }); b.default.put(`b${i}`, { i }) }
+      const pair = new BlipPair()
+      passiveSession(pair.b, b)
+      const active = activeSession(pair.a, a)
+      active.session.start()
+      await until(() => pair.seen.filter((m) => m.profile === 'rev').length > 100, 'some revs')
+      pair.cut()
+      const { error, transient } = await active.ended
+      expect(error?.code).to.equal('ERR_REPL_CLOSED')
+      expect(transient).to.equal(true)
+      expect((await replicate(a, b)).error).to.equal(undefined)
+      expect(a.default.snapshot()).to.deep.equal(b.default.snapshot())
+    })
+
+    it('ends with the cause when the database fails', async () => {
+      b.default.put('x', {})
+      a.default.insertError = Object.assign(new Error('disk full'), { code: 'ERR_DB_DISK_FULL' })
+      const { error, transient } = await replicate(a, b)
+      expect(error?.code).to.equal('ERR_REPL_STORE')
+      expect((error?.cause as Error).message).to.equal('disk full')
+      expect(transient).to.equal(false)
+    })
+  })
+
+  it('serves clients that start with getCheckpoint and mean the default collection', async () => {
+    b.default.put('old', { x: 1 })
+    const pair = new BlipPair()
+    passiveSession(pair.b, b)
+    const kinds: string[] = []
+    const ask = (profile: string, properties: Record<string, string>, body = ''): Promise<void> => new Promise((resolve) => {
+      pair.a.request({ profile, properties, body: Buffer.from(body) }, (reply) => { kinds.push(reply.kind === 'error' ? `${reply.domain} ${reply.code}` : `ok ${reply.kind === 'ok' ? reply.properties['rev'] ?? '' : ''}`); resolve() })
+    })
+    const got: string[] = []
+    pair.a.handle('changes', (request) => { request.respond({ body: Buffer.from('[[]]') }) })
+    pair.a.handle('rev', (request) => { got.push(`${request.properties['id'] ?? ''} ${request.body.toString()}`); expect(request.properties).to.not.have.property('collection'); request.respond() })
+    await ask('getCheckpoint', { client: 'cp-1' })
+    await ask('setCheckpoint', { client: 'cp-1', rev: '' }, '{"local":3}')
+    await ask('getCheckpoint', { client: 'cp-1' })
+    await ask('setCheckpoint', { client: 'cp-1', rev: '9-cc' }, '{}')
+    await ask('getCheckpoint', { client: 'cp-1', collection: '0' })
+    await ask('getCollections', {}, '{"checkpoint_ids":["x"],"collections":["_default"]}')
+    await ask('subChanges', {})
+    await until(() => got.length > 0, 'the rev')
+    expect(kinds).to.deep.equal(['HTTP 404', 'ok 1-cc', 'ok 1-cc', 'HTTP 409', 'HTTP 400', 'BLIP 400', 'ok '])
+    expect(got).to.deep.equal(['old {"x":1}'])
+    pair.cut()
+  })
+})
