@@ -60,7 +60,10 @@ function extract({ folder, name, types }, checking) {
       if (message.logLevel === 'error' || message.logLevel === 'warning') messages.push(message.text)
     }
   })
-  return { changed: result.apiReportChanged, messages: messages.filter((text) => !/analysis will use the bundled|API signature|API report file|newer than the bundled/i.test(text)) }
+  return {
+    changed: result.apiReportChanged,
+    messages: messages.filter((text) => !/analysis will use the bundled|API signature|API report file|newer than the bundled/i.test(text))
+  }
 }
 
 /** Reports whose entry is gone. */
@@ -86,7 +89,11 @@ await main(() => {
     if (messages.length > 0) failures += 1
     if (!changed) continue
     if (checking) failures += 1
-    console.log(checking ? `${entry.specifier} differs from api/${entry.name}.api.md; run node tools/api-report.mjs and commit the result` : `${before === '' ? 'new' : 'changed'}: api/${entry.name}.api.md`)
+    console.log(
+      checking
+        ? `${entry.specifier} differs from api/${entry.name}.api.md; run node tools/api-report.mjs and commit the result`
+        : `${before === '' ? 'new' : 'changed'}: api/${entry.name}.api.md`
+    )
   }
   for (const file of named.length === 0 ? leftOver(entries) : []) {
     console.log(checking ? `api/${file} belongs to no entry any more` : `removed: api/${file}`)

@@ -11,13 +11,19 @@ const folder = join(root, 'bench')
 
 function benches() {
   if (!existsSync(folder)) return []
-  return readdirSync(folder).filter((file) => file.endsWith('.mjs')).map((file) => file.slice(0, -4))
+  return readdirSync(folder)
+    .filter((file) => file.endsWith('.mjs'))
+    .map((file) => file.slice(0, -4))
 }
 
 async function installBaselines() {
   if (!existsSync(join(folder, 'package.json')) || existsSync(join(folder, 'node_modules', '.package-lock.json'))) return
   process.stderr.write('Installing what the benches compare with (once) …\n')
-  const { code } = await runNpm(['ci', '--no-fund', '--no-audit', '--loglevel=error'], { cwd: folder, output: 'stderr', env: addonEnvironment() })
+  const { code } = await runNpm(['ci', '--no-fund', '--no-audit', '--loglevel=error'], {
+    cwd: folder,
+    output: 'stderr',
+    env: addonEnvironment()
+  })
   if (code !== 0) throw new Error(`npm ci in bench failed with exit code ${code}`)
 }
 

@@ -18,7 +18,11 @@ export function addonEnvironment() {
 
 /** What the installed tree depends on: the lock file and the binary interface of this node. */
 function wanted() {
-  return createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).update(process.versions.modules).update(process.platform).digest('hex')
+  return createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .update(process.versions.modules)
+    .update(process.platform)
+    .digest('hex')
 }
 
 /** True when node_modules holds what the lock file asks for, read from the record that npm leaves there. */
@@ -76,13 +80,16 @@ async function ensureSqlite() {
   const missing = await missingBuildTools()
   const advice = 'On Debian and Ubuntu: apt-get install build-essential python3. Or use Node 22.13 or newer, which has SQLite built in.'
   if (missing.length > 0) {
-    throw new Error(`Node ${process.versions.node} has no node:sqlite, and better-sqlite3 cannot be compiled: ${missing.join(', ')} not found. ${advice}`)
+    throw new Error(
+      `Node ${process.versions.node} has no node:sqlite, and better-sqlite3 cannot be compiled: ${missing.join(', ')} not found. ${advice}`
+    )
   }
   say('Compiling better-sqlite3 for this Node …')
   const present = existsSync(join(root, 'node_modules', 'better-sqlite3'))
   const args = present ? ['rebuild', 'better-sqlite3', '--foreground-scripts'] : ['ci', '--foreground-scripts', '--no-fund', '--no-audit']
   const { code } = await runNpm(args, { output: 'stderr', env: addonEnvironment() })
-  if (code !== 0 || !(await addonLoads())) throw new Error(`better-sqlite3 could not be compiled or loaded; the output above says why. ${advice}`)
+  if (code !== 0 || !(await addonLoads()))
+    throw new Error(`better-sqlite3 could not be compiled or loaded; the output above says why. ${advice}`)
 }
 
 function checkNode() {

@@ -13,11 +13,17 @@ const scope = '@kithmesh/'
 function sourceFiles(folder) {
   if (!existsSync(folder)) return []
   const entries = readdirSync(folder, { recursive: true, withFileTypes: true })
-  return entries.filter((entry) => entry.isFile() && /\.[cm]?[jt]s$/.test(entry.name) && !entry.name.endsWith('.d.ts')).map((entry) => join(entry.parentPath, entry.name)).sort()
+  return entries
+    .filter((entry) => entry.isFile() && /\.[cm]?[jt]s$/.test(entry.name) && !entry.name.endsWith('.d.ts'))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort()
 }
 
 function packageName(specifier) {
-  return specifier.split('/').slice(0, specifier.startsWith('@') ? 2 : 1).join('/')
+  return specifier
+    .split('/')
+    .slice(0, specifier.startsWith('@') ? 2 : 1)
+    .join('/')
 }
 
 function isBuiltin(specifier) {
@@ -27,10 +33,11 @@ function isBuiltin(specifier) {
 /** Reads one workspace folder: its package.json and the imports of its sources (`src` and `bin`) and tests. */
 function readPackage(directory, kind, name) {
   const folder = join(directory, kind, name)
-  const readFiles = (where) => sourceFiles(join(folder, where)).map((path) => {
-    const text = readFileSync(path, 'utf8')
-    return { path, file: relative(directory, path).split(sep).join('/'), text, imports: readImports(text), code: reduceSource(text).code }
-  })
+  const readFiles = (where) =>
+    sourceFiles(join(folder, where)).map((path) => {
+      const text = readFileSync(path, 'utf8')
+      return { path, file: relative(directory, path).split(sep).join('/'), text, imports: readImports(text), code: reduceSource(text).code }
+    })
   const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
   return { name, kind, folder, manifest, sources: [...readFiles('src'), ...readFiles('bin')], tests: readFiles('test') }
 }
@@ -49,20 +56,32 @@ function* checkArrows(pkg, rules) {
   if (pkg.kind === 'examples') return
   const allowed = rules.arrows[pkg.name]
   if (allowed === undefined) {
-    yield { file: `packages/${pkg.name}/package.json`, rule: 'arrow', text: `${pkg.name} is not in tools/rules.mjs; add what it may import` }
+    yield {
+      file: `packages/${pkg.name}/package.json`,
+      rule: 'arrow',
+      text: `${pkg.name} is not in tools/rules.mjs; add what it may import`
+    }
     return
   }
   for (const { file, imports } of pkg.sources) {
     for (const { specifier, typeOnly, names, line } of imports) {
       if (!specifier.startsWith(scope)) continue
       const target = packageName(specifier).slice(scope.length)
-      if (target === pkg.name) yield { file, line, rule: 'arrow', text: `a package imports its own files by relative path, not as ${specifier}` }
+      if (target === pkg.name)
+        yield { file, line, rule: 'arrow', text: `a package imports its own files by relative path, not as ${specifier}` }
       else if (typeOnly && rules.typeOnlyArrows[pkg.name]?.includes(specifier)) continue
-      else if (allowed !== 'any' && !allowed.includes(target)) yield { file, line, rule: 'arrow', text: `${pkg.name} must not import ${specifier}` }
+      else if (allowed !== 'any' && !allowed.includes(target))
+        yield { file, line, rule: 'arrow', text: `${pkg.name} must not import ${specifier}` }
       else if (!typeOnly && rules.valueNames[pkg.name]?.[target] !== undefined) {
         const known = rules.valueNames[pkg.name][target]
         const extra = names === undefined ? ['the whole module'] : names.filter((name) => !known.includes(name))
-        if (extra.length > 0) yield { file, line, rule: 'arrow', text: `${pkg.name} may take types and ${known.join(', ')} from ${specifier}, not ${extra.join(', ')}` }
+        if (extra.length > 0)
+          yield {
+            file,
+            line,
+            rule: 'arrow',
+            text: `${pkg.name} may take types and ${known.join(', ')} from ${specifier}, not ${extra.join(', ')}`
+          }
       }
     }
   }
@@ -79,7 +98,8 @@ function* checkCore(pkg, rules) {
   }
   if (dependencies[core] !== undefined) yield { file, rule: 'core-peer', text: `${core} must be a peer dependency, not a dependency` }
   if (peerDependencies[core] === undefined) yield { file, rule: 'core-peer', text: `${core} must be a peer dependency` }
-  if (devDependencies[core] === undefined) yield { file, rule: 'core-peer', text: `${core} must be a development dependency too, for the build` }
+  if (devDependencies[core] === undefined)
+    yield { file, rule: 'core-peer', text: `${core} must be a development dependency too, for the build` }
 }
 
 function* checkFiles(pkg, rules) {
@@ -88,8 +108,9 @@ function* checkFiles(pkg, rules) {
   for (const { file, imports, code } of pkg.sources) {
     const lineOf = (offset) => code.slice(0, offset).split('\n').length
     for (const { specifier, typeOnly, names, line } of imports) {
-      const only = rules.singleImporters[specifier]
-      if (only !== undefined && file !== only) yield { file, line, rule: 'single-importer', text: `only ${only} imports ${specifier}` }
+      const only = rules.onlyImporters[specifier]
+      if (only !== undefined && !only.includes(file))
+        yield { file, line, rule: 'importer', text: `only ${only.join(', ')} may import ${specifier}` }
       const module = specifier.replace(/^node:/, '').split('/')[0]
       const opens = !typeOnly && !(names?.every((name) => rules.pureSocketFunctions.includes(name)) ?? false)
       if (rules.socketModules.includes(module) && opens && !rules.socketFiles.includes(basename(file))) {
@@ -125,7 +146,8 @@ function* checkSpecifiers(pkg, byName) {
       } else if (specifier.startsWith(scope)) {
         const target = byName.get(packageName(specifier))
         if (target === undefined) yield { file, line, rule: 'entry', text: `there is no package ${packageName(specifier)}` }
-        else if (!publicEntries(target.manifest).includes(specifier)) yield { file, line, rule: 'entry', text: `${specifier} is not a public entry of ${target.manifest.name}` }
+        else if (!publicEntries(target.manifest).includes(specifier))
+          yield { file, line, rule: 'entry', text: `${specifier} is not a public entry of ${target.manifest.name}` }
       }
     }
   }
@@ -159,15 +181,19 @@ function* checkDeclared(pkg, rules, shared) {
   const { dependencies = {}, peerDependencies = {}, optionalDependencies = {}, devDependencies = {}, name } = pkg.manifest
   const file = `${pkg.kind}/${pkg.name}/package.json`
   const shipped = { ...dependencies, ...peerDependencies, ...optionalDependencies }
-  const outside = (source) => source.imports.filter(({ specifier }) => !specifier.startsWith('.') && !specifier.startsWith('#') && !isBuiltin(specifier))
+  const outside = (source) =>
+    source.imports.filter(({ specifier }) => !specifier.startsWith('.') && !specifier.startsWith('#') && !isBuiltin(specifier))
   const used = { sources: new Set(), types: new Set(), tests: new Set() }
   const typesOf = (module) => `@types/${module.startsWith('@') ? module.slice(1).replace('/', '__') : module}`
   for (const source of pkg.sources) {
     for (const { specifier, typeOnly, line } of outside(source)) {
       const module = packageName(specifier)
       used[typeOnly ? 'types' : 'sources'].add(module)
-      const known = shipped[module] !== undefined || (typeOnly && (devDependencies[module] !== undefined || devDependencies[typesOf(module)] !== undefined))
-      if (!known && module !== name) yield { file: source.file, line, rule: 'undeclared', text: `${module} is imported but is not a dependency in ${file}` }
+      const known =
+        shipped[module] !== undefined ||
+        (typeOnly && (devDependencies[module] !== undefined || devDependencies[typesOf(module)] !== undefined))
+      if (!known && module !== name)
+        yield { file: source.file, line, rule: 'undeclared', text: `${module} is imported but is not a dependency in ${file}` }
     }
   }
   for (const source of pkg.tests) {
@@ -186,7 +212,8 @@ function* checkDeclared(pkg, rules, shared) {
   for (const module of Object.keys(devDependencies)) {
     const typed = [...used.sources, ...used.types, ...used.tests].some((candidate) => typesOf(candidate) === module)
     const seen = used.tests.has(module) || used.types.has(module) || used.sources.has(module) || typed || shipped[module] !== undefined
-    if (!seen && reasons[module] === undefined) yield { file, rule: 'unused', text: `${module} is a development dependency that nothing imports` }
+    if (!seen && reasons[module] === undefined)
+      yield { file, rule: 'unused', text: `${module} is a development dependency that nothing imports` }
   }
 }
 
@@ -211,6 +238,8 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const violations = checkWorkspace(directory)
   for (const { file, line, rule, text } of violations) console.error(`${file}${line === undefined ? '' : `:${line}`} ${rule}: ${text}`)
   const checked = readWorkspace(directory).reduce((sum, pkg) => sum + pkg.sources.length + pkg.tests.length, 0)
-  console.log(violations.length === 0 ? `dependency rules hold in ${checked} files` : `${violations.length} violations of the dependency rules`)
+  console.log(
+    violations.length === 0 ? `dependency rules hold in ${checked} files` : `${violations.length} violations of the dependency rules`
+  )
   process.exitCode = violations.length === 0 ? 0 : 1
 }

@@ -16,9 +16,15 @@ function markdownFiles() {
 
 function allBlocks() {
   const read = (file) => readFileSync(join(root, file), 'utf8')
-  const sources = [...new Set(publicEntries().map(({ folder, code }) => join(folder, 'src', code.slice(join(folder, 'dist').length + 1).replace(/\.js$/, '.ts'))))]
+  const sources = [
+    ...new Set(
+      publicEntries().map(({ folder, code }) => join(folder, 'src', code.slice(join(folder, 'dist').length + 1).replace(/\.js$/, '.ts')))
+    )
+  ]
   const fromMarkdown = markdownFiles().flatMap((file) => markdownBlocks(read(file)).map((block) => ({ file, ...block })))
-  const fromSources = sources.filter((file) => existsSync(join(root, file))).flatMap((file) => packageDocumentationBlocks(read(file)).map((block) => ({ file, ...block })))
+  const fromSources = sources
+    .filter((file) => existsSync(join(root, file)))
+    .flatMap((file) => packageDocumentationBlocks(read(file)).map((block) => ({ file, ...block })))
   return [...fromMarkdown, ...fromSources]
 }
 
@@ -28,8 +34,18 @@ const project = join(root, 'temp', 'docs')
 function writeProject(blocks) {
   rmSync(project, { recursive: true, force: true })
   mkdirSync(project, { recursive: true })
-  for (const [index, { line, code }] of blocks.entries()) writeFileSync(join(project, `block-${index}.ts`), `${'\n'.repeat(line - 1)}${code}\nexport {}\n`)
-  const compilerOptions = { composite: false, declaration: false, declarationMap: false, sourceMap: false, noEmit: true, noUnusedLocals: false, noUnusedParameters: false, types: ['node', 'mocha'] }
+  for (const [index, { line, code }] of blocks.entries())
+    writeFileSync(join(project, `block-${index}.ts`), `${'\n'.repeat(line - 1)}${code}\nexport {}\n`)
+  const compilerOptions = {
+    composite: false,
+    declaration: false,
+    declarationMap: false,
+    sourceMap: false,
+    noEmit: true,
+    noUnusedLocals: false,
+    noUnusedParameters: false,
+    types: ['node', 'mocha']
+  }
   writeFileSync(join(project, 'package.json'), '{ "type": "module" }\n')
   writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ extends: '../../tsconfig.base.json', compilerOptions, include: ['*.ts'] }))
 }
@@ -37,12 +53,19 @@ function writeProject(blocks) {
 await main(async () => {
   const blocks = allBlocks()
   const optedOut = blocks.filter(({ info }) => info !== '')
-  for (const { file, line, info } of optedOut) console.log(`${file}:${line - 1}: a block marked ts stands alone on its line, without "${info}": every one is checked`)
+  for (const { file, line, info } of optedOut)
+    console.log(`${file}:${line - 1}: a block marked ts stands alone on its line, without "${info}": every one is checked`)
   if (optedOut.length > 0) return 1
   if (blocks.length === 0) throw new Error('no ts block was found in any README, page of docs/ or package comment')
   writeProject(blocks)
   const { code, text } = await runTool('node_modules/typescript/bin/tsc', ['-p', project, '--pretty', 'false'], { output: 'collect' })
-  if (code !== 0) console.log(text.replace(/(?:\S*[\\/])?block-(\d+)\.ts\((\d+),(\d+)\)/g, (_, index, line, column) => `${blocks[Number(index)].file}:${line}:${column}`))
+  if (code !== 0)
+    console.log(
+      text.replace(
+        /(?:\S*[\\/])?block-(\d+)\.ts\((\d+),(\d+)\)/g,
+        (_, index, line, column) => `${blocks[Number(index)].file}:${line}:${column}`
+      )
+    )
   else console.log(`${blocks.length} code blocks of ${new Set(blocks.map(({ file }) => file)).size} pages compile`)
   return code === 0 ? 0 : 1
 })

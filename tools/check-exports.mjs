@@ -34,13 +34,18 @@ async function problemsOf({ folder, manifest }, destination) {
   for (const path of [...mustBeIn, ...promised(manifest)]) if (!files.includes(path)) problems.push(`${path} is not in the package`)
   for (const path of files) if (mustNotBeIn.some((pattern) => pattern.test(path))) problems.push(`${path} does not belong in the package`)
   for (const program of Object.values(manifest.bin ?? {})) {
-    if (!readFileSync(join(root, folder, program), 'utf8').startsWith('#!/usr/bin/env node\n')) problems.push(`${program} does not begin with #!/usr/bin/env node`)
+    if (!readFileSync(join(root, folder, program), 'utf8').startsWith('#!/usr/bin/env node\n'))
+      problems.push(`${program} does not begin with #!/usr/bin/env node`)
   }
   const data = readFileSync(tarball)
   const packed = data.buffer.slice(data.byteOffset, data.byteOffset + data.length)
   const { messages, pkg } = await publint({ level: 'warning', pack: { tarball: packed } })
   for (const message of messages) problems.push(`publint: ${formatMessage(message, pkg, { color: false })}`)
-  const types = await runTool('node_modules/@arethetypeswrong/cli/dist/index.js', [tarball, '--profile', 'esm-only', '--no-color', '--no-emoji', '--format', 'ascii'], { output: 'collect' })
+  const types = await runTool(
+    'node_modules/@arethetypeswrong/cli/dist/index.js',
+    [tarball, '--profile', 'esm-only', '--no-color', '--no-emoji', '--format', 'ascii'],
+    { output: 'collect' }
+  )
   if (types.code !== 0) problems.push(`attw:\n${types.text}`)
   return problems
 }

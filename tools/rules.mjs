@@ -22,17 +22,25 @@ export const typeOnlyArrows = {
 /** The values (not types) that a package may take from another, where that is narrower than the arrow: the testkit knows core by its types and errors. */
 export const valueNames = {
   testkit: {
-    core: ['KithmeshError', 'PROVIDER_CONTRACT_VERSION', 'TRANSPORT_CONTRACT_VERSION', 'coreErrors', 'defineErrors', 'errorCode', 'isKithmeshError']
+    core: [
+      'KithmeshError',
+      'PROVIDER_CONTRACT_VERSION',
+      'TRANSPORT_CONTRACT_VERSION',
+      'coreErrors',
+      'defineErrors',
+      'errorCode',
+      'isKithmeshError'
+    ]
   }
 }
 
 /** Packages that have core as an ordinary dependency; every other one has it as a peer and a development dependency. */
 export const coreIsDependency = ['cli']
 
-/** Modules that exactly one file may import. */
-export const singleImporters = {
-  tsyringe: 'packages/core/src/internal/injector.ts',
-  'reflect-metadata': 'packages/core/src/internal/reflect.ts'
+/** Modules that only the files named may import. The certificate library of identity needs the polyfill before it is loaded. */
+export const onlyImporters = {
+  tsyringe: ['packages/core/src/internal/injector.ts'],
+  'reflect-metadata': ['packages/core/src/internal/reflect.ts', 'packages/identity/src/create-identity.ts']
 }
 
 /** The package whose sources may read the environment and write to the console. */
@@ -42,8 +50,8 @@ export const commandLine = 'cli'
 export const socketModules = ['net', 'dgram', 'tls', 'http', 'https', 'http2', 'dns', 'multicast-dns', 'bonjour-service']
 export const pureSocketFunctions = ['isIP', 'isIPv4', 'isIPv6', 'BlockList', 'SocketAddress', 'rootCertificates', 'checkServerIdentity']
 
-/** The names of the files that may open sockets. */
-export const socketFiles = ['attempt.ts', 'client.ts', 'dial.ts', 'listener.ts', 'socket.ts', 'sockets.ts']
+/** The names of the files that may open sockets, or put TLS on a stream (secure-stream.ts). */
+export const socketFiles = ['attempt.ts', 'client.ts', 'dial.ts', 'listener.ts', 'secure-stream.ts', 'socket.ts', 'sockets.ts']
 
 /** Dependencies that no file of the package imports, with the reason they are there. */
 export const unimported = {

@@ -47,9 +47,19 @@ function command([verb, ...args]) {
   }
   if (verb === 'report') {
     const file = process.env.SUITES_FILE ?? ''
-    const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter((text) => text !== '').map((text) => JSON.parse(text)) : []
-    const named = args.filter((arg, index) => args[index - 1] === '--require')
-    const required = [...suites().filter((suite) => suite.required).map((suite) => suite.name), ...named]
+    const lines = existsSync(file)
+      ? readFileSync(file, 'utf8')
+          .split('\n')
+          .filter((text) => text !== '')
+          .map((text) => JSON.parse(text))
+      : []
+    const named = args.filter((_, index) => args[index - 1] === '--require')
+    const required = [
+      ...suites()
+        .filter((suite) => suite.required)
+        .map((suite) => suite.name),
+      ...named
+    ]
     const summary = summarise(lines, required)
     printReport(summary)
     return summary.ok ? 0 : 1

@@ -20,15 +20,22 @@ const readJson = (file) => JSON.parse(readFileSync(join(root, file), 'utf8'))
 function importedBySources(folder) {
   const sources = join(root, folder, 'src')
   if (!existsSync(sources)) return []
-  const files = readdirSync(sources, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
-  const specifiers = files.flatMap((entry) => readImports(readFileSync(join(entry.parentPath, entry.name), 'utf8')).map((found) => found.specifier))
+  const files = readdirSync(sources, { recursive: true, withFileTypes: true }).filter(
+    (entry) => entry.isFile() && entry.name.endsWith('.ts')
+  )
+  const specifiers = files.flatMap((entry) =>
+    readImports(readFileSync(join(entry.parentPath, entry.name), 'utf8')).map((found) => found.specifier)
+  )
   return [...new Set(specifiers.filter((specifier) => specifier.startsWith(scope)).map((specifier) => specifier.split('/')[1]))]
 }
 
 /** For one package or example, the tsconfig files and the projects each must refer to, as folders relative to the checkout. */
 function wantedFor(folder) {
   const { dependencies, peerDependencies, optionalDependencies, devDependencies } = readJson(`${folder}/package.json`)
-  const own = (record) => Object.keys(record ?? {}).filter((name) => name.startsWith(scope)).map((name) => name.slice(scope.length))
+  const own = (record) =>
+    Object.keys(record ?? {})
+      .filter((name) => name.startsWith(scope))
+      .map((name) => name.slice(scope.length))
   const shipped = own({ ...dependencies, ...peerDependencies, ...optionalDependencies })
   const development = own(devDependencies)
   const imported = importedBySources(folder)
@@ -43,7 +50,9 @@ function wantedFor(folder) {
 
 function allWanted() {
   const packages = workspaceFolders('packages').sort((a, b) => byOrder(a.slice(9), b.slice(9)))
-  const projects = [...packages, ...workspaceFolders('examples')].filter((folder) => existsSync(join(root, folder, 'tsconfig.json'))).flatMap(wantedFor)
+  const projects = [...packages, ...workspaceFolders('examples')]
+    .filter((folder) => existsSync(join(root, folder, 'tsconfig.json')))
+    .flatMap(wantedFor)
   return [...projects, { file: 'tsconfig.json', projects: projects.map(({ file }) => dirname(file)) }]
 }
 

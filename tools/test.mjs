@@ -33,5 +33,6 @@ await main(async () => {
   if (files.length === 0) throw new Error(`no test files in ${names.join(', ')}`)
   const missing = files.filter((file) => !existsSync(`${root}/${file}`))
   if (missing.length > 0) throw new Error(`the build left out ${missing.join(', ')}; remove dist-test and *.tsbuildinfo and build again`)
-  return (await runTool('node_modules/mocha/bin/mocha.js', ['--reporter', `${root}/tools/lib/mocha-reporter.mjs`, ...options, ...files])).code
+  return (await runTool('node_modules/mocha/bin/mocha.js', ['--reporter', `${root}/tools/lib/mocha-reporter.mjs`, ...options, ...files]))
+    .code
 })

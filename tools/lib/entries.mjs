@@ -6,7 +6,10 @@ import { workspaceFolders } from './specs.mjs'
 
 /** Every published package: `{ folder, manifest }`. */
 export function publishedPackages() {
-  const all = workspaceFolders('packages').map((folder) => ({ folder, manifest: JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8')) }))
+  const all = workspaceFolders('packages').map((folder) => ({
+    folder,
+    manifest: JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'))
+  }))
   return all.filter(({ manifest }) => manifest.private !== true)
 }
 

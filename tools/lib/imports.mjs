@@ -87,8 +87,17 @@ export function reduceSource(text) {
 
 function bindingNames(clause) {
   const braces = /\{([^}]*)\}/.exec(clause)
-  const names = (braces?.[1] ?? '').split(',').map((part) => part.trim()).filter((part) => part !== '')
-  return names.map((part) => ({ name: part.replace(/^type\s+/, '').split(/\s+as\s+/)[0].trim(), typeOnly: /^type\s/.test(part) }))
+  const names = (braces?.[1] ?? '')
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
+  return names.map((part) => ({
+    name: part
+      .replace(/^type\s+/, '')
+      .split(/\s+as\s+/)[0]
+      .trim(),
+    typeOnly: /^type\s/.test(part)
+  }))
 }
 
 /**
@@ -106,7 +115,13 @@ export function readImports(text) {
     const rest = clause.replace(/\{[^}]*\}/, '').replace(/[\s,]/g, '')
     const values = bindings.filter((binding) => !binding.typeOnly).map((binding) => binding.name)
     const typeOnly = match[2] !== undefined || (rest === '' && bindings.length > 0 && values.length === 0)
-    found.push({ specifier: strings[Number(match[4])], typeOnly, names: rest === '' ? values : undefined, line: lineOf(match.index), kind: match[1] })
+    found.push({
+      specifier: strings[Number(match[4])],
+      typeOnly,
+      names: rest === '' ? values : undefined,
+      line: lineOf(match.index),
+      kind: match[1]
+    })
   }
   const patterns = [
     ['import', /\bimport\s*"(\d+)"/g],
@@ -115,7 +130,8 @@ export function readImports(text) {
     ['dynamic', /\bgetBuiltinModule\s*\(\s*"(\d+)"/g]
   ]
   for (const [kind, pattern] of patterns) {
-    for (const match of code.matchAll(pattern)) found.push({ specifier: strings[Number(match[1])], typeOnly: false, names: undefined, line: lineOf(match.index), kind })
+    for (const match of code.matchAll(pattern))
+      found.push({ specifier: strings[Number(match[1])], typeOnly: false, names: undefined, line: lineOf(match.index), kind })
   }
   return found
 }

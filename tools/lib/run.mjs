@@ -12,7 +12,12 @@ export const root = fileURLToPath(new URL('../..', import.meta.url)).replace(/[\
 export function run(command, args, { cwd = root, env = {}, output = 'inherit', input = 'inherit', timeoutMs } = {}) {
   const stdio = { inherit: [input, 'inherit', 'inherit'], stderr: ['ignore', 2, 2], collect: ['ignore', 'pipe', 'pipe'] }[output]
   return new Promise((resolve) => {
-    const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio, shell: process.platform === 'win32' && command === 'npm' })
+    const child = spawn(command, args, {
+      cwd,
+      env: { ...process.env, ...env },
+      stdio,
+      shell: process.platform === 'win32' && command === 'npm'
+    })
     const chunks = []
     child.stdout?.on('data', (chunk) => chunks.push(chunk))
     child.stderr?.on('data', (chunk) => chunks.push(chunk))

@@ -16,7 +16,8 @@ describe('finding code blocks', () => {
   })
 
   it('reads the comment that documents a package, and no other', () => {
-    const text = "/** not\n * ```ts\n * no\n * ```\n */\n/**\n * Text.\n * ```ts\n * if (a) {\n *   b()\n * }\n * ```\n * @packageDocumentation\n */\nexport {}\n"
+    const text =
+      '/** not\n * ```ts\n * no\n * ```\n */\n/**\n * Text.\n * ```ts\n * if (a) {\n *   b()\n * }\n * ```\n * @packageDocumentation\n */\nexport {}\n'
     expect(packageDocumentationBlocks(text)).to.deep.equal([{ line: 9, code: 'if (a) {\n  b()\n}', info: '' }])
   })
 })

@@ -3,7 +3,9 @@ import { readImports, reduceSource } from '../lib/imports.mjs'
 
 describe('reading imports', () => {
   it('tells values from types', () => {
-    const [first, second, third, fourth] = readImports("import { a, type B } from 'x'\nimport type { C } from 'y'\nimport { type D } from 'z'\nimport w, { v as u } from 'w'\n")
+    const [first, second, third, fourth] = readImports(
+      "import { a, type B } from 'x'\nimport type { C } from 'y'\nimport { type D } from 'z'\nimport w, { v as u } from 'w'\n"
+    )
     expect(first).to.include({ specifier: 'x', typeOnly: false }).and.to.have.property('names').that.deep.equals(['a'])
     expect(second).to.include({ specifier: 'y', typeOnly: true })
     expect(third).to.include({ specifier: 'z', typeOnly: true })
@@ -11,7 +13,9 @@ describe('reading imports', () => {
   })
 
   it('follows statements over several lines', () => {
-    expect(readImports("\nimport {\n  a, // one\n  b\n} from 'x'\n")).to.deep.equal([{ specifier: 'x', typeOnly: false, names: ['a', 'b'], line: 2, kind: 'import' }])
+    expect(readImports("\nimport {\n  a, // one\n  b\n} from 'x'\n")).to.deep.equal([
+      { specifier: 'x', typeOnly: false, names: ['a', 'b'], line: 2, kind: 'import' }
+    ])
   })
 
   it('finds dynamic imports inside a template', () => {

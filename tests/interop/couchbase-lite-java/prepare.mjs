@@ -44,10 +44,18 @@ async function buildNative() {
   if (newer(join(native, 'libicuuc.so.54'), source)) return
   mkdirSync(native, { recursive: true })
   for (const name of ['libicui18n', 'libicudata']) {
-    await tool('cc', ['-shared', '-o', join(native, `${name}.so.54`), `-Wl,-soname,${name}.so.54`, '-x', 'c', '/dev/null'], 'build-essential')
+    await tool(
+      'cc',
+      ['-shared', '-o', join(native, `${name}.so.54`), `-Wl,-soname,${name}.so.54`, '-x', 'c', '/dev/null'],
+      'build-essential'
+    )
   }
   const library = join(native, 'libicuuc.so.54')
-  await tool('cc', ['-shared', '-fPIC', '-O1', '-o', library, '-Wl,-soname,libicuuc.so.54', source, '-licui18n', '-licuuc'], 'build-essential libicu-dev')
+  await tool(
+    'cc',
+    ['-shared', '-fPIC', '-O1', '-o', library, '-Wl,-soname,libicuuc.so.54', source, '-licui18n', '-licuuc'],
+    'build-essential libicu-dev'
+  )
 }
 
 async function compile() {
@@ -74,7 +82,10 @@ export async function witness(directory, ...commands) {
   const env = { ...process.env, LD_LIBRARY_PATH: native, LC_ALL: 'C.UTF-8' }
   try {
     const { stdout } = await start('java', args, { cwd: directory, env, maxBuffer: 1 << 28, timeout: 150_000 })
-    return stdout.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line))
+    return stdout
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line))
   } catch (error) {
     throw new Error(`the witness failed (${commands.join(' ')}): ${error.stderr || error.message}`)
   }

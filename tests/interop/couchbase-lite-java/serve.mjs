@@ -15,7 +15,9 @@ export async function serve(directory, user) {
   const args = [program, 'serve', directory, '--port', '0', '--db', 'db', '--tls', 'off', '--user', user, '--json']
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
   let errors = ''
-  child.stderr.on('data', (chunk) => { errors += chunk })
+  child.stderr.on('data', (chunk) => {
+    errors += chunk
+  })
   const exited = once(child, 'exit')
   const url = await new Promise((resolve, reject) => {
     const fail = (reason) => {
@@ -26,7 +28,11 @@ export async function serve(directory, user) {
     let text = ''
     child.stdout.on('data', (chunk) => {
       text += chunk
-      const ready = text.split('\n').slice(0, -1).map((line) => JSON.parse(line)).find((line) => line.port !== undefined || line.url !== undefined)
+      const ready = text
+        .split('\n')
+        .slice(0, -1)
+        .map((line) => JSON.parse(line))
+        .find((line) => line.port !== undefined || line.url !== undefined)
       if (ready === undefined) return
       clearTimeout(timer)
       resolve(`ws://127.0.0.1:${ready.port ?? new URL(ready.url).port}/db`)

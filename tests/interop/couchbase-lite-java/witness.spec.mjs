@@ -80,7 +80,10 @@ describe('Couchbase Lite Java against kithmesh serve', () => {
 
   it('has nothing to send when nothing changed', async () => {
     const lines = await witness(directory('third'), 'pull', server.url, user, 'push', server.url, user)
-    expect(lines).to.deep.equal([{ pulled: 0, errors: [] }, { pushed: 0, errors: [] }])
+    expect(lines).to.deep.equal([
+      { pulled: 0, errors: [] },
+      { pushed: 0, errors: [] }
+    ])
   })
 
   it('carries edits of the other instance back', async () => {
