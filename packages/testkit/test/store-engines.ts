@@ -20,6 +20,8 @@ interface Place {
   save (state: StoreState): void
   version (): number
   check (): void
+  /** Writes what was not written yet. */
+  flush (): void
 }
 
 function engineOver (place: Place, copyTo: (directory: string, state: StoreState) => void): StorageEngine {
@@ -45,7 +47,10 @@ function engineOver (place: Place, copyTo: (directory: string, state: StoreState
     compact () {},
     checkIntegrity () { place.check() },
     copyTo (directory) { copyTo(directory, place.load()) },
-    close () { open = false }
+    close () {
+      if (open) place.flush()
+      open = false
+    }
   }
 }
 
@@ -55,54 +60,69 @@ export const volatileEngine: StorageEngineFactory = {
   capabilities: Object.freeze({ durable: false, multiProcess: false }),
   open () {
     let state = emptyState()
-    return engineOver({ load: () => state, exclusively: (change) => change(), save (next) { state = next }, version: () => 0, check () {} }, () => {})
+    return engineOver({ load: () => state, exclusively: (change) => change(), save (next) { state = next }, version: () => 0, check () {}, flush () {} }, () => {})
   }
 }
 
 /** A correct, durable, slow engine: the whole store in one checksummed file, replaced by rename with every transaction. */
-export const snapshotEngine: StorageEngineFactory = {
-  name: 'snapshot',
-  capabilities: Object.freeze({ durable: true, multiProcess: true }),
-  open (directory) {
-    const place = snapshotPlace(directory)
-    place.check()
-    return engineOver(place, (target, state) => { snapshotPlace(target).save(state) })
+export const snapshotEngine: StorageEngineFactory = snapshots(1)
+
+/** A {@link snapshotEngine} that writes every `saveEvery`th transaction only, and at close; more than 1 breaks its promise. */
+export function snapshots (saveEvery: number): StorageEngineFactory {
+  return {
+    name: 'snapshot',
+    capabilities: Object.freeze({ durable: true, multiProcess: true }),
+    open (directory) {
+      const place = snapshotPlace(directory, saveEvery)
+      place.check()
+      return engineOver(place, (target, state) => { snapshotPlace(target, 1).save(state) })
+    }
   }
 }
 
-function snapshotPlace (directory: string): Place {
+interface Snapshot { readonly version: number, readonly state: StoreState }
+
+function snapshotPlace (directory: string, saveEvery: number): Place {
   const path = join(directory, 'store')
-  let cached = { stamp: '', version: 0, state: emptyState() }
+  let cached: Snapshot & { readonly stamp: string } = { stamp: '', version: 0, state: emptyState() }
+  let unsaved = 0
   const stamp = (): string => {
     if (!existsSync(path)) return ''
     const { ino, mtimeMs, size } = statSync(path)
     return `${ino} ${mtimeMs} ${size}`
   }
-  const read = (): { version: number, state: StoreState } => {
+  const read = (): Snapshot => {
     if (!existsSync(path)) return { version: 0, state: emptyState() }
     const bytes = readFileSync(path)
     if (createHash('sha1').update(bytes.subarray(20)).digest().compare(bytes.subarray(0, 20)) !== 0) throw errors.create('ERR_DB_UNREADABLE', 'the checksum is wrong')
-    return deserialize(bytes.subarray(20)) as { version: number, state: StoreState }
+    return deserialize(bytes.subarray(20)) as Snapshot
   }
-  const current = (): typeof cached => {
+  const current = (): Snapshot => {
     const now = stamp()
-    if (now !== cached.stamp) cached = { stamp: now, ...read() }
+    if (unsaved === 0 && now !== cached.stamp) cached = { stamp: now, ...read() }
     return cached
+  }
+  const write = (snapshot: Snapshot): void => {
+    const body = serialize(snapshot)
+    const file = openSync(path + '.new', 'w')
+    writeSync(file, createHash('sha1').update(body).digest())
+    for (let offset = 0; offset < body.length;) offset += writeSync(file, body, offset)
+    fsyncSync(file)
+    closeSync(file)
+    renameSync(path + '.new', path)
+    unsaved = 0
   }
   return {
     load: () => current().state,
     version: () => current().version,
-    check () { cached = { stamp: stamp(), ...read() } },
+    check () { if (unsaved === 0) cached = { stamp: stamp(), ...read() } },
     exclusively: (change) => locked(join(directory, 'lock'), change),
     save (state) {
-      const body = serialize({ version: current().version + 1, state })
-      const file = openSync(path + '.new', 'w')
-      writeSync(file, createHash('sha1').update(body).digest())
-      for (let offset = 0; offset < body.length;) offset += writeSync(file, body, offset)
-      fsyncSync(file)
-      closeSync(file)
-      renameSync(path + '.new', path)
-    }
+      const snapshot = { version: current().version + 1, state }
+      if (++unsaved >= saveEvery) write(snapshot)
+      else cached = { ...snapshot, stamp: '' }
+    },
+    flush () { if (unsaved > 0) write(cached) }
   }
 }
 

@@ -11,6 +11,12 @@ export function endingChecks (bench: () => SocketBench, runner: Runner, framing:
   const { describe, it } = runner
   const bothClose = async ({ dialled, accepted }: Connection): Promise<void> => {
     await bench().eventually('both ends to be closed', () => dialled.closedCount > 0 && accepted.closedCount > 0)
+    // Time for a second report: another connection is opened and used meanwhile.
+    const meanwhile = await bench().connect()
+    meanwhile.dialled.send(Buffer.from('there'))
+    await bench().receives(meanwhile.accepted, Buffer.from('there'))
+    meanwhile.accepted.send(Buffer.from('and back'))
+    await bench().receives(meanwhile.dialled, Buffer.from('and back'))
     assert.deepEqual([dialled.closedCount, accepted.closedCount], [1, 1], 'the end must be reported exactly once')
   }
   for (const [from, to] of sides) {

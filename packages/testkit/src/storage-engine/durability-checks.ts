@@ -60,6 +60,7 @@ export function durabilityChecks (bench: () => StorageBench, { describe, it }: R
       for (let index = 0; index < count; index++) writer.put(collection, document(`d${index}`, { body: Buffer.alloc(1000, index) }))
       writer.setValue('space', 'key', Buffer.from('value'))
     })
+    assert.equal(engine.reader.count(engine.reader.collections()[0]?.id ?? -1), count, 'what was committed is not there')
   }
 
   describe('reopening', () => {
