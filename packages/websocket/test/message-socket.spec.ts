@@ -1,0 +1,285 @@
+import type { Duplex } from 'node:stream'
+import { expect } from 'chai'
+import type { MessageSocket } from '@kithmesh/core'
+import { createWebSocketAcceptor, openWebSocket } from '@kithmesh/websocket'
+import { manualClock, type ManualClock } from './support/manual-clock.ts'
+import { Recorder } from './support/recorder.ts'
+import { Streams } from './support/streams.ts'
+
+interface Link { client: MessageSocket, server: MessageSocket, clientStream: Duplex, serverStream: Duplex }
+
+describe('message sockets', () => {
+  const streams = new Streams()
+  let links: Link[] = []
+  afterEach(async () => {
+    for (const { client, server } of links) { client.terminate(); server.terminate() }
+    links = []
+    await streams.dispose()
+  })
+
+  async function link (options: { clock?: ManualClock, heartbeatMs?: number, maxMessageBytes?: number, kind?: 'tcp' | 'memory' } = {}): Promise<Link> {
+    const [a, b] = await streams[options.kind ?? 'tcp']()
+    const serverOf = new Promise<MessageSocket>((resolve) => {
+      createWebSocketAcceptor({ selectProtocol: () => 'x', onConnection: resolve, ...(options.maxMessageBytes === undefined ? {} : { maxMessageBytes: options.maxMessageBytes }) }).accept(b, undefined)
+    })
+    const { socket } = await openWebSocket(a, { url: 'ws://x/db', protocols: ['x'], ...(options.clock === undefined ? {} : { clock: options.clock }), ...(options.heartbeatMs === undefined ? {} : { heartbeatMs: options.heartbeatMs }) })
+    const made = { client: socket, server: await serverOf, clientStream: a, serverStream: b }
+    links.push(made)
+    return made
+  }
+
+  for (const kind of ['tcp', 'memory'] as const) {
+    it(`carry messages whole, in order and unchanged both ways over ${kind}`, async () => {
+      const { client, server } = await link({ kind })
+      const [left, right] = [new Recorder().attach(client), new Recorder().attach(server)]
+      const sizes = [0, 1, 125, 126, 65_535, 65_536, 500_000, 3]
+      const payloads = sizes.map((size, index) => Buffer.alloc(size, index + 1))
+      for (const payload of payloads) { client.send(Buffer.from(payload)); server.send(Buffer.from(payload)) }
+      await left.until(() => left.messages.length === sizes.length)
+      await right.until(() => right.messages.length === sizes.length)
+      expect(left.messages.every((message, index) => message.equals(payloads[index]!))).to.equal(true)
+      expect(right.messages.every((message, index) => message.equals(payloads[index]!))).to.equal(true)
+    })
+  }
+
+  it('write the small messages of one tick together', async () => {
+    const { client, server, clientStream } = await link({ kind: 'tcp' })
+    const right = new Recorder().attach(server)
+    let writes = 0
+    const handle = clientStream as unknown as { _writev: (...all: unknown[]) => unknown, _write: (...all: unknown[]) => unknown }
+    const { _writev: many, _write: one } = handle
+    handle._writev = function (this: unknown, ...all) { writes++; return many.apply(this, all) }
+    handle._write = function (this: unknown, ...all) { writes++; return one.apply(this, all) }
+    for (let index = 0; index < 100; index++) client.send(Buffer.from(String(index)))
+    await right.until(() => right.messages.length === 100)
+    expect(writes).to.equal(1)
+    expect(right.texts()).to.deep.equal(Array.from({ length: 100 }, (_, index) => String(index)))
+  })
+
+  it('deliver what came before attach, in order', async () => {
+    const { client, server } = await link()
+    for (const text of ['a', 'b', 'c']) client.send(Buffer.from(text))
+    const left = new Recorder().attach(client)
+    await left.until(() => client.bufferedBytes === 0)
+    const right = new Recorder().attach(server)
+    await right.until(() => right.messages.length === 3)
+    expect(right.texts()).to.deep.equal(['a', 'b', 'c'])
+    expect(() => server.attach({ message () {}, drained () {}, closed () {} })).to.throw(TypeError)
+  })
+
+  it('deliver messages and end of a peer that was gone before attach', async () => {
+    const { client, server } = await link()
+    const left = new Recorder().attach(client)
+    client.send(Buffer.from('last words'))
+    client.close(4001, 'later')
+    await left.until(() => client.bufferedBytes === 0)
+    const right = new Recorder().attach(server)
+    expect(await right.closed()).to.include({ code: 4001, reason: 'later' })
+    expect(right.texts()).to.deep.equal(['last words'])
+  })
+
+  it('push back and tell when there is room again', async () => {
+    const { client, server } = await link()
+    const left = new Recorder().attach(client)
+    const right = new Recorder().attach(server)
+    server.pause()
+    const message = Buffer.alloc(16_384)
+    let sent = 1
+    while (client.send(Buffer.from(message))) {
+      if (++sent > 10_000) throw new Error('never full')
+      if (sent % 8 === 0) await new Promise(setImmediate)
+    }
+    expect(client.bufferedBytes).to.be.greaterThan(256 * 1024)
+    expect(left.drains).to.equal(0)
+    server.resume()
+    await left.until(() => left.drains === 1)
+    expect(client.bufferedBytes).to.be.at.most(128 * 1024)
+    await right.until(() => right.messages.length === sent)
+  })
+
+  it('deliver nothing while paused, then everything', async () => {
+    const { client, server } = await link()
+    const received: string[] = []
+    const right = new Recorder()
+    server.attach({
+      message: (data) => { received.push(data.toString()); if (received.length === 2) server.pause() },
+      drained () {},
+      closed: (info) => { right.closes.push(info) }
+    })
+    for (let index = 0; index < 5; index++) client.send(Buffer.from(String(index)))
+    client.close()
+    const left = new Recorder().attach(client)
+    await right.until(() => received.length === 2)
+    for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate)
+    expect(received).to.deep.equal(['0', '1'])
+    expect(right.closes).to.have.length(0)
+    server.resume()
+    await right.closed()
+    expect(received).to.deep.equal(['0', '1', '2', '3', '4'])
+    expect((await left.closed()).code).to.equal(1000)
+  })
+
+  it('close once on both sides with code and reason', async () => {
+    const { client, server } = await link()
+    const [left, right] = [new Recorder().attach(client), new Recorder().attach(server)]
+    client.close(4002, 'ä'.repeat(100))
+    client.close(1000)
+    expect(client.send(Buffer.from('late'))).to.equal(false)
+    expect(await right.closed()).to.deep.equal({ code: 4002, reason: 'ä'.repeat(61) })
+    expect(await left.closed()).to.include({ code: 4002 })
+    client.terminate()
+    server.close()
+    expect(server.send(Buffer.from('late'))).to.equal(false)
+    for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate)
+    expect([left.closes.length, right.closes.length]).to.deep.equal([1, 1])
+    expect(right.messages).to.have.length(0)
+    expect(() => client.close(1006)).to.throw(TypeError)
+  })
+
+  it('close while paused without waiting for what is unread', async () => {
+    const { client, server } = await link()
+    const [left, right] = [new Recorder().attach(client), new Recorder().attach(server)]
+    client.pause()
+    for (let index = 0; index < 10; index++) server.send(Buffer.alloc(10_000))
+    client.close()
+    expect((await left.closed()).code).to.equal(1000)
+    expect(left.messages).to.have.length(0)
+    expect((await right.closed()).code).to.equal(1000)
+  })
+
+  it('report 1006 when the connection ends without a close frame', async () => {
+    const { client, server, serverStream } = await link()
+    const [left, right] = [new Recorder().attach(client), new Recorder().attach(server)]
+    serverStream.destroy()
+    expect((await left.closed()).code).to.equal(1006)
+    expect((await right.closed()).code).to.equal(1006)
+  })
+
+  it('report the error beneath', async () => {
+    const { client, clientStream } = await link()
+    const left = new Recorder().attach(client)
+    const cause = new Error('cable cut')
+    clientStream.destroy(cause)
+    const info = await left.closed()
+    expect(info.code).to.equal(1006)
+    expect(info.error).to.include({ code: 'ERR_WS_CONNECTION', cause })
+  })
+
+  it('end at once when terminated, with the error given, and tell the peer nothing but the end', async () => {
+    const { client, server } = await link()
+    const [left, right] = [new Recorder().attach(client), new Recorder().attach(server)]
+    const error = new Error('why')
+    client.terminate(error)
+    client.terminate(new Error('again'))
+    expect(left.closes).to.have.length(0)
+    expect(await left.closed()).to.deep.equal({ code: 1006, reason: '', error })
+    expect((await right.closed()).code).to.equal(1006)
+  })
+
+  it('cut a peer that does not answer the closing handshake', async () => {
+    const clock = manualClock()
+    const { client, server } = await link({ clock })
+    const left = new Recorder().attach(client)
+    server.pause()
+    client.close()
+    for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate)
+    expect(left.closes).to.have.length(0)
+    clock.advance(5_000)
+    const info = await left.closed()
+    expect(info.code).to.equal(1006)
+    expect(info.error).to.have.property('code', 'ERR_WS_CLOSE_TIMEOUT')
+    expect(clock.timers).to.equal(0)
+  })
+
+  it('survive a handler that throws: only its connection ends', async () => {
+    const { client, server } = await link()
+    const left = new Recorder().attach(client)
+    const closes: unknown[] = []
+    const cause = new Error('defect')
+    server.attach({ message () { throw cause }, drained () {}, closed: (info) => { closes.push(info.error) } })
+    client.send(Buffer.from('x'))
+    await left.closed()
+    await left.until(() => closes.length === 1)
+    expect(closes[0]).to.include({ code: 'ERR_WS_HANDLER', cause })
+  })
+
+  describe('with a heartbeat', () => {
+    it('ping a silent peer and stay while it answers', async () => {
+      const clock = manualClock()
+      const { client, server } = await link({ clock, heartbeatMs: 10_000 })
+      const [left, right] = [new Recorder().attach(client), new Recorder().attach(server)]
+      for (let round = 0; round < 3; round++) {
+        clock.advance(10_000)
+        server.send(Buffer.from('alive'))
+        await left.until(() => left.messages.length === round + 1)
+        clock.advance(9_000)
+      }
+      expect(left.closes).to.have.length(0)
+      client.close()
+      await right.closed()
+      await left.closed()
+      expect(clock.timers).to.equal(0)
+    })
+
+    it('cut a peer that answers nothing', async () => {
+      const clock = manualClock()
+      const { client, server } = await link({ clock, heartbeatMs: 10_000 })
+      const left = new Recorder().attach(client)
+      server.pause()
+      clock.advance(10_000)
+      expect(left.closes).to.have.length(0)
+      clock.advance(9_000)
+      expect((await left.closed()).error).to.have.property('code', 'ERR_WS_PONG_TIMEOUT')
+    })
+  })
+
+  describe('facing a hostile peer', () => {
+    const frame = (bytes: number[]): Buffer => Buffer.from(bytes)
+
+    it('close with 1009 on a message above the limit', async () => {
+      const { client, server } = await link({ maxMessageBytes: 1_000 })
+      const [left, right] = [new Recorder().attach(client), new Recorder().attach(server)]
+      client.send(Buffer.alloc(1_000))
+      client.send(Buffer.alloc(1_001))
+      const info = await right.closed()
+      expect(info.code).to.equal(1009)
+      expect(info.error).to.have.property('code', 'ERR_WS_MESSAGE_TOO_LARGE')
+      expect((await left.closed()).code).to.equal(1009)
+      expect(right.messages).to.have.length(1)
+    })
+
+    it('close with 1003 on text', async () => {
+      const { client, server, serverStream } = await link()
+      const [left] = [new Recorder().attach(client), new Recorder().attach(server)]
+      serverStream.write(frame([0x81, 0x02, 0x68, 0x69]))
+      const info = await left.closed()
+      expect(info.code).to.equal(1003)
+      expect(info.error).to.have.property('code', 'ERR_WS_TEXT')
+      expect(left.messages).to.have.length(0)
+    })
+
+    for (const [title, bytes] of [
+      ['unmasked client frames', [0x82, 0x01, 0x00]], ['reserved bits', [0xf2, 0x80, 0, 0, 0, 0]], ['unknown opcodes', [0x83, 0x80, 0, 0, 0, 0]],
+      ['a continuation of nothing', [0x80, 0x80, 0, 0, 0, 0]], ['an endless length', [0x82, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]], ['a long ping', [0x89, 0xfe, 0x00, 0x80, 0, 0, 0, 0]]
+    ] as const) {
+      it(`close on ${title}`, async () => {
+        const { server, client, clientStream } = await link()
+        const right = new Recorder().attach(server)
+        new Recorder().attach(client)
+        clientStream.write(frame([...bytes]))
+        const info = await right.closed()
+        expect(info.code).to.be.oneOf([1002, 1009])
+        expect(info.error).to.have.property('code').that.is.oneOf(['ERR_WS_FRAME', 'ERR_WS_MESSAGE_TOO_LARGE'])
+      })
+    }
+
+    it('close when flooded with fragments', async function () {
+      this.timeout(10_000)
+      const { server, client, clientStream } = await link()
+      const right = new Recorder().attach(server)
+      new Recorder().attach(client)
+      clientStream.write(Buffer.concat([frame([0x02, 0x80, 0, 0, 0, 0]), ...Array.from({ length: 40_000 }, () => frame([0x00, 0x80, 0, 0, 0, 0]))]))
+      expect((await right.closed()).error).to.have.property('code').that.is.oneOf(['ERR_WS_FRAME', 'ERR_WS_MESSAGE_TOO_LARGE'])
+    })
+  })
+})
