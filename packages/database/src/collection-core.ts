@@ -1,12 +1,11 @@
-import { asciiOf } from './bytes.ts'
-import type { ChangeEntry } from './contracts/replication.ts'
+import type { ChangeEntry, ConflictResolution } from './contracts/replication.ts'
 import { DocumentFlag } from './contracts/storage.ts'
 import type { StorageWriter, StoredChange, StoredDocument } from './contracts/storage.ts'
 import { resolveTree } from './conflict-resolution.ts'
-import type { ConflictResolution } from './contracts/replication.ts'
 import { databaseErrors } from './errors.ts'
-import { REMOTES_SPACE, conflictSpace, remoteSpace } from './internals.ts'
+import { conflictSpace } from './internals.ts'
 import type { DatabaseInternals } from './internals.ts'
+import { allRemoteRevisions, findRemote, historyPart, rebaseRemotes, remotePart, setRemote, withRemotes } from './remote-list.ts'
 import { pruneTree } from './revision-inserter.ts'
 import type { InsertionContext, StorableDocument } from './revision-inserter.ts'
 
@@ -33,24 +32,35 @@ export class CollectionCore {
     return result
   }
 
-  /** Stores a document and keeps the list of conflicts right. */
-  store (writer: StorageWriter, existing: StoredDocument | undefined, document: StorableDocument): number {
+  /**
+   * Stores a document, carries over what is known about remotes and keeps the list of conflicts right.
+   * @param document its `tree` is the history alone.
+   * @param known a remote that is known to have `revId`.
+   */
+  store (writer: StorageWriter, existing: StoredDocument | undefined, document: StorableDocument, known?: { readonly remote: number, readonly revId: string }): number {
     const conflicted = document.flags & DocumentFlag.conflicted
     if (conflicted !== ((existing?.flags ?? 0) & DocumentFlag.conflicted)) {
       writer.setValue(this.#conflicts, document.id, conflicted === 0 ? undefined : new Uint8Array(0))
     }
-    return writer.put(this.id, document)
+    let remotes = existing === undefined ? '' : rebaseRemotes(remotePart(existing.tree), existing.revId, document.revId)
+    if (known !== undefined) remotes = setRemote(remotes, known.remote, known.revId, document.revId)
+    return writer.put(this.id, remotes === '' ? document : { ...document, tree: withRemotes(remotes, document.tree) })
   }
 
-  /** Lets go of every trace of the documents, also of what is known about remotes. Returns how many there were. */
+  /** Notes that a remote has a revision of a document that stays as it is. */
+  noteRemote (writer: StorageWriter, existing: StoredDocument, remote: number, revId: string): void {
+    const before = remotePart(existing.tree)
+    const after = setRemote(before, remote, revId, existing.revId)
+    if (after !== before) writer.update(this.id, existing.id, { flags: existing.flags, tree: withRemotes(after, historyPart(existing.tree)) })
+  }
+
+  /** Lets go of every trace of the documents. Returns how many there were. */
   purge (ids: Iterable<string>): number {
     return this.transact((writer) => {
-      const remotes = this.#remotes(writer)
       let purged = 0
       for (const id of ids) {
         if (writer.purge(this.id, id)) purged += 1
         writer.setValue(this.#conflicts, id, undefined)
-        for (const remote of remotes) writer.setValue(remoteSpace(this.id, remote), id, undefined)
       }
       return purged
     })
@@ -67,26 +77,20 @@ export class CollectionCore {
       const existing = writer.get(this.id, id)
       if (existing === undefined) throw databaseErrors.create('ERR_DB_NO_DOCUMENT', `There is no document ${JSON.stringify(id)}`)
       const tree = resolveTree(existing, localRevId, remoteRevId, resolution)
-      pruneTree(tree, this.context(writer, id))
+      pruneTree(tree, insertionContext(existing))
       this.store(writer, existing, { id, ...tree.toStored() })
       return changeEntry(writer.getChange(this.id, id) as StoredChange)
     })
   }
+}
 
-  /** What decisions about one document may ask; nothing is read before they do. */
-  context (reader: Pick<StorageWriter, 'getValue' | 'valuesIn'>, id: string, remote?: number): InsertionContext {
-    const known = (number: number): string | undefined => {
-      const value = reader.getValue(remoteSpace(this.id, number), id)
-      return value === undefined ? undefined : asciiOf(value)
-    }
-    return {
-      remoteAncestor: () => remote === undefined ? undefined : known(remote),
-      remoteAncestors: () => new Set(this.#remotes(reader).map(known).filter((revId) => revId !== undefined))
-    }
-  }
-
-  #remotes (reader: Pick<StorageWriter, 'valuesIn'>): number[] {
-    return reader.valuesIn(REMOTES_SPACE).map(({ value }) => Number(asciiOf(value)))
+/** What decisions about one document may ask; nothing is read before they do. */
+export function insertionContext (existing: StoredDocument | undefined, remote?: number): InsertionContext {
+  const remotes = existing === undefined ? '' : remotePart(existing.tree)
+  const winner = existing?.revId ?? ''
+  return {
+    remoteAncestor: () => remote === undefined ? undefined : findRemote(remotes, remote, winner),
+    remoteAncestors: () => allRemoteRevisions(remotes, winner)
   }
 }
 

@@ -1,7 +1,7 @@
 import { blobsIn, mayHaveBlobs, parseBody, reservedKey } from './body-check.ts'
 import { canonicalBody } from './canonical-json.ts'
 import type { CollectionCore } from './collection-core.ts'
-import { changeEntry } from './collection-core.ts'
+import { changeEntry, insertionContext } from './collection-core.ts'
 import { conflictOf } from './conflict-resolution.ts'
 import type { ChangeEntry, ConflictResolution, ConflictedDocument } from './contracts/replication.ts'
 import { DocumentFlag } from './contracts/storage.ts'
@@ -163,7 +163,7 @@ export class Collection {
 
   #write (writer: StorageWriter, prepared: Prepared, parent: string | undefined, deleted: boolean): SavedRevision {
     const existing = writer.get(this.#core.id, prepared.id)
-    const document = planLocal(existing, { ...prepared, deleted, parent }, this.#core.context(writer, prepared.id))
+    const document = planLocal(existing, { ...prepared, deleted, parent }, insertionContext(existing))
     if (document === undefined) return { id: prepared.id, revId: existing?.revId ?? '', sequence: existing?.sequence ?? 0 }
     const sequence = this.#core.store(writer, existing, document)
     return { id: prepared.id, revId: document.revId, sequence }

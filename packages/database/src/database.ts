@@ -1,4 +1,3 @@
-import { asciiOf } from './bytes.ts'
 import { mkdirSync, readdirSync, statSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { silentLogger, systemClock } from '@kithmesh/core'
@@ -15,7 +14,7 @@ import { createDatabaseFile, readDatabaseFile, removeDatabaseFiles } from './dat
 import type { DatabaseFile } from './database-file.ts'
 import { databaseErrors } from './errors.ts'
 import { mapFileError } from './file-errors.ts'
-import { REMOTES_SPACE, conflictSpace, internals, remoteSpace } from './internals.ts'
+import { conflictSpace, internals } from './internals.ts'
 import type { DatabaseInternals } from './internals.ts'
 import { memoryEngine } from './memory/engine.ts'
 import { checkCollectionName } from './names.ts'
@@ -167,10 +166,8 @@ export class Database {
       const found = writer.collections().find((collection) => collection.scope === scope && collection.name === name)
       if (found === undefined) return false
       writer.dropCollection(found.id)
-      const remotes = writer.valuesIn(REMOTES_SPACE).map(({ value }) => remoteSpace(found.id, Number(asciiOf(value))))
-      for (const space of [conflictSpace(found.id), ...remotes]) {
-        for (const { key } of writer.valuesIn(space)) writer.setValue(space, key, undefined)
-      }
+      const space = conflictSpace(found.id)
+      for (const { key } of writer.valuesIn(space)) writer.setValue(space, key, undefined)
       return true
     })
   }

@@ -23,8 +23,5 @@ export const internals: unique symbol = Symbol('kithmesh database internals')
 /** The storage space that lists a collection's documents in conflict. */
 export function conflictSpace (collection: number): string { return `conflicts/${collection}` }
 
-/** The storage space of what one remote is known to have; value: revision id in ASCII. */
-export function remoteSpace (collection: number, remote: number): string { return `remote/${collection}/${remote}` }
-
 /** Numbers of remotes by their stable id. */
 export const REMOTES_SPACE = 'remotes'

@@ -1,18 +1,19 @@
 import { asciiOf } from './bytes.ts'
 import { isKithmeshError } from '@kithmesh/core'
 import type { CollectionCore } from './collection-core.ts'
-import { changeEntry } from './collection-core.ts'
+import { changeEntry, insertionContext } from './collection-core.ts'
 import { conflictOf, revisionForPush } from './conflict-resolution.ts'
 import type { ChangeEntry, ConflictResolution, ConflictedDocument, IncomingRevision, InsertOutcome, ReplicationCollection, RevisionForPush } from './contracts/replication.ts'
 import { DocumentFlag } from './contracts/storage.ts'
 import type { StorageReader, StorageWriter, StoredDocument } from './contracts/storage.ts'
 import { databaseErrors } from './errors.ts'
-import { REMOTES_SPACE, remoteSpace } from './internals.ts'
+import { REMOTES_SPACE } from './internals.ts'
 import { MAX_FOREIGN_DOCUMENT_ID, checkDocumentId } from './names.ts'
 import { tombstoneIdFor } from './rev-digest.ts'
 import { generationOf, isHistory, isRevisionId } from './rev-id.ts'
 import { decodeLinear } from './rev-tree-codec.ts'
 import { RevisionTree } from './rev-tree.ts'
+import { findRemote, remotePart } from './remote-list.ts'
 import { planInsertion } from './revision-inserter.ts'
 
 const EMPTY_OBJECT = Buffer.from('{}')
@@ -120,8 +121,8 @@ export class ReplicatedCollection implements ReplicationCollection {
   }
 
   remoteAncestor (remote: number, id: string): string | undefined {
-    const value = this.#reader.getValue(remoteSpace(this.#core.id, remote), id)
-    return value === undefined ? undefined : asciiOf(value)
+    const stored = this.#reader.get(this.#core.id, id)
+    return stored === undefined ? undefined : findRemote(remotePart(stored.tree), remote, stored.revId)
   }
 
   remoteAncestors (remote: number, ids: readonly string[]): (string | undefined)[] {
@@ -130,9 +131,11 @@ export class ReplicatedCollection implements ReplicationCollection {
 
   setRemoteAncestors (remote: number, entries: readonly { readonly id: string, readonly revId: string }[]): void {
     if (entries.length === 0) return
-    const space = remoteSpace(this.#core.id, remote)
     this.#core.shared.engine.transact((writer) => {
-      for (const { id, revId } of entries) writer.setValue(space, id, Buffer.from(revId, 'latin1'))
+      for (const { id, revId } of entries) {
+        const existing = writer.get(this.#core.id, id)
+        if (existing !== undefined) this.#core.noteRemote(writer, existing, remote, revId)
+      }
     })
   }
 
@@ -147,14 +150,13 @@ export class ReplicatedCollection implements ReplicationCollection {
       throw error
     }
     const existing = writer.get(this.#core.id, id)
-    const plan = planInsertion(existing, history.length === 0 ? revision : { ...revision, history: [...history] }, this.#core.context(writer, id, remote))
-    const sequence = 'document' in plan ? this.#core.store(writer, existing, plan.document) : 0
-    if (remote !== undefined && plan.status !== 'conflict') writer.setValue(remoteSpace(this.#core.id, remote), id, Buffer.from(revId, 'latin1'))
-    switch (plan.status) {
-      case 'known': return { status: 'known' }
-      case 'conflict': return { status: 'conflict', revId: plan.revId }
-      default: return { status: plan.status, sequence }
+    const plan = planInsertion(existing, history.length === 0 ? revision : { ...revision, history: [...history] }, insertionContext(existing, remote))
+    if (plan.status === 'known' || plan.status === 'conflict') {
+      if (remote !== undefined && existing !== undefined) this.#core.noteRemote(writer, existing, remote, revId)
+      return plan
     }
+    const sequence = this.#core.store(writer, existing, plan.document, remote === undefined ? undefined : { remote, revId })
+    return { status: plan.status, sequence }
   }
 }
 

@@ -1,4 +1,5 @@
 import { asBuffer, asciiOf } from './bytes.ts'
+import { historyPart } from './remote-list.ts'
 import { compareRevisionIds } from './rev-id.ts'
 
 /** One revision of a document's history. `parent` is an index into the same list, -1 for a root. */
@@ -28,7 +29,8 @@ export function encodeLinear (ancestors: readonly string[]): Uint8Array {
 }
 
 /** The ancestors in a linear tree, or undefined when the tree has branches. */
-export function decodeLinear (tree: Uint8Array): string[] | undefined {
+export function decodeLinear (stored: Uint8Array): string[] | undefined {
+  const tree = historyPart(stored)
   if (tree.length === 0) return []
   if (tree[0] === BRANCHED) return undefined
   return asciiOf(tree).split(',')
@@ -54,8 +56,8 @@ export function encodeBranches (nodes: readonly TreeNode[], winner: number): Uin
 }
 
 /** Reads {@link encodeBranches}. */
-export function decodeBranches (tree: Uint8Array): TreeNode[] {
-  const bytes = asBuffer(tree)
+export function decodeBranches (stored: Uint8Array): TreeNode[] {
+  const bytes = asBuffer(historyPart(stored))
   const end = 5 + bytes.readUInt32BE(1)
   const list = JSON.parse(bytes.toString('latin1', 5, end)) as [string, number, number, number][]
   let offset = end

@@ -1,6 +1,6 @@
 /** One thing that was tried on the way to a device. */
 export interface ConnectionAttempt {
-  /** Name of the strategy, e.g. `direct`. */
+  /** Name of the strategy, e.g. `direct`; `*` for what concerns every strategy, such as resolving the sighting. */
   readonly strategy: string
   /** The sighting it started from. */
   readonly peerId: string

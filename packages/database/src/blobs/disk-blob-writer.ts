@@ -1,4 +1,4 @@
-import { mkdir, open, rename, rm } from 'node:fs/promises'
+import { open, rename, rm } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { BlobWriter } from '../contracts/replication.ts'
@@ -60,16 +60,8 @@ export class DiskBlobWriter implements BlobWriter {
       await this.#file?.datasync()
       await this.#file?.close()
       this.#file = undefined
-      const shard = dirname(path)
-      try {
-        await rename(temporary, path)
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-        await mkdir(shard, { recursive: true })
-        await rename(temporary, path)
-        await sync.sync(dirname(shard))
-      }
-      await sync.sync(shard)
+      await rename(temporary, path)
+      await sync.sync(dirname(path))
     })
   }
 

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { copyFileSync, createReadStream, existsSync, linkSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync } from 'node:fs'
+import { closeSync, copyFileSync, createReadStream, existsSync, fsyncSync, linkSync, mkdirSync, openSync, readdirSync, rmSync, statSync, utimesSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '@kithmesh/core'
 import type { BlobWriter } from '../contracts/replication.ts'
 import type { Blob, ManagedBlobStore } from './blob-store.ts'
+import { mapFileError } from '../file-errors.ts'
 import { DirectorySync } from './directory-sync.ts'
 import { hexOf, requireHex } from './digest.ts'
 import { DiskBlobWriter } from './disk-blob-writer.ts'
@@ -20,6 +21,7 @@ export class DiskBlobs implements ManagedBlobStore {
   readonly #directory: string
   readonly #clock: Clock
   readonly #sync = new DirectorySync()
+  #sharded = false
 
   constructor (directory: string, clock: Clock) {
     this.#directory = directory
@@ -106,6 +108,7 @@ export class DiskBlobs implements ManagedBlobStore {
   }
 
   #writer (expected: { readonly digest: string, readonly length?: number } | undefined): DiskBlobWriter {
+    this.#makeShards()
     return new DiskBlobWriter({
       expected,
       temporary: join(this.#directory, 'tmp', randomBytes(12).toString('hex')),
@@ -117,6 +120,19 @@ export class DiskBlobs implements ManagedBlobStore {
       },
       sync: this.#sync
     })
+  }
+
+  /** All at once and before the first blob, so that no blob waits for a directory of its own to be on the disk. */
+  #makeShards (): void {
+    if (this.#sharded) return
+    try {
+      if (!existsSync(join(this.#directory, 'ff'))) {
+        for (let shard = 0; shard < 256; shard += 1) mkdirSync(join(this.#directory, shard.toString(16).padStart(2, '0')), { recursive: true })
+        const handle = openSync(this.#directory, 'r')
+        try { fsyncSync(handle) } finally { closeSync(handle) }
+      }
+    } catch (error) { throw mapFileError(error, this.#directory) }
+    this.#sharded = true
   }
 
   #touch (path: string): void {

@@ -231,11 +231,11 @@ class SqliteEngine implements StorageEngine, StorageWriter {
 
   update (collection: number, id: string, change: { readonly flags: number, readonly tree: Uint8Array }): void {
     const statements = this.#statements(collection)
-    const old = statements.getChange.get(id) as { flags: number } | undefined
-    if (old === undefined) return
-    statements.update.run(change.flags, bytesOrNull(change.tree), id)
+    const tree = bytesOrNull(change.tree)
+    if (Number(statements.update.run(change.flags, tree, id, change.flags & 1).changes) > 0) return
+    if (Number(statements.updateDeleted.run(change.flags, tree, id).changes) === 0) return
     const counters = this.#countersOf(collection)
-    counters.live += (old.flags & 1) - (change.flags & 1)
+    counters.live += (change.flags & 1) === 0 ? 1 : -1
     counters.changed = true
   }
 

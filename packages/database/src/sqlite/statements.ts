@@ -10,7 +10,9 @@ export class CollectionStatements {
   readonly documentsAfter: SqliteStatement
   readonly insert: SqliteStatement
   readonly remove: SqliteStatement
+  /** Only where the deleted bit stays as it is. */
   readonly update: SqliteStatement
+  readonly updateDeleted: SqliteStatement
 
   constructor (connection: SqliteConnection, collection: number) {
     const table = `docs_${collection}`
@@ -23,7 +25,8 @@ export class CollectionStatements {
     this.documentsAfter = connection.prepare(`${document} WHERE id > ? AND flags & 1 = 0 ORDER BY id LIMIT ?`)
     this.insert = connection.prepare(`INSERT INTO ${table} (seq, id, rev, flags, tree, body) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`)
     this.remove = connection.prepare(`DELETE FROM ${table} WHERE id = ? RETURNING flags`)
-    this.update = connection.prepare(`UPDATE ${table} SET flags = ?, tree = ? WHERE id = ?`)
+    this.update = connection.prepare(`UPDATE ${table} SET flags = ?, tree = ? WHERE id = ? AND flags & 1 = ?`)
+    this.updateDeleted = connection.prepare(`UPDATE ${table} SET flags = ?, tree = ? WHERE id = ?`)
   }
 }
 

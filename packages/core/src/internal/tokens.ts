@@ -1,0 +1,23 @@
+import type { Clock } from '../contracts/clock.ts'
+import type { Logger } from '../contracts/logger.ts'
+import type { PeerDiscoveryObserver } from '../contracts/observer.ts'
+import type { TransportStrategy } from '../contracts/transport.ts'
+import type { CheckedOptions } from '../check-options.ts'
+import type { ObserverSet } from '../observer-set.ts'
+import type { Discovery } from '../peer-discovery.ts'
+import type { PeerRegistry } from '../peer-registry.ts'
+import type { ProviderHost } from '../provider-host.ts'
+import type { Token } from './injector.ts'
+import { token } from './injector.ts'
+
+/** Private to each copy of this package, so an application's own registrations can never be picked up. */
+export const OPTIONS: Token<CheckedOptions> = token('options')
+export const LOGGER: Token<Logger> = token('logger')
+export const CLOCK: Token<Clock> = token('clock')
+/** Aborts at the shutdown. */
+export const OWNER: Token<AbortController> = token('owner')
+export const OBSERVERS: Token<ObserverSet<PeerDiscoveryObserver>> = token('observers')
+export const REGISTRY: Token<PeerRegistry> = token('peer registry')
+export const STRATEGIES: Token<readonly TransportStrategy[]> = token('transport strategies')
+export const HOSTS: Token<readonly ProviderHost[]> = token('provider hosts')
+export const DISCOVERY: Token<Discovery> = token('peer discovery')

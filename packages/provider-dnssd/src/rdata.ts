@@ -1,0 +1,139 @@
+/** The data of the record types multicast DNS services use, and what identifies a record. Pure. */
+import { Buffer } from 'node:buffer'
+import { escapeLabel, maxNameBytes, nameKey } from './names.ts'
+import type { ResourceRecord } from './wire.ts'
+
+/** Record type numbers (RFC 1035 §3.2, RFC 2782, RFC 3596, RFC 4034). `ANY` is for questions only. */
+export const rrType = { A: 1, PTR: 12, TXT: 16, AAAA: 28, SRV: 33, NSEC: 47, ANY: 255 } as const
+
+export type RecordData =
+  | { readonly type: 1 | 28, readonly address: string }
+  | { readonly type: 12, readonly target: string }
+  | { readonly type: 33, readonly priority: number, readonly weight: number, readonly port: number, readonly target: string }
+  | { readonly type: 16, readonly bytes: Buffer }
+  /** Which types exist for a name, so that the others need not be asked for (RFC 6762 §6.1). */
+  | { readonly type: 47, readonly next: string, readonly types: readonly number[] }
+
+/** Where record data is written to. */
+export interface DataSink {
+  name(name: string): void
+  uint16(value: number): void
+  bytes(value: Uint8Array): void
+}
+
+/** Reads a name; compression pointers may only point backwards, so reading always ends. @throws RangeError */
+export function readName (bytes: Buffer, start: number): { readonly name: string, readonly end: number } {
+  const labels: string[] = []
+  let offset = start
+  let lowest = start
+  let end = -1
+  let size = 1
+  for (;;) {
+    const length = bytes.readUInt8(offset)
+    if (length === 0) return { name: labels.join('.'), end: end === -1 ? offset + 1 : end }
+    if ((length & 0xc0) === 0xc0) {
+      const target = bytes.readUInt16BE(offset) & 0x3fff
+      if (target >= lowest) throw new RangeError('A compressed name points forward')
+      if (end === -1) end = offset + 2
+      offset = lowest = target
+      continue
+    }
+    if ((length & 0xc0) !== 0) throw new RangeError('A label has an unknown form')
+    if (offset + 1 + length > bytes.length) throw new RangeError('A label is cut off')
+    size += 1 + length
+    if (size > maxNameBytes) throw new RangeError('A name is too long')
+    labels.push(escapeLabel(bytes.subarray(offset + 1, offset + 1 + length)))
+    offset += 1 + length
+  }
+}
+
+/** Reads record data; undefined for types that are of no use here and for data that does not fit its type. @throws RangeError */
+export function readData (bytes: Buffer, type: number, start: number, length: number): RecordData | undefined {
+  const end = start + length
+  switch (type) {
+    case rrType.A:
+      return length === 4 ? { type, address: [...bytes.subarray(start, end)].join('.') } : undefined
+    case rrType.AAAA:
+      return length === 16 ? { type, address: ipv6Text(bytes.subarray(start, end)) } : undefined
+    case rrType.PTR: {
+      const read = readName(bytes, start)
+      return read.end === end ? { type, target: read.name } : undefined
+    }
+    case rrType.SRV: {
+      if (length < 7) return undefined
+      const read = readName(bytes, start + 6)
+      if (read.end !== end) return undefined
+      return { type, priority: bytes.readUInt16BE(start), weight: bytes.readUInt16BE(start + 2), port: bytes.readUInt16BE(start + 4), target: read.name }
+    }
+    case rrType.TXT:
+      return { type, bytes: Buffer.from(bytes.subarray(start, end)) }
+    default:
+      return undefined
+  }
+}
+
+export function writeData (data: RecordData, sink: DataSink): void {
+  switch (data.type) {
+    case rrType.A: sink.bytes(Buffer.from(data.address.split('.').map(Number))); break
+    case rrType.AAAA: sink.bytes(ipv6Bytes(data.address)); break
+    case rrType.PTR: sink.name(data.target); break
+    case rrType.SRV:
+      sink.uint16(data.priority)
+      sink.uint16(data.weight)
+      sink.uint16(data.port)
+      sink.name(data.target)
+      break
+    case rrType.TXT: sink.bytes(data.bytes); break
+    case rrType.NSEC: {
+      sink.name(data.next)
+      const map = Buffer.alloc(1 + Math.floor(Math.max(...data.types) / 8))
+      for (const type of data.types) map[type >> 3] = (map[type >> 3] as number) | (0x80 >> (type & 7))
+      sink.bytes(Buffer.from([0, map.length]))
+      sink.bytes(map)
+    }
+  }
+}
+
+/** Equal for two records that say the same, whatever their TTL. */
+export function recordKey (record: ResourceRecord): string {
+  return `${nameKey(record.name)}|${record.data.type}|${dataKey(record.data)}`
+}
+
+export function dataKey (data: RecordData): string {
+  switch (data.type) {
+    case rrType.PTR: return nameKey(data.target)
+    case rrType.SRV: return `${data.priority} ${data.weight} ${data.port} ${nameKey(data.target)}`
+    case rrType.TXT: return data.bytes.toString('latin1')
+    case rrType.NSEC: return data.types.join(' ')
+    default: return data.address
+  }
+}
+
+/** The 16 bytes of an IPv6 address in text form; a zone is ignored. @throws RangeError */
+export function ipv6Bytes (text: string): Buffer {
+  const [address = ''] = text.split('%')
+  const [head = '', tail] = address.split('::')
+  const groups = (part: string): number[] => part === '' ? [] : part.split(':').flatMap((group) => {
+    if (!group.includes('.')) return [parseInt(group, 16)]
+    const [a = 0, b = 0, c = 0, d = 0] = group.split('.').map(Number)
+    return [a * 256 + b, c * 256 + d]
+  })
+  const left = groups(head)
+  const right = tail === undefined ? [] : groups(tail)
+  const all = tail === undefined ? left : [...left, ...new Array<number>(Math.max(0, 8 - left.length - right.length)).fill(0), ...right]
+  if (all.length !== 8 || all.some((group) => !(group >= 0 && group <= 0xffff))) throw new RangeError(`${text} is not an IPv6 address`)
+  return Buffer.from(all.flatMap((group) => [group >> 8, group & 255]))
+}
+
+/** The usual short text of an IPv6 address (RFC 5952). */
+export function ipv6Text (bytes: Uint8Array): string {
+  const groups = Array.from({ length: 8 }, (_, index) => (((bytes[index * 2] as number) << 8) | (bytes[index * 2 + 1] as number)).toString(16))
+  let best = { start: -1, length: 1 }
+  for (let start = 0; start < 8; start++) {
+    let length = 0
+    while (start + length < 8 && groups[start + length] === '0') length++
+    if (length > best.length) best = { start, length }
+  }
+  if (best.start === -1) return groups.join(':')
+  return `${groups.slice(0, best.start).join(':')}::${groups.slice(best.start + best.length).join(':')}`
+}

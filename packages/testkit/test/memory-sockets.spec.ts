@@ -1,0 +1,5 @@
+import { describeSocketFactory } from '@kithmesh/testkit'
+import { byteHarness, messageHarness } from './memory-sockets.ts'
+
+describeSocketFactory('memory', byteHarness())
+describeSocketFactory('memory', messageHarness())

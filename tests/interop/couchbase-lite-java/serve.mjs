@@ -1,0 +1,78 @@
+// Starts `kithmesh serve` for the witness, and reads a database directory afresh from disk once it has ended.
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { Database } from '@kithmesh/database'
+
+const program = fileURLToPath(new URL('../../../packages/cli/bin/kithmesh.js', import.meta.url))
+
+/**
+ * Resolves with `{ url, stop }` once the listener says where it is. `stop` ends it as Ctrl-C would and rejects when it did not end well.
+ * Rejects with its standard error when it ends, or stays silent for 20 s, before that.
+ */
+export async function serve(directory, user) {
+  const args = [program, 'serve', directory, '--port', '0', '--db', 'db', '--tls', 'off', '--user', user, '--json']
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  let errors = ''
+  child.stderr.on('data', (chunk) => {
+    errors += chunk
+  })
+  const exited = once(child, 'exit')
+  const url = await new Promise((resolve, reject) => {
+    const fail = (reason) => {
+      child.kill('SIGKILL')
+      reject(new Error(`kithmesh serve ${reason}: ${errors}`))
+    }
+    const timer = setTimeout(fail, 20_000, 'did not say where it listens')
+    let text = ''
+    child.stdout.on('data', (chunk) => {
+      text += chunk
+      const ready = text
+        .split('\n')
+        .slice(0, -1)
+        .map((line) => JSON.parse(line))
+        .find((line) => line.port !== undefined || line.url !== undefined)
+      if (ready === undefined) return
+      clearTimeout(timer)
+      resolve(`ws://127.0.0.1:${ready.port ?? new URL(ready.url).port}/db`)
+    })
+    exited.then(() => {
+      clearTimeout(timer)
+      fail('ended')
+    })
+  })
+  return {
+    url,
+    async stop() {
+      child.kill('SIGINT')
+      const timer = setTimeout(() => child.kill('SIGKILL'), 20_000)
+      const [code, signal] = await exited
+      clearTimeout(timer)
+      if (code !== 0) throw new Error(`kithmesh serve ended with ${code ?? signal}: ${errors}`)
+    }
+  }
+}
+
+/** Everything in the default collection, in the form that the witness lists: `{ id, rev, body, blobs }`, blobs hashed from the bytes on disk. */
+export async function readAfresh(directory) {
+  const database = await Database.open(directory, { createIfMissing: false })
+  try {
+    const documents = []
+    for (const document of database.collection().documents()) {
+      const body = JSON.parse(document.json().toString('utf8'))
+      const blobs = []
+      const places = [['picture', body.picture], ...(body.pages ?? []).map((page, index) => [`pages.${index}`, page])]
+      for (const [path, blob] of places) {
+        if (blob === undefined) continue
+        const bytes = await database.readBlob(blob.digest)
+        const sha1 = bytes === undefined ? null : `sha1-${createHash('sha1').update(bytes).digest('base64')}`
+        blobs.push({ path, digest: blob.digest, length: bytes?.length, sha1 })
+      }
+      documents.push({ id: document.id, rev: document.revId, body, blobs })
+    }
+    return documents
+  } finally {
+    await database.close()
+  }
+}

@@ -1,0 +1,17 @@
+// Compiles every package and its tests: `npm run build`. Arguments go to tsc.
+import { pathToFileURL } from 'node:url'
+import { bootstrap } from './bootstrap.mjs'
+import { main } from './lib/main.mjs'
+import { runTool } from './lib/run.mjs'
+
+/** Compiles all projects; everything the compiler says goes to `output` ('inherit' or 'stderr'). Gives back the exit code. */
+export async function build({ output = 'inherit', args = [] } = {}) {
+  return (await runTool('node_modules/typescript/bin/tsc', ['-b', ...args], { output })).code
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  await main(async () => {
+    await bootstrap()
+    return build({ args: process.argv.slice(2) })
+  })
+}
