@@ -31,7 +31,7 @@ class Half {
   readonly requests: readonly TraceMessage[]
   readonly replies = new Map<number, TraceMessage>()
   constructor (trace: readonly TraceMessage[], direction: 'A>B' | 'B>A') {
-    this.requests = trace.filter((m) => m.direction === direction && m.type === 'REQ')
+    this.requests = trace.filter((m) => m.direction === direction && m.type === 'REQ').sort((a, b) => a.number - b.number)
     for (const m of trace) if (m.direction !== direction && m.type !== 'REQ') this.replies.set(m.number, m)
   }
 
@@ -118,7 +118,7 @@ function collectionAt (store: MemoryStore, collections: readonly string[], index
 }
 
 /** A revision as the recording shows it being sent. */
-function revOf (m: TraceMessage, fullBodies: ReadonlyMap<string, Buffer>): { collection: number, id: string, revId: string, sequence: number, history: string[], body: Buffer, deleted: boolean } {
+function revOf (m: TraceMessage, fullBodies: ReadonlyMap<string, Buffer>): { collection: number, id: string, revId: string, sequence: number, history: string[], body: Buffer, deleted: boolean, deletedBranch: string[] | undefined } {
   const { properties: p } = m
   return {
     collection: Number(p['collection'] ?? 0),
@@ -127,7 +127,8 @@ function revOf (m: TraceMessage, fullBodies: ReadonlyMap<string, Buffer>): { col
     sequence: Number(p['sequence']),
     history: (p['history'] ?? '').split(',').filter((part) => part !== ''),
     body: p['deltaSrc'] === undefined ? m.body : fullBodies.get(p['rev'] ?? '') ?? Buffer.from('{}'),
-    deleted: p['deleted'] === '1'
+    deleted: p['deleted'] === '1',
+    deletedBranch: p['deleted_branch']?.split(',')
   }
 }
 
@@ -145,18 +146,23 @@ export async function reenact (name: string, side: 'A' | 'B'): Promise<Reenactme
   const collections = paths(trace)
   const subs = trace.find((m) => profileOf(m) === 'subChanges')
   const live = subs?.properties['continuous'] !== undefined
-  const entries = json((own.replies.get(1) ?? peer.replies.get(1) as TraceMessage).body) as (Record<string, Json> | null)[]
   const checkpoints = (side === 'A' ? own : peer).replies.get(1)
   const checkpointEntries = json((checkpoints as TraceMessage).body) as (Record<string, Json> | null)[]
-  void entries
   const store = new MemoryStore(side === 'B' ? collections.filter((_, i) => checkpointEntries[i] !== null) : collections)
   const ids = (json((trace[0] as TraceMessage).body) as { checkpoint_ids: string[] }).checkpoint_ids
 
   // Seeds: what this side must have had to say what it said.
   const ownRevs = own.of('rev').map((m) => revOf(m, new Map()))
-  const parents = seedParents(own, peer, side)
-  seedRevisions(store, parents.filter(({ id }) => !ownRevs.some((rev) => rev.id === id && rev.history.length === 0)), collections)
-  if (!live) seedRevisions(store, ownRevs, collections)
+  const upTo = side === 'A' ? Number(checkpointEntries[0]?.['local'] ?? 0) : 0
+  if (!live) {
+    const fresh = new Set(ownRevs.filter((rev) => rev.history.length === 0 || rev.deletedBranch !== undefined).map((rev) => rev.id))
+    seedRevisions(store, seedParents(own, peer, side).filter(({ id }) => !fresh.has(id)), collections)
+    seedRevisions(store, side === 'A' ? [...ownRevs, ...unsentProposals(own, ownRevs, upTo)] : ownRevs, collections)
+    for (const { id, collection, deletedBranch } of ownRevs) {
+      // The conflict was resolved before the recording: the rival's branch is there, ended.
+      for (const revId of deletedBranch ?? []) collectionAt(store, collections, collection).docs.get(id)?.revs.set(revId, { parent: undefined, deleted: true, body: Buffer.from('{}') })
+    }
+  }
   for (const m of peer.of('getAttachment')) {
     const bytes = peer.replies.get(m.number)?.body
     if (bytes !== undefined) store.blobs.put(bytes)
@@ -204,13 +210,14 @@ export async function reenact (name: string, side: 'A' | 'B'): Promise<Reenactme
     } else if (m.direction === ownDirection) {
       const request = peer.requests.find((r) => r.number === m.number)
       // Replies to revisions come after commits, which are ours to group.
-      if (request !== undefined && profileOf(request) !== 'rev') {
+      if (request !== undefined && (live || profileOf(request) !== 'rev')) {
         const number = ourNumbers.get(m.number)
         await until(() => pair.seen.some((s) => s.dir === ownDirection && s.type !== 'REQ' && s.number === number), `${name} as ${side}: our answer to ${profileOf(request)}`)
       }
     } else if (m.type === 'REQ') {
       ourNumbers.set(m.number, ++sent)
-      const { Profile: profile, ...properties } = m.properties
+      // We announce no deltas, so the peer would have sent the whole body; what the body is makes no difference to the answers.
+      const { Profile: profile, deltaSrc: _, ...properties } = m.properties
       them.request({ profile: profile ?? '', properties, body: m.body, noReply: m.noReply }, m.noReply ? undefined : () => {})
     }
   }
@@ -219,10 +226,17 @@ export async function reenact (name: string, side: 'A' | 'B'): Promise<Reenactme
   if (side === 'A') {
     if (live) { await until(() => session.session.activity === 'idle', 'idle'); session.session.stop() }
     await session.ended
-  } else them.close(1000)
+  } else {
+    await until(() => session.session.collections.every((collection) => collection.idle) && pair.pending === 0, `${name} as ${side}: idle`)
+    them.close(1000)
+  }
   await session.ended
 
-  return { recorded: lines(own, peer), ours: ourLines(pair.seen, ownDirection, peer, ourNumbers), store, extra, session }
+  const unmatched = new Set(extra.map(({ number }) => number))
+  const deltas = new Set(own.of('rev').filter((m) => m.properties['deltaSrc'] !== undefined).map((m) => m.properties['rev']))
+  const seen = pair.seen.filter((m) => m.dir === ownDirection && !(m.type === 'REQ' && unmatched.has(m.number))).map((m) =>
+    m.profile === 'rev' && deltas.has(m.properties['rev']) ? { ...m, properties: { ...m.properties, deltaSrc: 'recorded' } } : m)
+  return { recorded: lines(own, peer), ours: ourLines(seen, ownDirection, peer, ourNumbers), store, extra: extra.filter((m) => m.profile !== 'setCheckpoint'), session }
 }
 
 /** Local edits of a live recording happen when the recording announces them. */
@@ -230,7 +244,9 @@ function edit (store: MemoryStore, m: TraceMessage, profile: string, ownRevs: re
   for (const entry of json(m.body) as Json[][]) {
     const [id, revId] = (profile === 'changes' ? entry.slice(1, 3) : entry.slice(0, 2)) as [string, string]
     const rev = ownRevs.find((r) => r.id === id && r.revId === revId)
-    if (rev !== undefined) collectionAt(store, collections, rev.collection).insertRevisions([{ ...rev, hasBlobs: false, onConflict: 'refuse' }])
+    if (rev === undefined) continue
+    const { deletedBranch: _, ...revision } = rev
+    collectionAt(store, collections, rev.collection).insertRevisions([{ ...revision, hasBlobs: false, onConflict: 'refuse' }])
   }
 }
 
@@ -259,6 +275,13 @@ function seedParents (own: Half, peer: Half, side: 'A' | 'B'): { collection: num
   return [...found.values()]
 }
 
+/** What was proposed and then refused. */
+function unsentProposals (own: Half, sent: readonly { id: string }[], upTo: number): Parameters<typeof seedRevisions>[1][number][] {
+  return own.of('proposeChanges').flatMap((m) => (json(m.body) as string[][]).filter(([id]) => !sent.some((rev) => rev.id === id)).map(([id, revId, parent], i) => ({
+    collection: Number(m.properties['collection'] ?? 0), id: id ?? '', revId: revId ?? '', sequence: upTo + 1 + i, history: parent === undefined || parent === '' ? [] : [parent], body: Buffer.from('{}'), deleted: false
+  })))
+}
+
 function settingsOf (trace: readonly TraceMessage[], collections: readonly string[], store: MemoryStore): Parameters<typeof activeSession>[2] {
   const subs = trace.find((m) => profileOf(m) === 'subChanges')
   const docIds = subs === undefined || subs.body.length === 0 ? undefined : (json(subs.body) as { docIDs: string[] }).docIDs
@@ -272,7 +295,7 @@ function settingsOf (trace: readonly TraceMessage[], collections: readonly strin
 }
 
 function prepareCheckpoints (side: 'A' | 'B', store: MemoryStore, collections: readonly string[], entries: readonly (Record<string, Json> | null)[], ids: readonly string[], trace: readonly TraceMessage[]): void {
-  const settings = settingsOf(trace, collections, store)
+  const settings = side === 'A' ? settingsOf(trace, collections, store) : undefined
   entries.forEach((entry, i) => {
     if (entry === null || entry['rev'] === undefined) return
     const { rev, ...body } = entry

@@ -230,11 +230,13 @@ export interface IncomingRev {
   /** JSON text; absent from an active pusher of another make. */
   readonly sequence: string | undefined
   readonly noConflicts: boolean
+  /** Tombstone with which the sender ended the branch that is current here. */
+  readonly deletedBranch: string | undefined
 }
 
 /** Reads the properties of `rev`; errors are of this one document (`HTTP`/400). */
 export function parseRev (properties: Properties, versioning: Versioning): IncomingRev {
-  const { id, rev, deleted, history: historyText, sequence, noconflicts, deltaSrc } = properties
+  const { id, rev, deleted, history: historyText, sequence, noconflicts, deltaSrc, deleted_branch: branch } = properties
   const invalid = (message: string): MessageError => new MessageError('HTTP', 400, message)
   if (!isDocumentId(id)) throw invalid('rev has an invalid document ID')
   if (rev === undefined || !versioning.isRevId(rev)) throw invalid('rev has an invalid revision ID')
@@ -242,5 +244,8 @@ export function parseRev (properties: Properties, versioning: Versioning): Incom
   if (history === undefined) throw invalid('rev has an invalid history')
   // We announce no delta support; 422 makes the peer send the revision in full.
   if (deltaSrc !== undefined && deltaSrc !== '') throw new MessageError('HTTP', 422, 'Deltas are not supported here')
-  return { id, revId: rev, deleted: deleted !== undefined && deleted !== '0' && deleted !== 'false' && deleted !== '', history, sequence, noConflicts: isTrue(noconflicts) }
+  // The tombstone, followed by the revision it ends.
+  const deletedBranch = branch?.split(',', 1)[0]
+  if (deletedBranch !== undefined && !versioning.isRevId(deletedBranch)) throw invalid('rev has an invalid deleted_branch')
+  return { id, revId: rev, deletedBranch, deleted: deleted !== undefined && deleted !== '0' && deleted !== 'false' && deleted !== '', history, sequence, noConflicts: isTrue(noconflicts) }
 }

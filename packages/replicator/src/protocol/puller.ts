@@ -5,7 +5,7 @@ import type { IncomingRequest, Properties } from '../blip/contracts.ts'
 import { replicatorErrors } from '../error-catalogue.ts'
 import { BlobFetcher } from './attachments.ts'
 import { checkReceivedBody } from './body.ts'
-import type { CheckedBody } from './body.ts'
+import type { ReceivedBody } from './body.ts'
 import { ConflictWorker } from './conflict-worker.ts'
 import { isTransientStatus, remoteError, withCollection } from './context.ts'
 import type { SessionCollection, SessionContext } from './context.ts'
@@ -29,7 +29,7 @@ export interface PullerOptions {
 interface Arrival {
   readonly request: IncomingRequest
   readonly rev: IncomingRev
-  readonly body: Buffer
+  readonly body: Uint8Array
   readonly hasBlobs: boolean
   readonly expected: Expected | undefined
 }
@@ -234,7 +234,7 @@ export class Puller {
     if (this.#stopped) return
     const { active, limits, versioning, statistics } = this.#context
     let rev: IncomingRev
-    let checked: CheckedBody
+    let checked: ReceivedBody
     try {
       rev = parseRev(request.properties, versioning)
       if (active && rev.sequence === undefined) throw new MessageError('HTTP', 400, 'rev has no sequence')
@@ -260,7 +260,7 @@ export class Puller {
     })
   }
 
-  #passesFilter (rev: IncomingRev, checked: CheckedBody): boolean {
+  #passesFilter (rev: IncomingRev, checked: ReceivedBody): boolean {
     const { target, documentIds } = this.#options
     if (documentIds !== undefined && !documentIds.has(rev.id)) return false
     return target.pullFilter?.({ id: rev.id, revId: rev.revId, deleted: rev.deleted, body: checked.value }) ?? true
@@ -294,9 +294,17 @@ export class Puller {
     this.#ready = []
     const { remote, target } = this.#options
     const onConflict = this.#context.active ? 'branch' : 'refuse'
-    const revisions = arrivals.map(({ rev, body, hasBlobs }): IncomingRevision => remote === undefined
-      ? { id: rev.id, revId: rev.revId, deleted: rev.deleted, history: rev.history, body, hasBlobs, onConflict }
-      : { id: rev.id, revId: rev.revId, deleted: rev.deleted, history: rev.history, body, hasBlobs, onConflict, remote })
+    const revisions = arrivals.map(({ rev, body, hasBlobs }): IncomingRevision => ({
+      id: rev.id,
+      revId: rev.revId,
+      deleted: rev.deleted,
+      history: rev.history,
+      body,
+      hasBlobs,
+      onConflict,
+      ...(remote !== undefined && { remote }),
+      ...(rev.deletedBranch !== undefined && { deletedBranch: rev.deletedBranch })
+    }))
     let outcomes: InsertOutcome[]
     try {
       outcomes = target.collection.insertRevisions(revisions)

@@ -14,7 +14,7 @@ export interface PusherOptions {
   readonly progress: PushProgress
   /** Stays on after catching up. */
   readonly live: boolean
-  /** Skips tombstones (`activeOnly` of subChanges). */
+  /** Skips the tombstones of the backlog (`activeOnly` of subChanges). */
   readonly activeOnly: boolean
   readonly documentIds: ReadonlySet<string> | undefined
   /** Number of the remote in the collection's bookkeeping; undefined on the passive side, which keeps none. */
@@ -56,6 +56,8 @@ export class Pusher {
   #listsInFlight = 0
   #unanswered = 0
   #unansweredBytes = 0
+  /** Tombstones up to here may be left out: the peer cannot have the documents. Later ones may end what it was just sent. */
+  #backlogEnd = 0
   #caughtUp = false
   #announcedAny = false
   #toldCaughtUp = false
@@ -95,6 +97,7 @@ export class Pusher {
   get #queued (): number { return this.#queue.length - this.#queueHead }
 
   start (): void {
+    this.#backlogEnd = this.#options.target.collection.lastSequence
     if (this.#options.live) this.#unsubscribe = this.#options.target.collection.onChanged(() => { this.poke() })
     this.poke()
   }
@@ -190,7 +193,7 @@ export class Pusher {
     const { progress, documentIds, activeOnly } = this.#options
     if (progress.isCompletedEarlier(entry.sequence) || this.#echoes.has(entry.sequence)) return false
     if (documentIds !== undefined && !documentIds.has(entry.id)) return false
-    if (activeOnly && entry.deleted) return false
+    if (activeOnly && entry.deleted && entry.sequence <= this.#backlogEnd) return false
     // 11. Documents in conflict wait for their resolution, which is a new change.
     return !(entry.conflicted && this.#context.active)
   }
@@ -386,9 +389,19 @@ export class Pusher {
     properties['sequence'] = String(item.sequence)
     if (revision.deleted) properties['deleted'] = '1'
     if (revision.history.length > 0) properties['history'] = this.#context.versioning.formatHistory(revision.history, item.known, this.#maxHistory)
-    if (this.#context.active) properties['noconflicts'] = '1'
+    if (this.#context.active) {
+      const closed = this.#closedBranch(item, revision)
+      if (closed === undefined) properties['noconflicts'] = '1'
+      else properties['deleted_branch'] = `${closed},${item.parentRevId}`
+    }
     if (replaced) properties['replacedRev'] = item.revId
     return properties
+  }
+
+  /** 8. The tombstone on the peer's branch, when a conflict was resolved against it and no history can contain it. */
+  #closedBranch (item: Item, revision: RevisionForPush): string | undefined {
+    const { parentRevId } = item
+    return parentRevId === '' || revision.history.includes(parentRevId) ? undefined : this.#options.target.collection.closingTombstone(item.id, parentRevId)
   }
 
   #sendNorev (item: Item): void {

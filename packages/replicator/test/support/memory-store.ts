@@ -167,7 +167,7 @@ export class MemoryCollection implements ReplicationCollection {
     return revisions.map((revision) => this.#insert(revision))
   }
 
-  #insert ({ id, revId, deleted, history, body, onConflict, remote }: IncomingRevision): InsertOutcome {
+  #insert ({ id, revId, deleted, history, body, onConflict, remote, deletedBranch }: IncomingRevision): InsertOutcome {
     const note = (): void => { if (remote !== undefined) this.ancestors.set(`${remote} ${id}`, revId) }
     const old = this.docs.get(id)
     if (old?.revs.has(revId) === true) { note(); return { status: 'known' } }
@@ -175,14 +175,19 @@ export class MemoryCollection implements ReplicationCollection {
     const at = history.findIndex((rev) => doc.revs.has(rev))
     const base = at < 0 ? undefined : history[at]
     const deletedThen = old !== undefined && base === undefined && old.revs.get(old.current)?.deleted === true
-    const conflict = old !== undefined && base !== old.current && !deletedThen && !(base !== undefined && old.rivals.has(base))
+    const closes = old !== undefined && deletedBranch !== undefined && revIdFor(old.current, true, Buffer.from('{}')) === deletedBranch
+    if (closes) {
+      old.revs.set(deletedBranch, { parent: old.current, deleted: true, body: Buffer.from('{}') })
+      old.current = ''
+    }
+    const conflict = old !== undefined && !closes && base !== old.current && !deletedThen && !(base !== undefined && old.rivals.has(base))
     if (conflict && onConflict === 'refuse') return { status: 'conflict', revId: old.current }
     const chain = at < 0 ? history : history.slice(0, at)
     let parent = base
     for (const rev of [...chain].reverse()) { doc.revs.set(rev, { parent, deleted: false, body: undefined }); parent = rev }
     doc.revs.set(revId, { parent, deleted, body: Buffer.from(body) })
     if (base !== undefined) doc.rivals.delete(base)
-    if (conflict || (base !== undefined && old !== undefined && base !== old.current)) doc.rivals.add(revId)
+    if (conflict || (base !== undefined && old !== undefined && !closes && base !== old.current)) doc.rivals.add(revId)
     else doc.current = revId
     this.docs.set(id, doc)
     note()
@@ -215,6 +220,11 @@ export class MemoryCollection implements ReplicationCollection {
     }
     this.#touch(id, doc)
     return this.#entry(id, doc)
+  }
+
+  closingTombstone (id: string, revId: string): string | undefined {
+    const closing = revIdFor(revId, true, Buffer.from('{}'))
+    return this.docs.get(id)?.revs.has(closing) === true ? closing : undefined
   }
 
   purge (ids: readonly string[]): void { for (const id of ids) this.docs.delete(id) }
