@@ -4,8 +4,10 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { Database } from '@kithmesh/database'
+import { replicationStore } from '@kithmesh/database/replication'
 
-const program = fileURLToPath(new URL('../../../packages/cli/bin/kithmesh.js', import.meta.url))
+// KITHMESH_PROGRAM names another kithmesh to try, such as an installed one.
+const program = process.env.KITHMESH_PROGRAM ?? fileURLToPath(new URL('../../../packages/cli/bin/kithmesh.js', import.meta.url))
 
 /**
  * Resolves with `{ url, stop }` once the listener says where it is. `stop` ends it as Ctrl-C would and rejects when it did not end well.
@@ -54,8 +56,11 @@ export async function serve(directory, user) {
   }
 }
 
-/** Everything in the default collection, in the form that the witness lists: `{ id, rev, body, blobs }`, blobs hashed from the bytes on disk. */
-export async function readAfresh(directory) {
+/**
+ * What is in the default collection: the documents in the form that the witness lists, `{ id, rev, body, blobs }`, blobs hashed from the bytes on
+ * disk; and of the ids named in `deleted`, what is left of them, `{ id, rev, deleted }`.
+ */
+export async function readAfresh(directory, deleted) {
   const database = await Database.open(directory, { createIfMissing: false })
   try {
     const documents = []
@@ -65,13 +70,18 @@ export async function readAfresh(directory) {
       const places = [['picture', body.picture], ...(body.pages ?? []).map((page, index) => [`pages.${index}`, page])]
       for (const [path, blob] of places) {
         if (blob === undefined) continue
-        const bytes = await database.readBlob(blob.digest)
+        const bytes = await database.blobs.readBlob(blob.digest)
         const sha1 = bytes === undefined ? null : `sha1-${createHash('sha1').update(bytes).digest('base64')}`
         blobs.push({ path, digest: blob.digest, length: bytes?.length, sha1 })
       }
       documents.push({ id: document.id, rev: document.revId, body, blobs })
     }
-    return documents
+    const store = replicationStore(database).collection('_default', '_default')
+    const tombstones = deleted.map((id) => {
+      const change = store.change(id)
+      return { id, rev: change?.revId, deleted: change?.deleted }
+    })
+    return { documents, tombstones }
   } finally {
     await database.close()
   }

@@ -20,6 +20,10 @@ function documentsOf(lines) {
   return lines.filter((line) => line.body !== undefined)
 }
 
+function tombstonesOf(lines) {
+  return lines.filter((line) => line.deleted === true)
+}
+
 function replicationOf(lines) {
   return lines.find((line) => line.errors !== undefined)
 }
@@ -28,6 +32,7 @@ describe('Couchbase Lite Java against kithmesh serve', () => {
   let home
   let server
   let pushed
+  const tombstones = []
   const directory = (name) => join(home, name)
 
   before(async function () {
@@ -62,8 +67,8 @@ describe('Couchbase Lite Java against kithmesh serve', () => {
 
   it('passes on edits, new blobs and deletions to an instance that has the documents', async () => {
     const edited = await witness(directory('first'), 'edit', EDITS, 'push', server.url, user, 'list')
-    const deleted = edited.filter((line) => line.deleted === true)
-    expect(deleted).to.have.lengthOf(EDITS / 2)
+    tombstones.push(...tombstonesOf(edited))
+    expect(tombstones).to.have.lengthOf(EDITS / 2)
     expect(replicationOf(edited)).to.deep.equal({ pushed: EDITS + EDITS / 2, errors: [] })
     const pulled = await witness(directory('second'), 'pull', server.url, user, 'list')
     expect(replicationOf(pulled)).to.deep.equal({ pulled: EDITS + EDITS / 2, errors: [] })
@@ -88,7 +93,8 @@ describe('Couchbase Lite Java against kithmesh serve', () => {
 
   it('carries edits of the other instance back', async () => {
     const edited = await witness(directory('second'), 'edit', EDITS, 'push', server.url, user, 'list')
-    expect(replicationOf(edited)?.errors).to.deep.equal([])
+    expect(replicationOf(edited)).to.deep.equal({ pushed: EDITS + EDITS / 2, errors: [] })
+    tombstones.push(...tombstonesOf(edited))
     const pulled = await witness(directory('first'), 'pull', server.url, user, 'list')
     pushed = documentsOf(edited)
     expectSame(documentsOf(pulled), pushed)
@@ -104,6 +110,11 @@ describe('Couchbase Lite Java against kithmesh serve', () => {
     const running = server
     server = undefined
     await running.stop()
-    expectSame(await readAfresh(directory('served')), pushed)
+    const stored = await readAfresh(
+      directory('served'),
+      tombstones.map((tombstone) => tombstone.id)
+    )
+    expectSame(stored.documents, pushed)
+    expect(stored.tombstones).to.deep.equal(tombstones)
   })
 })
