@@ -1,9 +1,9 @@
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { KnownPeerStore } from '@kithmesh/identity'
+import type { TrustStore } from '@kithmesh/identity'
 
 /** `known-peers.json` in a database directory: which peer id first came under which name. */
-export function knownPeersFile (directory: string): KnownPeerStore {
+export function knownPeersFile (directory: string): TrustStore {
   const path = join(directory, 'known-peers.json')
   const read = async (): Promise<Record<string, string>> => {
     try {
