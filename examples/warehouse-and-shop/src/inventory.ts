@@ -17,7 +17,7 @@ export class Inventory {
   async seed (): Promise<void> {
     if (this.#items.count > 0) return
     for (const { id, look, ...facts } of sample) {
-      const picture = await this.#database.saveBlob(drawPicture(look), 'image/png')
+      const picture = await this.#database.blobs.saveBlob(drawPicture(look), 'image/png')
       this.#items.put(id, { type: 'item', ...facts, picture } satisfies Item)
     }
   }
@@ -40,7 +40,7 @@ export class Inventory {
     return [...this.#items.documents()].map((document) => {
       const item = document.body as unknown as Item
       const picture = item.picture as { readonly digest: string, readonly length: number } | undefined
-      const here = picture !== undefined && this.#database.hasBlob(picture.digest)
+      const here = picture !== undefined && this.#database.blobs.has(picture.digest)
       return { id: document.id, revId: document.revId, name: item.name, quantity: item.quantity, price: item.price, pictureBytes: here ? picture.length : 0 }
     })
   }

@@ -40,7 +40,7 @@ async function readContent (directory: string): Promise<Content> {
       for (const value of Object.values(document.body as Record<string, unknown>)) {
         const digest = (value as { digest?: unknown } | null)?.digest
         if (typeof digest !== 'string') continue
-        const bytes = await database.readBlob(digest)
+        const bytes = await database.blobs.readBlob(digest)
         if (bytes === undefined) throw new Error(`The picture ${digest} of ${document.id} is missing in ${directory}`)
         content.blobs.set(digest, bytes)
       }

@@ -11,9 +11,9 @@ export async function withDatabase<T> (directory: string, create: boolean, use: 
   }
 }
 
-/** The collection an option names; the default one without. */
-export function collectionOf (database: Database, option: string | undefined): Collection {
+/** The collection an option names, made first when `create` says so; the default one without. */
+export function collectionOf (database: Database, option: string | undefined, create = false): Collection {
   if (option === undefined) return database.collection()
   const { scope, name } = parseCollection(option)
-  return database.collection(name, scope)
+  return database.collection(name, scope, { create })
 }

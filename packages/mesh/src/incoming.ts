@@ -41,8 +41,8 @@ export class Gate {
         ? { allow: true }
         : { allow: false, status: 404, message: 'No such database' },
       selectProtocol: (offered) => offered.find((each) => replicationProtocols.includes(each)),
-      onConnection: (socket, request) => { options.onConnection({ ...request.context, socket }) },
-      onError: (error) => { options.logger.debug('an incoming connection failed to upgrade', { error }) }
+      logger: options.logger,
+      onConnection: (socket, request) => { options.onConnection({ ...request.context, socket }) }
     })
   }
 
@@ -60,14 +60,18 @@ export class Gate {
 
   async #negotiate (stream: ByteSocket, remote: string): Promise<void> {
     const { identity, authenticator, clock } = this.#options
-    const secure = await secureServer(stream, { identity, authenticator, clock, signal: this.#abort.signal })
-    this.#acceptor.accept(secure.stream, { deviceId: secure.peer.peerId, route: `direct ${remote}` })
+    const { stream: secured, peer } = await secureServer(stream, { identity, authenticator, clock, signal: this.#abort.signal })
+    if (peer === undefined) {
+      secured.destroy()
+      return
+    }
+    this.#acceptor.accept(secured, { deviceId: peer.peerId, route: `direct ${remote}` })
   }
 
   /** Cuts what is being negotiated; open connections belong to their receivers. */
-  async close (): Promise<void> {
+  close (): void {
     this.#abort.abort(new DOMException('The mesh is stopping', 'AbortError'))
     for (const stream of this.#pending) stream.destroy()
-    await this.#acceptor.close()
+    this.#acceptor.close()
   }
 }

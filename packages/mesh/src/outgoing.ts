@@ -28,7 +28,7 @@ export async function dialDevice (device: Device, options: DialOptions): Promise
     ...(/^[0-9a-f]{64}$/.test(device.id) ? { expectedPeerId: device.id } : {})
   })
   const { socket } = await openWebSocket(secure.stream, {
-    url: `wss://${secure.peer.peerId.slice(0, 16)}.kithmesh.invalid/${databaseName}/_blipsync`,
+    url: `wss://${device.id.slice(0, 16)}.kithmesh.invalid/${databaseName}/_blipsync`,
     protocols: replicationProtocols, clock, signal
   })
   options.onRoute(route.route)

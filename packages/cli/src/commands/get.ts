@@ -22,7 +22,7 @@ Examples:
         if (document === undefined) throw cliErrors.create('ERR_CLI_NOT_FOUND', `There is no document ${JSON.stringify(id)}`)
         if (options.blob !== undefined) {
           const digest = ((document.body as Record<string, unknown>)[options.blob] as { digest?: unknown } | undefined)?.digest
-          const bytes = typeof digest === 'string' ? await database.readBlob(digest) : undefined
+          const bytes = typeof digest === 'string' ? await database.blobs.readBlob(digest) : undefined
           if (bytes === undefined) throw cliErrors.create('ERR_CLI_NOT_FOUND', `${JSON.stringify(id)} has no blob under ${JSON.stringify(options.blob)}`)
           await writeAll(io.stdout, bytes)
         } else if (options.json) jsonLine(io, { id: document.id, rev: document.revId, sequence: document.sequence, document: document.body })

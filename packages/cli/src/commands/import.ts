@@ -22,13 +22,13 @@ export function importCommand (parent: Command, io: Io): void {
 Examples:
   kithmesh import ./shop items.jsonl
   kithmesh export ./shop | kithmesh import ./copy
-A document that exists is given a new revision; lines that change nothing are counted as unchanged.
+A document that exists is given a new revision.
 All lines before a bad one are kept.`)
     .action(async (directory: string, file: string | undefined, options: { collection?: string, skipErrors?: true, json?: true }) => {
       const input: Readable = file === undefined || file === '-' ? io.stdin : createReadStream(file)
       await withDatabase(directory, true, async (database) => {
         const progress = new Progress(io)
-        const loader = new Loader(collectionOf(database, options.collection), options.skipErrors === true, (message) => { io.stderr.write(`${message}\n`) })
+        const loader = new Loader(collectionOf(database, options.collection, true), options.skipErrors === true, (message) => { io.stderr.write(`${message}\n`) })
         const startedAt = performance.now()
         try {
           let failed: Error | undefined
@@ -36,7 +36,7 @@ All lines before a bad one are kept.`)
           for await (const text of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
             io.signal.throwIfAborted()
             loader.line(text)
-            progress.update(() => `${loader.stored + loader.unchanged} documents, ${Math.round((loader.stored + loader.unchanged) / (performance.now() - startedAt) * 1000)} per second`)
+            progress.update(() => `${loader.stored} documents, ${Math.round(loader.stored / (performance.now() - startedAt) * 1000)} per second`)
           }
           if (failed !== undefined) throw cliErrors.create('ERR_CLI_INPUT', `${file ?? 'stdin'} cannot be read`, { cause: failed, hint: 'Check the file name and its permissions.' })
         } finally {
@@ -44,22 +44,28 @@ All lines before a bad one are kept.`)
           progress.clear()
         }
         const seconds = (performance.now() - startedAt) / 1000
-        if (options.json) jsonLine(io, { stored: loader.stored, unchanged: loader.unchanged, failed: loader.failed, seconds: Math.round(seconds * 1000) / 1000 })
-        else io.stdout.write(`${loader.stored} stored, ${loader.unchanged} unchanged, ${loader.failed} failed in ${seconds.toFixed(1)} s\n`)
+        if (options.json) jsonLine(io, { stored: loader.stored, failed: loader.failed, seconds: Math.round(seconds * 1000) / 1000 })
+        else io.stdout.write(`${loader.stored} stored, ${loader.failed} failed in ${seconds.toFixed(1)} s\n`)
         if (loader.failed > 0) throw cliErrors.create('ERR_CLI_INPUT', `${loader.failed} lines were not stored`, { hint: 'The lines above say why.' })
       })
     })
 }
 
+interface Entry {
+  readonly id: string
+  readonly body: string
+  /** Line of the input. */
+  readonly number: number
+}
+
 /** Collects lines into transactions. */
 class Loader {
   stored = 0
-  unchanged = 0
   failed = 0
   readonly #collection: Collection
   readonly #skipErrors: boolean
   readonly #warn: (message: string) => void
-  #batch: { readonly id: string, readonly body: string, readonly number: number }[] = []
+  #batch: Entry[] = []
   #number = 0
 
   constructor (collection: Collection, skipErrors: boolean, warn: (message: string) => void) {
@@ -79,22 +85,33 @@ class Loader {
     if (this.#batch.length >= batchSize) this.flush()
   }
 
+  /** Stores what was collected in one transaction; when that is refused, document by document, to keep the good ones. */
   flush (): void {
     const batch = this.#batch
     this.#batch = []
-    if (batch.length === 0) return
-    const outcomes = this.#collection.putMany(batch)
-    outcomes.forEach((outcome, index) => {
-      if (outcome.status === 'stored') this.stored++
-      else if (outcome.status === 'unchanged') this.unchanged++
-      else this.#fail(batch[index]?.number ?? 0, outcome.error)
-    })
+    try {
+      this.#collection.putMany(batch)
+      this.stored += batch.length
+    } catch {
+      for (const entry of batch) this.#storeAlone(entry)
+    }
+  }
+
+  #storeAlone (entry: Entry): void {
+    try {
+      this.#collection.put(entry.id, entry.body)
+      this.stored++
+    } catch (cause) {
+      this.#fail(entry.number, cause)
+    }
   }
 
   #fail (number: number, cause: unknown): void {
     const error = cliErrors.create('ERR_CLI_INPUT', `Line ${number} cannot be stored: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
     if (!this.#skipErrors) {
-      if (this.#batch.length > 0) this.flush()
+      const before = this.#batch.filter((entry) => entry.number < number)
+      this.#batch = []
+      if (before.length > 0) this.#collection.putMany(before)
       throw error
     }
     this.failed++

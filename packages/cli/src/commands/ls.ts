@@ -21,7 +21,8 @@ Examples:
     .action(async (directory: string, options: { collection?: string, collections?: true, long?: true, after?: string, limit?: number, json?: true }) => {
       await withDatabase(directory, false, async (database) => {
         if (options.collections) {
-          for (const { scope, name, count, lastSequence } of database.collections()) {
+          for (const { scope, name } of database.collections()) {
+            const { count, lastSequence } = database.collection(name, scope)
             const path = scope === '_default' ? name : `${scope}.${name}`
             await writeAll(io.stdout, options.json ? `${JSON.stringify({ collection: path, documents: count, lastSequence })}\n` : `${path}\t${count}\n`)
           }

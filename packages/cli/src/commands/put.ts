@@ -28,8 +28,8 @@ Examples:
     .action(async (directory: string, id: string, json: string | undefined, options: { collection?: string, blob?: string[], parent?: string, json?: true }) => {
       const text = json === undefined || json === '-' ? (await readAll(io)).toString('utf8') : json
       const saved = await withDatabase(directory, true, async (database) => {
-        const body = options.blob === undefined ? text : await withBlobs(text, options.blob, (bytes, type) => database.saveBlob(bytes, type))
-        return collectionOf(database, options.collection).put(id, body, options.parent === undefined ? {} : { parent: options.parent })
+        const body = options.blob === undefined ? text : await withBlobs(text, options.blob, (bytes, type) => database.blobs.saveBlob(bytes, type))
+        return collectionOf(database, options.collection, true).put(id, body, options.parent === undefined ? {} : { parent: options.parent })
       })
       if (options.json) jsonLine(io, { id: saved.id, rev: saved.revId, sequence: saved.sequence })
       else line(io, saved.revId)

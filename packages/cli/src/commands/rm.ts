@@ -19,9 +19,8 @@ Examples:
       await withDatabase(directory, false, async (database) => {
         const collection = collectionOf(database, options.collection)
         for (const id of ids) {
-          const removed = options.purge ? collection.purge(id) : collection.get(id) !== undefined && collection.remove(id)
-          if (removed === false) throw cliErrors.create('ERR_CLI_NOT_FOUND', `There is no document ${JSON.stringify(id)}`)
-          const rev = removed === true ? undefined : removed.revId
+          const rev = options.purge ? undefined : collection.remove(id)?.revId
+          if (options.purge ? !collection.purge(id) : rev === undefined) throw cliErrors.create('ERR_CLI_NOT_FOUND', `There is no document ${JSON.stringify(id)}`)
           if (options.json) jsonLine(io, { id, deleted: true, rev })
           else line(io, rev ?? id)
         }
