@@ -24,6 +24,7 @@ export const coreErrors = defineErrors({
   ERR_PD_START_FAILED: { when: 'No provider could start browsing or publishing.', hint: 'Look at the cause: it lists one error per provider.' },
   ERR_PD_PROVIDER_FAILED: { when: 'A provider reported a failure that is not an error object, or gave no reason.', hint: 'The provider\'s log may tell more.' },
   ERR_PD_NOT_PUBLISHING: { when: 'updateMetadata was called while nothing is published.', hint: 'Call startPublishing first.' },
+  ERR_PD_LISTEN_FAILED: { when: 'No transport accepts connections of peers.', hint: 'Add a transport that listens, or choose a free port; the cause lists one error per transport.' },
   ERR_PD_UPDATE_FAILED: { when: 'No provider could change the published metadata.', hint: 'Look at the cause: it lists one error per provider.' },
   ERR_PD_SHUT_DOWN: { when: 'A peer discovery was used after its shutdown.', hint: 'Shutdown is final; create another one. To pause, use stopBrowsing and stopPublishing.' },
   ERR_PD_RESOLVE_BUSY: { when: 'resolveUrl was called while another call for this peer is running.', hint: 'Wait for it, or cancel it with its signal.' },

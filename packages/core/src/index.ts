@@ -33,7 +33,7 @@
  */
 export type { PeerDiscoveryOptions } from './check-options.ts'
 export type { Clock } from './contracts/clock.ts'
-export type { ChangesOptions, ConnectOptions, Connection, DiscoveryChange, DiscoveryChanges, PeerDiscovery, PublishInput, StartOptions } from './contracts/discovery.ts'
+export type { ChangesOptions, ConnectOptions, Connection, DiscoveryChange, DiscoveryChanges, DiscoveryListener, PeerDiscovery, PublishInput, StartOptions } from './contracts/discovery.ts'
 export type { Logger } from './contracts/logger.ts'
 export type { Metadata, MetadataInput } from './contracts/metadata.ts'
 export type { Device, Peer, ResolvedUrl } from './contracts/peer.ts'

@@ -1,15 +1,16 @@
 import type { CheckedOptions } from './check-options.ts'
 import { ChangeStream } from './change-stream.ts'
-import type { ChangesOptions, ConnectOptions, Connection, DiscoveryChanges, PeerDiscovery, PublishInput, StartOptions } from './contracts/discovery.ts'
+import type { ChangesOptions, ConnectOptions, Connection, DiscoveryChanges, DiscoveryListener, PeerDiscovery, PublishInput, StartOptions } from './contracts/discovery.ts'
 import type { MetadataInput } from './contracts/metadata.ts'
 import type { PeerDiscoveryObserver } from './contracts/observer.ts'
 import type { Device, Peer } from './contracts/peer.ts'
 import type { ProviderMode, ProviderStatus, PublishOptions } from './contracts/provider.ts'
 import type { ConnectionReport } from './contracts/report.ts'
-import type { TransportStrategy } from './contracts/transport.ts'
+import type { ListenOptions, TransportStrategy } from './contracts/transport.ts'
 import { CONNECT_DEADLINE_MS, ROUTE_STAGGER_MS, connectDevice, providerDialer } from './connect-device.ts'
 import type { Dialer } from './connect-device.ts'
 import { coreErrors } from './error-catalogue.ts'
+import { listenAll } from './listen-all.ts'
 import { DiscoveredPeer } from './discovered-peer.ts'
 import type { ObserverSet } from './observer-set.ts'
 import type { PeerRegistry } from './peer-registry.ts'
@@ -158,6 +159,11 @@ export class Discovery implements PeerDiscovery {
 
   explain (target: Device | string): ConnectionReport | undefined {
     return this.#reports.get(typeof target === 'string' ? target : target.id)?.snapshot()
+  }
+
+  async listen (options: ListenOptions): Promise<DiscoveryListener> {
+    this.#checkOpen()
+    return await listenAll(this.#parts.strategies, options, this.#parts.options.logger)
   }
 
   shutdown (): Promise<void> {

@@ -4,6 +4,7 @@ import type { Device, Peer } from './peer.ts'
 import type { ProviderMode, ProviderStatus } from './provider.ts'
 import type { ConnectionReport } from './report.ts'
 import type { ByteSocket } from './socket.ts'
+import type { ListenOptions } from './transport.ts'
 
 /** What to publish about this device. */
 export interface PublishInput {
@@ -66,6 +67,16 @@ export interface DiscoveryChanges extends AsyncIterableIterator<DiscoveryChange>
   readonly dropped: number
   next(): Promise<IteratorResult<DiscoveryChange, undefined>>
   return(): Promise<IteratorResult<DiscoveryChange, undefined>>
+}
+
+/** The passive sides of all transports together. */
+export interface DiscoveryListener {
+  /** TCP port of the first transport that has one: what {@link PeerDiscovery.startPublishing} wants to know. */
+  readonly port: number | undefined
+  /** `host:port` pairs, of all transports. */
+  readonly addresses: readonly string[]
+  /** Stops accepting; accepted streams live on. Idempotent. */
+  close(): Promise<void>
 }
 
 /**
@@ -132,6 +143,13 @@ export interface PeerDiscovery {
   connect(device: Device | string, options?: ConnectOptions): Promise<Connection>
   /** What was tried in the latest `connect` to this device, also while it runs; undefined when there was none. */
   explain(device: Device | string): ConnectionReport | undefined
+
+  /**
+   * Accepts connections of peers through every transport that has a passive side, until the returned listener is closed.
+   * Streams arrive unauthenticated; the callee owns them.
+   * @throws ERR_PD_LISTEN_FAILED when no transport listens, with their errors as the cause.
+   */
+  listen(options: ListenOptions): Promise<DiscoveryListener>
 
   /**
    * Stops everything for good: running operations are cancelled, providers and transports shut down side by side within a

@@ -1,0 +1,96 @@
+import { readFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import type { Command } from 'commander'
+import { createPeerDiscovery, lineLogger } from '@kithmesh/core'
+import { Database } from '@kithmesh/database'
+import { type Authenticator, insecureAcceptAnyone, openOrCreateIdentity, pinnedPeers, trustOnFirstUse, trustedAuthorities } from '@kithmesh/identity'
+import { createMesh } from '@kithmesh/mesh'
+import { dnssd } from '@kithmesh/provider-dnssd'
+import { direct } from '@kithmesh/transport-direct'
+import type { Io } from '../io.ts'
+import { parsePort, repeat } from '../options.ts'
+import { SyncReport } from '../sync-report.ts'
+import { knownPeersFile } from '../known-peers.ts'
+
+interface SyncOptions {
+  readonly group: string
+  readonly name?: string
+  readonly port: number
+  readonly interface?: readonly string[]
+  readonly collection?: readonly string[]
+  readonly trust?: readonly string[]
+  readonly ca?: readonly string[]
+  readonly insecure?: true
+  readonly verbose?: true
+  readonly json?: true
+}
+
+export function syncCommand (parent: Command, io: Io): void {
+  parent.command('sync')
+    .description('keep a database directory in sync with every device of a group on this network')
+    .argument('<dir>', 'database directory, made if missing')
+    .requiredOption('--group <id>', 'the peer group: devices with the same one find each other')
+    .option('--name <name>', 'what other people see (default: this machine\'s host name)')
+    .option('--port <port>', 'TCP port to listen on; 0 picks one', parsePort, 0)
+    .option('--interface <name>', 'network interface or address to use; repeatable, default all', repeat(String))
+    .option('--collection <name>', 'replicate only this collection; repeatable, default all', repeat(String))
+    .option('--trust <peer-id>', 'accept only devices with this id; repeatable', repeat(String))
+    .option('--ca <file>', 'accept only devices certified by this authority (PEM); repeatable', repeat(String))
+    .option('--insecure', 'accept every device of the group, each time anew')
+    .option('--verbose', 'log what happens below')
+    .option('--json', 'print events as JSON lines')
+    .addHelpText('after', `
+Examples:
+  kithmesh sync ./shop --group my-app
+  kithmesh sync ./shop --group my-app --name "Shop till" --port 4984
+  kithmesh sync ./shop --group my-app --trust 3fb1…64 hex digits
+
+Who is accepted: without --trust, --ca or --insecure the first device of a name is remembered in DIR/known-peers.json, and
+another one that comes under the same name later is refused. Your own id is printed at the start.`)
+    .action(async (directory: string, options: SyncOptions) => {
+      const logger = lineLogger((text) => { io.stderr.write(`${text}\n`) }, options.verbose ? 'debug' : 'error')
+      const database = await Database.open(directory, { logger })
+      try {
+        const name = options.name ?? hostname()
+        const identity = await openOrCreateIdentity(directory, { commonName: name })
+        const interfaces = options.interface
+        const loopbackOnly = interfaces?.every((each) => each === 'lo' || each === '127.0.0.1') === true
+        const discovery = createPeerDiscovery({
+          peerGroupId: options.group,
+          localPeerId: identity.peerId,
+          providers: [dnssd(interfaces === undefined ? {} : { interfaces })],
+          transports: [direct({ port: options.port, ...(loopbackOnly ? { host: '127.0.0.1' } : {}) })],
+          logger
+        })
+        const mesh = createMesh({
+          discovery, database, identity, logger,
+          authenticator: await chooseAuthenticator(directory, options),
+          displayName: name,
+          ...(options.collection === undefined ? {} : { collections: options.collection })
+        })
+        const report = new SyncReport(io, mesh, options.json === true)
+        try {
+          await mesh.start()
+          report.started({ name, peerId: identity.peerId, group: options.group, port: mesh.port })
+          await new Promise<void>((resolve) => {
+            if (io.signal.aborted) resolve()
+            io.signal.addEventListener('abort', () => { resolve() }, { once: true })
+          })
+        } finally {
+          report.stopping()
+          await mesh.stop()
+          await discovery.shutdown()
+          report.stopped()
+        }
+      } finally {
+        await database.close()
+      }
+    })
+}
+
+async function chooseAuthenticator (directory: string, options: SyncOptions): Promise<Authenticator> {
+  if (options.insecure) return insecureAcceptAnyone()
+  if (options.ca !== undefined) return trustedAuthorities(await Promise.all(options.ca.map((file) => readFile(file, 'utf8'))))
+  if (options.trust !== undefined) return pinnedPeers(options.trust)
+  return trustOnFirstUse(knownPeersFile(directory))
+}

@@ -1,0 +1,77 @@
+import type { Clock, Logger, PeerDiscovery } from '@kithmesh/core'
+import type { Database } from '@kithmesh/database'
+import type { Authenticator, Identity } from '@kithmesh/identity'
+import type { ConflictResolver, DocumentEvent } from '@kithmesh/replicator'
+
+export interface MeshOptions {
+  /** Finds and reaches devices; made with `localPeerId: identity.peerId`. The mesh starts and stops it, its maker shuts it down. */
+  readonly discovery: PeerDiscovery
+  /** Who we are towards every peer: both TLS client and server. */
+  readonly identity: Identity
+  /** Who is accepted. There is no default: nobody unknown gets in unless this says so. */
+  readonly authenticator: Authenticator
+  /** What is kept in sync; stays the caller's to close, after {@link Mesh.stop}. */
+  readonly database: Database
+  /** Collections to replicate, `scope.name` or `name`; default: all that exist when the mesh starts. */
+  readonly collections?: readonly string[]
+  /** Shown to people on other devices; need not be unique. */
+  readonly displayName: string
+  /** The database's name in URLs; all members use the same. Default `db`. */
+  readonly databaseName?: string
+  /** Decides conflicts; must come to the same result on every peer. Default: the deterministic one of Couchbase Lite 3.x. */
+  readonly conflictResolver?: ConflictResolver
+  readonly logger?: Logger
+  readonly clock?: Clock
+}
+
+/**
+ * - `waiting`: the other side dials, by the rule both compute alike
+ * - `connecting`, `offline`: we dial, now or after a pause
+ * - `busy`, `idle`: connected; documents are moving, or both are up to date
+ */
+export type LinkState = 'waiting' | 'connecting' | 'offline' | 'busy' | 'idle'
+
+/** The one link with one device, as it is now. A snapshot. */
+export interface MeshLink {
+  /** Peer id (SHA-256 of the certificate), proven once connected. */
+  readonly deviceId: string
+  readonly displayName: string
+  readonly state: LinkState
+  /** Who dialled. */
+  readonly direction: 'outgoing' | 'incoming' | undefined
+  /** Where the bytes go, e.g. `direct 192.168.1.4:4984`; undefined while not connected. */
+  readonly route: string | undefined
+  /** Why it is not connected, or the last failure. */
+  readonly error: Error | undefined
+}
+
+/** Totals since the mesh was created. */
+export interface MeshStatistics {
+  readonly documentsIn: number
+  readonly documentsOut: number
+  readonly bytesIn: number
+  readonly bytesOut: number
+  /** Conflicts that this peer resolved. */
+  readonly conflicts: number
+}
+
+/** Keeps a database in sync with every device of a group. `start` and `stop` are idempotent and restartable. */
+export interface Mesh extends AsyncDisposable {
+  /**
+   * Listens, publishes and browses; resolves once all of it works.
+   * @throws what discovery reports when no provider starts, ERR_MESH_NO_LISTENER, the port errors of the transport.
+   */
+  start(): Promise<void>
+  /** Withdraws the publication and ends every link in order; resolves when nothing runs any more. */
+  stop(): Promise<void>
+  readonly state: 'stopped' | 'starting' | 'started' | 'stopping'
+  /** One entry per known device, in the order of discovery. */
+  readonly links: readonly MeshLink[]
+  readonly statistics: MeshStatistics
+  /** Port peers connect to, while started. */
+  readonly port: number | undefined
+  /** Called, coalesced, after any change of links or statistics; the returned function ends it. */
+  onChanged(listener: () => void): () => void
+  /** Called with the documents that moved or failed. */
+  onDocuments(listener: (deviceId: string, events: readonly DocumentEvent[]) => void): () => void
+}
