@@ -102,7 +102,7 @@ export class ReplicationSession {
       statistics: this.statistics,
       now: options.now,
       get closed () { return closed() },
-      wantsDocuments: options.events.documents !== undefined,
+      get wantsDocuments () { return options.events.documents !== undefined },
       documentEnded: (event) => { this.#documentEnded(event) },
       changed: () => { this.#changed() },
       touch: () => { this.#touched = true },
@@ -115,6 +115,8 @@ export class ReplicationSession {
   }
 
   get activity (): 'busy' | 'idle' { return this.#activity }
+  /** The peer answered the first message, or sent it. */
+  get began (): boolean { return this.#began }
   get closed (): boolean { return this.#closed }
   get collections (): readonly CollectionSession[] { return this.#collections }
 
@@ -141,6 +143,14 @@ export class ReplicationSession {
     for (const collection of this.#collections) collection.stop()
     if (this.#began) for (const collection of this.#collections) collection.checkpointer?.save()
     this.#changed()
+  }
+
+  /** Closes at once, without saving anything; `ended` follows without an error. */
+  close (code: 1000 | 4001): void {
+    if (this.#closed) return
+    this.#closing = true
+    for (const collection of this.#collections) collection.stop()
+    this.#options.blip.close(code)
   }
 
   /** To be called about once a second with wall-clock milliseconds: checkpoints, deadlines, second tries. */

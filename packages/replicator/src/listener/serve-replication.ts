@@ -1,0 +1,117 @@
+import { silentLogger, systemClock } from '@kithmesh/core'
+import type { Clock, KithmeshError, Logger, MessageSocket } from '@kithmesh/core'
+import type { Database } from '@kithmesh/database'
+import { replicationStore } from '@kithmesh/database/replication'
+import { blipOver, eventLoop, tickEvery } from '../connection.ts'
+import type { WireOptions } from '../connection.ts'
+import { replicatorErrors } from '../error-catalogue.ts'
+import { Observers } from '../observers.ts'
+import { formatCollectionPath } from '../protocol/collection-path.ts'
+import type { CollectionName } from '../protocol/collection-path.ts'
+import type { DocumentEvent, SessionStatistics } from '../protocol/context.ts'
+import { ReplicationSession } from '../protocol/session.ts'
+import { treeVersioning } from '../protocol/versioning.ts'
+
+/** What a passive side offers. */
+export interface ServeReplicationOptions extends WireOptions {
+  readonly database: Database
+  /** Collections that peers may replicate. @default all of the database, as they are when asked for */
+  readonly collections?: readonly CollectionName[]
+  /** Peers may pull from us. @default true */
+  readonly allowPush?: boolean
+  /** Peers may push to us. @default true */
+  readonly allowPull?: boolean
+  readonly logger?: Logger
+  readonly clock?: Clock
+}
+
+export interface PassiveStatus {
+  readonly activity: 'busy' | 'idle' | 'stopped'
+  /** Why the connection ended, unless it ended in good order. */
+  readonly error: KithmeshError | undefined
+}
+
+/** One incoming replication. */
+export interface PassiveReplication {
+  /** For people and logs. */
+  readonly description: string
+  readonly status: PassiveStatus
+  readonly statistics: Readonly<SessionStatistics>
+  /** The returned function ends it. */
+  onStatus(listener: (status: PassiveStatus) => void): () => void
+  onDocuments(listener: (events: readonly DocumentEvent[]) => void): () => void
+  /** Closes the connection; 4001 tells the peer that it may come back. Resolves when it is closed. Idempotent. */
+  stop(code?: 1000 | 4001): Promise<void>
+  /** Resolves when the connection has ended, however. */
+  readonly ended: Promise<PassiveStatus>
+}
+
+/** Sub-protocols a passive side accepts, best first. */
+export const replicationProtocols: readonly string[] = treeVersioning.protocols
+
+/**
+ * Answers one peer's replicator over an open message socket, which it takes over: the passive side for listeners, meshes and
+ * message endpoints. Whether the peer is welcome was decided before.
+ * @throws ERR_REPL_PROTOCOL when the socket agreed on a protocol that is not ours; the socket is closed then.
+ */
+export function serveReplication (socket: MessageSocket, options: ServeReplicationOptions): PassiveReplication {
+  const logger = (options.logger ?? silentLogger).child('passive')
+  const clock = options.clock ?? systemClock
+  if (socket.protocol !== '' && !replicationProtocols.includes(socket.protocol)) {
+    socket.close(1002, 'unsupported protocol')
+    throw replicatorErrors.create('ERR_REPL_PROTOCOL', `Protocol "${socket.protocol}" is not supported`)
+  }
+  const store = replicationStore(options.database)
+  const offered = options.collections === undefined ? undefined : new Set(options.collections.map(formatCollectionPath))
+  const statusObservers = new Observers<PassiveStatus>(logger)
+  const documentObservers = new Observers<readonly DocumentEvent[]>(logger)
+  const tell = (events: readonly DocumentEvent[]): void => { documentObservers.emit(events) }
+  let status: PassiveStatus = { activity: 'busy', error: undefined }
+  const set = (next: PassiveStatus): void => {
+    status = next
+    statusObservers.emit(next)
+  }
+  let finish: (status: PassiveStatus) => void
+  const ended = new Promise<PassiveStatus>((resolve) => { finish = resolve })
+  const blip = blipOver(socket, options, logger)
+  const session = new ReplicationSession({
+    role: 'passive',
+    blip,
+    store,
+    versioning: treeVersioning,
+    scheduler: eventLoop,
+    logger,
+    now: () => clock.now(),
+    allowPush: options.allowPush ?? true,
+    allowPull: options.allowPull ?? true,
+    collection: (name) => {
+      if (offered?.has(formatCollectionPath(name)) === false) return undefined
+      const collection = store.collection(name.scope, name.name)
+      return collection === undefined ? undefined : { collection }
+    },
+    ...(options.maxDocumentBytes !== undefined && { limits: { maxDocumentBytes: options.maxDocumentBytes } }),
+    events: {
+      activity: (activity) => { set({ activity, error: undefined }) },
+      get documents () { return documentObservers.size > 0 ? tell : undefined },
+      ended: (error) => {
+        endTicks()
+        if (error !== undefined) logger.info('A replication by a peer ended with an error', { peer: socket.description, error })
+        set({ activity: 'stopped', error })
+        finish(status)
+      }
+    }
+  })
+  const endTicks = tickEvery(clock, session)
+  return {
+    description: socket.description,
+    get status () { return status },
+    statistics: session.statistics,
+    onStatus: (listener) => statusObservers.add(listener),
+    onDocuments: (listener) => documentObservers.add(listener),
+    async stop (code = 1000) {
+      session.close(code)
+      await ended
+    },
+    ended
+  }
+}
