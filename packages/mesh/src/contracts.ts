@@ -59,7 +59,7 @@ export interface MeshStatistics {
 export interface Mesh extends AsyncDisposable {
   /**
    * Listens, publishes and browses; resolves once all of it works.
-   * @throws what discovery reports when no provider starts, ERR_MESH_NO_LISTENER, the port errors of the transport.
+   * @throws ERR_PD_START_FAILED when no provider starts, ERR_PD_LISTEN_FAILED and ERR_MESH_NO_LISTENER when nobody could connect to us, ERR_MESH_IDENTITY.
    */
   start(): Promise<void>
   /** Withdraws the publication and ends every link in order; resolves when nothing runs any more. */

@@ -1,18 +1,18 @@
-import { type Device, Lifecycle, dials, silentLogger, systemClock } from '@kithmesh/core/plugin'
-import { type ReplicationService, Replicator, serveReplication, socketEndpoint } from '@kithmesh/replicator'
+import { type Clock, type Device, Lifecycle, type Logger, dials, silentLogger, systemClock } from '@kithmesh/core/plugin'
+import { type PassiveReplication, Replicator, serveReplication, socketEndpoint } from '@kithmesh/replicator'
 import { Announcer } from './announcer.ts'
 import type { Mesh, MeshLink, MeshOptions, MeshStatistics } from './contracts.ts'
 import { meshErrors } from './error-catalogue.ts'
 import { Gate, type IncomingConnection } from './incoming.ts'
 import { LinkRecord } from './link.ts'
-import { dialDevice } from './outgoing.ts'
+import { type DialOptions, dialDevice } from './outgoing.ts'
 import { Totals } from './totals.ts'
 
 /** What replicates over a link: our active side, or the passive one serving theirs. */
 interface RunningLink {
   readonly record: LinkRecord
   replicator: Replicator | undefined
-  service: ReplicationService | undefined
+  service: PassiveReplication | undefined
 }
 
 /**
@@ -21,8 +21,8 @@ interface RunningLink {
  */
 export class GroupMesh implements Mesh {
   readonly #options: MeshOptions
-  readonly #logger
-  readonly #clock
+  readonly #logger: Logger
+  readonly #clock: Clock
   readonly #lifecycle: Lifecycle
   readonly #links = new Map<string, RunningLink>()
   readonly #totals = new Totals()
@@ -59,7 +59,7 @@ export class GroupMesh implements Mesh {
     })
     const gate = this.#gate
     this.#listener = await discovery.listen({ onConnection: (socket, remote) => { gate.accept(socket, remote) } })
-    if (this.#listener.port === undefined) throw meshErrors.create('ERR_MESH_NO_LISTENER', 'None of the transports listens')
+    if (this.#listener.port === undefined) throw meshErrors.create('ERR_MESH_NO_LISTENER', 'None of the transports has a port to publish')
     this.#unobserve = discovery.addObserver({
       devicesChanged: ({ added, changed, removed }) => {
         for (const device of [...added, ...changed]) this.#found(device)
@@ -80,8 +80,8 @@ export class GroupMesh implements Mesh {
     await Promise.allSettled([
       discovery.stopPublishing(), discovery.stopBrowsing(), this.#gate?.close(),
       ...links.map(async (link) => {
-        await link.replicator?.stop()
-        await link.service?.stop()
+        if (link.replicator !== undefined) await this.#end(link.replicator)
+        await link.service?.stop(4001)
       })
     ])
     this.#links.clear()
@@ -119,22 +119,23 @@ export class GroupMesh implements Mesh {
       link.replicator.retryNow()
       return
     }
-    const { database, discovery } = this.#options
+    const { database, discovery, conflictResolver } = this.#options
     const replicator = new Replicator({
       database,
       endpoint: socketEndpoint({
         uid: record.deviceId,
-        open: async ({ signal }) => {
+        description: record.displayName,
+        open: async ({ signal, protocols, heartbeatMs }) => {
           const device = discovery.deviceWithId(record.deviceId)
           if (device === undefined) throw Object.assign(new Error(`${record.displayName} is not on the network`), { code: 'EHOSTUNREACH' })
           return await dialDevice(device, {
-            ...this.#dialling, signal: AbortSignal.any([signal, this.#stop.signal]), onRoute: (route) => { record.route = route }
+            ...this.#dialling, protocols, heartbeatMs, signal: AbortSignal.any([signal, this.#stop.signal]), onRoute: (route) => { record.route = route }
           })
         }
       }),
       type: 'push-and-pull',
       continuous: true,
-      ...this.#replication,
+      collections: (this.#collections ?? database.collections()).map(({ scope, name }) => ({ scope, name, ...(conflictResolver === undefined ? {} : { conflictResolver }) })),
       logger: this.#logger,
       clock: this.#clock
     })
@@ -144,15 +145,12 @@ export class GroupMesh implements Mesh {
     replicator.onStatus((status) => {
       record.state = status.activity === 'stopped' ? 'offline' : status.activity
       record.error = status.error
-      this.#totals.update(record.deviceId, 'outgoing', replicator.statistics)
       if (status.activity === 'stopped' || status.activity === 'offline') this.#forgetIfGone(link)
       this.#announcer.changed()
     })
-    replicator.onDocuments((events) => {
-      this.#totals.update(record.deviceId, 'outgoing', replicator.statistics)
-      this.#announcer.documents(record.deviceId, events)
-    })
-    void replicator.start()
+    replicator.onDocuments((events) => { this.#announcer.documents(record.deviceId, events) })
+    this.#totals.begin(replicator)
+    replicator.start()
   }
 
   #accept ({ deviceId, route, socket }: IncomingConnection): void {
@@ -170,9 +168,11 @@ export class GroupMesh implements Mesh {
       return
     }
     void link.service?.stop()
+    const collections = this.#collections
     const service = serveReplication(socket, {
-      database: this.#options.database, remoteUid: deviceId, allowPush: true, allowPull: true, ...this.#replication, logger: this.#logger, clock: this.#clock
+      database: this.#options.database, ...(collections === undefined ? {} : { collections }), logger: this.#logger, clock: this.#clock
     })
+    this.#totals.begin(service)
     link.service = service
     record.direction = 'incoming'
     record.route = route
@@ -180,21 +180,17 @@ export class GroupMesh implements Mesh {
     record.error = undefined
     const current = (): boolean => link.service === service
     service.onStatus((status) => {
-      this.#totals.update(deviceId, 'incoming', service.statistics)
+      if (status.activity === 'stopped') this.#totals.end(service)
       if (!current()) return
       record.state = status.activity === 'stopped' ? 'waiting' : status.activity === 'idle' ? 'idle' : 'busy'
       if (status.activity === 'stopped') {
         link.service = undefined
         record.error = status.error
-        this.#totals.close(deviceId, 'incoming')
         this.#forgetIfGone(link)
       }
       this.#announcer.changed()
     })
-    service.onDocuments((events) => {
-      this.#totals.update(deviceId, 'incoming', service.statistics)
-      this.#announcer.documents(deviceId, events)
-    })
+    service.onDocuments((events) => { this.#announcer.documents(deviceId, events) })
     this.#announcer.changed()
   }
 
@@ -203,8 +199,12 @@ export class GroupMesh implements Mesh {
     const { record } = link
     if (record.listed || record.connected || this.#links.get(record.deviceId) !== link) return
     this.#links.delete(record.deviceId)
-    this.#totals.close(record.deviceId, 'outgoing')
-    void link.replicator?.stop()
+    if (link.replicator !== undefined) void this.#end(link.replicator)
+  }
+
+  async #end (replicator: Replicator): Promise<void> {
+    await replicator.stop()
+    this.#totals.end(replicator)
   }
 
   #linkWith (deviceId: string, displayName: string): RunningLink {
@@ -218,16 +218,16 @@ export class GroupMesh implements Mesh {
 
   get #running (): boolean { return this.#lifecycle.state === 'starting' || this.#lifecycle.state === 'started' }
 
-  get #dialling () {
+  get #dialling (): Pick<DialOptions, 'discovery' | 'identity' | 'authenticator' | 'databaseName' | 'clock'> {
     const { discovery, identity, authenticator, databaseName = 'db' } = this.#options
     return { discovery, identity, authenticator, databaseName, clock: this.#clock }
   }
 
-  get #replication () {
-    const { collections, conflictResolver } = this.#options
-    return {
-      ...(collections === undefined ? {} : { collections: collections.map((path) => ({ path })) }),
-      ...(conflictResolver === undefined ? {} : { conflictResolver })
-    }
+  /** Collections as named in the options; undefined: all. */
+  get #collections (): readonly { readonly scope: string, readonly name: string }[] | undefined {
+    return this.#options.collections?.map((path) => {
+      const [first = '', second] = path.split('.')
+      return second === undefined ? { scope: '_default', name: first } : { scope: first, name: second }
+    })
   }
 }

@@ -1,6 +1,5 @@
 import type { Clock, Device, MessageSocket, PeerDiscovery } from '@kithmesh/core'
 import { type Authenticator, type Identity, secureClient } from '@kithmesh/identity'
-import { replicationProtocols } from '@kithmesh/replicator'
 import { openWebSocket } from '@kithmesh/websocket'
 
 export interface DialOptions {
@@ -10,6 +9,9 @@ export interface DialOptions {
   readonly databaseName: string
   readonly clock: Clock
   readonly signal: AbortSignal
+  /** Sub-protocols to offer, best first. */
+  readonly protocols: readonly string[]
+  readonly heartbeatMs: number
   readonly onRoute: (route: string) => void
 }
 
@@ -21,7 +23,7 @@ export interface DialOptions {
  * The stream is destroyed when a later step fails.
  */
 export async function dialDevice (device: Device, options: DialOptions): Promise<MessageSocket> {
-  const { discovery, identity, authenticator, databaseName, clock, signal } = options
+  const { discovery, identity, authenticator, databaseName, clock, signal, protocols, heartbeatMs } = options
   const route = await discovery.connect(device, { signal })
   const secure = await secureClient(route.socket, {
     identity, authenticator, clock, signal,
@@ -29,7 +31,7 @@ export async function dialDevice (device: Device, options: DialOptions): Promise
   })
   const { socket } = await openWebSocket(secure.stream, {
     url: `wss://${device.id.slice(0, 16)}.kithmesh.invalid/${databaseName}/_blipsync`,
-    protocols: replicationProtocols, clock, signal
+    protocols, heartbeatMs, clock, signal
   })
   options.onRoute(route.route)
   return socket

@@ -1,29 +1,37 @@
+import type { SessionStatistics } from '@kithmesh/replicator'
 import type { MeshStatistics } from './contracts.ts'
+
+interface Counting { readonly statistics: Readonly<SessionStatistics> }
 
 const none: MeshStatistics = { documentsIn: 0, documentsOut: 0, bytesIn: 0, bytesOut: 0, conflicts: 0 }
 
-/** Adds up what all links moved, including those that have ended. Pure bookkeeping. */
+/** Adds up what all links moved, including those that have ended. */
 export class Totals {
   #ended = none
-  readonly #running = new Map<string, MeshStatistics>()
+  readonly #running = new Set<Counting>()
 
-  /** The counters of a running link, each time it tells. */
-  update (deviceId: string, direction: string, statistics: MeshStatistics): void {
-    const { documentsIn, documentsOut, bytesIn, bytesOut, conflicts } = statistics
-    this.#running.set(`${direction} ${deviceId}`, { documentsIn, documentsOut, bytesIn, bytesOut, conflicts })
+  /** Counts a link in, live, until {@link Totals.end}. */
+  begin (link: Counting): void {
+    this.#running.add(link)
   }
 
-  /** The link has ended; its counters stay in the sum. */
-  close (deviceId: string, direction: string): void {
-    const key = `${direction} ${deviceId}`
-    const last = this.#running.get(key)
-    if (last === undefined) return
-    this.#running.delete(key)
-    this.#ended = add(this.#ended, last)
+  /** The link has ended; its counters stay in the sum. Idempotent. */
+  end (link: Counting): void {
+    if (this.#running.delete(link)) this.#ended = add(this.#ended, view(link))
   }
 
   sum (): MeshStatistics {
-    return [...this.#running.values()].reduce(add, this.#ended)
+    return [...this.#running].map(view).reduce(add, this.#ended)
+  }
+}
+
+function view ({ statistics: of }: Counting): MeshStatistics {
+  return {
+    documentsIn: of.documentsPulled,
+    documentsOut: of.documentsPushed,
+    bytesIn: of.bytesPulled + of.blobBytesPulled,
+    bytesOut: of.bytesPushed + of.blobBytesPushed,
+    conflicts: of.conflictsResolved
   }
 }
 
