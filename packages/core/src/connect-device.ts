@@ -1,7 +1,7 @@
 import type { Clock } from './contracts/clock.ts'
 import type { Device, Peer, ResolvedUrl } from './contracts/peer.ts'
 import type { ByteSocket, ByteSocketFactory } from './contracts/socket.ts'
-import type { Assessment, AttemptOptions, ConnectTarget, TransportStrategy } from './contracts/transport.ts'
+import type { AttemptOptions, ConnectTarget, TransportStrategy } from './contracts/transport.ts'
 import { coreErrors } from './error-catalogue.ts'
 import type { RouteCandidate } from './route-race.ts'
 import { RouteRace } from './route-race.ts'
@@ -158,22 +158,23 @@ class CandidateSearch {
 
   #candidate (dialer: Dialer, target: ConnectTarget): Array<RouteCandidate<Route>> {
     const row = this.#options.report.row(dialer.name, target.peer, 'assess')
-    let assessment: Assessment
+    let rank: number
     try {
-      assessment = dialer.assess(target)
+      const assessment = dialer.assess(target)
+      if (!assessment.usable) {
+        row.skip(assessment.reason)
+        this.#reasons.push(`${dialer.name}: ${assessment.reason}`)
+        return []
+      }
+      rank = assessment.rank
     } catch (error) {
       row.fail(error)
       this.#reasons.push(`${dialer.name}: ${messageOf(error)}`)
       return []
     }
-    if (!assessment.usable) {
-      row.skip(assessment.reason)
-      this.#reasons.push(`${dialer.name}: ${assessment.reason}`)
-      return []
-    }
     this.#candidates++
     return [{
-      rank: assessment.rank,
+      rank,
       start: async (signal) => {
         row.progress('dial')
         return await attempt(dialer, target, row, signal)

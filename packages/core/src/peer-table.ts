@@ -78,6 +78,10 @@ export class PeerTable {
 
   metadata (provider: string, id: string, metadata: Metadata): PeersChange {
     const changes = new Changes()
+    if (!isMetadata(metadata)) {
+      changes.refused.push({ id, reason: 'its metadata is no map' })
+      return changes
+    }
     const own = this.#own.get(id)
     const peer = this.#peers.get(id)
     if (own?.provider === provider) this.#found(provider, { ...own.sighting, metadata }, changes)
@@ -107,8 +111,8 @@ export class PeerTable {
   }
 
   #found (provider: string, sighting: PeerSighting, changes: Changes): void {
-    if (typeof sighting?.id !== 'string' || sighting.id === '' || typeof sighting.displayName !== 'string') {
-      changes.refused.push({ id: sighting?.id, reason: 'a sighting needs an id and a display name' })
+    if (!isSighting(sighting)) {
+      changes.refused.push({ id: (sighting as PeerSighting | null | undefined)?.id, reason: 'a sighting needs an id, a display name, and a map for its metadata' })
       return
     }
     const { id } = sighting
@@ -127,11 +131,11 @@ export class PeerTable {
     const own = this.#own.get(sighting.id)
     const whole = sighting.metadata === undefined && own?.sighting.metadata !== undefined ? { ...sighting, metadata: own.sighting.metadata } : sighting
     if (this.#claimsUs(whole.metadata)) {
-      this.#own.set(whole.id, { provider, sighting: whole })
+      this.#remember(provider, whole)
       return
     }
     const count = this.#counts.get(provider) ?? 0
-    if (count >= (this.#options.maxPeersPerProvider ?? MAX_PEERS_PER_PROVIDER)) {
+    if (count >= this.#limit) {
       changes.refused.push({ id: whole.id, reason: `${count} peers of ${provider} are listed, there is no room for more` })
       return
     }
@@ -154,7 +158,7 @@ export class PeerTable {
 
   #setMetadata (peer: DiscoveredPeer, metadata: Metadata, changes: Changes): void {
     if (this.#claimsUs(metadata)) {
-      this.#own.set(peer.id, { provider: peer.provider, sighting: { id: peer.id, displayName: peer.displayName, connectable: peer.connectable, metadata } })
+      this.#remember(peer.provider, { id: peer.id, displayName: peer.displayName, connectable: peer.connectable, metadata })
       this.#remove(peer, changes)
       return
     }
@@ -173,6 +177,13 @@ export class PeerTable {
     peer.leave()
     changes.removed.push(peer)
   }
+
+  /** Beyond the limit sightings of ourselves are forgotten: anybody can make any number of them. */
+  #remember (provider: string, sighting: PeerSighting): void {
+    if (this.#own.size < this.#limit || this.#own.has(sighting.id)) this.#own.set(sighting.id, { provider, sighting })
+  }
+
+  get #limit (): number { return this.#options.maxPeersPerProvider ?? MAX_PEERS_PER_PROVIDER }
 
   #join (peer: DiscoveredPeer): void {
     const id = deviceIdOf(peer)
@@ -197,6 +208,14 @@ export class PeerTable {
   #claimsUs (metadata: Metadata | undefined): boolean {
     return metadata !== undefined && deviceIdFromMetadata(metadata) === this.#options.localPeerId
   }
+}
+
+function isSighting (value: PeerSighting | null | undefined): value is PeerSighting {
+  return typeof value?.id === 'string' && value.id !== '' && typeof value.displayName === 'string' && (value.metadata === undefined || isMetadata(value.metadata))
+}
+
+function isMetadata (value: unknown): value is Metadata {
+  return value instanceof Map && [...value.values()].every((each) => each instanceof Uint8Array)
 }
 
 function deviceIdOf (peer: Peer): string {

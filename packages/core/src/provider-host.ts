@@ -66,7 +66,7 @@ export class ProviderHost {
     if (before !== undefined && publish.wanted && (before.port !== publication.port || before.displayName !== publication.displayName)) {
       const stopping = publish.stop()
       const starting = publish.start()
-      await Promise.allSettled([stopping])
+      await Promise.allSettled([stopping, starting])
       await starting
     } else {
       await publish.start()

@@ -121,17 +121,18 @@ describe('PeerDiscovery.connect', () => {
   })
 
   it('says why nothing can be tried', async () => {
-    const [deaf, buggy] = [new FakeTransport('deaf'), new FakeTransport('buggy')]
+    const [deaf, buggy, mute] = [new FakeTransport('deaf'), new FakeTransport('buggy'), new FakeTransport('mute')]
+    mute.onAssess = () => undefined as never
     deaf.onAssess = () => ({ usable: false, reason: 'no address in common' })
     buggy.onAssess = () => { throw new Error('oops') }
-    const subject = await compose([deaf, buggy], [provider], ['a', 'b', 'c'])
+    const subject = await compose([deaf, buggy, mute], [provider], ['a', 'b', 'c'])
     provider.onResolve = async (id) => { if (id === 'b') throw new Error('no SRV record'); return { url: 'wss://x:1', addresses: [] } }
     provider.context.peersFound([{ id: 'c', displayName: 'Shop', connectable: false }])
     const error = await rejection(subject.connect(THEM))
     expect(error.code).to.equal('ERR_ROUTE_NONE')
-    expect(error.details?.['reasons']).to.have.members(['deaf: no address in common', 'buggy: oops', 'Cannot find out where b is: no SRV record', 'c cannot be connected to at the moment'])
+    expect(error.details?.['reasons']).to.include.members(['deaf: no address in common', 'buggy: oops', 'Cannot find out where b is: no SRV record', 'c cannot be connected to at the moment'])
     expect((error.cause as AggregateError).errors).to.have.length(1)
-    expect(rows(subject.explain(THEM))).to.have.members(['* b failed resolve - ERR_PD_RESOLVE_FAILED', '* c skipped assess - -', 'deaf a skipped assess - -', 'buggy a failed assess - -'])
+    expect(rows(subject.explain(THEM))).to.have.members(['mute a failed assess - TypeError', '* b failed resolve - ERR_PD_RESOLVE_FAILED', '* c skipped assess - -', 'deaf a skipped assess - -', 'buggy a failed assess - -'])
   })
 
   it('says that there is no transport', async () => {
@@ -232,5 +233,14 @@ describe('PeerDiscovery.connect', () => {
     expect((await rejection(subject.connect(THEM))).code).to.equal('ERR_ROUTE_NONE')
     ble.onSocketFactory = () => ({ framing: 'messages', schemes: ['l2cap'], open: () => never() })
     expect((await rejection(subject.connect(THEM))).code).to.equal('ERR_ROUTE_NONE')
+  })
+
+  it('keeps the reports of the last thousand devices', async () => {
+    const subject = await compose([new FakeTransport()])
+    const ids = Array.from({ length: 1001 }, (_, index) => `d${index}`)
+    provider.context.peersFound(ids.map((id) => ({ id, displayName: id })))
+    for (const id of ids) await subject.connect(`sighting:${id}`)
+    expect(subject.explain('sighting:d0')).to.equal(undefined)
+    expect(subject.explain('sighting:d1')).to.include({ state: 'connected' })
   })
 })

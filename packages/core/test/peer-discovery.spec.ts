@@ -1,5 +1,6 @@
 import { PassThrough } from 'node:stream'
 import { expect } from 'chai'
+import fc from 'fast-check'
 import { createPeerDiscovery, deviceIdFromMetadata, peerIdMetadata, toMetadata } from '@kithmesh/core'
 import type { PeerDiscovery } from '@kithmesh/core'
 import { Deferred } from '@kithmesh/core/plugin'
@@ -163,6 +164,36 @@ describe('PeerDiscovery', () => {
       await Promise.all([start, stop])
       expect(discovery.status('FAKE', 'browse')).to.deep.equal({ state: 'offline' })
       expect(await taken()).to.deep.equal(['FAKE browse starting', 'FAKE browse offline'])
+    })
+
+    it('ends as the last call wants it, whatever the order of calls and however the provider behaves', async () => {
+      const call = fc.record({ start: fc.boolean(), fails: fc.boolean(), wait: fc.boolean() })
+      await fc.assert(fc.asyncProperty(fc.array(call, { minLength: 1, maxLength: 8 }), async (calls) => {
+        const provider = new FakeProvider()
+        let running = false
+        let fails = false
+        provider.onStartBrowsing = async () => {
+          const failing = fails
+          await settle()
+          if (failing) throw new Error('no')
+          expect(running).to.equal(false)
+          running = true
+          provider.context.statusChanged('browse', { state: 'online' })
+        }
+        provider.onStopBrowsing = async () => { await settle(); running = false; provider.context.statusChanged('browse', { state: 'offline' }) }
+        const discovery = compose(provider)
+        const results: Array<Promise<unknown>> = []
+        for (const each of calls) {
+          fails = each.fails
+          results.push(each.start ? discovery.startBrowsing() : discovery.stopBrowsing())
+          if (each.wait) await Promise.allSettled(results)
+        }
+        await Promise.allSettled(results)
+        const { state } = discovery.status('FAKE', 'browse')
+        if (calls.at(-1)?.start === true) expect(state).to.be.oneOf(['online', 'failed'])
+        else expect(state).to.equal('offline')
+        expect(running).to.equal(state === 'online')
+      }), { numRuns: 40 })
     })
 
     it('logs refused sightings without drowning the log', async () => {

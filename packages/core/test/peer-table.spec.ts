@@ -123,9 +123,10 @@ describe('PeerTable', () => {
     table.found('A', [{ id: 'a', displayName: 'X' }, { id: 'me', displayName: 'Me', metadata: claim(US) }])
     expect(table.found('B', [{ id: 'a', displayName: 'Y' }, { id: 'me', displayName: 'Me' }]).refused.map(({ reason }) => reason)).to.deep.equal(['the id belongs to a peer of A', 'the id belongs to a peer of A'])
     expect(table.lost('B', ['a']).removed).to.deep.equal([])
-    for (const wrong of [{ id: '', displayName: 'X' }, { id: 'b' }, { displayName: 'X' }, null, undefined]) {
+    for (const wrong of [{ id: '', displayName: 'X' }, { id: 'b' }, { displayName: 'X' }, { id: 'b', displayName: 'X', metadata: { k: 'v' } }, { id: 'b', displayName: 'X', metadata: new Map([['k', 'v']]) }, null, undefined]) {
       expect(table.found('A', [wrong as never]).refused).to.have.length(1)
     }
+    expect(table.metadata('A', 'a', { k: 'v' } as never).refused).to.have.length(1)
     expect(ids(table.peers)).to.deep.equal(['a'])
   })
 
@@ -136,6 +137,9 @@ describe('PeerTable', () => {
     expect(ids(table.found('B', [{ id: 'b', displayName: 'b' }]).added)).to.deep.equal(['b'])
     table.lost('A', ['1'])
     expect(ids(table.found('A', many).added)).to.deep.equal(['1'])
+    const mirrors = ['m1', 'm2', 'm3'].map((id) => ({ id, displayName: id, metadata: claim(US) }))
+    table.found('C', mirrors)
+    expect(mirrors.flatMap(({ id }) => ids(table.metadata('C', id, claim(THEM)).added))).to.deep.equal(['m1', 'm2'])
   })
 
   it('keeps its invariants whatever the providers report', () => {
