@@ -25,6 +25,14 @@ function isCatalogue (key, value) {
   return key.endsWith('Errors') && typeof value?.create === 'function' && typeof value.catalogue === 'object'
 }
 
+async function load (file) {
+  try {
+    return await import(pathToFileURL(join(root, file)).href)
+  } catch (error) {
+    throw new Error(`${file} cannot be loaded; is the build complete? ${error.message}`, { cause: error })
+  }
+}
+
 /** All rows, by package; fails when a package is not built or a code is declared twice. */
 async function collect () {
   const packages = readdirSync(join(root, 'packages')).sort().map((name) => mainEntry(join('packages', name)))
@@ -34,7 +42,7 @@ async function collect () {
   const sections = []
   for (const { name, file } of packages) {
     const rows = new Map()
-    for (const [key, value] of Object.entries(await import(pathToFileURL(join(root, file)).href))) {
+    for (const [key, value] of Object.entries(await load(file))) {
       if (!isCatalogue(key, value)) continue
       for (const [code, row] of Object.entries(value.catalogue)) {
         const owner = owners.get(code)

@@ -163,7 +163,10 @@ export class Discovery implements PeerDiscovery {
 
   async listen (options: ListenOptions): Promise<DiscoveryListener> {
     this.#checkOpen()
-    return await listenAll(this.#parts.strategies, options, this.#parts.options.logger)
+    const listener = await listenAll(this.#parts.strategies, options, this.#parts.options.logger)
+    if (this.#shutdown === undefined) return listener
+    await listener.close()
+    throw shutDownError()
   }
 
   shutdown (): Promise<void> {

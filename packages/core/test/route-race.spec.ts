@@ -13,6 +13,7 @@ function subject () {
     const gate = new Deferred<string>()
     return {
       gate,
+      succeed: () => { gate.resolve(name) },
       rank,
       signal: undefined as AbortSignal | undefined,
       start (signal: AbortSignal) { events.push(`start ${name}`); this.signal = signal; return gate.promise },
@@ -36,8 +37,8 @@ describe('RouteRace', () => {
     expect(events).to.have.length(1)
     await clock.advance(1)
     expect(events).to.deep.equal(['start direct', 'start relay'])
-    relay.gate.resolve('relayed')
-    expect(await race.result).to.equal('relayed')
+    relay.succeed()
+    expect(await race.result).to.equal('relay')
     expect(events.slice(2)).to.deep.equal(['won relay', 'lost direct'])
     expect(direct.signal?.aborted).to.equal(true)
     expect(relay.signal?.aborted).to.equal(false)
@@ -50,7 +51,7 @@ describe('RouteRace', () => {
     one.gate.reject(new Error('refused'))
     await settle()
     expect(events).to.deep.equal(['start one', 'failed one: refused', 'start two'])
-    two.gate.resolve('two')
+    two.succeed()
     expect(await race.result).to.equal('two')
     expect(clock.pending).to.equal(0)
   })
@@ -60,8 +61,8 @@ describe('RouteRace', () => {
     const [one, two] = [candidate('one'), candidate('two')]
     race.add([one, two])
     await clock.advance(250)
-    one.gate.resolve('one')
-    two.gate.resolve('two')
+    one.succeed()
+    two.succeed()
     expect(await race.result).to.equal('one')
     await settle()
     expect(discarded).to.deep.equal(['two'])
@@ -105,7 +106,7 @@ describe('RouteRace', () => {
     race.cancel(new Error('more than enough'))
     expect((await rejection(race.result)).message).to.equal('enough')
     race.add([late])
-    one.gate.resolve('one')
+    one.succeed()
     await settle()
     expect(discarded).to.deep.equal(['one'])
     expect(events).to.deep.equal(['start one', 'cancelled one', 'skipped two', 'skipped late'])
