@@ -8,15 +8,23 @@ import { allSettledOrThrow } from './internal/disposer.ts'
  * Opens the passive side of every strategy that has one. Some may fail, which is logged; when all do, the one error, or an
  * AggregateError of several, is the cause of ERR_PD_LISTEN_FAILED.
  */
-export async function listenAll (strategies: readonly TransportStrategy[], options: ListenOptions, logger: Logger): Promise<DiscoveryListener> {
-  const listening = strategies.flatMap((strategy) => strategy.listen === undefined ? [] : [listen(strategy, options)])
+export async function listenAll(
+  strategies: readonly TransportStrategy[],
+  options: ListenOptions,
+  logger: Logger
+): Promise<DiscoveryListener> {
+  const listening = strategies.flatMap((strategy) => (strategy.listen === undefined ? [] : [listen(strategy, options)]))
   const results = await Promise.allSettled(listening)
-  const listeners = results.flatMap((result) => result.status === 'fulfilled' ? [result.value] : [])
-  const errors = results.flatMap((result) => result.status === 'rejected' ? [result.reason as Error] : [])
+  const listeners = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
+  const errors = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as Error] : []))
   for (const error of errors) logger.warn('a transport does not listen', { error })
   if (listeners.length === 0) {
     const reason = errors.length === 0 ? 'none of the transports has a passive side' : errors.map(({ message }) => message).join('; ')
-    throw coreErrors.create('ERR_PD_LISTEN_FAILED', `No transport listens: ${reason}`, errors.length === 0 ? {} : { cause: errors.length === 1 ? errors[0] : new AggregateError(errors, reason) })
+    throw coreErrors.create(
+      'ERR_PD_LISTEN_FAILED',
+      `No transport listens: ${reason}`,
+      errors.length === 0 ? {} : { cause: errors.length === 1 ? errors[0] : new AggregateError(errors, reason) }
+    )
   }
   return {
     port: listeners.find(({ port }) => port !== undefined)?.port,
@@ -26,6 +34,6 @@ export async function listenAll (strategies: readonly TransportStrategy[], optio
 }
 
 /** A transport that throws at once counts as one that rejects. */
-async function listen (strategy: TransportStrategy, options: ListenOptions): Promise<TransportListener> {
+async function listen(strategy: TransportStrategy, options: ListenOptions): Promise<TransportListener> {
   return await (strategy as Required<TransportStrategy>).listen(options)
 }

@@ -4,12 +4,15 @@ import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 
 const core = fileURLToPath(new URL('../', import.meta.url))
-const imports = (text: string): string[] => [...text.replaceAll(/\/\*[\s\S]*?\*\//g, '').matchAll(/(?:from|import)\s*\(?\s*['"]([^'"]+)['"]/g)].map((match) => match[1] as string)
+const imports = (text: string): string[] =>
+  [...text.replaceAll(/\/\*[\s\S]*?\*\//g, '').matchAll(/(?:from|import)\s*\(?\s*['"]([^'"]+)['"]/g)].map((match) => match[1] as string)
 
 describe('the public surface', () => {
   it('has one file that imports tsyringe, after the polyfill', () => {
     const sources = readdirSync(`${core}src`, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))
-    const users = sources.filter((name) => imports(readFileSync(`${core}src/${name}`, 'utf8')).some((from) => from === 'tsyringe' || from === 'reflect-metadata'))
+    const users = sources.filter((name) =>
+      imports(readFileSync(`${core}src/${name}`, 'utf8')).some((from) => from === 'tsyringe' || from === 'reflect-metadata')
+    )
     expect(users.sort()).to.deep.equal(['internal/injector.ts', 'internal/reflect.ts'])
     expect(imports(readFileSync(`${core}src/internal/injector.ts`, 'utf8'))[0]).to.equal('./reflect.ts')
   })

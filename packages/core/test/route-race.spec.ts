@@ -4,23 +4,43 @@ import { RouteRace } from '../dist/route-race.js'
 import { rejection } from './fakes.ts'
 import { ManualClock, settle } from './manual-clock.ts'
 
-function subject () {
+function subject() {
   const clock = new ManualClock()
   const discarded: string[] = []
   const events: string[] = []
-  const race = new RouteRace<string>({ clock, staggerMs: 250, discard: (late) => { discarded.push(late) } })
+  const race = new RouteRace<string>({
+    clock,
+    staggerMs: 250,
+    discard: (late) => {
+      discarded.push(late)
+    }
+  })
   const candidate = (name: string, rank = 0) => {
     const gate = new Deferred<string>()
     return {
       gate,
-      succeed: () => { gate.resolve(name) },
+      succeed: () => {
+        gate.resolve(name)
+      },
       rank,
       signal: undefined as AbortSignal | undefined,
-      start (signal: AbortSignal) { events.push(`start ${name}`); this.signal = signal; return gate.promise },
-      won: () => { events.push(`won ${name}`) },
-      failed: (error: unknown) => { events.push(`failed ${name}: ${(error as Error).message}`) },
-      lost: (cancelled: unknown) => { events.push(`${cancelled === undefined ? 'lost' : 'cancelled'} ${name}`) },
-      skipped: () => { events.push(`skipped ${name}`) }
+      start(signal: AbortSignal) {
+        events.push(`start ${name}`)
+        this.signal = signal
+        return gate.promise
+      },
+      won: () => {
+        events.push(`won ${name}`)
+      },
+      failed: (error: unknown) => {
+        events.push(`failed ${name}: ${(error as Error).message}`)
+      },
+      lost: (cancelled: unknown) => {
+        events.push(`${cancelled === undefined ? 'lost' : 'cancelled'} ${name}`)
+      },
+      skipped: () => {
+        events.push(`skipped ${name}`)
+      }
     }
   }
   return { clock, race, discarded, events, candidate }
@@ -87,12 +107,19 @@ describe('RouteRace', () => {
   it('fails at once without any candidate', async () => {
     const { race } = subject()
     race.complete()
-    expect((await rejection(race.result) as AggregateError).errors).to.deep.equal([])
+    expect(((await rejection(race.result)) as AggregateError).errors).to.deep.equal([])
   })
 
   it('treats a start that throws as a failure', async () => {
     const { race, candidate, events } = subject()
-    race.add([{ ...candidate('one'), start: () => { throw new Error('at once') } }])
+    race.add([
+      {
+        ...candidate('one'),
+        start: () => {
+          throw new Error('at once')
+        }
+      }
+    ])
     race.complete()
     await rejection(race.result)
     expect(events).to.deep.equal(['failed one: at once'])

@@ -14,7 +14,7 @@ export type ProviderStatus =
   | { readonly state: 'offline' }
   | { readonly state: 'starting' }
   | { readonly state: 'online' }
-  | { readonly state: 'failed', readonly error: Error }
+  | { readonly state: 'failed'; readonly error: Error }
 
 /** What a provider can and cannot do. Frozen, on the factory: the conformance suite and users read the same record. */
 export interface ProviderCapabilities {
