@@ -2,7 +2,7 @@ import { type Logger, type MessageSocket, type SocketCloseInfo, isKithmeshError,
 import { replicatorErrors } from '../error-catalogue.ts'
 import type { BlipConnectionOptions } from './connection-options.ts'
 import type { BlipPeer, IncomingRequest, OutgoingMessage, OutgoingRequest, Reply, RequestOptions } from './contracts.ts'
-import { chooseZlib } from './deflate.ts'
+import { lazyZlib } from './deflate.ts'
 import { Dispatcher, type DispatcherOwner } from './dispatcher.ts'
 import { type ACK_REQUEST, type ACK_RESPONSE, ERROR, NO_REPLY, REQUEST, RESPONSE, URGENT } from './frame.ts'
 import { type DecodedFrame, FrameDecoder } from './frame-decoder.ts'
@@ -67,7 +67,7 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
     if (!Number.isInteger(this.compressionLevel) || this.compressionLevel < 0 || this.compressionLevel > 9) throw new TypeError('compressionLevel must be an integer from 0 to 9')
     this.compressFromBytes = options.compressFromBytes ?? 1024
     this.dispatcher = new Dispatcher(this, options.maxConcurrentRequests ?? 1000, this.logger)
-    const zlib = options.zlib ?? chooseZlib()
+    const zlib = options.zlib ?? lazyZlib()
     this.encoder = new FrameEncoder({ level: Math.max(1, this.compressionLevel), zlib })
     this.decoder = new FrameDecoder({ zlib, ...(options.maxFrameBytes === undefined ? noFields : { maxFrameBytes: options.maxFrameBytes }) })
     this.writer = new FrameWriter(socket, this.encoder, (error) => { this.fail(error, INTERNAL_ERROR) })
