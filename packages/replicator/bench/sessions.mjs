@@ -28,6 +28,7 @@ const fill = (database, n, prefix) => {
 }
 
 if (process.argv[2] === 'serve') {
+  let begun
   const database = await Database.open(process.argv[3], { durability })
   const acceptor = createWebSocketAcceptor({
     selectProtocol: (offered) => offered.find((p) => replicationProtocols.includes(p)),
@@ -37,7 +38,8 @@ if (process.argv[2] === 'serve') {
   server.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }))
   process.on('message', async (message) => {
     if (message.fill) { fill(database, message.fill, 'theirs'); process.send({ filled: true }) }
-    if (message.report) process.send({ rss: rss(), cpu: process.cpuUsage(), sequence: [...database.collection().ids?.() ?? []].length })
+    if (message.begin) begun = performance.eventLoopUtilization()
+    if (message.report) process.send({ busy: Math.round(performance.eventLoopUtilization(begun).utilization * 100), rss: rss(), cpu: process.cpuUsage(), sequence: [...database.collection().ids?.() ?? []].length })
     if (message.exit) { server.close(); await database.close(); process.exit(0) }
   })
 } else {
@@ -59,14 +61,17 @@ if (process.argv[2] === 'serve') {
     const replicator = new Replicator({ database, endpoint, type, compressionLevel: level })
     const start = performance.now()
     const cpu = process.cpuUsage()
+    child.send({ begin: true })
+    const elu = performance.eventLoopUtilization()
     replicator.start()
     const status = await replicator.finished()
     if (status.error) throw status.error
     const ms = performance.now() - start
+    const busy = Math.round(performance.eventLoopUtilization(elu).utilization * 100)
     const used = process.cpuUsage(cpu)
     child.send({ report: true })
     const theirs = await reply('rss')
-    console.log(JSON.stringify({ type, ms: Math.round(ms), documents: status.progress.documents, docsPerSecond: Math.round(status.progress.documents / ms * 1000), MBps: Math.round(status.progress.bytes / ms / 1000), cpuMs: Math.round((used.user + used.system) / 1000), rss: [rss(), theirs.rss] }))
+    console.log(JSON.stringify({ type, ms: Math.round(ms), documents: status.progress.documents, docsPerSecond: Math.round(status.progress.documents / ms * 1000), MBps: Math.round(status.progress.bytes / ms / 1000), busy: [busy, theirs.busy], cpuMs: [Math.round((used.user + used.system) / 1000), Math.round((theirs.cpu.user + theirs.cpu.system) / 1000)], rss: [rss(), theirs.rss] }))
     return replicator
   }
   try {

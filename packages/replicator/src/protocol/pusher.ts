@@ -42,6 +42,8 @@ const EMPTY_LIST = Buffer.from('[]')
 /** Lists read in one go before other work gets its turn. */
 const SCANS_PER_TURN = 20
 const MAX_TRIES = 10
+/** One transaction for so many acknowledged documents; a crash before it costs a question to the peer, no more. */
+const ANCESTORS_AT_ONCE = 1000
 
 /**
  * Sends one collection's changes: proposes them (active, cbmobile.md §7) or announces them to a subscriber (passive, §6),
@@ -71,7 +73,8 @@ export class Pusher {
   #again: ChangeEntry[] = []
   readonly #tries = new Map<string, number>()
   #deferred: Deferred[] = []
-  #ancestors: { id: string, revId: string }[] = []
+  /** What the peer is now known to have, not yet stored. */
+  #ancestors = new Map<string, string>()
   #maxHistory: number
   #replaces: boolean
   #unsubscribe: (() => void) | undefined
@@ -88,7 +91,7 @@ export class Pusher {
   /** Nothing is left to do now, short of new changes. */
   get idle (): boolean {
     return this.#stopped || (this.#caughtUp && !this.#scanAgain && this.#listsInFlight === 0 && this.#queued === 0 &&
-      this.#unanswered === 0 && this.#again.length === 0 && this.#ancestors.length === 0)
+      this.#unanswered === 0 && this.#again.length === 0)
   }
 
   /** The peer owes an answer. */
@@ -106,7 +109,12 @@ export class Pusher {
     this.#stopped = true
     this.#unsubscribe?.()
     this.#unsubscribe = undefined
-    this.#recordAncestors()
+    try {
+      this.#recordAncestors()
+    } catch (error) {
+      // The peer will be asked again about these documents; the session has to end all the same.
+      this.#context.logger.warn('What the peer has could not be recorded', { error })
+    }
   }
 
   /** Looks for new changes soon. */
@@ -155,10 +163,11 @@ export class Pusher {
   }
 
   #pump (): void {
-    this.#recordAncestors()
+    if (this.#ancestors.size >= ANCESTORS_AT_ONCE) this.#recordAncestors()
     this.#announceAgain()
     this.#scan()
     this.#send()
+    if (this.#ancestors.size > 0 && this.idle) this.#recordAncestors()
   }
 
   // ---- 1. Announce
@@ -204,7 +213,7 @@ export class Pusher {
     const parents = remote === undefined || entries.length === 0 ? undefined : target.collection.remoteAncestors(remote, entries.map((e) => e.id))
     const items: Item[] = []
     entries.forEach((entry, i) => {
-      const parent = parents?.[i]
+      const parent = this.#ancestors.get(entry.id) ?? parents?.[i]
       if (parent === entry.revId) { progress.complete(entry.sequence); return }
       const ahead = this.#busy.get(entry.id)
       if (ahead !== undefined) {
@@ -492,14 +501,14 @@ export class Pusher {
   }
 
   #noteAncestor (id: string, revId: string): void {
-    if (this.#options.remote !== undefined) this.#ancestors.push({ id, revId })
+    if (this.#options.remote !== undefined) this.#ancestors.set(id, revId)
   }
 
   #recordAncestors (): void {
     const { remote, target } = this.#options
-    if (remote === undefined || this.#ancestors.length === 0) return
-    const entries = this.#ancestors
-    this.#ancestors = []
+    if (remote === undefined || this.#ancestors.size === 0) return
+    const entries = [...this.#ancestors].map(([id, revId]) => ({ id, revId }))
+    this.#ancestors = new Map()
     target.collection.setRemoteAncestors(remote, entries)
   }
 }
