@@ -47,9 +47,16 @@ answer({
     if (status.error !== undefined) throw status.error
     return { ms, msAfterConnect: performance.now() - (connectedAt ?? startedAt), statistics: { ...run.statistics } }
   },
+  // Resolves when the first comparison is over and the replicator waits for changes.
   async live({ port }) {
     live = replicator(port, 'push', true)
-    live.start()
+    await new Promise((resolve, reject) => {
+      live.onStatus(({ activity, error }) => {
+        if (activity === 'idle') resolve()
+        else if (error !== undefined) reject(error)
+      })
+      live.start()
+    })
   },
   edit({ id, n }) {
     const at = preciseNow()
