@@ -24,8 +24,7 @@ function serve () {
   const acceptor = createWebSocketAcceptor({
     selectProtocol: (offered) => offered[0],
     onConnection: (socket) => {
-      let waiting = []
-      const send = (data) => { if (waiting.length > 0 || !socket.send(data)) { socket.pause() } }
+      const send = (data) => { if (!socket.send(data)) socket.pause() }
       socket.attach({ message: protocol(socket.protocol, send, () => socket.send(Buffer.from('done'))), drained: () => { socket.resume() }, closed: ignore })
     }
   })

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import { connect, createServer, TLSSocket, type DetailedPeerCertificate, type PeerCertificate as NodePeerCertificate } from 'node:tls'
+import { connect, createServer, type TLSSocket, type DetailedPeerCertificate, type PeerCertificate as NodePeerCertificate } from 'node:tls'
 import { isIP } from 'node:net'
 import { systemClock, type Clock } from '@kithmesh/core'
 import type { Authenticator, PeerCertificate } from './authenticators.ts'

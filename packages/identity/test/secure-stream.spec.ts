@@ -69,6 +69,34 @@ describe('TLS over any byte stream', function () {
       await echo(client, accepted)
     })
 
+    it(`ends the stream beneath with the encrypted one and the other way round over ${title}`, async () => {
+      for (const cut of ['above', 'beneath'] as const) {
+        const [a, b] = await make()
+        const [client, accepted] = await Promise.all([
+          secureClient(a, { authenticator: insecureAcceptAnyone() }),
+          secureServer(b, { identity: warehouse })
+        ])
+        for (const { stream } of [client, accepted]) { stream.on('error', () => {}).resume(); open.push(stream) }
+        const closed = Promise.all([client.stream, accepted.stream, a, b].map(async (stream) => { if (!stream.closed) await new Promise((resolve) => stream.once('close', resolve)) }))
+        for (const side of cut === 'above' ? [client.stream, accepted.stream] : [a, b]) side.destroy()
+        await closed
+      }
+    })
+
+    it(`ends in order: what was written before arrives over ${title}`, async () => {
+      const [a, b] = await make()
+      const [client, accepted] = await Promise.all([
+        secureClient(a, { authenticator: insecureAcceptAnyone() }),
+        secureServer(b, { identity: warehouse })
+      ])
+      open.push(client.stream, accepted.stream)
+      client.stream.resume()
+      client.stream.end(Buffer.alloc(200_000, 'k'))
+      let size = 0
+      for await (const part of accepted.stream) size += (part as Buffer).length
+      expect(size).to.equal(200_000)
+    })
+
     it(`destroys both streams when the client's authenticator refuses over ${title}`, async () => {
       const [a, b] = await make()
       const accepted = secureServer(b, { identity: warehouse, authenticator: insecureAcceptAnyone(), deadlineMs: 300 }).then(({ stream }) => { open.push(stream); stream.on('error', () => {}) }, () => {})

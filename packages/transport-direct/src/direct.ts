@@ -3,7 +3,7 @@ import { orderAddresses } from './addresses.ts'
 import { dial } from './dial.ts'
 import { directErrors } from './errors.ts'
 import { parseTargetUrl } from './target-url.ts'
-import { createTcpListener, type TcpListener } from './tcp-listener.ts'
+import { createTcpListener, type TcpListener } from './listener.ts'
 
 const SCHEMES = ['ws', 'wss', 'tcp', 'tls'] as const
 
