@@ -1,0 +1,112 @@
+import { lookup } from 'node:dns/promises'
+import { connect, type Socket } from 'node:net'
+import { errorCode, systemClock, type Clock } from '@kithmesh/core'
+import { formatHostPort, orderAddresses } from './addresses.ts'
+import { directErrors } from './errors.ts'
+import { isAddress } from './target-url.ts'
+
+/** One address that was tried. */
+export interface DialAttempt {
+  /** `host:port`. */
+  readonly address: string
+  /** Node's code, e.g. `ECONNREFUSED`; undefined while or because nothing was heard. */
+  readonly code: string | undefined
+}
+
+export interface DialOptions {
+  readonly host: string
+  readonly port: number
+  /** Known addresses of the host; without any the name is looked up. */
+  readonly addresses?: readonly string[]
+  readonly signal?: AbortSignal
+  /** For everything, name lookup included; default 15,000. */
+  readonly deadlineMs?: number
+  /** Head start of each address over the next; default 250 (RFC 8305 §5). */
+  readonly staggerMs?: number
+  readonly clock?: Clock
+  /** Called for each address when it is begun. */
+  readonly progress?: (phase: 'resolve' | 'dial', address?: string) => void
+}
+
+/**
+ * Connects to the first of a host's addresses that answers (Happy Eyeballs, RFC 8305): the next one starts when the one before failed or
+ * after the stagger, the others are dropped once one is open. Nagle's algorithm is off.
+ * @throws ERR_DIRECT_RESOLVE, ERR_DIRECT_DIAL (its cause is an AggregateError of Node's errors), ERR_DIRECT_TIMEOUT or the signal's reason.
+ */
+export async function dial (options: DialOptions): Promise<Socket> {
+  const { host, port, signal, deadlineMs = 15_000, staggerMs = 250, clock = systemClock, progress } = options
+  signal?.throwIfAborted()
+  const running = new Map<string, Socket>()
+  const attempts = new Map<string, string | undefined>()
+  const errors: Error[] = []
+  let cancelDeadline = (): void => {}
+  let cancelStagger = (): void => {}
+  let onAbort = (): void => {}
+  let settled = false
+  try {
+    return await new Promise<Socket>((resolve, reject) => {
+      onAbort = () => { reject(signal?.reason as Error) }
+      signal?.addEventListener('abort', onAbort, { once: true })
+      const report = (): DialAttempt[] => [...attempts].map(([address, code]) => ({ address, code }))
+      cancelDeadline = clock.after(deadlineMs, () => {
+        reject(directErrors.create('ERR_DIRECT_TIMEOUT', `${formatHostPort(host, port)} did not answer within ${deadlineMs} ms`, { details: { attempts: report() } }))
+      })
+      const begin = (queue: string[]): void => {
+        cancelStagger()
+        if (settled) return
+        const address = queue.shift()
+        if (address === undefined) {
+          if (running.size === 0) {
+            reject(directErrors.create('ERR_DIRECT_DIAL', `Cannot connect to ${formatHostPort(host, port)}: ${report().map((one) => `${one.address} ${one.code}`).join(', ')}`, {
+              cause: new AggregateError(errors, 'every address failed'),
+              details: { attempts: report() }
+            }))
+          }
+          return
+        }
+        const name = formatHostPort(address, port)
+        progress?.('dial', name)
+        const socket = connect({ host: address, port, noDelay: true, autoSelectFamily: false })
+        running.set(name, socket)
+        attempts.set(name, undefined)
+        const onError = (error: Error): void => {
+          running.delete(name)
+          attempts.set(name, errorCode(error) ?? 'ERROR')
+          errors.push(error)
+          begin(queue)
+        }
+        socket.once('error', onError)
+        socket.once('connect', () => {
+          if (settled) return
+          socket.removeListener('error', onError)
+          running.delete(name)
+          settled = true
+          resolve(socket)
+        })
+        if (queue.length > 0) cancelStagger = clock.after(staggerMs, () => { begin(queue) })
+      }
+      resolveHost(options).then((addresses) => { begin(orderAddresses(addresses)) }, reject)
+    })
+  } finally {
+    settled = true
+    cancelDeadline()
+    cancelStagger()
+    signal?.removeEventListener('abort', onAbort)
+    for (const socket of running.values()) {
+      socket.removeAllListeners('error')
+      socket.on('error', () => {})
+      socket.destroy()
+    }
+  }
+}
+
+async function resolveHost ({ host, addresses = [], progress }: DialOptions): Promise<readonly string[]> {
+  if (addresses.length > 0) return addresses
+  if (isAddress(host)) return [host]
+  progress?.('resolve')
+  try {
+    return (await lookup(host, { all: true, verbatim: true })).map(({ address }) => address)
+  } catch (cause) {
+    throw directErrors.create('ERR_DIRECT_RESOLVE', `The host "${host}" has no address`, { cause, details: { host } })
+  }
+}

@@ -1,0 +1,139 @@
+import { once } from 'node:events'
+import { createServer, isIPv6, type Server, type Socket } from 'node:net'
+import { networkInterfaces } from 'node:os'
+import type { Duplex } from 'node:stream'
+import { errorCode, silentLogger, systemClock, type Clock, type Logger, type TransportListener } from '@kithmesh/core'
+import { secureServer, type PeerCertificate, type SecureServerOptions } from '@kithmesh/identity'
+import { formatHostPort, normalizeAddress } from './addresses.ts'
+import { directErrors } from './errors.ts'
+
+/** A connection that was accepted and, with TLS, has finished its handshake. */
+export interface AcceptedConnection {
+  /** `host:port` of the other side. */
+  readonly remote: string
+  /** Who it is, when TLS asked for a certificate and one came. */
+  readonly peer: PeerCertificate | undefined
+}
+
+export interface TcpListenerOptions {
+  /** Address to listen on; default all, IPv6 and IPv4. */
+  readonly host?: string
+  /** Default 0: any free one. */
+  readonly port?: number
+  /** With it, connections are reported after the TLS handshake; its deadline is `tls.deadlineMs`. */
+  readonly tls?: Omit<SecureServerOptions, 'signal' | 'clock'>
+  /** The callee owns the stream. */
+  readonly onConnection: (stream: Duplex, connection: AcceptedConnection) => void
+  /** Further connections are cut at once; default 1,000. */
+  readonly maxConnections?: number
+  /** TLS handshakes at a time; one more cuts the oldest, which is the likeliest to have stalled. Default 200. */
+  readonly maxHandshakes?: number
+  readonly clock?: Clock
+  readonly logger?: Logger
+}
+
+export interface TcpListener extends TransportListener {
+  readonly port: number
+  /** Open connections, handshakes included. */
+  readonly connections: number
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/**
+ * Listens for TCP connections, with TLS if wanted. A stalled or hostile client costs one bounded slot and disturbs no other.
+ * @throws ERR_DIRECT_PORT_IN_USE or ERR_DIRECT_LISTEN.
+ */
+export async function createTcpListener (options: TcpListenerOptions): Promise<TcpListener> {
+  const { host, port = 0, tls, onConnection, maxConnections = 1_000, maxHandshakes = 200, clock = systemClock, logger = silentLogger } = options
+  const open = new Set<Socket>()
+  const handshakes = new Map<Socket, AbortController>()
+  let closed = false
+
+  const hand = (stream: Duplex, connection: AcceptedConnection): void => {
+    if (closed) { stream.destroy(); return }
+    try {
+      onConnection(stream, connection)
+    } catch (error) {
+      logger.error('Taking over a connection failed', { remote: connection.remote, error })
+      stream.on('error', ignore)
+      stream.destroy()
+    }
+  }
+
+  const accept = (socket: Socket): void => {
+    socket.on('error', ignore)
+    const remote = formatHostPort(normalizeAddress(socket.remoteAddress ?? ''), socket.remotePort ?? 0)
+    if (closed || open.size >= maxConnections) {
+      if (!closed) logger.warn('A connection was refused: too many are open', { remote, maxConnections })
+      socket.destroy()
+      return
+    }
+    open.add(socket)
+    socket.once('close', () => { open.delete(socket) })
+    socket.setNoDelay(true)
+    if (tls === undefined) { hand(socket, { remote, peer: undefined }); return }
+    if (handshakes.size >= maxHandshakes) {
+      const [oldest] = handshakes
+      oldest?.[1].abort(directErrors.create('ERR_DIRECT_LISTEN', 'Too many TLS handshakes at a time'))
+    }
+    const controller = new AbortController()
+    handshakes.set(socket, controller)
+    secureServer(socket, { ...tls, signal: controller.signal, clock }).then(({ stream, peer }) => {
+      handshakes.delete(socket)
+      hand(stream, { remote, peer })
+    }, (error: unknown) => {
+      handshakes.delete(socket)
+      logger.info('A connection was not accepted', { remote, code: errorCode(error), reason: (error as Error).message })
+    })
+  }
+
+  const server = await listen(host, port, accept)
+  server.on('error', (error) => { logger.error('The listener reported an error', { error }) })
+  const address = server.address() as { address: string, port: number }
+  const close = async (): Promise<void> => {
+    if (!closed) {
+      closed = true
+      for (const controller of handshakes.values()) controller.abort(directErrors.create('ERR_DIRECT_SHUT_DOWN', 'The listener was closed'))
+      // Its callback would wait for accepted streams, which live on.
+      server.close()
+    }
+    await new Promise<void>((resolve) => { setImmediate(resolve) })
+  }
+  return {
+    port: address.port,
+    get addresses () { return reachableAddresses(address.address).map((one) => formatHostPort(one, address.port)) },
+    get connections () { return open.size },
+    close,
+    [Symbol.asyncDispose]: close
+  }
+}
+
+async function listen (host: string | undefined, port: number, accept: (socket: Socket) => void): Promise<Server> {
+  for (const candidate of host === undefined ? ['::', '0.0.0.0'] : [host]) {
+    const server = createServer(accept)
+    try {
+      server.listen({ host: candidate, port })
+      await once(server, 'listening')
+      return server
+    } catch (cause) {
+      const code = errorCode(cause)
+      const details = { host: candidate, port }
+      if (candidate === '::' && (code === 'EAFNOSUPPORT' || code === 'EADDRNOTAVAIL' || code === 'EINVAL')) continue
+      if (code === 'EADDRINUSE') throw directErrors.create('ERR_DIRECT_PORT_IN_USE', `Port ${port} is taken`, { cause, details })
+      throw directErrors.create('ERR_DIRECT_LISTEN', `Cannot listen on ${formatHostPort(candidate, port)}: ${(cause as Error).message}`, { cause, details })
+    }
+  }
+  throw directErrors.create('ERR_DIRECT_LISTEN', 'This machine has neither IPv6 nor IPv4')
+}
+
+/** What peers may try: the address itself, or all of this machine's that are no loopback, link-local ones last. */
+function reachableAddresses (bound: string): string[] {
+  if (bound !== '::' && bound !== '0.0.0.0') return [bound]
+  const found = Object.values(networkInterfaces()).flatMap((list) => list ?? [])
+    .filter(({ internal, address }) => !internal && (bound === '::' || !isIPv6(address)))
+    .map(({ address }) => address)
+  const linkLocal = (address: string): boolean => /^(fe80:|169\.254\.)/i.test(address)
+  return [...found.filter((address) => !linkLocal(address)), ...found.filter(linkLocal)]
+}
+
+function ignore (): void {}

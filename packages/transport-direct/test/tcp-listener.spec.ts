@@ -1,0 +1,119 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { expect } from 'chai'
+import { createIdentity, insecureAcceptAnyone, pinnedPeers, secureClient, type Identity } from '@kithmesh/identity'
+import { createTcpListener, type AcceptedConnection, type TcpListener, type TcpListenerOptions } from '@kithmesh/transport-direct'
+import { rejection } from './support/rejection.ts'
+
+describe('the TCP listener', function () {
+  this.timeout(10_000)
+  let server: Identity
+  let client: Identity
+  let listeners: TcpListener[] = []
+  let open: Duplex[] = []
+  let accepted: Array<{ stream: Duplex, connection: AcceptedConnection }> = []
+  before(async () => {
+    server = await createIdentity({ commonName: 'server' })
+    client = await createIdentity({ commonName: 'client' })
+  })
+  afterEach(async () => {
+    for (const stream of [...open, ...accepted.map(({ stream }) => stream)]) { stream.on('error', () => {}); stream.destroy() }
+    for (const listener of listeners) await listener.close()
+    listeners = []
+    open = []
+    accepted = []
+  })
+
+  async function listen (options: Partial<TcpListenerOptions> = {}): Promise<TcpListener> {
+    const listener = await createTcpListener({ host: '127.0.0.1', onConnection: (stream, connection) => { accepted.push({ stream, connection }) }, ...options })
+    listeners.push(listener)
+    return listener
+  }
+
+  async function dialled (port: number): Promise<Socket> {
+    const socket = connect(port, '127.0.0.1')
+    open.push(socket)
+    socket.on('error', () => {})
+    await once(socket, 'connect')
+    return socket
+  }
+
+  async function until (condition: () => boolean): Promise<void> {
+    const end = Date.now() + 5_000
+    while (!condition()) {
+      if (Date.now() > end) throw new Error('the condition did not come true within five seconds')
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+  }
+
+  it('names a taken port and what to do', async () => {
+    const { port } = await listen()
+    const error = await rejection(listen({ port }))
+    expect(error).to.have.property('code', 'ERR_DIRECT_PORT_IN_USE')
+    expect(error).to.have.property('hint').that.contains('another port')
+    expect(error).to.have.property('details').that.deep.equals({ host: '127.0.0.1', port })
+    expect(await rejection(listen({ host: '192.0.2.77' }))).to.have.property('code', 'ERR_DIRECT_LISTEN')
+  })
+
+  it('frees the port on close while accepted streams live on, and closes twice', async () => {
+    const listener = await listen()
+    const socket = await dialled(listener.port)
+    await until(() => accepted.length === 1)
+    await listener.close()
+    await listener.close()
+    await listen({ port: listener.port })
+    socket.write('still')
+    const [data] = await once(accepted[0]!.stream, 'data') as [Buffer]
+    expect(data.toString()).to.equal('still')
+    expect(accepted[0]!.connection.remote).to.equal(`127.0.0.1:${socket.localPort}`)
+  })
+
+  it('limits how many connections are open', async () => {
+    const listener = await listen({ maxConnections: 2 })
+    const first = await dialled(listener.port)
+    await dialled(listener.port)
+    await until(() => accepted.length === 2)
+    const third = await dialled(listener.port)
+    third.resume()
+    await until(() => third.destroyed)
+    expect(accepted).to.have.length(2)
+    first.destroy()
+    await until(() => listener.connections === 1)
+    await dialled(listener.port)
+    await until(() => accepted.length === 3)
+  })
+
+  it('reports TLS connections after their handshake, with the peer', async () => {
+    const listener = await listen({ tls: { identity: server, authenticator: pinnedPeers([client.peerId]) } })
+    const { stream } = await secureClient(await dialled(listener.port), { identity: client, authenticator: pinnedPeers([server.peerId]) })
+    open.push(stream)
+    await until(() => accepted.length === 1)
+    expect(accepted[0]!.connection.peer?.peerId).to.equal(client.peerId)
+    const stranger = await secureClient(await dialled(listener.port), { identity: server, authenticator: insecureAcceptAnyone() })
+    stranger.stream.on('error', () => {})
+    stranger.stream.resume()
+    await until(() => stranger.stream.destroyed)
+    expect(accepted).to.have.length(1)
+  })
+
+  it('lets a good peer in past more stalled handshakes than there is room for', async () => {
+    const listener = await listen({ maxHandshakes: 10, tls: { identity: server, authenticator: pinnedPeers([client.peerId]) } })
+    const stalled = await Promise.all(Array.from({ length: 30 }, async () => await dialled(listener.port)))
+    const { stream } = await secureClient(await dialled(listener.port), { identity: client, authenticator: insecureAcceptAnyone() })
+    open.push(stream)
+    await until(() => accepted.length === 1)
+    for (const socket of stalled) socket.resume()
+    await until(() => stalled.filter(({ destroyed }) => destroyed).length === 21)
+    await listener.close()
+    await until(() => stalled.every(({ destroyed }) => destroyed))
+    expect(stream.destroyed).to.equal(false)
+  })
+
+  it('survives a handler that throws', async () => {
+    const listener = await listen({ onConnection: () => { throw new Error('defect') } })
+    const socket = await dialled(listener.port)
+    socket.resume()
+    await until(() => socket.destroyed && listener.connections === 0)
+  })
+})
