@@ -14,55 +14,82 @@ Writes docs/errors.md out of the catalogues of all built packages.
 `
 
 /** Name and built main entry of a package. */
-function mainEntry (folder) {
+function mainEntry(folder) {
   const { name, exports } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'))
   const main = exports?.['.']?.default
   if (typeof main !== 'string') throw new Error(`${folder}/package.json has no exports["."].default`)
   return { name, file: join(folder, main) }
 }
 
-function isCatalogue (key, value) {
+function isCatalogue(key, value) {
   return key.endsWith('Errors') && typeof value?.create === 'function' && typeof value.catalogue === 'object'
 }
 
+async function load(file) {
+  try {
+    return await import(pathToFileURL(join(root, file)).href)
+  } catch (error) {
+    throw new Error(`${file} cannot be loaded; is the build complete? ${error.message}`, { cause: error })
+  }
+}
+
 /** All rows, by package; fails when a package is not built or a code is declared twice. */
-async function collect () {
-  const packages = readdirSync(join(root, 'packages')).sort().map((name) => mainEntry(join('packages', name)))
+async function collect() {
+  const packages = readdirSync(join(root, 'packages'))
+    .sort()
+    .map((name) => mainEntry(join('packages', name)))
   const missing = packages.filter(({ file }) => !existsSync(join(root, file)))
-  if (missing.length > 0) throw new Error(`Build first (npm run build); these are missing:\n${missing.map(({ file }) => `  ${file}`).join('\n')}`)
+  if (missing.length > 0)
+    throw new Error(`Build first (npm run build); these are missing:\n${missing.map(({ file }) => `  ${file}`).join('\n')}`)
   const owners = new Map()
   const sections = []
   for (const { name, file } of packages) {
     const rows = new Map()
-    for (const [key, value] of Object.entries(await import(pathToFileURL(join(root, file)).href))) {
+    for (const [key, value] of Object.entries(await load(file))) {
       if (!isCatalogue(key, value)) continue
       for (const [code, row] of Object.entries(value.catalogue)) {
         const owner = owners.get(code)
         // A package may re-export another one's catalogue; only different rows under one code are a mistake.
-        if (owner !== undefined && (owner.row.when !== row.when || owner.row.hint !== row.hint)) throw new Error(`${code} is declared differently by ${owner.name} and ${name}`)
+        if (owner !== undefined && (owner.row.when !== row.when || owner.row.hint !== row.hint))
+          throw new Error(`${code} is declared differently by ${owner.name} and ${name}`)
         if (owner !== undefined) continue
         if (!row.when || !row.hint) throw new Error(`${code} of ${name} lacks "when" or "hint"`)
         owners.set(code, { name, row })
         rows.set(code, row)
       }
     }
-    sections.push({ name, rows: [...rows].sort(([one], [other]) => one < other ? -1 : 1) })
+    sections.push({ name, rows: [...rows].sort(([one], [other]) => (one < other ? -1 : 1)) })
   }
   return sections
 }
 
-function render (sections) {
+function render(sections) {
   const cell = (text) => text.replaceAll('|', '\\|').replaceAll('\n', ' ')
-  const tables = sections.filter(({ rows }) => rows.length > 0).map(({ name, rows }) => [
-    `## ${name}`, '', '| code | when | what to do |', '|---|---|---|',
-    ...rows.map(([code, { when, hint }]) => `| \`${code}\` | ${cell(when)} | ${cell(hint)} |`), ''
-  ].join('\n'))
-  return ['# Errors', '', 'Every error of Kithmesh has a stable `code`, a `hint` and, where another error is behind it, a `cause`. Codes are never reused.',
-    'Recognise an error with `isKithmeshError(error, code)`; messages may change.', '',
-    'This page is written by `node tools/error-catalogue.mjs` out of the packages\' catalogues.', '', ...tables].join('\n')
+  const tables = sections
+    .filter(({ rows }) => rows.length > 0)
+    .map(({ name, rows }) =>
+      [
+        `## ${name}`,
+        '',
+        '| code | when | what to do |',
+        '|---|---|---|',
+        ...rows.map(([code, { when, hint }]) => `| \`${code}\` | ${cell(when)} | ${cell(hint)} |`),
+        ''
+      ].join('\n')
+    )
+  return [
+    '# Errors',
+    '',
+    'Every error of Kithmesh has a stable `code`, a `hint` and, where another error is behind it, a `cause`. Codes are never reused.',
+    'Recognise an error with `isKithmeshError(error, code)`; messages may change.',
+    '',
+    "This page is written by `node tools/error-catalogue.mjs` out of the packages' catalogues.",
+    '',
+    ...tables
+  ].join('\n')
 }
 
-async function main () {
+async function main() {
   const options = process.argv.slice(2)
   if (options.includes('--help')) {
     process.stdout.write(usage)
@@ -75,7 +102,8 @@ async function main () {
     writeFileSync(page, text)
     return
   }
-  if (!existsSync(page) || readFileSync(page, 'utf8') !== text) throw new Error('docs/errors.md is not up to date; run node tools/error-catalogue.mjs')
+  if (!existsSync(page) || readFileSync(page, 'utf8') !== text)
+    throw new Error('docs/errors.md is not up to date; run node tools/error-catalogue.mjs')
 }
 
 main().catch((error) => {

@@ -21,50 +21,71 @@ export class ChangeStream implements DiscoveryChanges {
   #open = true
 
   /** @throws TypeError when the capacity is not a positive integer. */
-  constructor (options: ChangesOptions, logger: Logger, ended: (stream: ChangeStream) => void) {
+  constructor(options: ChangesOptions, logger: Logger, ended: (stream: ChangeStream) => void) {
     const { capacity = DEFAULT_CAPACITY, signal } = options
-    if (!Number.isSafeInteger(capacity) || capacity < 1) throw new TypeError(`The capacity has to be a positive integer, not ${String(capacity)}`)
+    if (!Number.isSafeInteger(capacity) || capacity < 1)
+      throw new TypeError(`The capacity has to be a positive integer, not ${String(capacity)}`)
     this.#capacity = capacity
     this.#signal = signal
     this.#logger = logger
     this.#ended = ended
     this.observer = {
-      statusChanged: (provider, mode, status) => { this.#push({ type: 'statusChanged', provider, mode, status }) },
-      peersAdded: (peers) => { this.#push({ type: 'peersAdded', peers }) },
-      peersRemoved: (peers) => { this.#push({ type: 'peersRemoved', peers }) },
-      peerMetadataChanged: (peer) => { this.#push({ type: 'peerMetadataChanged', peer }) },
-      devicesChanged: (change) => { this.#push({ type: 'devicesChanged', ...change }) },
-      connectionReport: (report) => { this.#push({ type: 'connectionReport', report }) }
+      statusChanged: (provider, mode, status) => {
+        this.#push({ type: 'statusChanged', provider, mode, status })
+      },
+      peersAdded: (peers) => {
+        this.#push({ type: 'peersAdded', peers })
+      },
+      peersRemoved: (peers) => {
+        this.#push({ type: 'peersRemoved', peers })
+      },
+      peerMetadataChanged: (peer) => {
+        this.#push({ type: 'peerMetadataChanged', peer })
+      },
+      devicesChanged: (change) => {
+        this.#push({ type: 'devicesChanged', ...change })
+      },
+      connectionReport: (report) => {
+        this.#push({ type: 'connectionReport', report })
+      }
     }
     if (signal?.aborted === true) this.#open = false
     else signal?.addEventListener('abort', this.#onAbort, { once: true })
   }
 
-  get dropped (): number { return this.#dropped }
+  get dropped(): number {
+    return this.#dropped
+  }
 
-  get open (): boolean { return this.#open }
+  get open(): boolean {
+    return this.#open
+  }
 
-  async next (): Promise<Result> {
+  async next(): Promise<Result> {
     const value = this.#entries.shift()
     if (value !== undefined) {
       if (this.#entries.length === 0) this.#dropping = false
       return { done: false, value }
     }
     if (!this.#open) return done
-    return await new Promise<Result>((resolve) => { this.#readers.push(resolve) })
+    return await new Promise<Result>((resolve) => {
+      this.#readers.push(resolve)
+    })
   }
 
   /** Ends the iteration and forgets what was not read. */
-  async return (): Promise<Result> {
+  async return(): Promise<Result> {
     this.#entries = []
     this.end()
     return done
   }
 
-  [Symbol.asyncIterator] (): this { return this }
+  [Symbol.asyncIterator](): this {
+    return this
+  }
 
   /** What was kept can still be read. */
-  end (): void {
+  end(): void {
     if (!this.#open) return
     this.#open = false
     this.#signal?.removeEventListener('abort', this.#onAbort)
@@ -77,7 +98,7 @@ export class ChangeStream implements DiscoveryChanges {
     this.end()
   }
 
-  #push (value: DiscoveryChange): void {
+  #push(value: DiscoveryChange): void {
     const reader = this.#readers.shift()
     if (reader !== undefined) {
       reader({ done: false, value })

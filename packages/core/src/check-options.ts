@@ -35,7 +35,14 @@ export interface CheckedOptions {
   readonly clock: Clock
 }
 
-const providerCapabilities = ['publishes', 'metadata', 'metadataUpdates', 'reportsDisappearance', 'suppliesSocketFactory', 'incomingConnections'] as const
+const providerCapabilities = [
+  'publishes',
+  'metadata',
+  'metadataUpdates',
+  'reportsDisappearance',
+  'suppliesSocketFactory',
+  'incomingConnections'
+] as const
 const transportCapabilities = ['listens', 'relayed'] as const
 
 /**
@@ -43,25 +50,37 @@ const transportCapabilities = ['listens', 'relayed'] as const
  * @throws ERR_PD_GROUP_ID, ERR_PD_PEER_ID, ERR_PD_NO_PROVIDERS, ERR_PD_INVALID_PROVIDER, ERR_PD_INVALID_TRANSPORT,
  * ERR_PD_CONTRACT_VERSION, ERR_PD_DUPLICATE_PROVIDER, ERR_PD_DUPLICATE_TRANSPORT; TypeError when there are no options.
  */
-export function checkOptions (options: PeerDiscoveryOptions): CheckedOptions {
+export function checkOptions(options: PeerDiscoveryOptions): CheckedOptions {
   if (typeof options !== 'object' || options === null) throw new TypeError('createPeerDiscovery needs options')
   const peerGroupId = checkPeerGroupId(options.peerGroupId)
   if (!isPeerId(options.localPeerId)) throw coreErrors.create('ERR_PD_PEER_ID', 'localPeerId is not a peer id of 64 lowercase hex digits')
-  if (!Array.isArray(options.providers)) throw coreErrors.create('ERR_PD_INVALID_PROVIDER', 'providers is not an array of provider factories')
+  if (!Array.isArray(options.providers))
+    throw coreErrors.create('ERR_PD_INVALID_PROVIDER', 'providers is not an array of provider factories')
   if (options.providers.length === 0) throw coreErrors.create('ERR_PD_NO_PROVIDERS', 'The list of providers is empty')
   const transports = options.transports ?? []
   if (!Array.isArray(transports)) throw coreErrors.create('ERR_PD_INVALID_TRANSPORT', 'transports is not an array of transport factories')
   for (const factory of options.providers) {
-    checkFactory(factory, { kind: 'provider', code: 'ERR_PD_INVALID_PROVIDER', version: PROVIDER_CONTRACT_VERSION, capabilities: providerCapabilities })
+    checkFactory(factory, {
+      kind: 'provider',
+      code: 'ERR_PD_INVALID_PROVIDER',
+      version: PROVIDER_CONTRACT_VERSION,
+      capabilities: providerCapabilities
+    })
   }
   for (const factory of transports) {
-    checkFactory(factory, { kind: 'transport', code: 'ERR_PD_INVALID_TRANSPORT', version: TRANSPORT_CONTRACT_VERSION, capabilities: transportCapabilities })
+    checkFactory(factory, {
+      kind: 'transport',
+      code: 'ERR_PD_INVALID_TRANSPORT',
+      version: TRANSPORT_CONTRACT_VERSION,
+      capabilities: transportCapabilities
+    })
   }
   const twice = duplicate(options.providers.map(({ name }) => name))
   if (twice !== undefined) throw coreErrors.create('ERR_PD_DUPLICATE_PROVIDER', `There are two providers named ${JSON.stringify(twice)}`)
   const routes = [...transports, ...options.providers.filter(({ capabilities }) => capabilities.suppliesSocketFactory)]
   const twiceRoute = duplicate(routes.map(({ name }) => name))
-  if (twiceRoute !== undefined) throw coreErrors.create('ERR_PD_DUPLICATE_TRANSPORT', `There are two routes named ${JSON.stringify(twiceRoute)}`)
+  if (twiceRoute !== undefined)
+    throw coreErrors.create('ERR_PD_DUPLICATE_TRANSPORT', `There are two routes named ${JSON.stringify(twiceRoute)}`)
   return Object.freeze({
     peerGroupId,
     localPeerId: options.localPeerId,
@@ -79,40 +98,68 @@ interface Shape {
   readonly capabilities: readonly string[]
 }
 
-function checkFactory (factory: unknown, { kind, code, version, capabilities }: Shape): void {
+function checkFactory(factory: unknown, { kind, code, version, capabilities }: Shape): void {
   if (typeof factory !== 'object' || factory === null) {
-    throw coreErrors.create(code, `A ${kind} factory is ${factory === null ? 'null' : `a ${typeof factory}`} instead of an object${typeof factory === 'function' ? '; it may have to be called first' : ''}`)
+    throw coreErrors.create(
+      code,
+      `A ${kind} factory is ${factory === null ? 'null' : `a ${typeof factory}`} instead of an object${typeof factory === 'function' ? '; it may have to be called first' : ''}`
+    )
   }
   const { name, contractVersion, create, capabilities: declared } = factory as Record<string, unknown>
   if (typeof name !== 'string' || name === '') throw coreErrors.create(code, `A ${kind} factory has no name`)
   if (contractVersion !== version) {
-    throw coreErrors.create('ERR_PD_CONTRACT_VERSION', `${name} is built for version ${String(contractVersion)} of the ${kind} contract, this is version ${version}`, { details: { name, contractVersion, expected: version } })
+    throw coreErrors.create(
+      'ERR_PD_CONTRACT_VERSION',
+      `${name} is built for version ${String(contractVersion)} of the ${kind} contract, this is version ${version}`,
+      { details: { name, contractVersion, expected: version } }
+    )
   }
   if (typeof create !== 'function') throw coreErrors.create(code, `${name} has no create function`)
-  const missing = capabilities.filter((capability) => typeof (declared as Record<string, unknown> | null | undefined)?.[capability] !== 'boolean')
-  if (missing.length > 0) throw coreErrors.create(code, `${name} does not declare the ${missing.length === 1 ? 'capability' : 'capabilities'} ${missing.join(', ')}`)
+  const missing = capabilities.filter(
+    (capability) => typeof (declared as Record<string, unknown> | null | undefined)?.[capability] !== 'boolean'
+  )
+  if (missing.length > 0)
+    throw coreErrors.create(
+      code,
+      `${name} does not declare the ${missing.length === 1 ? 'capability' : 'capabilities'} ${missing.join(', ')}`
+    )
 }
 
-function duplicate (names: readonly string[]): string | undefined {
+function duplicate(names: readonly string[]): string | undefined {
   return names.find((name, index) => names.indexOf(name) !== index)
 }
 
-const providerMethods = ['startBrowsing', 'stopBrowsing', 'startPublishing', 'stopPublishing', 'updateMetadata', 'monitorMetadata', 'resolveUrl', 'socketFactory', 'shutdown']
+const providerMethods = [
+  'startBrowsing',
+  'stopBrowsing',
+  'startPublishing',
+  'stopPublishing',
+  'updateMetadata',
+  'monitorMetadata',
+  'resolveUrl',
+  'socketFactory',
+  'shutdown'
+]
 const transportMethods = ['assess', 'attempt', 'shutdown']
 
 /**
  * Calls a factory and checks what it made.
  * @throws ERR_PD_CREATE_FAILED with the cause, ERR_PD_INVALID_PROVIDER or ERR_PD_INVALID_TRANSPORT.
  */
-export function create<T extends object> (kind: 'provider' | 'transport', name: string, make: () => T): T {
+export function create<T extends object>(kind: 'provider' | 'transport', name: string, make: () => T): T {
   let made: T
   try {
     made = make()
   } catch (error) {
-    throw coreErrors.create('ERR_PD_CREATE_FAILED', `Creating ${name} failed: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+    throw coreErrors.create('ERR_PD_CREATE_FAILED', `Creating ${name} failed: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error
+    })
   }
   const methods = kind === 'provider' ? providerMethods : transportMethods
   const missing = methods.filter((method) => typeof (made as Record<string, unknown> | null | undefined)?.[method] !== 'function')
   if (missing.length === 0) return made
-  throw coreErrors.create(kind === 'provider' ? 'ERR_PD_INVALID_PROVIDER' : 'ERR_PD_INVALID_TRANSPORT', `What ${name} created lacks ${missing.join(', ')}`)
+  throw coreErrors.create(
+    kind === 'provider' ? 'ERR_PD_INVALID_PROVIDER' : 'ERR_PD_INVALID_TRANSPORT',
+    `What ${name} created lacks ${missing.join(', ')}`
+  )
 }

@@ -1,7 +1,7 @@
 import type { Clock } from './contracts/clock.ts'
 import type { Device, Peer, ResolvedUrl } from './contracts/peer.ts'
 import type { ByteSocket, ByteSocketFactory } from './contracts/socket.ts'
-import type { Assessment, AttemptOptions, ConnectTarget, TransportStrategy } from './contracts/transport.ts'
+import type { AttemptOptions, ConnectTarget, TransportStrategy } from './contracts/transport.ts'
 import { coreErrors } from './error-catalogue.ts'
 import type { RouteCandidate } from './route-race.ts'
 import { RouteRace } from './route-race.ts'
@@ -46,14 +46,24 @@ export interface Route {
  * The report is complete when this settles.
  * @throws ERR_ROUTE_NONE, ERR_ROUTE_FAILED, or the signal's reason.
  */
-export async function connectDevice (options: ConnectDeviceOptions): Promise<Route> {
+export async function connectDevice(options: ConnectDeviceOptions): Promise<Route> {
   const { device, clock, signal, deadlineMs, staggerMs, report } = options
   signal.throwIfAborted()
-  const race = new RouteRace<Route>({ clock, staggerMs, discard: ({ socket }) => { destroy(socket) } })
+  const race = new RouteRace<Route>({
+    clock,
+    staggerMs,
+    discard: ({ socket }) => {
+      destroy(socket)
+    }
+  })
   const search = new CandidateSearch(options, race)
   const timeout = coreErrors.create('ERR_CORE_TIMEOUT', `Connecting to ${device.displayName} did not finish within ${deadlineMs} ms`)
-  const cancelDeadline = clock.after(deadlineMs, () => { race.cancel(timeout) })
-  const onAbort = (): void => { race.cancel(signal.reason) }
+  const cancelDeadline = clock.after(deadlineMs, () => {
+    race.cancel(timeout)
+  })
+  const onAbort = (): void => {
+    race.cancel(signal.reason)
+  }
   signal.addEventListener('abort', onAbort, { once: true })
   try {
     search.run()
@@ -76,14 +86,16 @@ export async function connectDevice (options: ConnectDeviceOptions): Promise<Rou
 }
 
 /** A socket factory of a provider as a strategy of the provider's name, for the provider's own sightings. */
-export function providerDialer (provider: string, factory: ByteSocketFactory): Dialer {
+export function providerDialer(provider: string, factory: ByteSocketFactory): Dialer {
   return {
     name: provider,
     relayed: false,
     assess: ({ peer, resolved }) => {
       if (peer.provider !== provider) return { usable: false, reason: `opens sightings of ${provider} only` }
       const scheme = resolved.url.slice(0, resolved.url.indexOf(':'))
-      return factory.schemes.includes(scheme) ? { usable: true, rank: PROVIDER_SOCKET_RANK } : { usable: false, reason: `cannot open ${scheme}: URLs` }
+      return factory.schemes.includes(scheme)
+        ? { usable: true, rank: PROVIDER_SOCKET_RANK }
+        : { usable: false, reason: `cannot open ${scheme}: URLs` }
     },
     attempt: ({ resolved }, { signal, progress }) => {
       progress('dial', authority(resolved.url))
@@ -100,35 +112,42 @@ class CandidateSearch {
   readonly #resolveErrors: unknown[] = []
   #candidates = 0
 
-  constructor (options: ConnectDeviceOptions, race: RouteRace<Route>) {
+  constructor(options: ConnectDeviceOptions, race: RouteRace<Route>) {
     this.#options = options
     this.#race = race
   }
 
-  run (): void {
+  run(): void {
     Promise.all(this.#options.device.peers.map((peer) => this.#search(peer))).then(
-      () => { this.#race.complete() },
-      (error: unknown) => { this.#race.cancel(error) }
+      () => {
+        this.#race.complete()
+      },
+      (error: unknown) => {
+        this.#race.cancel(error)
+      }
     )
   }
 
-  stop (): void {
+  stop(): void {
     this.#abort.abort(new DOMException('The connection is decided', 'AbortError'))
   }
 
   /** The error of a `connect` without a winner. */
-  failure (timeout: Error | undefined): Error {
+  failure(timeout: Error | undefined): Error {
     const { displayName } = this.#options.device
     const errors = [...this.#resolveErrors, ...this.#race.errors, ...(timeout === undefined ? [] : [timeout])]
     const cause = new AggregateError(errors, errors.map(messageOf).join('; '))
     if (this.#candidates === 0 && timeout === undefined) {
       const reasons = this.#reasons.length === 0 ? ['it has no sighting'] : this.#reasons
-      return coreErrors.create('ERR_ROUTE_NONE', `There is no usable route to ${displayName}: ${reasons.join('; ')}`, { cause, details: { reasons } })
+      return coreErrors.create('ERR_ROUTE_NONE', `There is no usable route to ${displayName}: ${reasons.join('; ')}`, {
+        cause,
+        details: { reasons }
+      })
     }
     return coreErrors.create('ERR_ROUTE_FAILED', `Cannot connect to ${displayName}: ${errors.map(messageOf).join('; ')}`, { cause })
   }
 
-  async #search (peer: Peer): Promise<void> {
+  async #search(peer: Peer): Promise<void> {
     const { report, device, dialers, resolve } = this.#options
     if (!peer.connectable) {
       report.row('*', peer, 'assess').skip('The peer cannot be connected to at the moment')
@@ -156,57 +175,81 @@ class CandidateSearch {
     this.#race.add(dialers.flatMap((dialer) => this.#candidate(dialer, target)))
   }
 
-  #candidate (dialer: Dialer, target: ConnectTarget): Array<RouteCandidate<Route>> {
+  #candidate(dialer: Dialer, target: ConnectTarget): Array<RouteCandidate<Route>> {
     const row = this.#options.report.row(dialer.name, target.peer, 'assess')
-    let assessment: Assessment
+    let rank: number
     try {
-      assessment = dialer.assess(target)
+      const assessment = dialer.assess(target)
+      if (!assessment.usable) {
+        row.skip(assessment.reason)
+        this.#reasons.push(`${dialer.name}: ${assessment.reason}`)
+        return []
+      }
+      rank = assessment.rank
     } catch (error) {
       row.fail(error)
       this.#reasons.push(`${dialer.name}: ${messageOf(error)}`)
       return []
     }
-    if (!assessment.usable) {
-      row.skip(assessment.reason)
-      this.#reasons.push(`${dialer.name}: ${assessment.reason}`)
-      return []
-    }
     this.#candidates++
-    return [{
-      rank: assessment.rank,
-      start: async (signal) => {
-        row.progress('dial')
-        return await attempt(dialer, target, row, signal)
-      },
-      won: () => { row.won() },
-      failed: (error) => { row.fail(error) },
-      lost: (cancelled) => { if (cancelled === undefined) row.lost('Another route was faster'); else row.fail(cancelled.reason) },
-      skipped: (cancelled) => { row.skip(cancelled === undefined ? 'Not tried: another route was faster' : 'Not tried before the end') }
-    }]
+    return [
+      {
+        rank,
+        start: async (signal) => {
+          row.progress('dial')
+          return await attempt(dialer, target, row, signal)
+        },
+        won: () => {
+          row.won()
+        },
+        failed: (error) => {
+          row.fail(error)
+        },
+        lost: (cancelled) => {
+          if (cancelled === undefined) row.lost('Another route was faster')
+          else row.fail(cancelled.reason)
+        },
+        skipped: (cancelled) => {
+          row.skip(cancelled === undefined ? 'Not tried: another route was faster' : 'Not tried before the end')
+        }
+      }
+    ]
   }
 }
 
-async function attempt (dialer: Dialer, target: ConnectTarget, row: ReportRow, signal: AbortSignal): Promise<Route> {
-  const progress: AttemptOptions['progress'] = (phase, address) => { row.progress(phase, address) }
+async function attempt(dialer: Dialer, target: ConnectTarget, row: ReportRow, signal: AbortSignal): Promise<Route> {
+  const progress: AttemptOptions['progress'] = (phase, address) => {
+    row.progress(phase, address)
+  }
   const socket = await dialer.attempt(target, { signal, progress })
   if (typeof socket?.destroy !== 'function' || typeof socket.write !== 'function') {
     throw coreErrors.create('ERR_ROUTE_BAD_SOCKET', `${dialer.name} returned something that is not a byte stream`)
   }
-  if (socket.destroyed) throw coreErrors.create('ERR_ROUTE_BAD_SOCKET', `${dialer.name} returned a stream that is closed already`, { cause: socket.errored ?? undefined, hint: 'The other side may have closed it at once; its log may tell why.' })
+  if (socket.destroyed)
+    throw coreErrors.create('ERR_ROUTE_BAD_SOCKET', `${dialer.name} returned a stream that is closed already`, {
+      cause: socket.errored ?? undefined,
+      hint: 'The other side may have closed it at once; its log may tell why.'
+    })
   if (row.address === undefined) row.progress('dial', authority(target.resolved.url))
-  return { socket, strategy: dialer.name, relayed: dialer.relayed, peer: target.peer, description: `${dialer.name} ${row.address ?? authority(target.resolved.url)}` }
+  return {
+    socket,
+    strategy: dialer.name,
+    relayed: dialer.relayed,
+    peer: target.peer,
+    description: `${dialer.name} ${row.address ?? authority(target.resolved.url)}`
+  }
 }
 
 /** Host and port of a URL as written. */
-function authority (url: string): string {
+function authority(url: string): string {
   return /^[^:]+:\/\/(?:[^/?#@]*@)?([^/?#]+)/.exec(url)?.[1] ?? url
 }
 
-function destroy (socket: ByteSocket): void {
+function destroy(socket: ByteSocket): void {
   socket.on('error', () => {})
   socket.destroy()
 }
 
-function messageOf (error: unknown): string {
+function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }

@@ -24,7 +24,7 @@ import { HOST_DEADLINES, ProviderHost } from './provider-host.ts'
  * @example
  * const discovery = createPeerDiscovery({ peerGroupId: 'com.example.shop', localPeerId, providers: [dnssd()], transports: [direct()] })
  */
-export function createPeerDiscovery (options: PeerDiscoveryOptions): PeerDiscovery {
+export function createPeerDiscovery(options: PeerDiscoveryOptions): PeerDiscovery {
   const checked = checkOptions(options)
   const injector = new Injector()
     .value(OPTIONS, checked)
@@ -35,19 +35,25 @@ export function createPeerDiscovery (options: PeerDiscoveryOptions): PeerDiscove
     .factory(REGISTRY, makeRegistry)
     .factory(STRATEGIES, makeStrategies)
     .factory(HOSTS, makeHosts)
-    .factory(DISCOVERY, (parts) => new Discovery({
-      options: parts.get(OPTIONS),
-      owner: parts.get(OWNER),
-      observers: parts.get(OBSERVERS),
-      registry: parts.get(REGISTRY),
-      strategies: parts.get(STRATEGIES),
-      hosts: parts.get(HOSTS),
-      dispose: () => parts.dispose()
-    }))
+    .factory(
+      DISCOVERY,
+      (parts) =>
+        new Discovery({
+          options: parts.get(OPTIONS),
+          owner: parts.get(OWNER),
+          observers: parts.get(OBSERVERS),
+          registry: parts.get(REGISTRY),
+          strategies: parts.get(STRATEGIES),
+          hosts: parts.get(HOSTS),
+          dispose: () => parts.dispose()
+        })
+    )
   try {
     return injector.get(DISCOVERY)
   } catch (error) {
-    injector.dispose().catch((failure: unknown) => { checked.logger.warn('A plugin failed to shut down after a failed composition', { error: failure }) })
+    injector.dispose().catch((failure: unknown) => {
+      checked.logger.warn('A plugin failed to shut down after a failed composition', { error: failure })
+    })
     throw error
   }
 }
@@ -59,28 +65,40 @@ const batches: Mergers<PeerDiscoveryObserver> = {
 }
 
 /** Providers and their peers refer to each other; the host is looked up when a peer asks, long after the composition. */
-function makeRegistry (injector: Injector): PeerRegistry {
+function makeRegistry(injector: Injector): PeerRegistry {
   const { localPeerId } = injector.get(OPTIONS)
   const clock = injector.get(CLOCK)
   const host = (provider: string): ProviderHost => injector.get(HOSTS).find(({ name }) => name === provider) as ProviderHost
   const table = new PeerTable({
     localPeerId,
-    createPeer: (provider, sighting) => new DiscoveredPeer({
-      provider,
-      clock,
-      resolveUrl: (id, options) => host(provider).resolveUrl(id, options),
-      monitorMetadata: (id, on) => { host(provider).monitorMetadata(id, on) }
-    }, sighting)
+    createPeer: (provider, sighting) =>
+      new DiscoveredPeer(
+        {
+          provider,
+          clock,
+          resolveUrl: (id, options) => host(provider).resolveUrl(id, options),
+          monitorMetadata: (id, on) => {
+            host(provider).monitorMetadata(id, on)
+          }
+        },
+        sighting
+      )
   })
   return new PeerRegistry(table, injector.get(OBSERVERS), injector.get(LOGGER))
 }
 
-function makeStrategies (injector: Injector): readonly TransportStrategy[] {
+function makeStrategies(injector: Injector): readonly TransportStrategy[] {
   const { transports, localPeerId } = injector.get(OPTIONS)
   const clock = injector.get(CLOCK)
   const strategies: TransportStrategy[] = []
-  injector.own(() => allSettledOrThrow(strategies.map((strategy) => () =>
-    withDeadline(() => strategy.shutdown(), { clock, ms: HOST_DEADLINES.shutdownMs, what: `Shutting down ${strategy.name}` }))))
+  injector.own(() =>
+    allSettledOrThrow(
+      strategies.map(
+        (strategy) => () =>
+          withDeadline(() => strategy.shutdown(), { clock, ms: HOST_DEADLINES.shutdownMs, what: `Shutting down ${strategy.name}` })
+      )
+    )
+  )
   for (const factory of transports) {
     const context = Object.freeze({ localPeerId, clock, logger: injector.get(LOGGER).child(factory.name) })
     strategies.push(create('transport', factory.name, () => factory.create(context)))
@@ -88,20 +106,22 @@ function makeStrategies (injector: Injector): readonly TransportStrategy[] {
   return Object.freeze(strategies)
 }
 
-function makeHosts (injector: Injector): readonly ProviderHost[] {
+function makeHosts(injector: Injector): readonly ProviderHost[] {
   const { providers, peerGroupId, localPeerId } = injector.get(OPTIONS)
   const hosts: ProviderHost[] = []
   injector.own(() => allSettledOrThrow(hosts.map((host) => () => host.shutdown())))
   for (const factory of providers) {
-    hosts.push(new ProviderHost({
-      factory,
-      peerGroupId,
-      localPeerId,
-      clock: injector.get(CLOCK),
-      logger: injector.get(LOGGER).child(factory.name),
-      owner: injector.get(OWNER).signal,
-      events: injector.get(REGISTRY)
-    }))
+    hosts.push(
+      new ProviderHost({
+        factory,
+        peerGroupId,
+        localPeerId,
+        clock: injector.get(CLOCK),
+        logger: injector.get(LOGGER).child(factory.name),
+        owner: injector.get(OWNER).signal,
+        events: injector.get(REGISTRY)
+      })
+    )
   }
   return Object.freeze(hosts)
 }

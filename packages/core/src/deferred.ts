@@ -8,19 +8,24 @@ export class Deferred<T> {
   #reject!: (reason: unknown) => void
   #settled = false
 
-  constructor () {
-    this.promise = new Promise<T>((resolve, reject) => { this.#resolve = resolve; this.#reject = reject })
+  constructor() {
+    this.promise = new Promise<T>((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
   }
 
   /** Whether `resolve` or `reject` was called. */
-  get settled (): boolean { return this.#settled }
+  get settled(): boolean {
+    return this.#settled
+  }
 
-  resolve (value: T | PromiseLike<T>): void {
+  resolve(value: T | PromiseLike<T>): void {
     this.#settled = true
     this.#resolve(value)
   }
 
-  reject (reason: unknown): void {
+  reject(reason: unknown): void {
     this.#settled = true
     this.#reject(reason)
   }

@@ -10,11 +10,11 @@ import type { TransportFactory } from './contracts/transport.ts'
  *   return defineProvider({ name: 'pigeon', contractVersion: PROVIDER_CONTRACT_VERSION, capabilities, create: (context) => new PigeonProvider(context, options) })
  * }
  */
-export function defineProvider (factory: ProviderFactory): ProviderFactory {
+export function defineProvider(factory: ProviderFactory): ProviderFactory {
   return Object.freeze({ ...factory, capabilities: Object.freeze({ ...factory.capabilities }) })
 }
 
 /** The same for transport strategies. */
-export function defineTransport (factory: TransportFactory): TransportFactory {
+export function defineTransport(factory: TransportFactory): TransportFactory {
   return Object.freeze({ ...factory, capabilities: Object.freeze({ ...factory.capabilities }) })
 }

@@ -13,7 +13,7 @@ export const DEVICE_UUID_KEY = '_DID'
  * `PeerDiscovery.startPublishing` adds it by itself.
  * @throws TypeError when `peerId` is not 64 lowercase hex digits.
  */
-export function peerIdMetadata (peerId: string): { readonly _PID: string } {
+export function peerIdMetadata(peerId: string): { readonly _PID: string } {
   if (!isPeerId(peerId)) throw new TypeError('A peer id is 64 lowercase hex digits')
   return { _PID: Buffer.from(peerId, 'hex').toString('base64url') }
 }
@@ -25,11 +25,11 @@ export function peerIdMetadata (peerId: string): { readonly _PID: string } {
  * 2. Otherwise `_DID`: 16 raw bytes, or UUID text with or without dashes → `did:<uuid>`. Both forms occur (discovery-api.md §A7).
  * 3. Otherwise undefined. Malformed claims count as none.
  */
-export function deviceIdFromMetadata (metadata: Metadata): string | undefined {
+export function deviceIdFromMetadata(metadata: Metadata): string | undefined {
   return peerIdFrom(metadata.get(PEER_ID_KEY)) ?? deviceUuidFrom(metadata.get(DEVICE_UUID_KEY))
 }
 
-function peerIdFrom (value: Uint8Array | undefined): string | undefined {
+function peerIdFrom(value: Uint8Array | undefined): string | undefined {
   if (value === undefined) return undefined
   const bytes = Buffer.from(value.buffer, value.byteOffset, value.length)
   if (bytes.length === 32) return bytes.toString('hex')
@@ -39,7 +39,7 @@ function peerIdFrom (value: Uint8Array | undefined): string | undefined {
   return isPeerId(lower) ? lower : undefined
 }
 
-function deviceUuidFrom (value: Uint8Array | undefined): string | undefined {
+function deviceUuidFrom(value: Uint8Array | undefined): string | undefined {
   if (value === undefined) return undefined
   const bytes = Buffer.from(value.buffer, value.byteOffset, value.length)
   const digits = bytes.length === 16 ? bytes.toString('hex') : uuidDigits(bytes.toString('latin1'))

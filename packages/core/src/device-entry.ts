@@ -10,29 +10,31 @@ export class DeviceEntry implements Device {
   #snapshot: readonly Peer[] | undefined
   #lastName = ''
 
-  constructor (id: string) {
+  constructor(id: string) {
     this.id = id
   }
 
-  get peers (): readonly Peer[] {
+  get peers(): readonly Peer[] {
     this.#snapshot ??= Object.freeze([...this.#members])
     return this.#snapshot
   }
 
-  get empty (): boolean { return this.#members.size === 0 }
+  get empty(): boolean {
+    return this.#members.size === 0
+  }
 
   /** The first sighting's name that is not empty; the id when all are. */
-  get displayName (): string {
+  get displayName(): string {
     for (const { displayName } of this.#members) if (displayName !== '') return displayName
     return this.#lastName === '' ? this.id : this.#lastName
   }
 
-  add (peer: Peer): void {
+  add(peer: Peer): void {
     this.#members.add(peer)
     this.#snapshot = undefined
   }
 
-  delete (peer: Peer): void {
+  delete(peer: Peer): void {
     if (this.#members.size === 1) this.#lastName = this.displayName
     this.#members.delete(peer)
     this.#snapshot = undefined

@@ -33,8 +33,10 @@ export interface DependencyRegistry {
  * @returns shuts it down, if it was made; containers do not do that for what factories make.
  * @throws what `createPeerDiscovery` throws, at the first resolution.
  */
-export function registerPeerDiscovery (container: DependencyRegistry, options: PeerDiscoveryOptions): () => Promise<void> {
+export function registerPeerDiscovery(container: DependencyRegistry, options: PeerDiscoveryOptions): () => Promise<void> {
   let discovery: PeerDiscovery | undefined
-  container.register(PEER_DISCOVERY, { useFactory: () => discovery ??= createPeerDiscovery(options) })
-  return async () => { await discovery?.shutdown() }
+  container.register(PEER_DISCOVERY, { useFactory: () => (discovery ??= createPeerDiscovery(options)) })
+  return async () => {
+    await discovery?.shutdown()
+  }
 }

@@ -30,7 +30,7 @@ export class DiscoveredPeer implements Peer {
   #claim: string | undefined
   #monitored = false
 
-  constructor (source: PeerSource, sighting: PeerSighting) {
+  constructor(source: PeerSource, sighting: PeerSighting) {
     this.#source = source
     this.id = sighting.id
     this.provider = source.provider
@@ -46,40 +46,50 @@ export class DiscoveredPeer implements Peer {
     })
   }
 
-  get online (): boolean { return this.#online }
-  get connectable (): boolean { return this.#online && this.#connectable }
-  get displayName (): string { return this.#displayName }
-  get metadata (): Metadata { return this.#metadata }
-  get claimedDeviceId (): string | undefined { return this.#claim }
+  get online(): boolean {
+    return this.#online
+  }
+  get connectable(): boolean {
+    return this.#online && this.#connectable
+  }
+  get displayName(): string {
+    return this.#displayName
+  }
+  get metadata(): Metadata {
+    return this.#metadata
+  }
+  get claimedDeviceId(): string | undefined {
+    return this.#claim
+  }
 
-  resolveUrl (options: { signal?: AbortSignal } = {}): Promise<ResolvedUrl> {
+  resolveUrl(options: { signal?: AbortSignal } = {}): Promise<ResolvedUrl> {
     return this.#resolver.exclusive(options.signal)
   }
 
   /** For route races: shares a question that is under way instead of refusing a second one. */
-  resolveShared (signal: AbortSignal): Promise<ResolvedUrl> {
+  resolveShared(signal: AbortSignal): Promise<ResolvedUrl> {
     return this.#resolver.shared(signal)
   }
 
-  monitorMetadata (on: boolean): void {
+  monitorMetadata(on: boolean): void {
     if (!this.#online || this.#monitored === on) return
     this.#monitored = on
     this.#source.monitorMetadata(this.id, on)
   }
 
   /** @returns whether the name differs from before. */
-  rename (displayName: string): boolean {
+  rename(displayName: string): boolean {
     if (displayName === this.#displayName) return false
     this.#displayName = displayName
     return true
   }
 
-  setConnectable (connectable: boolean): void {
+  setConnectable(connectable: boolean): void {
     this.#connectable = connectable
   }
 
   /** @returns whether the map differs from before. */
-  setMetadata (metadata: Metadata): boolean {
+  setMetadata(metadata: Metadata): boolean {
     if (sameMetadata(metadata, this.#metadata)) return false
     this.#metadata = new Map(metadata)
     this.#claim = deviceIdFromMetadata(this.#metadata)
@@ -87,7 +97,7 @@ export class DiscoveredPeer implements Peer {
   }
 
   /** Takes it offline for good; a `resolveUrl` under way fails with ERR_PD_PEER_OFFLINE. The metadata last seen stays readable. */
-  leave (): void {
+  leave(): void {
     this.#online = false
     this.#resolver.peerLeft()
   }

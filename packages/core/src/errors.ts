@@ -18,7 +18,7 @@ export class KithmeshError<Code extends string = string> extends Error {
   readonly hint: string
   readonly details: Readonly<Record<string, unknown>>
 
-  constructor (code: Code, message: string, options: KithmeshErrorOptions = {}) {
+  constructor(code: Code, message: string, options: KithmeshErrorOptions = {}) {
     super(message, 'cause' in options ? { cause: options.cause } : undefined)
     this.name = 'KithmeshError'
     this.code = code
@@ -29,12 +29,12 @@ export class KithmeshError<Code extends string = string> extends Error {
 }
 
 /** Whether `error` is one of ours, and optionally has exactly this code. */
-export function isKithmeshError (error: unknown, code?: string): error is KithmeshError {
+export function isKithmeshError(error: unknown, code?: string): error is KithmeshError {
   return error instanceof Error && brand in error && (code === undefined || (error as unknown as KithmeshError).code === code)
 }
 
 /** The code of any error: ours, Node's (`ECONNREFUSED`), or undefined. */
-export function errorCode (error: unknown): string | undefined {
+export function errorCode(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | null | undefined)?.code
   return typeof code === 'string' ? code : undefined
 }
@@ -56,9 +56,11 @@ export type ErrorCatalogue<Code extends string = string> = Readonly<Record<Code,
  * })
  * throw dnssdErrors.create('ERR_DNSSD_SOCKET', 'Cannot bind UDP port 5353', { cause })
  */
-export function defineErrors<const Code extends string> (catalogue: Record<Code, ErrorDescription>): {
+export function defineErrors<const Code extends string>(
+  catalogue: Record<Code, ErrorDescription>
+): {
   readonly catalogue: ErrorCatalogue<Code>
-  create (code: Code, message: string, options?: KithmeshErrorOptions): KithmeshError<Code>
+  create(code: Code, message: string, options?: KithmeshErrorOptions): KithmeshError<Code>
 } {
   return {
     catalogue,

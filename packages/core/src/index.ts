@@ -33,18 +33,57 @@
  */
 export type { PeerDiscoveryOptions } from './check-options.ts'
 export type { Clock } from './contracts/clock.ts'
-export type { ChangesOptions, ConnectOptions, Connection, DiscoveryChange, DiscoveryChanges, DiscoveryListener, PeerDiscovery, PublishInput, StartOptions } from './contracts/discovery.ts'
+export type {
+  ChangesOptions,
+  ConnectOptions,
+  Connection,
+  DiscoveryChange,
+  DiscoveryChanges,
+  DiscoveryListener,
+  PeerDiscovery,
+  PublishInput,
+  StartOptions
+} from './contracts/discovery.ts'
 export type { Logger } from './contracts/logger.ts'
 export type { Metadata, MetadataInput } from './contracts/metadata.ts'
 export type { Device, Peer, ResolvedUrl } from './contracts/peer.ts'
 export type { DevicesChange, PeerDiscoveryObserver } from './contracts/observer.ts'
 export { PROVIDER_CONTRACT_VERSION } from './contracts/provider.ts'
-export type { PeerDiscoveryProvider, PeerSighting, ProviderCapabilities, ProviderContext, ProviderFactory, ProviderMode, ProviderStatus, PublishOptions } from './contracts/provider.ts'
+export type {
+  PeerDiscoveryProvider,
+  PeerSighting,
+  ProviderCapabilities,
+  ProviderContext,
+  ProviderFactory,
+  ProviderMode,
+  ProviderStatus,
+  PublishOptions
+} from './contracts/provider.ts'
 export type { ConnectionAttempt, ConnectionReport } from './contracts/report.ts'
 export type { SignalingChannel } from './contracts/signaling.ts'
-export type { ByteSocket, ByteSocketFactory, MessageSocket, MessageSocketFactory, MessageSocketHandlers, OpenMessageSocketOptions, OpenSocketOptions, SocketCloseInfo, SocketFactory } from './contracts/socket.ts'
+export type {
+  ByteSocket,
+  ByteSocketFactory,
+  MessageSocket,
+  MessageSocketFactory,
+  MessageSocketHandlers,
+  OpenMessageSocketOptions,
+  OpenSocketOptions,
+  SocketCloseInfo,
+  SocketFactory
+} from './contracts/socket.ts'
 export { TRANSPORT_CONTRACT_VERSION } from './contracts/transport.ts'
-export type { Assessment, AttemptOptions, ConnectTarget, ListenOptions, TransportCapabilities, TransportContext, TransportFactory, TransportListener, TransportStrategy } from './contracts/transport.ts'
+export type {
+  Assessment,
+  AttemptOptions,
+  ConnectTarget,
+  ListenOptions,
+  TransportCapabilities,
+  TransportContext,
+  TransportFactory,
+  TransportListener,
+  TransportStrategy
+} from './contracts/transport.ts'
 export { createPeerDiscovery } from './create-peer-discovery.ts'
 export { DEVICE_UUID_KEY, PEER_ID_KEY, deviceIdFromMetadata, peerIdMetadata } from './device-claim.ts'
 export { coreErrors } from './error-catalogue.ts'

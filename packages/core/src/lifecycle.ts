@@ -28,20 +28,22 @@ export class Lifecycle {
   readonly #hooks: LifecycleHooks
   #state: LifecycleState = 'stopped'
   /** The kind and promise of the transition that was requested last; undefined when it has ended. */
-  #latest: { readonly to: 'started' | 'stopped', readonly promise: Promise<void> } | undefined
+  #latest: { readonly to: 'started' | 'stopped'; readonly promise: Promise<void> } | undefined
   #startAbort: AbortController | undefined
 
-  constructor (hooks: LifecycleHooks) {
+  constructor(hooks: LifecycleHooks) {
     this.#hooks = hooks
   }
 
-  get state (): LifecycleState { return this.#state }
+  get state(): LifecycleState {
+    return this.#state
+  }
 
   /**
    * Resolves once started; at once when it is.
    * Rejects with what the start hook threw, after the roll-back; when the roll-back failed too, with an AggregateError of both.
    */
-  start (): Promise<void> {
+  start(): Promise<void> {
     if (this.#latest?.to === 'started') return this.#latest.promise
     if (this.#latest === undefined && this.#state === 'started') return Promise.resolve()
     const abort = new AbortController()
@@ -50,14 +52,14 @@ export class Lifecycle {
   }
 
   /** Resolves once stopped; at once when it is. Rejects with what the stop hook threw; the state is `stopped` nevertheless. */
-  stop (): Promise<void> {
+  stop(): Promise<void> {
     if (this.#latest?.to === 'stopped') return this.#latest.promise
     if (this.#latest === undefined && this.#state === 'stopped') return Promise.resolve()
     this.#startAbort?.abort(new DOMException('Stopped while starting', 'AbortError'))
     return this.#enqueue('stopped', () => this.#doStop())
   }
 
-  #enqueue (to: 'started' | 'stopped', run: () => Promise<void>): Promise<void> {
+  #enqueue(to: 'started' | 'stopped', run: () => Promise<void>): Promise<void> {
     const done = new Deferred<void>()
     const previous = this.#latest?.promise
     const latest = { to, promise: done.promise }
@@ -66,13 +68,26 @@ export class Lifecycle {
       if (this.#latest === latest) this.#latest = undefined
       settle()
     }
-    const go = (): void => { run().then(() => { finish(() => { done.resolve() }) }, (error: unknown) => { finish(() => { done.reject(error) }) }) }
+    const go = (): void => {
+      run().then(
+        () => {
+          finish(() => {
+            done.resolve()
+          })
+        },
+        (error: unknown) => {
+          finish(() => {
+            done.reject(error)
+          })
+        }
+      )
+    }
     if (previous === undefined) go()
     else previous.then(go, go)
     return done.promise
   }
 
-  async #doStart (signal: AbortSignal): Promise<void> {
+  async #doStart(signal: AbortSignal): Promise<void> {
     this.#become('starting')
     try {
       await this.#hooks.start(signal)
@@ -83,7 +98,7 @@ export class Lifecycle {
     this.#become('started')
   }
 
-  async #rollBack (error: unknown): Promise<void> {
+  async #rollBack(error: unknown): Promise<void> {
     try {
       await this.#hooks.stop()
     } catch (second) {
@@ -93,7 +108,7 @@ export class Lifecycle {
     }
   }
 
-  async #doStop (): Promise<void> {
+  async #doStop(): Promise<void> {
     if (this.#state === 'stopped') return
     this.#become('stopping')
     try {
@@ -103,7 +118,7 @@ export class Lifecycle {
     }
   }
 
-  #become (state: LifecycleState): void {
+  #become(state: LifecycleState): void {
     this.#state = state
     this.#hooks.stateChanged?.(state)
   }

@@ -1,25 +1,39 @@
 import type { DiscoveryListener } from './contracts/discovery.ts'
 import type { Logger } from './contracts/logger.ts'
-import type { ListenOptions, TransportStrategy } from './contracts/transport.ts'
+import type { ListenOptions, TransportListener, TransportStrategy } from './contracts/transport.ts'
 import { coreErrors } from './error-catalogue.ts'
+import { allSettledOrThrow } from './internal/disposer.ts'
 
 /**
  * Opens the passive side of every strategy that has one. Some may fail, which is logged; when all do, the one error, or an
  * AggregateError of several, is the cause of ERR_PD_LISTEN_FAILED.
  */
-export async function listenAll (strategies: readonly TransportStrategy[], options: ListenOptions, logger: Logger): Promise<DiscoveryListener> {
-  const listening = strategies.flatMap((strategy) => strategy.listen === undefined ? [] : [strategy.listen(options)])
+export async function listenAll(
+  strategies: readonly TransportStrategy[],
+  options: ListenOptions,
+  logger: Logger
+): Promise<DiscoveryListener> {
+  const listening = strategies.flatMap((strategy) => (strategy.listen === undefined ? [] : [listen(strategy, options)]))
   const results = await Promise.allSettled(listening)
-  const listeners = results.flatMap((result) => result.status === 'fulfilled' ? [result.value] : [])
-  const errors = results.flatMap((result) => result.status === 'rejected' ? [result.reason as Error] : [])
+  const listeners = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
+  const errors = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as Error] : []))
   for (const error of errors) logger.warn('a transport does not listen', { error })
   if (listeners.length === 0) {
     const reason = errors.length === 0 ? 'none of the transports has a passive side' : errors.map(({ message }) => message).join('; ')
-    throw coreErrors.create('ERR_PD_LISTEN_FAILED', `No transport listens: ${reason}`, errors.length === 0 ? {} : { cause: errors.length === 1 ? errors[0] : new AggregateError(errors, reason) })
+    throw coreErrors.create(
+      'ERR_PD_LISTEN_FAILED',
+      `No transport listens: ${reason}`,
+      errors.length === 0 ? {} : { cause: errors.length === 1 ? errors[0] : new AggregateError(errors, reason) }
+    )
   }
   return {
     port: listeners.find(({ port }) => port !== undefined)?.port,
     addresses: listeners.flatMap(({ addresses }) => addresses),
-    close: async () => { await Promise.all(listeners.map((listener) => listener.close())) }
+    close: () => allSettledOrThrow(listeners.map((listener) => () => listener.close()))
   }
+}
+
+/** A transport that throws at once counts as one that rejects. */
+async function listen(strategy: TransportStrategy, options: ListenOptions): Promise<TransportListener> {
+  return await (strategy as Required<TransportStrategy>).listen(options)
 }

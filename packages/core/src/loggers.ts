@@ -2,7 +2,10 @@ import type { Logger } from './contracts/logger.ts'
 
 /** Writes nothing. */
 export const silentLogger: Logger = {
-  debug () {}, info () {}, warn () {}, error () {},
+  debug() {},
+  info() {},
+  warn() {},
+  error() {},
   child: () => silentLogger
 }
 
@@ -13,28 +16,51 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
  * Fields of any kind are written, also such as JSON cannot hold; errors as message, code and causes.
  * @param write receives each line without newline, e.g. `line => process.stderr.write(line + '\n')`.
  */
-export function lineLogger (write: (line: string) => void, level: LogLevel = 'info', name = 'kithmesh', now: () => number = Date.now): Logger {
+export function lineLogger(
+  write: (line: string) => void,
+  level: LogLevel = 'info',
+  name = 'kithmesh',
+  now: () => number = Date.now
+): Logger {
   const order: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
-  const at = (own: LogLevel) => (message: string, fields?: Readonly<Record<string, unknown>>): void => {
-    if (order.indexOf(own) < order.indexOf(level)) return
-    write(`${new Date(now()).toISOString()} ${own} ${name} ${message.replaceAll('\n', ' ')}${fields === undefined ? '' : ` ${toJson(fields)}`}`)
+  const at =
+    (own: LogLevel) =>
+    (message: string, fields?: Readonly<Record<string, unknown>>): void => {
+      if (order.indexOf(own) < order.indexOf(level)) return
+      write(
+        `${new Date(now()).toISOString()} ${own} ${name} ${message.replaceAll('\n', ' ')}${fields === undefined ? '' : ` ${toJson(fields)}`}`
+      )
+    }
+  return {
+    debug: at('debug'),
+    info: at('info'),
+    warn: at('warn'),
+    error: at('error'),
+    child: (part) => lineLogger(write, level, `${name}:${part}`, now)
   }
-  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error'), child: (part) => lineLogger(write, level, `${name}:${part}`, now) }
 }
 
 /** The same logger, except that what it throws is ignored: logging must not change what a program does. */
-export function safeLogger (logger: Logger): Logger {
-  const safely = (level: LogLevel) => (message: string, fields?: Readonly<Record<string, unknown>>): void => {
-    try {
-      logger[level](message, fields)
-    } catch {
-      // There is nowhere left to report it.
+export function safeLogger(logger: Logger): Logger {
+  const safely =
+    (level: LogLevel) =>
+    (message: string, fields?: Readonly<Record<string, unknown>>): void => {
+      try {
+        logger[level](message, fields)
+      } catch {
+        // There is nowhere left to report it.
+      }
     }
+  return {
+    debug: safely('debug'),
+    info: safely('info'),
+    warn: safely('warn'),
+    error: safely('error'),
+    child: (name) => safeLogger(logger.child(name))
   }
-  return { debug: safely('debug'), info: safely('info'), warn: safely('warn'), error: safely('error'), child: (name) => safeLogger(logger.child(name)) }
 }
 
-function toJson (fields: Readonly<Record<string, unknown>>): string {
+function toJson(fields: Readonly<Record<string, unknown>>): string {
   const ancestors: unknown[] = []
   const replace = function (this: unknown, _key: string, value: unknown): unknown {
     if (typeof value === 'bigint') return String(value)
@@ -52,7 +78,7 @@ function toJson (fields: Readonly<Record<string, unknown>>): string {
   }
 }
 
-function plainError (error: Error): Record<string, unknown> {
+function plainError(error: Error): Record<string, unknown> {
   const { code } = error as { code?: unknown }
   return {
     message: error.message,

@@ -30,31 +30,35 @@ export class ModeControl {
   #status: ProviderStatus = { state: 'offline' }
   #wanted = false
 
-  constructor (options: ModeControlOptions) {
+  constructor(options: ModeControlOptions) {
     this.#options = options
     this.#lifecycle = new Lifecycle({ start: () => this.#start(), stop: () => this.#stop() })
   }
 
-  get status (): ProviderStatus { return this.#status }
+  get status(): ProviderStatus {
+    return this.#status
+  }
 
   /** Whether the application wants it to run. */
-  get wanted (): boolean { return this.#wanted }
+  get wanted(): boolean {
+    return this.#wanted
+  }
 
   /** Resolves when it runs, rejects with why it does not. A mode that failed while it ran is started afresh. */
-  start (): Promise<void> {
+  start(): Promise<void> {
     this.#wanted = true
     if (this.#lifecycle.state === 'started' && this.#status.state === 'failed') this.#lifecycle.stop().catch(() => {})
     return this.#lifecycle.start()
   }
 
-  async stop (): Promise<void> {
+  async stop(): Promise<void> {
     this.#wanted = false
     await this.#lifecycle.stop()
     if (!this.#wanted) this.#set({ state: 'offline' })
   }
 
   /** What the provider says about itself. */
-  reported (status: ProviderStatus): void {
+  reported(status: ProviderStatus): void {
     switch (status?.state) {
       case 'offline':
         if (this.#wanted && this.#status.state === 'failed') return
@@ -74,12 +78,12 @@ export class ModeControl {
   }
 
   /** After the shutdown: nothing runs, whatever the provider said last. */
-  close (): void {
+  close(): void {
     this.#wanted = false
     this.#set({ state: 'offline' })
   }
 
-  async #start (): Promise<void> {
+  async #start(): Promise<void> {
     const { owner, clock, startDeadlineMs, what, start } = this.#options
     if (this.#wanted) this.#set({ state: 'starting' })
     try {
@@ -92,7 +96,7 @@ export class ModeControl {
     if (this.#wanted && this.#status.state === 'starting') this.#set({ state: 'online' })
   }
 
-  async #stop (): Promise<void> {
+  async #stop(): Promise<void> {
     const { owner, clock, stopDeadlineMs, what, stop } = this.#options
     if (owner.aborted) return
     try {
@@ -103,7 +107,7 @@ export class ModeControl {
     }
   }
 
-  #set (status: ProviderStatus): void {
+  #set(status: ProviderStatus): void {
     const before = this.#status
     if (before.state === status.state && (status.state !== 'failed' || (before.state === 'failed' && before.error === status.error))) return
     this.#status = Object.freeze(status)
@@ -111,7 +115,9 @@ export class ModeControl {
   }
 }
 
-function asError (error: unknown, what: string): Error {
+function asError(error: unknown, what: string): Error {
   if (error instanceof Error) return error
-  return coreErrors.create('ERR_PD_PROVIDER_FAILED', `${what} failed${error === undefined ? ' without a reason' : `: ${String(error)}`}`, { cause: error })
+  return coreErrors.create('ERR_PD_PROVIDER_FAILED', `${what} failed${error === undefined ? ' without a reason' : `: ${String(error)}`}`, {
+    cause: error
+  })
 }

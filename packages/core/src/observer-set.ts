@@ -3,7 +3,9 @@ import type { Logger } from './contracts/logger.ts'
 type Args<Observer, Member extends keyof Observer> = NonNullable<Observer[Member]> extends (...args: infer A) => unknown ? A : never
 
 /** Joins two successive calls of a member into one, for batches. */
-export type Mergers<Observer> = { readonly [Member in keyof Observer]?: (earlier: Args<Observer, Member>, later: Args<Observer, Member>) => Args<Observer, Member> }
+export type Mergers<Observer> = {
+  readonly [Member in keyof Observer]?: (earlier: Args<Observer, Member>, later: Args<Observer, Member>) => Args<Observer, Member>
+}
 
 interface Registration<Observer> {
   readonly observer: Observer
@@ -32,35 +34,37 @@ export class ObserverSet<Observer extends object> {
   #queue: Delivery<Observer>[] = []
   #idle: Promise<void> | undefined
 
-  constructor (logger: Logger, mergers: Mergers<Observer> = {}) {
+  constructor(logger: Logger, mergers: Mergers<Observer> = {}) {
     this.#logger = logger
     this.#mergers = mergers
   }
 
   /** Registering an observer that is registered does nothing; either way the returned function removes it. */
-  add (observer: Observer): () => void {
+  add(observer: Observer): () => void {
     let registration = this.#registrations.find((known) => known.observer === observer)
     if (registration === undefined) {
       registration = { observer, active: true, reported: false }
       this.#registrations = [...this.#registrations, registration]
     }
     const own = registration
-    return () => { this.#drop(own) }
+    return () => {
+      this.#drop(own)
+    }
   }
 
-  remove (observer: Observer): void {
+  remove(observer: Observer): void {
     const registration = this.#registrations.find((known) => known.observer === observer)
     if (registration !== undefined) this.#drop(registration)
   }
 
-  clear (): void {
+  clear(): void {
     for (const registration of this.#registrations) registration.active = false
     this.#registrations = []
     this.#queue = []
   }
 
   /** Calls the member of every observer soon. Where a merger is given, calls of one member in a row become one. */
-  notify<Member extends keyof Observer & string> (member: Member, ...args: Args<Observer, Member>): void {
+  notify<Member extends keyof Observer & string>(member: Member, ...args: Args<Observer, Member>): void {
     if (this.#registrations.length === 0) return
     const last = this.#queue.at(-1)
     const merge = this.#mergers[member]
@@ -69,20 +73,22 @@ export class ObserverSet<Observer extends object> {
       return
     }
     this.#queue.push({ member, args, to: this.#registrations })
-    this.#idle ??= Promise.resolve().then(() => { this.#deliver() })
+    this.#idle ??= Promise.resolve().then(() => {
+      this.#deliver()
+    })
   }
 
   /** Asks now, in the order of registration, until one answers true. An observer that throws counts as "no". */
-  ask<Member extends keyof Observer & string> (member: Member, ...args: Args<Observer, Member>): boolean {
+  ask<Member extends keyof Observer & string>(member: Member, ...args: Args<Observer, Member>): boolean {
     return this.#registrations.some((registration) => registration.active && this.#call(registration, member, args) === true)
   }
 
   /** Resolves when everything notified so far, and what that led to, is delivered. */
-  async idle (): Promise<void> {
+  async idle(): Promise<void> {
     while (this.#idle !== undefined) await this.#idle
   }
 
-  #deliver (): void {
+  #deliver(): void {
     const queue = this.#queue
     this.#queue = []
     this.#idle = undefined
@@ -93,11 +99,14 @@ export class ObserverSet<Observer extends object> {
     }
   }
 
-  #call (registration: Registration<Observer>, member: keyof Observer & string, args: unknown[]): unknown {
+  #call(registration: Registration<Observer>, member: keyof Observer & string, args: unknown[]): unknown {
     try {
       const call = registration.observer[member] as ((...args: unknown[]) => unknown) | undefined
       const result = call?.apply(registration.observer, args)
-      if (result instanceof Promise) result.catch((error: unknown) => { this.#report(registration, member, error) })
+      if (result instanceof Promise)
+        result.catch((error: unknown) => {
+          this.#report(registration, member, error)
+        })
       return result
     } catch (error) {
       this.#report(registration, member, error)
@@ -105,7 +114,7 @@ export class ObserverSet<Observer extends object> {
     }
   }
 
-  #report (registration: Registration<Observer>, member: string, error: unknown): void {
+  #report(registration: Registration<Observer>, member: string, error: unknown): void {
     if (registration.reported) {
       this.#logger.debug(`An observer failed again in ${member}`, { error })
       return
@@ -114,7 +123,7 @@ export class ObserverSet<Observer extends object> {
     this.#logger.error(`An observer failed in ${member}; its further failures are logged at debug level`, { error })
   }
 
-  #drop (registration: Registration<Observer>): void {
+  #drop(registration: Registration<Observer>): void {
     registration.active = false
     if (this.#registrations.includes(registration)) this.#registrations = this.#registrations.filter((known) => known !== registration)
   }

@@ -1,6 +1,15 @@
 import type { CheckedOptions } from './check-options.ts'
 import { ChangeStream } from './change-stream.ts'
-import type { ChangesOptions, ConnectOptions, Connection, DiscoveryChanges, DiscoveryListener, PeerDiscovery, PublishInput, StartOptions } from './contracts/discovery.ts'
+import type {
+  ChangesOptions,
+  ConnectOptions,
+  Connection,
+  DiscoveryChanges,
+  DiscoveryListener,
+  PeerDiscovery,
+  PublishInput,
+  StartOptions
+} from './contracts/discovery.ts'
 import type { MetadataInput } from './contracts/metadata.ts'
 import type { PeerDiscoveryObserver } from './contracts/observer.ts'
 import type { Device, Peer } from './contracts/peer.ts'
@@ -44,7 +53,7 @@ export class Discovery implements PeerDiscovery {
   #publication: PublishOptions | undefined
   #shutdown: Promise<void> | undefined
 
-  constructor (parts: DiscoveryParts) {
+  constructor(parts: DiscoveryParts) {
     this.#parts = parts
     this.peerGroupId = parts.options.peerGroupId
     this.localPeerId = parts.options.localPeerId
@@ -52,38 +61,49 @@ export class Discovery implements PeerDiscovery {
     this.transports = Object.freeze(parts.strategies.map(({ name }) => name))
   }
 
-  status (provider: string, mode: ProviderMode): ProviderStatus {
+  status(provider: string, mode: ProviderMode): ProviderStatus {
     const host = this.#parts.hosts.find(({ name }) => name === provider)
     if (host === undefined) throw coreErrors.create('ERR_PD_UNKNOWN_PROVIDER', `There is no provider named ${JSON.stringify(provider)}`)
     return host.status(mode)
   }
 
-  get peers (): readonly Peer[] { return this.#parts.registry.table.peers }
-  peerWithId (id: string): Peer | undefined { return this.#parts.registry.table.peer(id) }
-  get devices (): readonly Device[] { return this.#parts.registry.table.devices }
-  deviceWithId (id: string): Device | undefined { return this.#parts.registry.table.device(id) }
+  get peers(): readonly Peer[] {
+    return this.#parts.registry.table.peers
+  }
+  peerWithId(id: string): Peer | undefined {
+    return this.#parts.registry.table.peer(id)
+  }
+  get devices(): readonly Device[] {
+    return this.#parts.registry.table.devices
+  }
+  deviceWithId(id: string): Device | undefined {
+    return this.#parts.registry.table.device(id)
+  }
 
-  async start ({ browse = true, publish }: StartOptions = {}): Promise<void> {
+  async start({ browse = true, publish }: StartOptions = {}): Promise<void> {
     const results = await Promise.allSettled([
       ...(browse ? [this.startBrowsing()] : []),
       ...(publish === undefined ? [] : [this.startPublishing(publish)])
     ])
-    const errors = results.flatMap((result) => result.status === 'rejected' ? [result.reason as unknown] : [])
+    const errors = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []))
     if (errors.length === 1) throw errors[0]
-    if (errors.length > 1) throw coreErrors.create('ERR_PD_START_FAILED', `Neither browsing nor publishing started: ${messages(errors)}`, { cause: new AggregateError(errors, messages(errors)) })
+    if (errors.length > 1)
+      throw coreErrors.create('ERR_PD_START_FAILED', `Neither browsing nor publishing started: ${messages(errors)}`, {
+        cause: new AggregateError(errors, messages(errors))
+      })
   }
 
-  async startBrowsing (): Promise<void> {
+  async startBrowsing(): Promise<void> {
     this.#checkOpen()
     await this.#startAll('browsing', this.#parts.hosts, (host) => host.startBrowsing())
   }
 
-  async stopBrowsing (): Promise<void> {
+  async stopBrowsing(): Promise<void> {
     if (this.#shutdown !== undefined) return await this.#shutdown
     await Promise.allSettled(this.#parts.hosts.map((host) => host.stopBrowsing()))
   }
 
-  async startPublishing (input: PublishInput): Promise<void> {
+  async startPublishing(input: PublishInput): Promise<void> {
     this.#checkOpen()
     const publication = checkPublication(input, this.localPeerId)
     const hosts = this.#parts.hosts.filter(({ publishes }) => publishes)
@@ -92,33 +112,37 @@ export class Discovery implements PeerDiscovery {
     await this.#startAll('publishing', hosts, (host) => host.startPublishing(publication))
   }
 
-  async stopPublishing (): Promise<void> {
+  async stopPublishing(): Promise<void> {
     this.#publication = undefined
     if (this.#shutdown !== undefined) return await this.#shutdown
     await Promise.allSettled(this.#parts.hosts.map((host) => host.stopPublishing()))
   }
 
-  async updateMetadata (input: MetadataInput): Promise<void> {
+  async updateMetadata(input: MetadataInput): Promise<void> {
     this.#checkOpen()
-    if (this.#publication === undefined) throw coreErrors.create('ERR_PD_NOT_PUBLISHING', 'There is no publication whose metadata could change')
+    if (this.#publication === undefined)
+      throw coreErrors.create('ERR_PD_NOT_PUBLISHING', 'There is no publication whose metadata could change')
     const metadata = publishedMetadata(input, this.localPeerId)
     this.#publication = Object.freeze({ ...this.#publication, metadata })
     const hosts = this.#parts.hosts.filter(({ publishes }) => publishes)
     const errors = await this.#forAll(hosts, 'updating the metadata', (host) => host.updateMetadata(metadata))
-    if (errors.length === hosts.length) throw coreErrors.create('ERR_PD_UPDATE_FAILED', `No provider could change the metadata: ${messages(errors)}`, { cause: new AggregateError(errors, messages(errors)) })
+    if (errors.length === hosts.length)
+      throw coreErrors.create('ERR_PD_UPDATE_FAILED', `No provider could change the metadata: ${messages(errors)}`, {
+        cause: new AggregateError(errors, messages(errors))
+      })
   }
 
-  addObserver (observer: PeerDiscoveryObserver): () => void {
+  addObserver(observer: PeerDiscoveryObserver): () => void {
     if (typeof observer !== 'object' || observer === null) throw new TypeError('An observer is an object')
     if (this.#shutdown !== undefined) return () => {}
     return this.#parts.observers.add(observer)
   }
 
-  removeObserver (observer: PeerDiscoveryObserver): void {
+  removeObserver(observer: PeerDiscoveryObserver): void {
     this.#parts.observers.remove(observer)
   }
 
-  changes (options: ChangesOptions = {}): DiscoveryChanges {
+  changes(options: ChangesOptions = {}): DiscoveryChanges {
     const stream = new ChangeStream(options, this.#parts.options.logger, (ended) => {
       this.#streams.delete(ended)
       this.#parts.observers.remove(ended.observer)
@@ -132,7 +156,7 @@ export class Discovery implements PeerDiscovery {
     return stream
   }
 
-  async connect (target: Device | string, { signal, deadlineMs = CONNECT_DEADLINE_MS }: ConnectOptions = {}): Promise<Connection> {
+  async connect(target: Device | string, { signal, deadlineMs = CONNECT_DEADLINE_MS }: ConnectOptions = {}): Promise<Connection> {
     this.#checkOpen()
     signal?.throwIfAborted()
     const id = typeof target === 'string' ? target : target.id
@@ -144,11 +168,20 @@ export class Discovery implements PeerDiscovery {
     const owner = this.#parts.owner.signal
     const abort = new AbortController()
     const follow = [owner, ...(signal === undefined ? [] : [signal])]
-    const onAbort = (event: Event): void => { abort.abort((event.target as AbortSignal).reason) }
+    const onAbort = (event: Event): void => {
+      abort.abort((event.target as AbortSignal).reason)
+    }
     for (const each of follow) each.addEventListener('abort', onAbort, { once: true })
     try {
       const { socket, description, strategy, relayed, peer } = await connectDevice({
-        device, dialers: this.#dialers(), resolve: resolveShared, report, clock, signal: abort.signal, deadlineMs, staggerMs: ROUTE_STAGGER_MS
+        device,
+        dialers: this.#dialers(),
+        resolve: resolveShared,
+        report,
+        clock,
+        signal: abort.signal,
+        deadlineMs,
+        staggerMs: ROUTE_STAGGER_MS
       })
       return { socket, route: description, strategy, relayed, peer, report: report.snapshot() }
     } finally {
@@ -157,25 +190,28 @@ export class Discovery implements PeerDiscovery {
     }
   }
 
-  explain (target: Device | string): ConnectionReport | undefined {
+  explain(target: Device | string): ConnectionReport | undefined {
     return this.#reports.get(typeof target === 'string' ? target : target.id)?.snapshot()
   }
 
-  async listen (options: ListenOptions): Promise<DiscoveryListener> {
+  async listen(options: ListenOptions): Promise<DiscoveryListener> {
     this.#checkOpen()
-    return await listenAll(this.#parts.strategies, options, this.#parts.options.logger)
+    const listener = await listenAll(this.#parts.strategies, options, this.#parts.options.logger)
+    if (this.#shutdown === undefined) return listener
+    await listener.close()
+    throw shutDownError()
   }
 
-  shutdown (): Promise<void> {
+  shutdown(): Promise<void> {
     this.#shutdown ??= this.#doShutdown()
     return this.#shutdown
   }
 
-  [Symbol.asyncDispose] (): Promise<void> {
+  [Symbol.asyncDispose](): Promise<void> {
     return this.shutdown()
   }
 
-  async #doShutdown (): Promise<void> {
+  async #doShutdown(): Promise<void> {
     const { owner, dispose, observers, registry } = this.#parts
     await Promise.resolve()
     owner.abort(shutDownError())
@@ -192,13 +228,16 @@ export class Discovery implements PeerDiscovery {
   }
 
   /** Waits for all; one that fails has logged it and shows it in its status. */
-  async #startAll (what: string, hosts: readonly ProviderHost[], start: (host: ProviderHost) => Promise<void>): Promise<void> {
+  async #startAll(what: string, hosts: readonly ProviderHost[], start: (host: ProviderHost) => Promise<void>): Promise<void> {
     const errors = await this.#forAll(hosts, `starting ${what}`, start)
     if (this.#shutdown !== undefined) throw shutDownError()
-    if (errors.length === hosts.length) throw coreErrors.create('ERR_PD_START_FAILED', `No provider could start ${what}: ${messages(errors)}`, { cause: new AggregateError(errors, messages(errors)) })
+    if (errors.length === hosts.length)
+      throw coreErrors.create('ERR_PD_START_FAILED', `No provider could start ${what}: ${messages(errors)}`, {
+        cause: new AggregateError(errors, messages(errors))
+      })
   }
 
-  async #forAll (hosts: readonly ProviderHost[], what: string, run: (host: ProviderHost) => Promise<void>): Promise<unknown[]> {
+  async #forAll(hosts: readonly ProviderHost[], what: string, run: (host: ProviderHost) => Promise<void>): Promise<unknown[]> {
     const results = await Promise.allSettled(hosts.map(run))
     return results.flatMap((result, index) => {
       if (result.status === 'fulfilled') return []
@@ -207,13 +246,15 @@ export class Discovery implements PeerDiscovery {
     })
   }
 
-  #dialers (): Dialer[] {
-    const transports = this.#parts.strategies.map((strategy): Dialer => ({
-      name: strategy.name,
-      relayed: strategy.capabilities.relayed,
-      assess: (target) => strategy.assess(target),
-      attempt: (target, options) => strategy.attempt(target, options)
-    }))
+  #dialers(): Dialer[] {
+    const transports = this.#parts.strategies.map(
+      (strategy): Dialer => ({
+        name: strategy.name,
+        relayed: strategy.capabilities.relayed,
+        assess: (target) => strategy.assess(target),
+        attempt: (target, options) => strategy.attempt(target, options)
+      })
+    )
     const own = this.#parts.hosts.flatMap((host) => {
       const factory = host.socketFactory()
       return factory?.framing === 'bytes' ? [providerDialer(host.name, factory)] : []
@@ -221,7 +262,7 @@ export class Discovery implements PeerDiscovery {
     return [...transports, ...own]
   }
 
-  #keepReport (id: string, report: RouteReport): void {
+  #keepReport(id: string, report: RouteReport): void {
     this.#reports.delete(id)
     this.#reports.set(id, report)
     if (this.#reports.size <= MAX_REPORTS) return
@@ -231,19 +272,19 @@ export class Discovery implements PeerDiscovery {
     }
   }
 
-  #checkOpen (): void {
+  #checkOpen(): void {
     if (this.#shutdown !== undefined) throw shutDownError()
   }
 }
 
-function resolveShared (peer: Peer, signal: AbortSignal): ReturnType<DiscoveredPeer['resolveShared']> {
+function resolveShared(peer: Peer, signal: AbortSignal): ReturnType<DiscoveredPeer['resolveShared']> {
   return peer instanceof DiscoveredPeer ? peer.resolveShared(signal) : peer.resolveUrl({ signal })
 }
 
-function shutDownError (): Error {
+function shutDownError(): Error {
   return coreErrors.create('ERR_PD_SHUT_DOWN', 'This peer discovery was shut down')
 }
 
-function messages (errors: readonly unknown[]): string {
-  return errors.map((error) => error instanceof Error ? error.message : String(error)).join('; ')
+function messages(errors: readonly unknown[]): string {
+  return errors.map((error) => (error instanceof Error ? error.message : String(error))).join('; ')
 }

@@ -22,14 +22,14 @@ export interface PeersChange {
   readonly removed: readonly Peer[]
   readonly metadataChanged: readonly Peer[]
   /** Reports that were refused, with the reason, for the log. */
-  readonly refused: ReadonlyArray<{ readonly id: unknown, readonly reason: string }>
+  readonly refused: ReadonlyArray<{ readonly id: unknown; readonly reason: string }>
 }
 
 class Changes implements PeersChange {
   readonly added: DiscoveredPeer[] = []
   readonly removed: DiscoveredPeer[] = []
   readonly metadataChanged: DiscoveredPeer[] = []
-  readonly refused: Array<{ id: unknown, reason: string }> = []
+  readonly refused: Array<{ id: unknown; reason: string }> = []
 }
 
 /**
@@ -45,28 +45,36 @@ export class PeerTable {
   /** Number of listed peers by provider. */
   readonly #counts = new Map<string, number>()
   /** Sightings of ourselves by peer id: not listed, but another claim later makes them peers. */
-  readonly #own = new Map<string, { readonly provider: string, readonly sighting: PeerSighting }>()
+  readonly #own = new Map<string, { readonly provider: string; readonly sighting: PeerSighting }>()
   /** Devices touched since the last `takeDevicesChange`, with whether they were listed then. */
-  readonly #touched = new Map<string, { readonly entry: DeviceEntry, readonly listedBefore: boolean }>()
+  readonly #touched = new Map<string, { readonly entry: DeviceEntry; readonly listedBefore: boolean }>()
 
-  constructor (options: PeerTableOptions) {
+  constructor(options: PeerTableOptions) {
     this.#options = options
   }
 
-  get peers (): readonly DiscoveredPeer[] { return [...this.#peers.values()] }
-  get devices (): readonly Device[] { return [...this.#devices.values()] }
-  peer (id: string): DiscoveredPeer | undefined { return this.#peers.get(id) }
-  device (id: string): Device | undefined { return this.#devices.get(id) }
+  get peers(): readonly DiscoveredPeer[] {
+    return [...this.#peers.values()]
+  }
+  get devices(): readonly Device[] {
+    return [...this.#devices.values()]
+  }
+  peer(id: string): DiscoveredPeer | undefined {
+    return this.#peers.get(id)
+  }
+  device(id: string): Device | undefined {
+    return this.#devices.get(id)
+  }
 
   /** New sightings, and news of known ones; metadata that is left out stays as it is. */
-  found (provider: string, sightings: readonly PeerSighting[]): PeersChange {
+  found(provider: string, sightings: readonly PeerSighting[]): PeersChange {
     const changes = new Changes()
     for (const sighting of sightings) this.#found(provider, sighting, changes)
     return changes
   }
 
   /** Unknown ids, and ids of other providers, are ignored. */
-  lost (provider: string, ids: readonly string[]): PeersChange {
+  lost(provider: string, ids: readonly string[]): PeersChange {
     const changes = new Changes()
     for (const id of ids) {
       if (this.#own.get(id)?.provider === provider) this.#own.delete(id)
@@ -76,8 +84,12 @@ export class PeerTable {
     return changes
   }
 
-  metadata (provider: string, id: string, metadata: Metadata): PeersChange {
+  metadata(provider: string, id: string, metadata: Metadata): PeersChange {
     const changes = new Changes()
+    if (!isMetadata(metadata)) {
+      changes.refused.push({ id, reason: 'its metadata is no map' })
+      return changes
+    }
     const own = this.#own.get(id)
     const peer = this.#peers.get(id)
     if (own?.provider === provider) this.#found(provider, { ...own.sighting, metadata }, changes)
@@ -86,7 +98,7 @@ export class PeerTable {
   }
 
   /** The provider's browsing ended: all its peers are gone. */
-  removeAll (provider: string): PeersChange {
+  removeAll(provider: string): PeersChange {
     const changes = new Changes()
     for (const [id, own] of this.#own) if (own.provider === provider) this.#own.delete(id)
     for (const peer of this.#peers.values()) if (peer.provider === provider) this.#remove(peer, changes)
@@ -94,7 +106,7 @@ export class PeerTable {
   }
 
   /** How the devices differ from what they were at the last call; undefined when they do not. */
-  takeDevicesChange (): DevicesChange | undefined {
+  takeDevicesChange(): DevicesChange | undefined {
     const change = { added: [] as Device[], changed: [] as Device[], removed: [] as Device[] }
     for (const [id, { entry, listedBefore }] of this.#touched) {
       const listed = this.#devices.has(id)
@@ -106,9 +118,12 @@ export class PeerTable {
     return change.added.length + change.changed.length + change.removed.length === 0 ? undefined : change
   }
 
-  #found (provider: string, sighting: PeerSighting, changes: Changes): void {
-    if (typeof sighting?.id !== 'string' || sighting.id === '' || typeof sighting.displayName !== 'string') {
-      changes.refused.push({ id: sighting?.id, reason: 'a sighting needs an id and a display name' })
+  #found(provider: string, sighting: PeerSighting, changes: Changes): void {
+    if (!isSighting(sighting)) {
+      changes.refused.push({
+        id: (sighting as PeerSighting | null | undefined)?.id,
+        reason: 'a sighting needs an id, a display name, and a map for its metadata'
+      })
       return
     }
     const { id } = sighting
@@ -123,15 +138,16 @@ export class PeerTable {
     }
   }
 
-  #add (provider: string, sighting: PeerSighting, changes: Changes): void {
+  #add(provider: string, sighting: PeerSighting, changes: Changes): void {
     const own = this.#own.get(sighting.id)
-    const whole = sighting.metadata === undefined && own?.sighting.metadata !== undefined ? { ...sighting, metadata: own.sighting.metadata } : sighting
+    const whole =
+      sighting.metadata === undefined && own?.sighting.metadata !== undefined ? { ...sighting, metadata: own.sighting.metadata } : sighting
     if (this.#claimsUs(whole.metadata)) {
-      this.#own.set(whole.id, { provider, sighting: whole })
+      this.#remember(provider, whole)
       return
     }
     const count = this.#counts.get(provider) ?? 0
-    if (count >= (this.#options.maxPeersPerProvider ?? MAX_PEERS_PER_PROVIDER)) {
+    if (count >= this.#limit) {
       changes.refused.push({ id: whole.id, reason: `${count} peers of ${provider} are listed, there is no room for more` })
       return
     }
@@ -143,7 +159,7 @@ export class PeerTable {
     changes.added.push(peer)
   }
 
-  #update (peer: DiscoveredPeer, sighting: PeerSighting, changes: Changes): void {
+  #update(peer: DiscoveredPeer, sighting: PeerSighting, changes: Changes): void {
     if (peer.rename(sighting.displayName)) {
       const device = this.#devices.get(deviceIdOf(peer))
       if (device !== undefined) this.#touch(device)
@@ -152,9 +168,9 @@ export class PeerTable {
     if (sighting.metadata !== undefined) this.#setMetadata(peer, sighting.metadata, changes)
   }
 
-  #setMetadata (peer: DiscoveredPeer, metadata: Metadata, changes: Changes): void {
+  #setMetadata(peer: DiscoveredPeer, metadata: Metadata, changes: Changes): void {
     if (this.#claimsUs(metadata)) {
-      this.#own.set(peer.id, { provider: peer.provider, sighting: { id: peer.id, displayName: peer.displayName, connectable: peer.connectable, metadata } })
+      this.#remember(peer.provider, { id: peer.id, displayName: peer.displayName, connectable: peer.connectable, metadata })
       this.#remove(peer, changes)
       return
     }
@@ -166,7 +182,7 @@ export class PeerTable {
     this.#join(peer)
   }
 
-  #remove (peer: DiscoveredPeer, changes: Changes): void {
+  #remove(peer: DiscoveredPeer, changes: Changes): void {
     this.#peers.delete(peer.id)
     this.#counts.set(peer.provider, (this.#counts.get(peer.provider) ?? 1) - 1)
     this.#quit(peer, deviceIdOf(peer))
@@ -174,7 +190,16 @@ export class PeerTable {
     changes.removed.push(peer)
   }
 
-  #join (peer: DiscoveredPeer): void {
+  /** Beyond the limit sightings of ourselves are forgotten: anybody can make any number of them. */
+  #remember(provider: string, sighting: PeerSighting): void {
+    if (this.#own.size < this.#limit || this.#own.has(sighting.id)) this.#own.set(sighting.id, { provider, sighting })
+  }
+
+  get #limit(): number {
+    return this.#options.maxPeersPerProvider ?? MAX_PEERS_PER_PROVIDER
+  }
+
+  #join(peer: DiscoveredPeer): void {
     const id = deviceIdOf(peer)
     const entry = this.#devices.get(id) ?? this.#touched.get(id)?.entry ?? new DeviceEntry(id)
     this.#touch(entry)
@@ -182,7 +207,7 @@ export class PeerTable {
     this.#devices.set(id, entry)
   }
 
-  #quit (peer: DiscoveredPeer, id: string): void {
+  #quit(peer: DiscoveredPeer, id: string): void {
     const entry = this.#devices.get(id)
     if (entry === undefined) return
     this.#touch(entry)
@@ -190,15 +215,28 @@ export class PeerTable {
     if (entry.empty) this.#devices.delete(id)
   }
 
-  #touch (entry: DeviceEntry): void {
+  #touch(entry: DeviceEntry): void {
     if (!this.#touched.has(entry.id)) this.#touched.set(entry.id, { entry, listedBefore: this.#devices.has(entry.id) })
   }
 
-  #claimsUs (metadata: Metadata | undefined): boolean {
+  #claimsUs(metadata: Metadata | undefined): boolean {
     return metadata !== undefined && deviceIdFromMetadata(metadata) === this.#options.localPeerId
   }
 }
 
-function deviceIdOf (peer: Peer): string {
+function isSighting(value: PeerSighting | null | undefined): value is PeerSighting {
+  return (
+    typeof value?.id === 'string' &&
+    value.id !== '' &&
+    typeof value.displayName === 'string' &&
+    (value.metadata === undefined || isMetadata(value.metadata))
+  )
+}
+
+function isMetadata(value: unknown): value is Metadata {
+  return value instanceof Map && [...value.values()].every((each) => each instanceof Uint8Array)
+}
+
+function deviceIdOf(peer: Peer): string {
   return peer.claimedDeviceId ?? `sighting:${peer.id}`
 }

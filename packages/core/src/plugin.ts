@@ -38,11 +38,40 @@ export type { Logger } from './contracts/logger.ts'
 export type { Metadata, MetadataInput } from './contracts/metadata.ts'
 export type { Device, Peer, ResolvedUrl } from './contracts/peer.ts'
 export { PROVIDER_CONTRACT_VERSION } from './contracts/provider.ts'
-export type { PeerDiscoveryProvider, PeerSighting, ProviderCapabilities, ProviderContext, ProviderFactory, ProviderMode, ProviderStatus, PublishOptions } from './contracts/provider.ts'
+export type {
+  PeerDiscoveryProvider,
+  PeerSighting,
+  ProviderCapabilities,
+  ProviderContext,
+  ProviderFactory,
+  ProviderMode,
+  ProviderStatus,
+  PublishOptions
+} from './contracts/provider.ts'
 export type { SignalingChannel } from './contracts/signaling.ts'
-export type { ByteSocket, ByteSocketFactory, MessageSocket, MessageSocketFactory, MessageSocketHandlers, OpenMessageSocketOptions, OpenSocketOptions, SocketCloseInfo, SocketFactory } from './contracts/socket.ts'
+export type {
+  ByteSocket,
+  ByteSocketFactory,
+  MessageSocket,
+  MessageSocketFactory,
+  MessageSocketHandlers,
+  OpenMessageSocketOptions,
+  OpenSocketOptions,
+  SocketCloseInfo,
+  SocketFactory
+} from './contracts/socket.ts'
 export { TRANSPORT_CONTRACT_VERSION } from './contracts/transport.ts'
-export type { Assessment, AttemptOptions, ConnectTarget, ListenOptions, TransportCapabilities, TransportContext, TransportFactory, TransportListener, TransportStrategy } from './contracts/transport.ts'
+export type {
+  Assessment,
+  AttemptOptions,
+  ConnectTarget,
+  ListenOptions,
+  TransportCapabilities,
+  TransportContext,
+  TransportFactory,
+  TransportListener,
+  TransportStrategy
+} from './contracts/transport.ts'
 export { defineProvider, defineTransport } from './define-plugin.ts'
 export { withDeadline } from './deadline.ts'
 export type { DeadlineOptions } from './deadline.ts'

@@ -2,7 +2,15 @@ import type { Clock } from './contracts/clock.ts'
 import type { Logger } from './contracts/logger.ts'
 import type { Metadata } from './contracts/metadata.ts'
 import type { ResolvedUrl } from './contracts/peer.ts'
-import type { PeerDiscoveryProvider, PeerSighting, ProviderContext, ProviderFactory, ProviderMode, ProviderStatus, PublishOptions } from './contracts/provider.ts'
+import type {
+  PeerDiscoveryProvider,
+  PeerSighting,
+  ProviderContext,
+  ProviderFactory,
+  ProviderMode,
+  ProviderStatus,
+  PublishOptions
+} from './contracts/provider.ts'
 import type { ByteSocket, SocketFactory } from './contracts/socket.ts'
 import { create } from './check-options.ts'
 import { withDeadline } from './deadline.ts'
@@ -45,7 +53,7 @@ export class ProviderHost {
   #closed = false
 
   /** @throws ERR_PD_CREATE_FAILED, ERR_PD_INVALID_PROVIDER */
-  constructor (options: ProviderHostOptions) {
+  constructor(options: ProviderHostOptions) {
     this.#options = options
     this.name = options.factory.name
     this.publishes = options.factory.capabilities.publishes
@@ -53,20 +61,26 @@ export class ProviderHost {
     this.#provider = create('provider', this.name, () => options.factory.create(this.#context()))
   }
 
-  status (mode: ProviderMode): ProviderStatus { return this.#modes[mode].status }
+  status(mode: ProviderMode): ProviderStatus {
+    return this.#modes[mode].status
+  }
 
-  startBrowsing (): Promise<void> { return this.#modes.browse.start() }
+  startBrowsing(): Promise<void> {
+    return this.#modes.browse.start()
+  }
 
-  stopBrowsing (): Promise<void> { return this.#modes.browse.stop() }
+  stopBrowsing(): Promise<void> {
+    return this.#modes.browse.stop()
+  }
 
-  async startPublishing (publication: PublishOptions): Promise<void> {
+  async startPublishing(publication: PublishOptions): Promise<void> {
     const before = this.#publication
     this.#publication = publication
     const { publish } = this.#modes
     if (before !== undefined && publish.wanted && (before.port !== publication.port || before.displayName !== publication.displayName)) {
       const stopping = publish.stop()
       const starting = publish.start()
-      await Promise.allSettled([stopping])
+      await Promise.allSettled([stopping, starting])
       await starting
     } else {
       await publish.start()
@@ -74,19 +88,19 @@ export class ProviderHost {
     await this.#update()
   }
 
-  async stopPublishing (): Promise<void> {
+  async stopPublishing(): Promise<void> {
     this.#publication = undefined
     await this.#modes.publish.stop()
   }
 
   /** Does nothing when this provider is not asked to publish; a failed one gets the metadata at its next start. */
-  async updateMetadata (metadata: Metadata): Promise<void> {
+  async updateMetadata(metadata: Metadata): Promise<void> {
     if (this.#publication === undefined) return
     this.#publication = Object.freeze({ ...this.#publication, metadata })
     await this.#update()
   }
 
-  monitorMetadata (id: string, on: boolean): void {
+  monitorMetadata(id: string, on: boolean): void {
     try {
       if (!this.#closed) this.#provider.monitorMetadata(id, on)
     } catch (error) {
@@ -94,12 +108,12 @@ export class ProviderHost {
     }
   }
 
-  async resolveUrl (id: string, options: { readonly signal: AbortSignal }): Promise<ResolvedUrl> {
+  async resolveUrl(id: string, options: { readonly signal: AbortSignal }): Promise<ResolvedUrl> {
     return await this.#provider.resolveUrl(id, options)
   }
 
   /** Undefined when there is none, or when the provider fails to tell. */
-  socketFactory (): SocketFactory | undefined {
+  socketFactory(): SocketFactory | undefined {
     try {
       return this.#closed ? undefined : this.#provider.socketFactory()
     } catch (error) {
@@ -109,7 +123,7 @@ export class ProviderHost {
   }
 
   /** Ends the provider; afterwards both modes are offline and nothing it reports gets through. @throws its failure, or ERR_CORE_TIMEOUT */
-  async shutdown (): Promise<void> {
+  async shutdown(): Promise<void> {
     const { clock, logger } = this.#options
     try {
       await withDeadline(() => this.#provider.shutdown(), { clock, ms: HOST_DEADLINES.shutdownMs, what: `Shutting down ${this.name}` })
@@ -123,7 +137,7 @@ export class ProviderHost {
     }
   }
 
-  #control (mode: ProviderMode): ModeControl {
+  #control(mode: ProviderMode): ModeControl {
     const { clock, owner, logger, events } = this.#options
     return new ModeControl({
       what: `${this.name} ${mode === 'browse' ? 'browsing' : 'publishing'}`,
@@ -141,7 +155,7 @@ export class ProviderHost {
     })
   }
 
-  async #startPublishing (): Promise<void> {
+  async #startPublishing(): Promise<void> {
     const publication = this.#publication
     if (publication === undefined) return
     this.#published = publication
@@ -149,7 +163,7 @@ export class ProviderHost {
   }
 
   /** Brings the provider up to the wanted metadata, after whatever update or start is under way. */
-  async #update (): Promise<void> {
+  async #update(): Promise<void> {
     const { clock, owner } = this.#options
     const { publish } = this.#modes
     const run = async (): Promise<void> => {
@@ -157,7 +171,12 @@ export class ProviderHost {
       const publication = this.#publication
       if (publication === undefined || publish.status.state !== 'online') return
       if (this.#published !== undefined && sameMetadata(this.#published.metadata, publication.metadata)) return
-      await withDeadline(() => this.#provider.updateMetadata(publication.metadata), { clock, ms: HOST_DEADLINES.updateMs, what: `Updating the metadata of ${this.name}`, signal: owner })
+      await withDeadline(() => this.#provider.updateMetadata(publication.metadata), {
+        clock,
+        ms: HOST_DEADLINES.updateMs,
+        what: `Updating the metadata of ${this.name}`,
+        signal: owner
+      })
       this.#published = publication
     }
     const update = this.#updates.then(run)
@@ -165,7 +184,7 @@ export class ProviderHost {
     await update
   }
 
-  #context (): ProviderContext {
+  #context(): ProviderContext {
     const { peerGroupId, localPeerId, clock, logger, events } = this.#options
     const seesPeers = (): boolean => {
       const { state } = this.#modes.browse.status
@@ -179,9 +198,15 @@ export class ProviderHost {
       statusChanged: (mode, status) => {
         if (!this.#closed && (mode === 'browse' || mode === 'publish')) this.#modes[mode].reported(status)
       },
-      peersFound: (sightings) => { if (seesPeers()) events.peersFound(this.name, sightings) },
-      peersLost: (ids) => { if (seesPeers()) events.peersLost(this.name, ids) },
-      metadataChanged: (id, metadata) => { if (seesPeers()) events.metadataChanged(this.name, id, metadata) },
+      peersFound: (sightings) => {
+        if (seesPeers()) events.peersFound(this.name, sightings)
+      },
+      peersLost: (ids) => {
+        if (seesPeers()) events.peersLost(this.name, ids)
+      },
+      metadataChanged: (id, metadata) => {
+        if (seesPeers()) events.metadataChanged(this.name, id, metadata)
+      },
       incomingConnection: (id, socket) => {
         if (this.#closed || !this.#modes.publish.wanted || this.#modes.publish.status.state !== 'online') return false
         return events.incomingConnection(this.name, id, socket)

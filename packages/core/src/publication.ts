@@ -6,15 +6,17 @@ import { coreErrors } from './error-catalogue.ts'
 import { toMetadata } from './txt.ts'
 
 /** @throws ERR_PD_PUBLISH_OPTIONS, ERR_PD_METADATA */
-export function checkPublication (input: PublishInput, localPeerId: string): PublishOptions {
+export function checkPublication(input: PublishInput, localPeerId: string): PublishOptions {
   const { displayName, port, metadata = {} } = input ?? {}
-  if (typeof displayName !== 'string' || displayName === '') throw coreErrors.create('ERR_PD_PUBLISH_OPTIONS', 'The display name is not a text, or empty')
-  if (!Number.isInteger(port) || port < 1 || port > 65535) throw coreErrors.create('ERR_PD_PUBLISH_OPTIONS', `${String(port)} is not a TCP port`)
+  if (typeof displayName !== 'string' || displayName === '')
+    throw coreErrors.create('ERR_PD_PUBLISH_OPTIONS', 'The display name is not a text, or empty')
+  if (!Number.isInteger(port) || port < 1 || port > 65535)
+    throw coreErrors.create('ERR_PD_PUBLISH_OPTIONS', `${String(port)} is not a TCP port`)
   return Object.freeze({ displayName, port, metadata: publishedMetadata(metadata, localPeerId) })
 }
 
 /** What the application publishes, with the claim of the peer id first, unless the application makes that itself. */
-export function publishedMetadata (input: MetadataInput, localPeerId: string): Metadata {
+export function publishedMetadata(input: MetadataInput, localPeerId: string): Metadata {
   const given = toMetadata(input)
   return given.has(PEER_ID_KEY) ? given : new Map([...toMetadata(peerIdMetadata(localPeerId)), ...given])
 }

@@ -18,7 +18,7 @@ export interface RetryOptions {
  * @throws ERR_CORE_RETRIES when all attempts failed, with the last failure as the cause; the failure itself when it is not
  * retryable; the signal's reason when cancelled. TypeError when `attempts` is less than 1.
  */
-export async function retry<T> (run: (attempt: number) => Promise<T>, options: RetryOptions): Promise<T> {
+export async function retry<T>(run: (attempt: number) => Promise<T>, options: RetryOptions): Promise<T> {
   const { attempts, backoffMs, clock, signal, retryable = () => true } = options
   if (!(attempts >= 1)) throw new TypeError(`retry needs at least one attempt, not ${attempts}`)
   for (let attempt = 1; ; attempt++) {
@@ -30,7 +30,10 @@ export async function retry<T> (run: (attempt: number) => Promise<T>, options: R
       if (!retryable(error)) throw error
       if (attempt >= attempts) {
         const last = error instanceof Error ? error.message : String(error)
-        throw coreErrors.create('ERR_CORE_RETRIES', `Gave up after ${attempt} ${attempt === 1 ? 'attempt' : 'attempts'}: ${last}`, { cause: error, details: { attempts: attempt } })
+        throw coreErrors.create('ERR_CORE_RETRIES', `Gave up after ${attempt} ${attempt === 1 ? 'attempt' : 'attempts'}: ${last}`, {
+          cause: error,
+          details: { attempts: attempt }
+        })
       }
     }
     await clock.sleep(backoffMs(attempt), signal === undefined ? {} : { signal })

@@ -33,23 +33,27 @@ export class RouteRace<T> {
   readonly #options: RouteRaceOptions<T>
   readonly #running = new Map<RouteCandidate<T>, AbortController>()
   readonly #errors: unknown[] = []
-  #settle!: { readonly resolve: (value: T) => void, readonly reject: (reason: unknown) => void }
+  #settle!: { readonly resolve: (value: T) => void; readonly reject: (reason: unknown) => void }
   #waiting: RouteCandidate<T>[] = []
   #cancelStagger: (() => void) | undefined
   #complete = false
   #decided = false
   #cancelled: { readonly reason: unknown } | undefined
 
-  constructor (options: RouteRaceOptions<T>) {
+  constructor(options: RouteRaceOptions<T>) {
     this.#options = options
-    this.result = new Promise<T>((resolve, reject) => { this.#settle = { resolve, reject } })
+    this.result = new Promise<T>((resolve, reject) => {
+      this.#settle = { resolve, reject }
+    })
   }
 
   /** What has failed so far. */
-  get errors (): readonly unknown[] { return this.#errors }
+  get errors(): readonly unknown[] {
+    return this.#errors
+  }
 
   /** Lets more candidates take part; those of equal rank start in the order of their addition. */
-  add (candidates: ReadonlyArray<RouteCandidate<T>>): void {
+  add(candidates: ReadonlyArray<RouteCandidate<T>>): void {
     if (this.#decided) {
       for (const candidate of candidates) candidate.skipped(this.#cancelled)
       return
@@ -59,18 +63,20 @@ export class RouteRace<T> {
   }
 
   /** No more candidates will be added: the race is lost when all of them have failed. */
-  complete (): void {
+  complete(): void {
     this.#complete = true
     this.#checkLost()
   }
 
   /** Ends the race without a winner. */
-  cancel (reason: unknown): void {
+  cancel(reason: unknown): void {
     if (!this.#decided) this.#cancelled = { reason }
-    this.#decide(undefined, () => { this.#settle.reject(reason) })
+    this.#decide(undefined, () => {
+      this.#settle.reject(reason)
+    })
   }
 
-  #startNext (): void {
+  #startNext(): void {
     const candidate = this.#waiting.shift()
     if (candidate === undefined) {
       this.#checkLost()
@@ -82,21 +88,29 @@ export class RouteRace<T> {
       this.#cancelStagger = undefined
       if (!this.#decided) this.#startNext()
     })
-    new Promise<T>((resolve) => { resolve(candidate.start(abort.signal)) }).then(
-      (route) => { this.#claim(candidate, route) },
-      (error: unknown) => { this.#failed(candidate, error) }
+    new Promise<T>((resolve) => {
+      resolve(candidate.start(abort.signal))
+    }).then(
+      (route) => {
+        this.#claim(candidate, route)
+      },
+      (error: unknown) => {
+        this.#failed(candidate, error)
+      }
     )
   }
 
-  #claim (candidate: RouteCandidate<T>, route: T): void {
+  #claim(candidate: RouteCandidate<T>, route: T): void {
     if (this.#decided) {
       this.#options.discard(route)
       return
     }
-    this.#decide(candidate, () => { this.#settle.resolve(route) })
+    this.#decide(candidate, () => {
+      this.#settle.resolve(route)
+    })
   }
 
-  #failed (candidate: RouteCandidate<T>, error: unknown): void {
+  #failed(candidate: RouteCandidate<T>, error: unknown): void {
     if (this.#decided) return
     this.#running.delete(candidate)
     this.#errors.push(error)
@@ -105,12 +119,14 @@ export class RouteRace<T> {
     this.#startNext()
   }
 
-  #checkLost (): void {
+  #checkLost(): void {
     if (!this.#complete || this.#decided || this.#running.size > 0 || this.#waiting.length > 0) return
-    this.#decide(undefined, () => { this.#settle.reject(new AggregateError(this.#errors, 'Every route failed')) })
+    this.#decide(undefined, () => {
+      this.#settle.reject(new AggregateError(this.#errors, 'Every route failed'))
+    })
   }
 
-  #decide (winner: RouteCandidate<T> | undefined, settle: () => void): void {
+  #decide(winner: RouteCandidate<T> | undefined, settle: () => void): void {
     if (this.#decided) return
     this.#decided = true
     this.#clearStagger()
@@ -126,7 +142,7 @@ export class RouteRace<T> {
     settle()
   }
 
-  #clearStagger (): void {
+  #clearStagger(): void {
     this.#cancelStagger?.()
     this.#cancelStagger = undefined
   }

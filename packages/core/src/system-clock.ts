@@ -5,23 +5,36 @@ import { coreErrors } from './error-catalogue.ts'
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
-  after (ms, run) {
+  after(ms, run) {
     const timer = setTimeout(run, ms)
-    return () => { clearTimeout(timer) }
+    return () => {
+      clearTimeout(timer)
+    }
   },
-  every (ms, run) {
+  every(ms, run) {
     const timer = setInterval(run, ms)
-    return () => { clearInterval(timer) }
+    return () => {
+      clearInterval(timer)
+    }
   },
-  sleep (ms, { signal } = {}) {
+  sleep(ms, { signal } = {}) {
     return new Promise((resolve, reject) => {
-      if (signal?.aborted === true) { reject(signal.reason as Error); return }
-      const onAbort = (): void => { clearTimeout(timer); reject(signal?.reason as Error) }
-      const timer = setTimeout(() => { signal?.removeEventListener('abort', onAbort); resolve() }, ms)
+      if (signal?.aborted === true) {
+        reject(signal.reason as Error)
+        return
+      }
+      const onAbort = (): void => {
+        clearTimeout(timer)
+        reject(signal?.reason as Error)
+      }
+      const timer = setTimeout(() => {
+        signal?.removeEventListener('abort', onAbort)
+        resolve()
+      }, ms)
       signal?.addEventListener('abort', onAbort, { once: true })
     })
   },
-  timeout (ms, what = 'The operation') {
+  timeout(ms, what = 'The operation') {
     const controller = new AbortController()
     setTimeout(() => {
       controller.abort(coreErrors.create('ERR_CORE_TIMEOUT', `${what} did not finish within ${ms} ms`))

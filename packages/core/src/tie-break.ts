@@ -12,11 +12,11 @@ import { isPeerId } from './peer-id.ts'
  * @param remoteId another peer id; false when it equals ours, nobody dials itself.
  * @throws TypeError when one of them is no peer id.
  */
-export function dials (localId: string, remoteId: string): boolean {
+export function dials(localId: string, remoteId: string): boolean {
   const local = split(localId)
   const remote = split(remoteId)
   if (local.rest === remote.rest) return local.top < remote.top
-  return (local.rest < remote.rest) === (local.top === remote.top)
+  return local.rest < remote.rest === (local.top === remote.top)
 }
 
 /** What {@link keepWhich} needs to know of a link, from this side. */
@@ -31,13 +31,13 @@ export interface LinkEnd {
  * because its dialler would not have opened it if the older were of use.
  * @throws TypeError when an id is no peer id.
  */
-export function keepWhich<Link extends LinkEnd> (localId: string, remoteId: string, older: Link, newer: Link): Link {
+export function keepWhich<Link extends LinkEnd>(localId: string, remoteId: string, older: Link, newer: Link): Link {
   if (older.direction === newer.direction) return newer
   const kept = dials(localId, remoteId) ? 'outgoing' : 'incoming'
   return older.direction === kept ? older : newer
 }
 
-function split (id: string): { readonly top: number, readonly rest: string } {
+function split(id: string): { readonly top: number; readonly rest: string } {
   if (!isPeerId(id)) throw new TypeError('A peer id is 64 lowercase hex digits')
   const first = Number.parseInt(id.slice(0, 1), 16)
   return { top: first >> 3, rest: (first & 7).toString(16) + id.slice(1) }

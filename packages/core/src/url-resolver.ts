@@ -30,12 +30,12 @@ export class UrlResolver {
   #exclusive = false
   #offline = false
 
-  constructor (options: UrlResolverOptions) {
+  constructor(options: UrlResolverOptions) {
     this.#options = options
   }
 
   /** For applications: one call at a time. @throws as {@link UrlResolver.shared}, and ERR_PD_RESOLVE_BUSY */
-  async exclusive (signal: AbortSignal | undefined): Promise<ResolvedUrl> {
+  async exclusive(signal: AbortSignal | undefined): Promise<ResolvedUrl> {
     if (this.#exclusive) throw coreErrors.create('ERR_PD_RESOLVE_BUSY', `resolveUrl is already running for ${this.#options.peerId}`)
     this.#exclusive = true
     try {
@@ -46,10 +46,10 @@ export class UrlResolver {
   }
 
   /** For route races: joins a running question. @throws ERR_PD_PEER_OFFLINE, ERR_PD_RESOLVE_FAILED, the signal's reason */
-  async shared (signal: AbortSignal | undefined): Promise<ResolvedUrl> {
+  async shared(signal: AbortSignal | undefined): Promise<ResolvedUrl> {
     signal?.throwIfAborted()
     if (this.#offline) throw this.#offlineError()
-    const operation = this.#operation ??= this.#begin()
+    const operation = (this.#operation ??= this.#begin())
     operation.waiters++
     return await new Promise<ResolvedUrl>((resolve, reject) => {
       const onAbort = (): void => {
@@ -59,50 +59,73 @@ export class UrlResolver {
         operation.abort.abort(signal?.reason)
       }
       signal?.addEventListener('abort', onAbort, { once: true })
-      const done = (): void => { signal?.removeEventListener('abort', onAbort) }
+      const done = (): void => {
+        signal?.removeEventListener('abort', onAbort)
+      }
       operation.result.then(
-        (value) => { done(); resolve(value) },
-        (error: unknown) => { done(); reject(error as Error) }
+        (value) => {
+          done()
+          resolve(value)
+        },
+        (error: unknown) => {
+          done()
+          reject(error as Error)
+        }
       )
     })
   }
 
   /** Fails what is running and everything later with ERR_PD_PEER_OFFLINE. */
-  peerLeft (): void {
+  peerLeft(): void {
     this.#offline = true
     this.#operation?.abort.abort(this.#offlineError())
   }
 
-  #begin (): Operation {
+  #begin(): Operation {
     const { ask, clock, peerId, deadlineMs = RESOLVE_DEADLINE_MS } = this.#options
     const abort = new AbortController()
-    const operation: Operation = { abort, waiters: 0, result: this.#run(() => ask(abort.signal), { clock, ms: deadlineMs, what: `Resolving ${peerId}` }, abort) }
-    const forget = (): void => { if (this.#operation === operation) this.#operation = undefined }
+    const operation: Operation = {
+      abort,
+      waiters: 0,
+      result: this.#run(() => ask(abort.signal), { clock, ms: deadlineMs, what: `Resolving ${peerId}` }, abort)
+    }
+    const forget = (): void => {
+      if (this.#operation === operation) this.#operation = undefined
+    }
     operation.result.then(forget, forget)
     return operation
   }
 
-  async #run (ask: () => Promise<ResolvedUrl>, deadline: { clock: Clock, ms: number, what: string }, abort: AbortController): Promise<ResolvedUrl> {
+  async #run(
+    ask: () => Promise<ResolvedUrl>,
+    deadline: { clock: Clock; ms: number; what: string },
+    abort: AbortController
+  ): Promise<ResolvedUrl> {
     const { peerId } = this.#options
     try {
       const resolved = await withDeadline(ask, { ...deadline, signal: abort.signal })
       if (!isResolvedUrl(resolved)) throw new TypeError('The provider answered without a URL that has a scheme and a host')
       return Object.freeze({ url: resolved.url, addresses: Object.freeze([...resolved.addresses]) })
     } catch (error) {
-      if (abort.signal.aborted || isKithmeshError(error, 'ERR_PD_PEER_OFFLINE') || isKithmeshError(error, 'ERR_PD_RESOLVE_FAILED')) throw error
+      if (abort.signal.aborted || isKithmeshError(error, 'ERR_PD_PEER_OFFLINE') || isKithmeshError(error, 'ERR_PD_RESOLVE_FAILED'))
+        throw error
       abort.abort(error)
       const why = error instanceof Error ? error.message : String(error)
       throw coreErrors.create('ERR_PD_RESOLVE_FAILED', `Cannot find out where ${peerId} is: ${why}`, { cause: error })
     }
   }
 
-  #offlineError (): Error {
+  #offlineError(): Error {
     return coreErrors.create('ERR_PD_PEER_OFFLINE', `${this.#options.peerId} is no longer there`)
   }
 }
 
-function isResolvedUrl (value: unknown): value is ResolvedUrl {
+function isResolvedUrl(value: unknown): value is ResolvedUrl {
   const { url, addresses } = (value ?? {}) as Partial<ResolvedUrl>
-  return typeof url === 'string' && /^[a-z][a-z0-9+.-]*:\/\/[^/?#]+/i.test(url) &&
-    Array.isArray(addresses) && addresses.every((address) => typeof address === 'string')
+  return (
+    typeof url === 'string' &&
+    /^[a-z][a-z0-9+.-]*:\/\/[^/?#]+/i.test(url) &&
+    Array.isArray(addresses) &&
+    addresses.every((address) => typeof address === 'string')
+  )
 }

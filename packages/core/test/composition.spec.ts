@@ -8,8 +8,15 @@ import { Injector, token } from '../dist/internal/injector.js'
 import { FakeProvider, FakeTransport, RecordingLogger, US, rejection, thrown } from './fakes.ts'
 import { settle } from './manual-clock.ts'
 
-function code (changes: Record<string, unknown>): string | undefined {
-  return thrown(() => createPeerDiscovery({ peerGroupId: 'test', localPeerId: US, providers: [new FakeProvider().factory], ...changes } as PeerDiscoveryOptions)).code
+function code(changes: Record<string, unknown>): string | undefined {
+  return thrown(() =>
+    createPeerDiscovery({
+      peerGroupId: 'test',
+      localPeerId: US,
+      providers: [new FakeProvider().factory],
+      ...changes
+    } as PeerDiscoveryOptions)
+  ).code
 }
 
 describe('peer group ids', () => {
@@ -18,7 +25,21 @@ describe('peer group ids', () => {
   })
 
   it('are refused otherwise', () => {
-    for (const id of ['', 'x'.repeat(64), 'ü'.repeat(32), 'a,b', 'a\\b', 'a\nb', '\u0000', 'a\u007f', 'a\u0085', '\ud800', undefined, null, 7]) {
+    for (const id of [
+      '',
+      'x'.repeat(64),
+      'ü'.repeat(32),
+      'a,b',
+      'a\\b',
+      'a\nb',
+      '\u0000',
+      'a\u007f',
+      'a\u0085',
+      '\ud800',
+      undefined,
+      null,
+      7
+    ]) {
       const error = thrown(() => checkPeerGroupId(id))
       expect(error.code, JSON.stringify(id)).to.equal('ERR_PD_GROUP_ID')
       expect(error.hint).to.not.equal('')
@@ -29,7 +50,12 @@ describe('peer group ids', () => {
 describe('createPeerDiscovery', () => {
   it('lists what it was composed of', async () => {
     const [one, two, route] = [new FakeProvider('ONE'), new FakeProvider('TWO'), new FakeTransport('direct')]
-    await using discovery = createPeerDiscovery({ peerGroupId: 'com.example.shop', localPeerId: US, providers: [one.factory, two.factory], transports: [route.factory] })
+    await using discovery = createPeerDiscovery({
+      peerGroupId: 'com.example.shop',
+      localPeerId: US,
+      providers: [one.factory, two.factory],
+      transports: [route.factory]
+    })
     expect(discovery.providers).to.deep.equal(['ONE', 'TWO'])
     expect(discovery.transports).to.deep.equal(['direct'])
     expect(discovery.peerGroupId).to.equal('com.example.shop')
@@ -60,7 +86,17 @@ describe('createPeerDiscovery', () => {
     expect(code({ localPeerId: undefined })).to.equal('ERR_PD_PEER_ID')
     expect(code({ providers: [] })).to.equal('ERR_PD_NO_PROVIDERS')
     expect(code({ providers: factory })).to.equal('ERR_PD_INVALID_PROVIDER')
-    for (const wrong of [null, undefined, 'DNS-SD', () => factory, {}, { ...factory, name: '' }, { ...factory, create: 1 }, { ...factory, capabilities: undefined }, { ...factory, capabilities: { publishes: true } }]) {
+    for (const wrong of [
+      null,
+      undefined,
+      'DNS-SD',
+      () => factory,
+      {},
+      { ...factory, name: '' },
+      { ...factory, create: 1 },
+      { ...factory, capabilities: undefined },
+      { ...factory, capabilities: { publishes: true } }
+    ]) {
       expect(code({ providers: [wrong] })).to.equal('ERR_PD_INVALID_PROVIDER')
     }
     expect(code({ providers: [{ ...factory, contractVersion: 2 }] })).to.equal('ERR_PD_CONTRACT_VERSION')
@@ -70,15 +106,28 @@ describe('createPeerDiscovery', () => {
     expect(code({ transports: [{ ...route, create: undefined }] })).to.equal('ERR_PD_INVALID_TRANSPORT')
     expect(code({ transports: [{ ...route, contractVersion: 0 }] })).to.equal('ERR_PD_CONTRACT_VERSION')
     expect(code({ transports: [route, new FakeTransport().factory] })).to.equal('ERR_PD_DUPLICATE_TRANSPORT')
-    expect(code({ providers: [new FakeProvider('BLE', { suppliesSocketFactory: true }).factory], transports: [new FakeTransport('BLE').factory] })).to.equal('ERR_PD_DUPLICATE_TRANSPORT')
+    expect(
+      code({
+        providers: [new FakeProvider('BLE', { suppliesSocketFactory: true }).factory],
+        transports: [new FakeTransport('BLE').factory]
+      })
+    ).to.equal('ERR_PD_DUPLICATE_TRANSPORT')
     expect(code({ providers: [{ ...factory, create: () => ({}) }] })).to.equal('ERR_PD_INVALID_PROVIDER')
     expect(code({ transports: [{ ...route, create: () => undefined }] })).to.equal('ERR_PD_INVALID_TRANSPORT')
   })
 
   it('shuts down what was created when a later plugin throws', async () => {
     const [fine, route, cause] = [new FakeProvider('FINE'), new FakeTransport(), new Error('no adapter')]
-    const broken = defineProvider({ ...fine.factory, name: 'BROKEN', create: () => { throw cause } })
-    const error = thrown(() => createPeerDiscovery({ peerGroupId: 'g', localPeerId: US, providers: [fine.factory, broken], transports: [route.factory] }))
+    const broken = defineProvider({
+      ...fine.factory,
+      name: 'BROKEN',
+      create: () => {
+        throw cause
+      }
+    })
+    const error = thrown(() =>
+      createPeerDiscovery({ peerGroupId: 'g', localPeerId: US, providers: [fine.factory, broken], transports: [route.factory] })
+    )
     expect(error.code).to.equal('ERR_PD_CREATE_FAILED')
     expect(error.cause).to.equal(cause)
     await settle()
@@ -88,10 +137,16 @@ describe('createPeerDiscovery', () => {
 
   it('does not suffer from a logger that throws', async () => {
     const provider = new FakeProvider()
-    const bad = (): never => { throw new Error('disk full') }
+    const bad = (): never => {
+      throw new Error('disk full')
+    }
     const logger = { debug: bad, info: bad, warn: bad, error: bad, child: () => logger }
     await using discovery = createPeerDiscovery({ peerGroupId: 'g', localPeerId: US, providers: [provider.factory], logger })
-    discovery.addObserver({ statusChanged: () => { throw new Error('bad observer') } })
+    discovery.addObserver({
+      statusChanged: () => {
+        throw new Error('bad observer')
+      }
+    })
     await discovery.startBrowsing()
     await settle()
     expect(discovery.status('FAKE', 'browse')).to.deep.equal({ state: 'online' })
@@ -112,7 +167,10 @@ describe('Injector', () => {
 
   it('makes each component once, when it is asked for', () => {
     let made = 0
-    const injector = new Injector().value(A, { name: 'a' }).factory(B, (from) => { made++; return { name: `b of ${from.get(A).name}` } })
+    const injector = new Injector().value(A, { name: 'a' }).factory(B, (from) => {
+      made++
+      return { name: `b of ${from.get(A).name}` }
+    })
     expect(made).to.equal(0)
     expect(injector.get(B)).to.equal(injector.get(B))
     expect(injector.get(B).name).to.equal('b of a')
@@ -120,7 +178,10 @@ describe('Injector', () => {
   })
 
   it('names a circle', () => {
-    const injector = new Injector().factory(A, (from) => from.get(B)).factory(B, (from) => from.get(C)).factory(C, (from) => from.get(B))
+    const injector = new Injector()
+      .factory(A, (from) => from.get(B))
+      .factory(B, (from) => from.get(C))
+      .factory(C, (from) => from.get(B))
     const error = thrown(() => injector.get(A))
     expect(error.code).to.equal('ERR_CORE_INJECTION_CYCLE')
     expect(error.message).to.include('B → C → B')
@@ -133,7 +194,7 @@ describe('Injector', () => {
     expect(error.message).to.include('A → B')
   })
 
-  it('does not build a parent\'s component with a child\'s', () => {
+  it("does not build a parent's component with a child's", () => {
     const parent = new Injector().factory(A, (from) => from.get(B))
     const child = new Injector(parent).value(B, { name: 'of the child' })
     expect(thrown(() => child.get(A)).code).to.equal('ERR_CORE_INJECTION')
@@ -143,15 +204,27 @@ describe('Injector', () => {
   it('ends what it owns, last first, everything, and reports all failures', async () => {
     const ended: string[] = []
     const injector = new Injector()
-    injector.own(async () => { ended.push('first') })
-    injector.own(async () => { ended.push('second'); throw new Error('stuck') })
-    injector.own(() => { ended.push('third'); throw new Error('torn') })
+    injector.own(async () => {
+      ended.push('first')
+    })
+    injector.own(async () => {
+      ended.push('second')
+      throw new Error('stuck')
+    })
+    injector.own(() => {
+      ended.push('third')
+      throw new Error('torn')
+    })
     const error = await rejection(injector.dispose())
     expect(ended).to.deep.equal(['third', 'second', 'first'])
     expect(error.code).to.equal('ERR_CORE_DISPOSE')
     expect((error.cause as AggregateError).errors.map((each: Error) => each.message)).to.deep.equal(['torn', 'stuck'])
     expect(await rejection(injector.dispose())).to.equal(error)
-    expect(thrown(() => { injector.own(async () => {}) })).to.be.instanceOf(TypeError)
+    expect(
+      thrown(() => {
+        injector.own(async () => {})
+      })
+    ).to.be.instanceOf(TypeError)
   })
 
   it('disposes of nothing gladly', async () => {
@@ -163,7 +236,10 @@ describe('registerPeerDiscovery', () => {
   it('registers one lazily made discovery and shuts it down', async () => {
     const provider = new FakeProvider()
     const factories = new Map<symbol, () => unknown>()
-    const end = registerPeerDiscovery({ register: (key, { useFactory }) => factories.set(key, useFactory) }, { peerGroupId: 'g', localPeerId: US, providers: [provider.factory] })
+    const end = registerPeerDiscovery(
+      { register: (key, { useFactory }) => factories.set(key, useFactory) },
+      { peerGroupId: 'g', localPeerId: US, providers: [provider.factory] }
+    )
     expect(provider.context).to.equal(undefined)
     const resolve = factories.get(PEER_DISCOVERY)
     expect(resolve?.()).to.equal(resolve?.())

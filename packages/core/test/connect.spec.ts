@@ -6,7 +6,10 @@ import { Deferred } from '@kithmesh/core/plugin'
 import { FakeProvider, FakeTransport, THEM, US, never, rejection } from './fakes.ts'
 import { ManualClock, settle } from './manual-clock.ts'
 
-const rows = (report: ConnectionReport | undefined) => (report?.attempts ?? []).map(({ strategy, peerId, state, phase, address, code }) => [strategy, peerId, state, phase, address, code].map((each) => each ?? '-').join(' '))
+const rows = (report: ConnectionReport | undefined) =>
+  (report?.attempts ?? []).map(({ strategy, peerId, state, phase, address, code }) =>
+    [strategy, peerId, state, phase, address, code].map((each) => each ?? '-').join(' ')
+  )
 
 describe('PeerDiscovery.connect', () => {
   let clock: ManualClock
@@ -27,9 +30,19 @@ describe('PeerDiscovery.connect', () => {
     expect(clock.pending, 'timers left behind').to.equal(0)
   })
 
-  async function compose (transports: FakeTransport[], providers = [provider], sightings = ['a']): Promise<PeerDiscovery> {
-    discovery = createPeerDiscovery({ peerGroupId: 'test', localPeerId: US, providers: providers.map(({ factory }) => factory), transports: transports.map(({ factory }) => factory), clock })
-    discovery.addObserver({ connectionReport: (report) => { reports.push(report) } })
+  async function compose(transports: FakeTransport[], providers = [provider], sightings = ['a']): Promise<PeerDiscovery> {
+    discovery = createPeerDiscovery({
+      peerGroupId: 'test',
+      localPeerId: US,
+      providers: providers.map(({ factory }) => factory),
+      transports: transports.map(({ factory }) => factory),
+      clock
+    })
+    discovery.addObserver({
+      connectionReport: (report) => {
+        reports.push(report)
+      }
+    })
     await discovery.startBrowsing()
     for (const id of sightings) provider.context.peersFound([{ id, displayName: 'Shop', metadata: toMetadata(peerIdMetadata(THEM)) }])
     return discovery
@@ -37,7 +50,10 @@ describe('PeerDiscovery.connect', () => {
 
   it('hands over the stream, how it came about, and a report', async () => {
     const direct = new FakeTransport('direct')
-    direct.onAttempt = async (_target, { progress }) => { progress('dial', '192.168.1.4:4984'); return direct.socket() }
+    direct.onAttempt = async (_target, { progress }) => {
+      progress('dial', '192.168.1.4:4984')
+      return direct.socket()
+    }
     const subject = await compose([direct])
     const device = subject.deviceWithId(THEM)
     const connection = await subject.connect(THEM)
@@ -86,7 +102,11 @@ describe('PeerDiscovery.connect', () => {
     const connecting = subject.connect(THEM)
     await clock.advance(250)
     await connecting
-    const late = new PassThrough({ destroy: (_error, done) => { done(new Error('reset')) } })
+    const late = new PassThrough({
+      destroy: (_error, done) => {
+        done(new Error('reset'))
+      }
+    })
     gate.resolve(late)
     await settle()
     expect(late.destroyed).to.equal(true)
@@ -106,8 +126,13 @@ describe('PeerDiscovery.connect', () => {
 
   it('fails with every attempt in the report and every error in the cause', async () => {
     const [one, two] = [new FakeTransport('one'), new FakeTransport('two', 1)]
-    one.onAttempt = async (_target, { progress }) => { progress('handshake', 'h:1'); throw Object.assign(new Error('reset'), { code: 'ECONNRESET' }) }
-    two.onAttempt = () => { throw new TypeError('a bug') }
+    one.onAttempt = async (_target, { progress }) => {
+      progress('handshake', 'h:1')
+      throw Object.assign(new Error('reset'), { code: 'ECONNRESET' })
+    }
+    two.onAttempt = () => {
+      throw new TypeError('a bug')
+    }
     const subject = await compose([one, two])
     const error = await rejection(subject.connect(THEM))
     expect(error.code).to.equal('ERR_ROUTE_FAILED')
@@ -121,17 +146,34 @@ describe('PeerDiscovery.connect', () => {
   })
 
   it('says why nothing can be tried', async () => {
-    const [deaf, buggy] = [new FakeTransport('deaf'), new FakeTransport('buggy')]
+    const [deaf, buggy, mute] = [new FakeTransport('deaf'), new FakeTransport('buggy'), new FakeTransport('mute')]
+    mute.onAssess = () => undefined as never
     deaf.onAssess = () => ({ usable: false, reason: 'no address in common' })
-    buggy.onAssess = () => { throw new Error('oops') }
-    const subject = await compose([deaf, buggy], [provider], ['a', 'b', 'c'])
-    provider.onResolve = async (id) => { if (id === 'b') throw new Error('no SRV record'); return { url: 'wss://x:1', addresses: [] } }
+    buggy.onAssess = () => {
+      throw new Error('oops')
+    }
+    const subject = await compose([deaf, buggy, mute], [provider], ['a', 'b', 'c'])
+    provider.onResolve = async (id) => {
+      if (id === 'b') throw new Error('no SRV record')
+      return { url: 'wss://x:1', addresses: [] }
+    }
     provider.context.peersFound([{ id: 'c', displayName: 'Shop', connectable: false }])
     const error = await rejection(subject.connect(THEM))
     expect(error.code).to.equal('ERR_ROUTE_NONE')
-    expect(error.details?.['reasons']).to.have.members(['deaf: no address in common', 'buggy: oops', 'Cannot find out where b is: no SRV record', 'c cannot be connected to at the moment'])
+    expect(error.details?.['reasons']).to.include.members([
+      'deaf: no address in common',
+      'buggy: oops',
+      'Cannot find out where b is: no SRV record',
+      'c cannot be connected to at the moment'
+    ])
     expect((error.cause as AggregateError).errors).to.have.length(1)
-    expect(rows(subject.explain(THEM))).to.have.members(['* b failed resolve - ERR_PD_RESOLVE_FAILED', '* c skipped assess - -', 'deaf a skipped assess - -', 'buggy a failed assess - -'])
+    expect(rows(subject.explain(THEM))).to.have.members([
+      'mute a failed assess - TypeError',
+      '* b failed resolve - ERR_PD_RESOLVE_FAILED',
+      '* c skipped assess - -',
+      'deaf a skipped assess - -',
+      'buggy a failed assess - -'
+    ])
   })
 
   it('says that there is no transport', async () => {
@@ -143,16 +185,22 @@ describe('PeerDiscovery.connect', () => {
   it('gives up at the deadline, whatever hangs', async () => {
     const direct = new FakeTransport('direct')
     let told: AbortSignal | undefined
-    direct.onAttempt = (_target, { signal }) => { told = signal; return never() }
+    direct.onAttempt = (_target, { signal }) => {
+      told = signal
+      return never()
+    }
     const subject = await compose([direct], [provider], ['a', 'b'])
-    provider.onResolve = (id) => id === 'b' ? never() : Promise.resolve({ url: 'wss://x:1', addresses: [] })
+    provider.onResolve = (id) => (id === 'b' ? never() : Promise.resolve({ url: 'wss://x:1', addresses: [] }))
     const connecting = rejection(subject.connect(THEM, { deadlineMs: 5000 }))
     await clock.advance(5000)
     const error = await connecting
     expect(error.code).to.equal('ERR_ROUTE_FAILED')
     expect((error.cause as AggregateError).errors[0]).to.include({ code: 'ERR_CORE_TIMEOUT' })
     expect(told?.aborted).to.equal(true)
-    expect(rows(subject.explain(THEM))).to.have.members(['direct a failed dial - ERR_CORE_TIMEOUT', '* b failed resolve - ERR_CORE_TIMEOUT'])
+    expect(rows(subject.explain(THEM))).to.have.members([
+      'direct a failed dial - ERR_CORE_TIMEOUT',
+      '* b failed resolve - ERR_CORE_TIMEOUT'
+    ])
   })
 
   it('is cancelled by its signal with its reason', async () => {
@@ -199,13 +247,19 @@ describe('PeerDiscovery.connect', () => {
     wrong.onAttempt = async () => ({}) as ByteSocket
     closed.onAttempt = async () => closed.socket().destroy()
     const error = await rejection((await compose([wrong, closed])).connect(THEM))
-    expect((error.cause as AggregateError).errors.map(({ code }: { code: string }) => code)).to.deep.equal(['ERR_ROUTE_BAD_SOCKET', 'ERR_ROUTE_BAD_SOCKET'])
+    expect((error.cause as AggregateError).errors.map(({ code }: { code: string }) => code)).to.deep.equal([
+      'ERR_ROUTE_BAD_SOCKET',
+      'ERR_ROUTE_BAD_SOCKET'
+    ])
   })
 
   it('may run several times at once for one device', async () => {
     const subject = await compose([new FakeTransport()])
     const gate = new Deferred<void>()
-    provider.onResolve = async () => { await gate.promise; return { url: 'wss://x:1', addresses: [] } }
+    provider.onResolve = async () => {
+      await gate.promise
+      return { url: 'wss://x:1', addresses: [] }
+    }
     const all = [subject.connect(THEM), subject.connect(THEM), subject.peers[0]?.resolveUrl()]
     await settle()
     gate.resolve()
@@ -217,7 +271,14 @@ describe('PeerDiscovery.connect', () => {
     const ble = new FakeProvider('BLE', { suppliesSocketFactory: true })
     const opened: string[] = []
     const socket = new PassThrough()
-    ble.onSocketFactory = () => ({ framing: 'bytes', schemes: ['l2cap'], open: async (url) => { opened.push(url); return socket } })
+    ble.onSocketFactory = () => ({
+      framing: 'bytes',
+      schemes: ['l2cap'],
+      open: async (url) => {
+        opened.push(url)
+        return socket
+      }
+    })
     ble.onResolve = async (id) => ({ url: id === 'odd' ? 'other://x' : `l2cap://${id}:128`, addresses: [] })
     const subject = await compose([], [provider, ble])
     for (const id of ['radio', 'odd']) ble.context.peersFound([{ id, displayName: 'Shop', metadata: toMetadata(peerIdMetadata(THEM)) }])
@@ -226,11 +287,24 @@ describe('PeerDiscovery.connect', () => {
     expect(connection.route).to.equal('BLE radio:128')
     expect(opened).to.deep.equal(['l2cap://radio:128'])
     expect(connection.report.attempts.map(({ peerId, message }) => [peerId, message])).to.have.deep.members([
-      ['a', 'opens sightings of BLE only'], ['radio', undefined], ['odd', 'cannot open other: URLs']
+      ['a', 'opens sightings of BLE only'],
+      ['radio', undefined],
+      ['odd', 'cannot open other: URLs']
     ])
-    ble.onSocketFactory = () => { throw new Error('no') }
+    ble.onSocketFactory = () => {
+      throw new Error('no')
+    }
     expect((await rejection(subject.connect(THEM))).code).to.equal('ERR_ROUTE_NONE')
     ble.onSocketFactory = () => ({ framing: 'messages', schemes: ['l2cap'], open: () => never() })
     expect((await rejection(subject.connect(THEM))).code).to.equal('ERR_ROUTE_NONE')
+  })
+
+  it('keeps the reports of the last thousand devices', async () => {
+    const subject = await compose([new FakeTransport()])
+    const ids = Array.from({ length: 1001 }, (_, index) => `d${index}`)
+    provider.context.peersFound(ids.map((id) => ({ id, displayName: id })))
+    for (const id of ids) await subject.connect(`sighting:${id}`)
+    expect(subject.explain('sighting:d0')).to.equal(undefined)
+    expect(subject.explain('sighting:d1')).to.include({ state: 'connected' })
   })
 })

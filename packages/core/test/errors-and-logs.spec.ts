@@ -68,14 +68,27 @@ describe('the error catalogue', () => {
 })
 
 describe('lineLogger', () => {
-  function subject (level?: 'debug' | 'info' | 'warn' | 'error') {
+  function subject(level?: 'debug' | 'info' | 'warn' | 'error') {
     const lines: string[] = []
-    return { lines, logger: lineLogger((line) => { lines.push(line) }, level, 'k', () => 0) }
+    return {
+      lines,
+      logger: lineLogger(
+        (line) => {
+          lines.push(line)
+        },
+        level,
+        'k',
+        () => 0
+      )
+    }
   }
 
   it('writes a line per entry at or above its level', () => {
     const { lines, logger } = subject('warn')
-    logger.debug('d'); logger.info('i'); logger.warn('w', { n: 1 }); logger.child('part').error('e\nx')
+    logger.debug('d')
+    logger.info('i')
+    logger.warn('w', { n: 1 })
+    logger.child('part').error('e\nx')
     expect(lines).to.deep.equal(['1970-01-01T00:00:00.000Z warn k w {"n":1}', '1970-01-01T00:00:00.000Z error k:part e x'])
   })
 
@@ -85,10 +98,25 @@ describe('lineLogger', () => {
     circle['self'] = circle
     const error = coreErrors.create('ERR_PD_METADATA', 'bad', { cause: new AggregateError([new Error('one')], 'several') })
     const same = { x: 1 }
-    logger.info('m', { error, big: 10n, circle, twice: [same, same], bad: { toJSON () { throw new Error('no') } } })
+    logger.info('m', {
+      error,
+      big: 10n,
+      circle,
+      twice: [same, same],
+      bad: {
+        toJSON() {
+          throw new Error('no')
+        }
+      }
+    })
     logger.info('m', { error, big: 10n, circle, twice: [same, same] })
     expect(lines[0]).to.include('unprintable')
-    expect(lines[1]).to.include('"code":"ERR_PD_METADATA"').and.to.include('"message":"one"').and.to.include('"big":"10"').and.to.include('"self":"[…]"').and.to.include('"twice":[{"x":1},{"x":1}]')
+    expect(lines[1])
+      .to.include('"code":"ERR_PD_METADATA"')
+      .and.to.include('"message":"one"')
+      .and.to.include('"big":"10"')
+      .and.to.include('"self":"[…]"')
+      .and.to.include('"twice":[{"x":1},{"x":1}]')
   })
 
   it('has a silent sibling', () => {

@@ -1,7 +1,19 @@
 import { createHash } from 'node:crypto'
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { DEVICE_UUID_KEY, PEER_GROUP_NAMESPACE, PEER_ID_KEY, deviceIdFromMetadata, dials, isPeerId, keepWhich, peerIdMetadata, toMetadata, uuid5, uuidDigits } from '@kithmesh/core/plugin'
+import {
+  DEVICE_UUID_KEY,
+  PEER_GROUP_NAMESPACE,
+  PEER_ID_KEY,
+  deviceIdFromMetadata,
+  dials,
+  isPeerId,
+  keepWhich,
+  peerIdMetadata,
+  toMetadata,
+  uuid5,
+  uuidDigits
+} from '@kithmesh/core/plugin'
 import { thrown } from './fakes.ts'
 
 const peerId = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => Buffer.from(bytes).toString('hex'))
@@ -35,7 +47,11 @@ describe('device claims', () => {
   })
 
   it('survives the round trip for every id', () => {
-    fc.assert(fc.property(peerId, (each) => { expect(deviceIdFromMetadata(toMetadata(peerIdMetadata(each)))).to.equal(each) }))
+    fc.assert(
+      fc.property(peerId, (each) => {
+        expect(deviceIdFromMetadata(toMetadata(peerIdMetadata(each)))).to.equal(each)
+      })
+    )
   })
 
   it('falls back to the device UUID, raw or as text', () => {
@@ -51,10 +67,17 @@ describe('device claims', () => {
   it('takes malformed claims for none, whatever they are', () => {
     expect(deviceIdFromMetadata(new Map())).to.equal(undefined)
     expect(deviceIdFromMetadata(toMetadata({ [PEER_ID_KEY]: '', [DEVICE_UUID_KEY]: 'abc' }))).to.equal(undefined)
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 80 }), fc.uint8Array({ maxLength: 80 }), (pid, did) => {
-      const claim = deviceIdFromMetadata(new Map([[PEER_ID_KEY, pid], [DEVICE_UUID_KEY, did]]))
-      if (claim !== undefined) expect(isPeerId(claim) || /^did:[0-9a-f-]{36}$/.test(claim)).to.equal(true)
-    }))
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 80 }), fc.uint8Array({ maxLength: 80 }), (pid, did) => {
+        const claim = deviceIdFromMetadata(
+          new Map([
+            [PEER_ID_KEY, pid],
+            [DEVICE_UUID_KEY, did]
+          ])
+        )
+        if (claim !== undefined) expect(isPeerId(claim) || /^did:[0-9a-f-]{36}$/.test(claim)).to.equal(true)
+      })
+    )
   })
 
   it('refuses to claim what is no peer id', () => {
@@ -70,15 +93,21 @@ describe('device claims', () => {
 
 describe('tie-break', () => {
   it('has exactly one side dial, for all pairs', () => {
-    fc.assert(fc.property(peerId, peerId, (one, other) => {
-      if (one === other) expect(dials(one, other)).to.equal(false)
-      else expect(dials(one, other)).to.equal(!dials(other, one))
-    }))
+    fc.assert(
+      fc.property(peerId, peerId, (one, other) => {
+        if (one === other) expect(dials(one, other)).to.equal(false)
+        else expect(dials(one, other)).to.equal(!dials(other, one))
+      })
+    )
   })
 
   it('decides for neighbours and opposites on the circle too', () => {
     const flip = (id: string) => (Number.parseInt(id.slice(0, 1), 16) ^ 8).toString(16) + id.slice(1)
-    fc.assert(fc.property(peerId, (id) => { expect(dials(id, flip(id))).to.equal(!dials(flip(id), id)) }))
+    fc.assert(
+      fc.property(peerId, (id) => {
+        expect(dials(id, flip(id))).to.equal(!dials(flip(id), id))
+      })
+    )
     expect(dials('00'.repeat(32), '00'.repeat(31) + '01')).to.equal(true)
     expect(dials('ff'.repeat(32), '00'.repeat(32))).to.equal(true)
     expect(dials('00'.repeat(32), 'ff'.repeat(32))).to.equal(false)
@@ -97,16 +126,19 @@ describe('tie-break', () => {
 
   it('keeps the same of two links on both sides', () => {
     const direction = fc.constantFrom<'outgoing' | 'incoming'>('outgoing', 'incoming')
-    const mirror = (each: 'outgoing' | 'incoming') => each === 'outgoing' ? 'incoming' as const : 'outgoing' as const
-    fc.assert(fc.property(peerId, peerId, direction, direction, (local, remote, first, second) => {
-      fc.pre(local !== remote)
-      const here = keepWhich(local, remote, { name: 1, direction: first }, { name: 2, direction: second })
-      const there = keepWhich(remote, local, { name: 1, direction: mirror(first) }, { name: 2, direction: mirror(second) })
-      expect(here.name).to.equal(there.name)
-      if (first === second) expect(here.name).to.equal(2)
-      else expect(here.direction).to.equal(dials(local, remote) ? 'outgoing' : 'incoming')
-      // The order in which a side noticed two opposite links does not matter.
-      if (first !== second) expect(keepWhich(local, remote, { name: 2, direction: second }, { name: 1, direction: first }).name).to.equal(here.name)
-    }))
+    const mirror = (each: 'outgoing' | 'incoming') => (each === 'outgoing' ? ('incoming' as const) : ('outgoing' as const))
+    fc.assert(
+      fc.property(peerId, peerId, direction, direction, (local, remote, first, second) => {
+        fc.pre(local !== remote)
+        const here = keepWhich(local, remote, { name: 1, direction: first }, { name: 2, direction: second })
+        const there = keepWhich(remote, local, { name: 1, direction: mirror(first) }, { name: 2, direction: mirror(second) })
+        expect(here.name).to.equal(there.name)
+        if (first === second) expect(here.name).to.equal(2)
+        else expect(here.direction).to.equal(dials(local, remote) ? 'outgoing' : 'incoming')
+        // The order in which a side noticed two opposite links does not matter.
+        if (first !== second)
+          expect(keepWhich(local, remote, { name: 2, direction: second }, { name: 1, direction: first }).name).to.equal(here.name)
+      })
+    )
   })
 })

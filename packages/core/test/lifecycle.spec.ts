@@ -4,13 +4,21 @@ import type { LifecycleState } from '@kithmesh/core/plugin'
 import { rejection } from './fakes.ts'
 import { settle } from './manual-clock.ts'
 
-function subject (overrides: { start?: (signal: AbortSignal) => Promise<void>, stop?: () => Promise<void> } = {}) {
+function subject(overrides: { start?: (signal: AbortSignal) => Promise<void>; stop?: () => Promise<void> } = {}) {
   const calls: string[] = []
   const states: LifecycleState[] = []
   const lifecycle = new Lifecycle({
-    start: async (signal) => { calls.push('start'); await overrides.start?.(signal) },
-    stop: async () => { calls.push('stop'); await overrides.stop?.() },
-    stateChanged: (state) => { states.push(state) }
+    start: async (signal) => {
+      calls.push('start')
+      await overrides.start?.(signal)
+    },
+    stop: async () => {
+      calls.push('stop')
+      await overrides.stop?.()
+    },
+    stateChanged: (state) => {
+      states.push(state)
+    }
   })
   return { lifecycle, calls, states }
 }
@@ -53,7 +61,12 @@ describe('Lifecycle', () => {
   it('lets a stop during the start wait, and tells the start', async () => {
     const gate = new Deferred<void>()
     let told: AbortSignal | undefined
-    const { lifecycle, calls } = subject({ start: async (signal) => { told = signal; await gate.promise } })
+    const { lifecycle, calls } = subject({
+      start: async (signal) => {
+        told = signal
+        await gate.promise
+      }
+    })
     const start = lifecycle.start()
     const stop = lifecycle.stop()
     await settle()
@@ -75,7 +88,11 @@ describe('Lifecycle', () => {
 
   it('rolls a failed start back and can be started again', async () => {
     let broken = true
-    const { lifecycle, calls } = subject({ start: async () => { if (broken) throw new Error('no') } })
+    const { lifecycle, calls } = subject({
+      start: async () => {
+        if (broken) throw new Error('no')
+      }
+    })
     expect((await rejection(lifecycle.start())).message).to.equal('no')
     expect(lifecycle.state).to.equal('stopped')
     broken = false
@@ -85,15 +102,26 @@ describe('Lifecycle', () => {
   })
 
   it('reports both errors when the roll-back fails too', async () => {
-    const { lifecycle } = subject({ start: async () => { throw new Error('one') }, stop: async () => { throw new Error('two') } })
-    const error = await rejection(lifecycle.start()) as AggregateError
+    const { lifecycle } = subject({
+      start: async () => {
+        throw new Error('one')
+      },
+      stop: async () => {
+        throw new Error('two')
+      }
+    })
+    const error = (await rejection(lifecycle.start())) as AggregateError
     expect(error.errors.map((each: Error) => each.message)).to.deep.equal(['one', 'two'])
     expect((error.cause as Error).message).to.equal('one')
     expect(lifecycle.state).to.equal('stopped')
   })
 
   it('is stopped also when stopping fails', async () => {
-    const { lifecycle } = subject({ stop: async () => { throw new Error('stuck') } })
+    const { lifecycle } = subject({
+      stop: async () => {
+        throw new Error('stuck')
+      }
+    })
     await lifecycle.start()
     expect((await rejection(lifecycle.stop())).message).to.equal('stuck')
     expect(lifecycle.state).to.equal('stopped')

@@ -1,11 +1,19 @@
 import { coreErrors } from '@kithmesh/core'
 import type { Clock } from '@kithmesh/core'
 
-interface Timer { readonly at: number, readonly order: number, readonly run: () => void, readonly every: number | undefined }
+interface Timer {
+  readonly at: number
+  readonly order: number
+  readonly run: () => void
+  readonly every: number | undefined
+}
 
 /** Lets everything that is ready run: several rounds of microtasks and one macrotask. */
-export async function settle (): Promise<void> {
-  for (let round = 0; round < 3; round++) await new Promise<void>((resolve) => { setImmediate(resolve) })
+export async function settle(): Promise<void> {
+  for (let round = 0; round < 3; round++)
+    await new Promise<void>((resolve) => {
+      setImmediate(resolve)
+    })
 }
 
 /** Time that passes only by `advance`. */
@@ -14,30 +22,52 @@ export class ManualClock implements Clock {
   #order = 0
   readonly #timers = new Set<Timer>()
 
-  get pending (): number { return this.#timers.size }
+  get pending(): number {
+    return this.#timers.size
+  }
 
-  now (): number { return 1_700_000_000_000 + this.#now }
-  monotonic (): number { return this.#now }
+  now(): number {
+    return 1_700_000_000_000 + this.#now
+  }
+  monotonic(): number {
+    return this.#now
+  }
 
-  after (ms: number, run: () => void): () => void { return this.#add(ms, run, undefined) }
-  every (ms: number, run: () => void): () => void { return this.#add(ms, run, ms) }
+  after(ms: number, run: () => void): () => void {
+    return this.#add(ms, run, undefined)
+  }
+  every(ms: number, run: () => void): () => void {
+    return this.#add(ms, run, ms)
+  }
 
-  sleep (ms: number, { signal }: { signal?: AbortSignal } = {}): Promise<void> {
+  sleep(ms: number, { signal }: { signal?: AbortSignal } = {}): Promise<void> {
     return new Promise((resolve, reject) => {
-      if (signal?.aborted === true) { reject(signal.reason as Error); return }
+      if (signal?.aborted === true) {
+        reject(signal.reason as Error)
+        return
+      }
       const cancel = this.after(ms, resolve)
-      signal?.addEventListener('abort', () => { cancel(); reject(signal.reason as Error) }, { once: true })
+      signal?.addEventListener(
+        'abort',
+        () => {
+          cancel()
+          reject(signal.reason as Error)
+        },
+        { once: true }
+      )
     })
   }
 
-  timeout (ms: number, what = 'The operation'): AbortSignal {
+  timeout(ms: number, what = 'The operation'): AbortSignal {
     const abort = new AbortController()
-    this.after(ms, () => { abort.abort(coreErrors.create('ERR_CORE_TIMEOUT', `${what} did not finish within ${ms} ms`)) })
+    this.after(ms, () => {
+      abort.abort(coreErrors.create('ERR_CORE_TIMEOUT', `${what} did not finish within ${ms} ms`))
+    })
     return abort.signal
   }
 
   /** Runs the timers that become due, in order, letting promises settle after each and at the end. */
-  async advance (ms: number): Promise<void> {
+  async advance(ms: number): Promise<void> {
     const until = this.#now + ms
     await settle()
     for (;;) {
@@ -52,9 +82,11 @@ export class ManualClock implements Clock {
     this.#now = until
   }
 
-  #add (ms: number, run: () => void, every: number | undefined): () => void {
+  #add(ms: number, run: () => void, every: number | undefined): () => void {
     const timer: Timer = { at: this.#now + ms, order: this.#order++, run, every }
     this.#timers.add(timer)
-    return () => { for (const each of this.#timers) if (each === timer || (every !== undefined && each.run === run)) this.#timers.delete(each) }
+    return () => {
+      for (const each of this.#timers) if (each === timer || (every !== undefined && each.run === run)) this.#timers.delete(each)
+    }
   }
 }

@@ -9,7 +9,7 @@ interface Observer {
   asked?(question: string): boolean
 }
 
-function subject () {
+function subject() {
   const logger = new RecordingLogger()
   const observers = new ObserverSet<Observer>(logger, { batch: ([earlier], [later]) => [[...earlier, ...later]] })
   return { logger, observers }
@@ -19,9 +19,17 @@ describe('ObserverSet', () => {
   it('delivers later, in order, to observers in the order of registration', async () => {
     const { observers } = subject()
     const calls: string[] = []
-    observers.add({ happened: (what) => { calls.push(`1 ${what}`) } })
+    observers.add({
+      happened: (what) => {
+        calls.push(`1 ${what}`)
+      }
+    })
     observers.add({})
-    observers.add({ happened: (what) => { calls.push(`2 ${what}`) } })
+    observers.add({
+      happened: (what) => {
+        calls.push(`2 ${what}`)
+      }
+    })
     observers.notify('happened', 'a')
     observers.notify('happened', 'b')
     expect(calls).to.deep.equal([])
@@ -47,9 +55,22 @@ describe('ObserverSet', () => {
   it('isolates observers that throw or reject, and reports each once', async () => {
     const { observers, logger } = subject()
     const calls: string[] = []
-    observers.add({ happened: () => { throw new Error('bad') } })
-    observers.add({ happened: async () => { await Promise.resolve(); throw new Error('bad later') } })
-    observers.add({ happened: (what) => { calls.push(what) } })
+    observers.add({
+      happened: () => {
+        throw new Error('bad')
+      }
+    })
+    observers.add({
+      happened: async () => {
+        await Promise.resolve()
+        throw new Error('bad later')
+      }
+    })
+    observers.add({
+      happened: (what) => {
+        calls.push(what)
+      }
+    })
     for (const what of ['a', 'b', 'c']) observers.notify('happened', what)
     await settle()
     expect(calls).to.deep.equal(['a', 'b', 'c'])
@@ -60,13 +81,26 @@ describe('ObserverSet', () => {
   it('calls nobody after the removal, also when it is removed during a delivery', async () => {
     const { observers } = subject()
     const calls: string[] = []
-    const second: Observer = { happened: (what) => { calls.push(`2 ${what}`) } }
-    observers.add({ happened: (what) => { calls.push(`1 ${what}`); observers.remove(second) } })
+    const second: Observer = {
+      happened: (what) => {
+        calls.push(`2 ${what}`)
+      }
+    }
+    observers.add({
+      happened: (what) => {
+        calls.push(`1 ${what}`)
+        observers.remove(second)
+      }
+    })
     observers.add(second)
     observers.notify('happened', 'a')
     await observers.idle()
     expect(calls).to.deep.equal(['1 a'])
-    const third: Observer = { happened: (what) => { calls.push(`3 ${what}`) } }
+    const third: Observer = {
+      happened: (what) => {
+        calls.push(`3 ${what}`)
+      }
+    }
     const remove = observers.add(third)
     observers.notify('happened', 'b')
     remove()
@@ -78,8 +112,16 @@ describe('ObserverSet', () => {
   it('tells an observer nothing from before its registration', async () => {
     const { observers } = subject()
     const calls: string[] = []
-    const late: Observer = { happened: (what) => { calls.push(what) } }
-    observers.add({ happened: () => { observers.add(late) } })
+    const late: Observer = {
+      happened: (what) => {
+        calls.push(what)
+      }
+    }
+    observers.add({
+      happened: () => {
+        observers.add(late)
+      }
+    })
     observers.notify('happened', 'a')
     await observers.idle()
     observers.notify('happened', 'b')
@@ -96,7 +138,11 @@ describe('ObserverSet', () => {
   it('registers an observer once', async () => {
     const { observers } = subject()
     let calls = 0
-    const observer: Observer = { happened: () => { calls++ } }
+    const observer: Observer = {
+      happened: () => {
+        calls++
+      }
+    }
     observers.add(observer)
     observers.add(observer)
     observers.notify('happened', 'a')
@@ -107,7 +153,14 @@ describe('ObserverSet', () => {
   it('merges calls in a row, but not across others nor across registrations', async () => {
     const { observers } = subject()
     const calls: string[] = []
-    const recorder = (name: string): Observer => ({ batch: (items) => { calls.push(`${name}:${items.join('')}`) }, happened: (what) => { calls.push(`${name}:${what}`) } })
+    const recorder = (name: string): Observer => ({
+      batch: (items) => {
+        calls.push(`${name}:${items.join('')}`)
+      },
+      happened: (what) => {
+        calls.push(`${name}:${what}`)
+      }
+    })
     observers.add(recorder('1'))
     observers.notify('batch', ['a'])
     observers.notify('batch', ['b', 'c'])
@@ -122,9 +175,18 @@ describe('ObserverSet', () => {
   it('asks in order until one says yes; a failure is a no', () => {
     const { observers, logger } = subject()
     const asked: number[] = []
-    const answer = (number: number, says: () => unknown): Observer => ({ asked: () => { asked.push(number); return says() as boolean } })
+    const answer = (number: number, says: () => unknown): Observer => ({
+      asked: () => {
+        asked.push(number)
+        return says() as boolean
+      }
+    })
     observers.add(answer(1, () => false))
-    observers.add(answer(2, () => { throw new Error('bad') }))
+    observers.add(
+      answer(2, () => {
+        throw new Error('bad')
+      })
+    )
     observers.add(answer(3, () => 'yes'))
     observers.add({})
     observers.add(answer(4, () => true))

@@ -1,5 +1,6 @@
 import { PassThrough } from 'node:stream'
 import { expect } from 'chai'
+import fc from 'fast-check'
 import { createPeerDiscovery, deviceIdFromMetadata, peerIdMetadata, toMetadata } from '@kithmesh/core'
 import type { PeerDiscovery } from '@kithmesh/core'
 import { Deferred } from '@kithmesh/core/plugin'
@@ -28,14 +29,23 @@ describe('PeerDiscovery', () => {
     expect(clock.pending, 'timers left behind').to.equal(0)
   })
 
-  function compose (...providers: FakeProvider[]): PeerDiscovery {
-    const discovery = createPeerDiscovery({ peerGroupId: 'test', localPeerId: US, providers: providers.map(({ factory }) => factory), clock, logger })
+  function compose(...providers: FakeProvider[]): PeerDiscovery {
+    const discovery = createPeerDiscovery({
+      peerGroupId: 'test',
+      localPeerId: US,
+      providers: providers.map(({ factory }) => factory),
+      clock,
+      logger
+    })
     discovery.addObserver(observer)
     open.push(discovery)
     return discovery
   }
 
-  const taken = async (): Promise<string[]> => { await settle(); return observer.take() }
+  const taken = async (): Promise<string[]> => {
+    await settle()
+    return observer.take()
+  }
 
   describe('browsing', () => {
     it('lists peers, tells in batches, and forgets them when it stops; any number of times', async () => {
@@ -44,7 +54,10 @@ describe('PeerDiscovery', () => {
       for (let round = 0; round < 3; round++) {
         await discovery.startBrowsing()
         provider.context.peersFound([{ id: 'a', displayName: 'A' }])
-        provider.context.peersFound([{ id: 'b', displayName: 'B' }, { id: 'c', displayName: 'C' }])
+        provider.context.peersFound([
+          { id: 'b', displayName: 'B' },
+          { id: 'c', displayName: 'C' }
+        ])
         expect(discovery.peers.map(({ id }) => id)).to.deep.equal(['a', 'b', 'c'])
         expect(discovery.peerWithId('b')?.displayName).to.equal('B')
         provider.context.peersLost(['b'])
@@ -70,7 +83,9 @@ describe('PeerDiscovery', () => {
 
     it('starts although a provider fails, and shows the failure', async () => {
       const [good, bad, cause] = [new FakeProvider('GOOD'), new FakeProvider('BAD'), new Error('port taken')]
-      bad.onStartBrowsing = async () => { throw cause }
+      bad.onStartBrowsing = async () => {
+        throw cause
+      }
       const discovery = compose(good, bad)
       await discovery.startBrowsing()
       expect(discovery.status('GOOD', 'browse')).to.deep.equal({ state: 'online' })
@@ -85,8 +100,12 @@ describe('PeerDiscovery', () => {
 
     it('rejects when all providers fail, with all their errors', async () => {
       const [one, two] = [new FakeProvider('ONE'), new FakeProvider('TWO')]
-      one.onStartBrowsing = async () => { throw new Error('1') }
-      two.onStartBrowsing = async () => { two.context.statusChanged('browse', { state: 'failed', error: 'odd' as never }) }
+      one.onStartBrowsing = async () => {
+        throw new Error('1')
+      }
+      two.onStartBrowsing = async () => {
+        two.context.statusChanged('browse', { state: 'failed', error: 'odd' as never })
+      }
       const error = await rejection(compose(one, two).startBrowsing())
       expect(error.code).to.equal('ERR_PD_START_FAILED')
       const { errors } = error.cause as AggregateError
@@ -111,7 +130,9 @@ describe('PeerDiscovery', () => {
 
     it('shows a provider that cannot stop, and stops the others', async () => {
       const [good, bad, cause] = [new FakeProvider('GOOD'), new FakeProvider('BAD'), new Error('stuck')]
-      bad.onStopBrowsing = async () => { throw cause }
+      bad.onStopBrowsing = async () => {
+        throw cause
+      }
       const discovery = compose(good, bad)
       await discovery.startBrowsing()
       await discovery.stopBrowsing()
@@ -155,7 +176,10 @@ describe('PeerDiscovery', () => {
     it('is stopped in the end when stopped while starting', async () => {
       const provider = new FakeProvider()
       const gate = new Deferred<void>()
-      provider.onStartBrowsing = async () => { await gate.promise; provider.context.statusChanged('browse', { state: 'online' }) }
+      provider.onStartBrowsing = async () => {
+        await gate.promise
+        provider.context.statusChanged('browse', { state: 'online' })
+      }
       const discovery = compose(provider)
       const start = discovery.startBrowsing()
       const stop = discovery.stopBrowsing()
@@ -165,12 +189,52 @@ describe('PeerDiscovery', () => {
       expect(await taken()).to.deep.equal(['FAKE browse starting', 'FAKE browse offline'])
     })
 
+    it('ends as the last call wants it, whatever the order of calls and however the provider behaves', async () => {
+      const call = fc.record({ start: fc.boolean(), fails: fc.boolean(), wait: fc.boolean() })
+      await fc.assert(
+        fc.asyncProperty(fc.array(call, { minLength: 1, maxLength: 8 }), async (calls) => {
+          const provider = new FakeProvider()
+          let running = false
+          let fails = false
+          provider.onStartBrowsing = async () => {
+            const failing = fails
+            await settle()
+            if (failing) throw new Error('no')
+            expect(running).to.equal(false)
+            running = true
+            provider.context.statusChanged('browse', { state: 'online' })
+          }
+          provider.onStopBrowsing = async () => {
+            await settle()
+            running = false
+            provider.context.statusChanged('browse', { state: 'offline' })
+          }
+          const discovery = compose(provider)
+          const results: Array<Promise<unknown>> = []
+          for (const each of calls) {
+            fails = each.fails
+            results.push(each.start ? discovery.startBrowsing() : discovery.stopBrowsing())
+            if (each.wait) await Promise.allSettled(results)
+          }
+          await Promise.allSettled(results)
+          const { state } = discovery.status('FAKE', 'browse')
+          if (calls.at(-1)?.start === true) expect(state).to.be.oneOf(['online', 'failed'])
+          else expect(state).to.equal('offline')
+          expect(running).to.equal(state === 'online')
+        }),
+        { numRuns: 40 }
+      )
+    })
+
     it('logs refused sightings without drowning the log', async () => {
       const [one, two] = [new FakeProvider('ONE'), new FakeProvider('TWO')]
       const discovery = compose(one, two)
       await discovery.startBrowsing()
       one.context.peersFound([{ id: 'a', displayName: 'A' }])
-      two.context.peersFound([{ id: 'a', displayName: 'A' }, { id: 'a', displayName: 'A' }])
+      two.context.peersFound([
+        { id: 'a', displayName: 'A' },
+        { id: 'a', displayName: 'A' }
+      ])
       expect(logger.at('warn')).to.have.length(1)
       expect(discovery.peerWithId('a')?.provider).to.equal('ONE')
     })
@@ -181,7 +245,11 @@ describe('PeerDiscovery', () => {
       const [one, two] = [new FakeProvider('ONE'), new FakeProvider('TWO')]
       const discovery = compose(one, two)
       const changes: string[] = []
-      discovery.addObserver({ devicesChanged: ({ added, changed, removed }) => { changes.push([added, changed, removed].map((list) => list.map(({ id }) => id.slice(0, 12)).join(',')).join('|')) } })
+      discovery.addObserver({
+        devicesChanged: ({ added, changed, removed }) => {
+          changes.push([added, changed, removed].map((list) => list.map(({ id }) => id.slice(0, 12)).join(',')).join('|'))
+        }
+      })
       await discovery.startBrowsing()
       one.context.peersFound([{ id: 'a', displayName: 'A' }])
       one.context.metadataChanged('a', toMetadata(peerIdMetadata(THEM)))
@@ -200,7 +268,9 @@ describe('PeerDiscovery', () => {
 
     it('watches metadata only through the provider that sees the peer', async () => {
       const provider = new FakeProvider()
-      provider.onMonitor = () => { throw new Error('no') }
+      provider.onMonitor = () => {
+        throw new Error('no')
+      }
       const discovery = compose(provider)
       await discovery.startBrowsing()
       provider.context.peersFound([{ id: 'a', displayName: 'A' }])
@@ -238,7 +308,7 @@ describe('PeerDiscovery', () => {
       const discovery = compose(one, mute)
       await discovery.start({ browse: false, publish: { displayName: 'Shop', port: 4984, metadata: { k: 'v' } } })
       expect(one.published).to.include({ displayName: 'Shop', port: 4984 })
-      expect([...one.published?.metadata.keys() ?? []]).to.deep.equal(['_PID', 'k'])
+      expect([...(one.published?.metadata.keys() ?? [])]).to.deep.equal(['_PID', 'k'])
       expect(deviceIdFromMetadata(one.published?.metadata ?? new Map())).to.equal(US)
       expect(mute.calls).to.deep.equal([])
       await discovery.startPublishing({ displayName: 'Shop', port: 4984, metadata: { k: 'v' } })
@@ -262,7 +332,9 @@ describe('PeerDiscovery', () => {
       const [slow, bad] = [new FakeProvider('SLOW'), new FakeProvider('BAD')]
       const gate = new Deferred<void>()
       slow.onStartPublishing = () => gate.promise
-      bad.onStartPublishing = async () => { throw new Error('no') }
+      bad.onStartPublishing = async () => {
+        throw new Error('no')
+      }
       const discovery = compose(slow, bad)
       const start = discovery.startPublishing({ displayName: 'Shop', port: 1 })
       await settle()
@@ -274,7 +346,7 @@ describe('PeerDiscovery', () => {
       expect(slow.calls).to.have.length(2)
       bad.onStartPublishing = async () => {}
       await discovery.startPublishing({ displayName: 'Shop', port: 1, metadata: { k: '2' } })
-      expect([...bad.published?.metadata.keys() ?? []]).to.deep.equal(['_PID', 'k'])
+      expect([...(bad.published?.metadata.keys() ?? [])]).to.deep.equal(['_PID', 'k'])
     })
 
     it('says when metadata could not be updated anywhere', async () => {
@@ -282,7 +354,9 @@ describe('PeerDiscovery', () => {
       const discovery = compose(provider)
       expect((await rejection(discovery.updateMetadata({}))).code).to.equal('ERR_PD_NOT_PUBLISHING')
       await discovery.startPublishing({ displayName: 'Shop', port: 1 })
-      provider.onUpdateMetadata = async () => { throw new Error('no') }
+      provider.onUpdateMetadata = async () => {
+        throw new Error('no')
+      }
       const error = await rejection(discovery.updateMetadata({ k: 'v' }))
       expect(error.code).to.equal('ERR_PD_UPDATE_FAILED')
       expect((error.cause as AggregateError).errors[0]).to.include({ message: 'no' })
@@ -294,15 +368,27 @@ describe('PeerDiscovery', () => {
 
     it('refuses what cannot be published', async () => {
       const discovery = compose(new FakeProvider())
-      for (const port of [0, 65536, 1.5, '80', undefined]) expect((await rejection(discovery.startPublishing({ displayName: 'X', port: port as number }))).code).to.equal('ERR_PD_PUBLISH_OPTIONS')
-      for (const displayName of ['', 7, undefined]) expect((await rejection(discovery.startPublishing({ displayName: displayName as string, port: 1 }))).code).to.equal('ERR_PD_PUBLISH_OPTIONS')
-      expect((await rejection(discovery.startPublishing({ displayName: 'X', port: 1, metadata: { 'a=b': '' } }))).code).to.equal('ERR_PD_METADATA')
-      expect((await rejection(compose(new FakeProvider('MUTE', { publishes: false })).startPublishing({ displayName: 'X', port: 1 }))).code).to.equal('ERR_PD_UNSUPPORTED')
+      for (const port of [0, 65536, 1.5, '80', undefined])
+        expect((await rejection(discovery.startPublishing({ displayName: 'X', port: port as number }))).code).to.equal(
+          'ERR_PD_PUBLISH_OPTIONS'
+        )
+      for (const displayName of ['', 7, undefined])
+        expect((await rejection(discovery.startPublishing({ displayName: displayName as string, port: 1 }))).code).to.equal(
+          'ERR_PD_PUBLISH_OPTIONS'
+        )
+      expect((await rejection(discovery.startPublishing({ displayName: 'X', port: 1, metadata: { 'a=b': '' } }))).code).to.equal(
+        'ERR_PD_METADATA'
+      )
+      expect(
+        (await rejection(compose(new FakeProvider('MUTE', { publishes: false })).startPublishing({ displayName: 'X', port: 1 }))).code
+      ).to.equal('ERR_PD_UNSUPPORTED')
     })
 
     it('reports both failures of start, and a single one as it is', async () => {
       const provider = new FakeProvider()
-      const fail = async () => { throw new Error('no') }
+      const fail = async () => {
+        throw new Error('no')
+      }
       provider.onStartBrowsing = provider.onStartPublishing = fail
       const discovery = compose(provider)
       const error = await rejection(discovery.start({ publish: { displayName: 'X', port: 1 } }))
@@ -321,8 +407,18 @@ describe('PeerDiscovery', () => {
       const socket = new PassThrough()
       const asked: unknown[] = []
       expect(provider.context.incomingConnection('a', socket)).to.equal(false)
-      discovery.addObserver({ incomingConnection: (peer) => { asked.push(peer?.id); return false } })
-      discovery.addObserver({ incomingConnection: (peer, got) => { asked.push(peer?.id, got === socket); return true } })
+      discovery.addObserver({
+        incomingConnection: (peer) => {
+          asked.push(peer?.id)
+          return false
+        }
+      })
+      discovery.addObserver({
+        incomingConnection: (peer, got) => {
+          asked.push(peer?.id, got === socket)
+          return true
+        }
+      })
       expect(provider.context.incomingConnection('a', socket)).to.equal(true)
       expect(provider.context.incomingConnection(undefined, socket)).to.equal(true)
       expect(provider.context.incomingConnection('unknown', socket)).to.equal(true)
@@ -337,7 +433,11 @@ describe('PeerDiscovery', () => {
       const provider = new FakeProvider()
       const discovery = compose(provider)
       const calls: string[] = []
-      const own = { statusChanged: () => { calls.push('status') } }
+      const own = {
+        statusChanged: () => {
+          calls.push('status')
+        }
+      }
       const remove = discovery.addObserver(own)
       await discovery.startBrowsing()
       await settle()
@@ -362,10 +462,15 @@ describe('PeerDiscovery', () => {
       const discovery = compose(provider)
       const changes = discovery.changes()
       const seen: string[] = []
-      void discovery.startBrowsing().then(() => { provider.context.peersFound([{ id: 'a', displayName: 'A' }]) })
+      void discovery.startBrowsing().then(() => {
+        provider.context.peersFound([{ id: 'a', displayName: 'A' }])
+      })
       for await (const change of changes) {
         seen.push(change.type)
-        if (change.type === 'devicesChanged') { expect(change.added).to.have.length(1); break }
+        if (change.type === 'devicesChanged') {
+          expect(change.added).to.have.length(1)
+          break
+        }
       }
       expect(seen).to.deep.equal(['statusChanged', 'statusChanged', 'peersAdded', 'devicesChanged'])
       expect(await changes.next()).to.deep.equal({ done: true, value: undefined })
@@ -377,13 +482,20 @@ describe('PeerDiscovery', () => {
       await discovery.startBrowsing()
       await settle()
       const changes = discovery.changes({ capacity: 2 })
-      const blink = async () => { for (const state of ['starting', 'online'] as const) { provider.context.statusChanged('browse', { state }); await settle() } }
-      await blink(); await blink()
+      const blink = async () => {
+        for (const state of ['starting', 'online'] as const) {
+          provider.context.statusChanged('browse', { state })
+          await settle()
+        }
+      }
+      await blink()
+      await blink()
       expect(changes.dropped).to.equal(2)
       expect(logger.at('warn')).to.have.length(1)
       expect((await changes.next()).value).to.deep.include({ type: 'statusChanged', status: { state: 'starting' } })
       await changes.next()
-      await blink(); await blink()
+      await blink()
+      await blink()
       expect(changes.dropped).to.equal(4)
       expect(logger.at('warn')).to.have.length(2)
       expect(thrown(() => discovery.changes({ capacity: 0 }))).to.be.instanceOf(TypeError)
@@ -414,14 +526,26 @@ describe('PeerDiscovery', () => {
       const done = discovery.shutdown()
       expect(discovery.shutdown()).to.equal(done)
       await done
-      expect(observer.take()).to.have.members(['ONE browse offline', '- a', 'ONE publish offline', 'TWO browse offline', 'TWO publish offline'])
+      expect(observer.take()).to.have.members([
+        'ONE browse offline',
+        '- a',
+        'ONE publish offline',
+        'TWO browse offline',
+        'TWO publish offline'
+      ])
       expect(discovery.peers).to.deep.equal([])
       expect(discovery.devices).to.deep.equal([])
       one.context.statusChanged('browse', { state: 'online' })
       one.context.peersFound([{ id: 'b', displayName: 'B' }])
       expect(one.context.incomingConnection('a', new PassThrough())).to.equal(false)
       expect(await taken()).to.deep.equal([])
-      const gone = [discovery.startBrowsing(), discovery.startPublishing({ displayName: 'X', port: 1 }), discovery.updateMetadata({}), discovery.connect('x'), discovery.start()]
+      const gone = [
+        discovery.startBrowsing(),
+        discovery.startPublishing({ displayName: 'X', port: 1 }),
+        discovery.updateMetadata({}),
+        discovery.connect('x'),
+        discovery.start()
+      ]
       for (const each of gone) expect((await rejection(each)).code).to.equal('ERR_PD_SHUT_DOWN')
       await discovery.stopBrowsing()
       await discovery.stopPublishing()
@@ -444,14 +568,18 @@ describe('PeerDiscovery', () => {
     it('gives each provider a deadline, shuts the others down, and says which failed', async () => {
       const [slow, bad, good] = [new FakeProvider('SLOW'), new FakeProvider('BAD'), new FakeProvider('GOOD')]
       slow.onShutdown = () => never()
-      bad.onShutdown = async () => { throw new Error('broken') }
+      bad.onShutdown = async () => {
+        throw new Error('broken')
+      }
       const discovery = compose(slow, bad, good)
       await discovery.startBrowsing()
       const done = rejection(discovery.shutdown())
       await clock.advance(10_000)
       const error = await done
       expect(error.code).to.equal('ERR_CORE_DISPOSE')
-      expect((error.cause as AggregateError).errors.map((each: { code?: string, message: string }) => each.code ?? each.message)).to.deep.equal(['ERR_CORE_TIMEOUT', 'broken'])
+      expect(
+        (error.cause as AggregateError).errors.map((each: { code?: string; message: string }) => each.code ?? each.message)
+      ).to.deep.equal(['ERR_CORE_TIMEOUT', 'broken'])
       expect(good.calls).to.include('shutdown')
       expect(discovery.status('SLOW', 'browse')).to.deep.equal({ state: 'offline' })
     })

@@ -11,22 +11,26 @@ const clock = new ManualClock()
 const ids = (list: ReadonlyArray<{ readonly id: string }>) => list.map(({ id }) => id)
 const claim = (peerId: string): Metadata => toMetadata(peerIdMetadata(peerId))
 
-function subject (maxPeersPerProvider?: number) {
+function subject(maxPeersPerProvider?: number) {
   return new PeerTable({
     localPeerId: US,
-    createPeer: (provider, sighting) => new DiscoveredPeer({ provider, clock, resolveUrl: () => never(), monitorMetadata: () => {} }, sighting),
+    createPeer: (provider, sighting) =>
+      new DiscoveredPeer({ provider, clock, resolveUrl: () => never(), monitorMetadata: () => {} }, sighting),
     ...(maxPeersPerProvider === undefined ? {} : { maxPeersPerProvider })
   })
 }
 
-function devices (table: PeerTable): Record<string, string[]> {
+function devices(table: PeerTable): Record<string, string[]> {
   return Object.fromEntries(table.devices.map(({ id, peers }) => [id, ids(peers)]))
 }
 
 describe('PeerTable', () => {
   it('merges sightings that claim the same device and keeps the others apart', () => {
     const table = subject()
-    table.found('A', [{ id: 'a1', displayName: 'Shop', metadata: claim(THEM) }, { id: 'a2', displayName: 'Anonymous' }])
+    table.found('A', [
+      { id: 'a1', displayName: 'Shop', metadata: claim(THEM) },
+      { id: 'a2', displayName: 'Anonymous' }
+    ])
     table.found('B', [{ id: 'b1', displayName: 'Shop (2)', metadata: claim(THEM) }])
     expect(devices(table)).to.deep.equal({ [THEM]: ['a1', 'b1'], 'sighting:a2': ['a2'] })
     expect(table.device(THEM)?.displayName).to.equal('Shop')
@@ -36,7 +40,10 @@ describe('PeerTable', () => {
 
   it('moves a peer whose claim changes', () => {
     const table = subject()
-    table.found('A', [{ id: 'a', displayName: 'X' }, { id: 'b', displayName: 'Y', metadata: claim(THEM) }])
+    table.found('A', [
+      { id: 'a', displayName: 'X' },
+      { id: 'b', displayName: 'Y', metadata: claim(THEM) }
+    ])
     table.takeDevicesChange()
     const anonymous = table.device('sighting:a') as Device
     const change = table.metadata('A', 'a', claim(THEM))
@@ -120,12 +127,31 @@ describe('PeerTable', () => {
 
   it('refuses ids of other providers and malformed sightings, with the reason', () => {
     const table = subject()
-    table.found('A', [{ id: 'a', displayName: 'X' }, { id: 'me', displayName: 'Me', metadata: claim(US) }])
-    expect(table.found('B', [{ id: 'a', displayName: 'Y' }, { id: 'me', displayName: 'Me' }]).refused.map(({ reason }) => reason)).to.deep.equal(['the id belongs to a peer of A', 'the id belongs to a peer of A'])
+    table.found('A', [
+      { id: 'a', displayName: 'X' },
+      { id: 'me', displayName: 'Me', metadata: claim(US) }
+    ])
+    expect(
+      table
+        .found('B', [
+          { id: 'a', displayName: 'Y' },
+          { id: 'me', displayName: 'Me' }
+        ])
+        .refused.map(({ reason }) => reason)
+    ).to.deep.equal(['the id belongs to a peer of A', 'the id belongs to a peer of A'])
     expect(table.lost('B', ['a']).removed).to.deep.equal([])
-    for (const wrong of [{ id: '', displayName: 'X' }, { id: 'b' }, { displayName: 'X' }, null, undefined]) {
+    for (const wrong of [
+      { id: '', displayName: 'X' },
+      { id: 'b' },
+      { displayName: 'X' },
+      { id: 'b', displayName: 'X', metadata: { k: 'v' } },
+      { id: 'b', displayName: 'X', metadata: new Map([['k', 'v']]) },
+      null,
+      undefined
+    ]) {
       expect(table.found('A', [wrong as never]).refused).to.have.length(1)
     }
+    expect(table.metadata('A', 'a', { k: 'v' } as never).refused).to.have.length(1)
     expect(ids(table.peers)).to.deep.equal(['a'])
   })
 
@@ -136,6 +162,9 @@ describe('PeerTable', () => {
     expect(ids(table.found('B', [{ id: 'b', displayName: 'b' }]).added)).to.deep.equal(['b'])
     table.lost('A', ['1'])
     expect(ids(table.found('A', many).added)).to.deep.equal(['1'])
+    const mirrors = ['m1', 'm2', 'm3'].map((id) => ({ id, displayName: id, metadata: claim(US) }))
+    table.found('C', mirrors)
+    expect(mirrors.flatMap(({ id }) => ids(table.metadata('C', id, claim(THEM)).added))).to.deep.equal(['m1', 'm2'])
   })
 
   it('keeps its invariants whatever the providers report', () => {
@@ -143,51 +172,80 @@ describe('PeerTable', () => {
     const id = fc.constantFrom('p', 'q', 'r', 's')
     const metadata = fc.constantFrom(new Map<string, Uint8Array>(), claim(THEM), claim(OTHERS), claim(US), toMetadata({ x: '1' }))
     const step = fc.oneof(
-      fc.record({ kind: fc.constant('found' as const), provider, id, metadata: fc.option(metadata, { nil: undefined }), displayName: fc.constantFrom('', 'N', 'M') }),
+      fc.record({
+        kind: fc.constant('found' as const),
+        provider,
+        id,
+        metadata: fc.option(metadata, { nil: undefined }),
+        displayName: fc.constantFrom('', 'N', 'M')
+      }),
       fc.record({ kind: fc.constant('metadata' as const), provider, id, metadata }),
       fc.record({ kind: fc.constant('lost' as const), provider, id }),
       fc.record({ kind: fc.constant('removeAll' as const), provider }),
       fc.constant({ kind: 'take' as const })
     )
-    fc.assert(fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
-      const table = subject()
-      const listed = new Set<Peer>()
-      const left = new Set<Peer>()
-      const seenDevices = new Map<string, Device>()
-      const take = () => {
-        const change = table.takeDevicesChange()
-        for (const device of change?.removed ?? []) { expect(seenDevices.get(device.id)).to.equal(device); seenDevices.delete(device.id) }
-        for (const device of change?.added ?? []) { expect(seenDevices.has(device.id)).to.equal(false); seenDevices.set(device.id, device) }
-        for (const device of change?.changed ?? []) expect(seenDevices.get(device.id)).to.equal(device)
-        // Whoever follows the changes knows what the list says.
-        expect([...seenDevices.values()]).to.have.members([...table.devices])
-      }
-      for (const each of steps) {
-        if (each.kind === 'take') { take(); continue }
-        const change = each.kind === 'found'
-          ? table.found(each.provider, [{ id: each.id, displayName: each.displayName, ...(each.metadata === undefined ? {} : { metadata: each.metadata }) }])
-          : each.kind === 'metadata'
-            ? table.metadata(each.provider, each.id, each.metadata)
-            : each.kind === 'lost' ? table.lost(each.provider, [each.id]) : table.removeAll(each.provider)
-        for (const peer of change.added) { expect(left.has(peer)).to.equal(false); listed.add(peer) }
-        for (const peer of change.removed) { expect(listed.delete(peer)).to.equal(true); left.add(peer) }
-        expect(table.peers).to.have.members([...listed])
-        for (const peer of listed) {
-          expect(peer.online).to.equal(true)
-          expect(peer.claimedDeviceId).to.not.equal(US)
-          const device = table.device(peer.claimedDeviceId ?? `sighting:${peer.id}`)
-          expect(device?.peers).to.include(peer)
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+        const table = subject()
+        const listed = new Set<Peer>()
+        const left = new Set<Peer>()
+        const seenDevices = new Map<string, Device>()
+        const take = () => {
+          const change = table.takeDevicesChange()
+          for (const device of change?.removed ?? []) {
+            expect(seenDevices.get(device.id)).to.equal(device)
+            seenDevices.delete(device.id)
+          }
+          for (const device of change?.added ?? []) {
+            expect(seenDevices.has(device.id)).to.equal(false)
+            seenDevices.set(device.id, device)
+          }
+          for (const device of change?.changed ?? []) expect(seenDevices.get(device.id)).to.equal(device)
+          // Whoever follows the changes knows what the list says.
+          expect([...seenDevices.values()]).to.have.members([...table.devices])
         }
-        for (const peer of left) expect(peer.online).to.equal(false)
-        // Each peer is in one device, and no device is empty.
-        expect(table.devices.flatMap(({ peers }) => peers)).to.have.members([...listed])
-        for (const device of table.devices) expect(device.peers).to.not.deep.equal([])
-      }
-      take()
-      table.removeAll('A')
-      table.removeAll('B')
-      take()
-      expect(seenDevices.size).to.equal(0)
-    }), { numRuns: 300 })
+        for (const each of steps) {
+          if (each.kind === 'take') {
+            take()
+            continue
+          }
+          const change =
+            each.kind === 'found'
+              ? table.found(each.provider, [
+                  { id: each.id, displayName: each.displayName, ...(each.metadata === undefined ? {} : { metadata: each.metadata }) }
+                ])
+              : each.kind === 'metadata'
+                ? table.metadata(each.provider, each.id, each.metadata)
+                : each.kind === 'lost'
+                  ? table.lost(each.provider, [each.id])
+                  : table.removeAll(each.provider)
+          for (const peer of change.added) {
+            expect(left.has(peer)).to.equal(false)
+            listed.add(peer)
+          }
+          for (const peer of change.removed) {
+            expect(listed.delete(peer)).to.equal(true)
+            left.add(peer)
+          }
+          expect(table.peers).to.have.members([...listed])
+          for (const peer of listed) {
+            expect(peer.online).to.equal(true)
+            expect(peer.claimedDeviceId).to.not.equal(US)
+            const device = table.device(peer.claimedDeviceId ?? `sighting:${peer.id}`)
+            expect(device?.peers).to.include(peer)
+          }
+          for (const peer of left) expect(peer.online).to.equal(false)
+          // Each peer is in one device, and no device is empty.
+          expect(table.devices.flatMap(({ peers }) => peers)).to.have.members([...listed])
+          for (const device of table.devices) expect(device.peers).to.not.deep.equal([])
+        }
+        take()
+        table.removeAll('A')
+        table.removeAll('B')
+        take()
+        expect(seenDevices.size).to.equal(0)
+      }),
+      { numRuns: 300 }
+    )
   })
 })

@@ -7,13 +7,21 @@ import { ManualClock, settle } from './manual-clock.ts'
 
 const there: ResolvedUrl = { url: 'wss://shop.local:4984/db', addresses: ['192.168.1.4'] }
 
-function subject (ask: (signal: AbortSignal) => Promise<ResolvedUrl>) {
+function subject(ask: (signal: AbortSignal) => Promise<ResolvedUrl>) {
   const clock = new ManualClock()
   const signals: AbortSignal[] = []
-  const peer = new DiscoveredPeer({
-    provider: 'FAKE', clock, monitorMetadata: () => {},
-    resolveUrl: (_id, { signal }) => { signals.push(signal); return ask(signal) }
-  }, { id: 'p', displayName: 'P' })
+  const peer = new DiscoveredPeer(
+    {
+      provider: 'FAKE',
+      clock,
+      monitorMetadata: () => {},
+      resolveUrl: (_id, { signal }) => {
+        signals.push(signal)
+        return ask(signal)
+      }
+    },
+    { id: 'p', displayName: 'P' }
+  )
   return { clock, peer, signals }
 }
 
@@ -38,7 +46,7 @@ describe('Peer.resolveUrl', () => {
 
   it('is cancelled by its signal, which reaches the provider, and is free again', async () => {
     let answers = 0
-    const { peer, clock, signals } = subject(async () => answers++ === 0 ? await never() : there)
+    const { peer, clock, signals } = subject(async () => (answers++ === 0 ? await never() : there))
     const abort = new AbortController()
     const result = rejection(peer.resolveUrl({ signal: abort.signal }))
     await settle()
@@ -63,12 +71,25 @@ describe('Peer.resolveUrl', () => {
 
   it('wraps what the provider throws, also synchronously, and useless answers', async () => {
     const problem = new Error('no SRV record')
-    for (const ask of [async () => { throw problem }, () => { throw problem }]) {
+    for (const ask of [
+      async () => {
+        throw problem
+      },
+      () => {
+        throw problem
+      }
+    ]) {
       const error = await rejection(subject(ask).peer.resolveUrl())
       expect(error.code).to.equal('ERR_PD_RESOLVE_FAILED')
       expect(error.cause).to.equal(problem)
     }
-    for (const wrong of [undefined, { url: '', addresses: [] }, { url: 'wss:', addresses: [] }, { url: 'wss://x' }, { url: 'wss://x', addresses: [1] }]) {
+    for (const wrong of [
+      undefined,
+      { url: '', addresses: [] },
+      { url: 'wss:', addresses: [] },
+      { url: 'wss://x' },
+      { url: 'wss://x', addresses: [1] }
+    ]) {
       expect((await rejection(subject(async () => wrong as never).peer.resolveUrl())).code).to.equal('ERR_PD_RESOLVE_FAILED')
     }
   })

@@ -4,22 +4,43 @@ import { RouteRace } from '../dist/route-race.js'
 import { rejection } from './fakes.ts'
 import { ManualClock, settle } from './manual-clock.ts'
 
-function subject () {
+function subject() {
   const clock = new ManualClock()
   const discarded: string[] = []
   const events: string[] = []
-  const race = new RouteRace<string>({ clock, staggerMs: 250, discard: (late) => { discarded.push(late) } })
+  const race = new RouteRace<string>({
+    clock,
+    staggerMs: 250,
+    discard: (late) => {
+      discarded.push(late)
+    }
+  })
   const candidate = (name: string, rank = 0) => {
     const gate = new Deferred<string>()
     return {
       gate,
+      succeed: () => {
+        gate.resolve(name)
+      },
       rank,
       signal: undefined as AbortSignal | undefined,
-      start (signal: AbortSignal) { events.push(`start ${name}`); this.signal = signal; return gate.promise },
-      won: () => { events.push(`won ${name}`) },
-      failed: (error: unknown) => { events.push(`failed ${name}: ${(error as Error).message}`) },
-      lost: (cancelled: unknown) => { events.push(`${cancelled === undefined ? 'lost' : 'cancelled'} ${name}`) },
-      skipped: () => { events.push(`skipped ${name}`) }
+      start(signal: AbortSignal) {
+        events.push(`start ${name}`)
+        this.signal = signal
+        return gate.promise
+      },
+      won: () => {
+        events.push(`won ${name}`)
+      },
+      failed: (error: unknown) => {
+        events.push(`failed ${name}: ${(error as Error).message}`)
+      },
+      lost: (cancelled: unknown) => {
+        events.push(`${cancelled === undefined ? 'lost' : 'cancelled'} ${name}`)
+      },
+      skipped: () => {
+        events.push(`skipped ${name}`)
+      }
     }
   }
   return { clock, race, discarded, events, candidate }
@@ -36,8 +57,8 @@ describe('RouteRace', () => {
     expect(events).to.have.length(1)
     await clock.advance(1)
     expect(events).to.deep.equal(['start direct', 'start relay'])
-    relay.gate.resolve('relayed')
-    expect(await race.result).to.equal('relayed')
+    relay.succeed()
+    expect(await race.result).to.equal('relay')
     expect(events.slice(2)).to.deep.equal(['won relay', 'lost direct'])
     expect(direct.signal?.aborted).to.equal(true)
     expect(relay.signal?.aborted).to.equal(false)
@@ -50,7 +71,7 @@ describe('RouteRace', () => {
     one.gate.reject(new Error('refused'))
     await settle()
     expect(events).to.deep.equal(['start one', 'failed one: refused', 'start two'])
-    two.gate.resolve('two')
+    two.succeed()
     expect(await race.result).to.equal('two')
     expect(clock.pending).to.equal(0)
   })
@@ -60,8 +81,8 @@ describe('RouteRace', () => {
     const [one, two] = [candidate('one'), candidate('two')]
     race.add([one, two])
     await clock.advance(250)
-    one.gate.resolve('one')
-    two.gate.resolve('two')
+    one.succeed()
+    two.succeed()
     expect(await race.result).to.equal('one')
     await settle()
     expect(discarded).to.deep.equal(['two'])
@@ -86,12 +107,19 @@ describe('RouteRace', () => {
   it('fails at once without any candidate', async () => {
     const { race } = subject()
     race.complete()
-    expect((await rejection(race.result) as AggregateError).errors).to.deep.equal([])
+    expect(((await rejection(race.result)) as AggregateError).errors).to.deep.equal([])
   })
 
   it('treats a start that throws as a failure', async () => {
     const { race, candidate, events } = subject()
-    race.add([{ ...candidate('one'), start: () => { throw new Error('at once') } }])
+    race.add([
+      {
+        ...candidate('one'),
+        start: () => {
+          throw new Error('at once')
+        }
+      }
+    ])
     race.complete()
     await rejection(race.result)
     expect(events).to.deep.equal(['failed one: at once'])
@@ -105,7 +133,7 @@ describe('RouteRace', () => {
     race.cancel(new Error('more than enough'))
     expect((await rejection(race.result)).message).to.equal('enough')
     race.add([late])
-    one.gate.resolve('one')
+    one.succeed()
     await settle()
     expect(discarded).to.deep.equal(['one'])
     expect(events).to.deep.equal(['start one', 'cancelled one', 'skipped two', 'skipped late'])

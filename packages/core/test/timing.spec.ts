@@ -7,7 +7,20 @@ describe('retry', () => {
   it('waits between the attempts as told and returns the first result', async () => {
     const clock = new ManualClock()
     const waits: number[] = []
-    const result = retry(async (attempt) => { if (attempt < 3) throw new Error('not yet'); return attempt }, { attempts: 5, clock, backoffMs: (failures) => { waits.push(failures); return failures * 100 } })
+    const result = retry(
+      async (attempt) => {
+        if (attempt < 3) throw new Error('not yet')
+        return attempt
+      },
+      {
+        attempts: 5,
+        clock,
+        backoffMs: (failures) => {
+          waits.push(failures)
+          return failures * 100
+        }
+      }
+    )
     await clock.advance(300)
     expect(await result).to.equal(3)
     expect(waits).to.deep.equal([1, 2])
@@ -15,7 +28,14 @@ describe('retry', () => {
 
   it('ends with the last failure as the cause', async () => {
     const clock = new ManualClock()
-    const result = rejection(retry(async (attempt) => { throw new Error(`failure ${attempt}`) }, { attempts: 3, clock, backoffMs: () => 1 }))
+    const result = rejection(
+      retry(
+        async (attempt) => {
+          throw new Error(`failure ${attempt}`)
+        },
+        { attempts: 3, clock, backoffMs: () => 1 }
+      )
+    )
     await clock.advance(10)
     const error = await result
     expect(error.code).to.equal('ERR_CORE_RETRIES')
@@ -27,7 +47,15 @@ describe('retry', () => {
   it('does not repeat what cannot be repeated', async () => {
     const fatal = new Error('fatal')
     let calls = 0
-    const error = await rejection(retry(async () => { calls++; throw fatal }, { attempts: 3, clock: new ManualClock(), backoffMs: () => 1, retryable: (each) => each !== fatal }))
+    const error = await rejection(
+      retry(
+        async () => {
+          calls++
+          throw fatal
+        },
+        { attempts: 3, clock: new ManualClock(), backoffMs: () => 1, retryable: (each) => each !== fatal }
+      )
+    )
     expect(error).to.equal(fatal)
     expect(calls).to.equal(1)
   })
@@ -35,7 +63,14 @@ describe('retry', () => {
   it('stops at once when cancelled during a pause', async () => {
     const clock = new ManualClock()
     const abort = new AbortController()
-    const result = rejection(retry(async () => { throw new Error('no') }, { attempts: 3, clock, backoffMs: () => 1000, signal: abort.signal }))
+    const result = rejection(
+      retry(
+        async () => {
+          throw new Error('no')
+        },
+        { attempts: 3, clock, backoffMs: () => 1000, signal: abort.signal }
+      )
+    )
     await settle()
     abort.abort(new Error('enough'))
     expect((await result).message).to.equal('enough')
@@ -51,7 +86,18 @@ describe('withDeadline', () => {
   it('passes results and failures on and leaves no timer', async () => {
     const clock = new ManualClock()
     expect(await withDeadline(async () => 7, { clock, ms: 10, what: 'It' })).to.equal(7)
-    expect((await rejection(withDeadline(() => { throw new Error('at once') }, { clock, ms: 10, what: 'It' }))).message).to.equal('at once')
+    expect(
+      (
+        await rejection(
+          withDeadline(
+            () => {
+              throw new Error('at once')
+            },
+            { clock, ms: 10, what: 'It' }
+          )
+        )
+      ).message
+    ).to.equal('at once')
     expect(clock.pending).to.equal(0)
   })
 
@@ -92,13 +138,22 @@ describe('Deferred', () => {
 describe('systemClock', () => {
   it('calls back, repeats, sleeps, and can be cancelled', async () => {
     const events: string[] = []
-    const cancelled = systemClock.after(1, () => { events.push('cancelled') })
+    const cancelled = systemClock.after(1, () => {
+      events.push('cancelled')
+    })
     cancelled()
     cancelled()
-    await new Promise<void>((resolve) => { systemClock.after(1, resolve) })
+    await new Promise<void>((resolve) => {
+      systemClock.after(1, resolve)
+    })
     await new Promise<void>((resolve) => {
       let count = 0
-      const stop = systemClock.every(1, () => { if (++count === 2) { stop(); resolve() } })
+      const stop = systemClock.every(1, () => {
+        if (++count === 2) {
+          stop()
+          resolve()
+        }
+      })
     })
     await systemClock.sleep(1)
     expect(events).to.deep.equal([])

@@ -5,6 +5,12 @@ import type { Clock, Logger } from '@kithmesh/core'
 /** How often the store is asked when the file system says nothing, milliseconds. */
 export const POLL_MS = 1000
 
+/**
+ * When the store is asked after a file system event, milliseconds from one time to the next: the event tells of the write, the commit it belongs to
+ * is visible a sync of the disk later.
+ */
+const CHECK_AFTER_MS = [0, 1, 2, 4, 8, 16, 32, 64, 128]
+
 export interface StoreWatcherOptions {
   readonly directory: string
   /** Of the storage engine: differs once another process committed. */
@@ -23,7 +29,8 @@ export class StoreWatcher {
   #files: FSWatcher | undefined
   #stopPolling: (() => void) | undefined
   #version = 0
-  #scheduled: NodeJS.Immediate | undefined
+  #cancelCheck: (() => void) | undefined
+  #eventSinceCheck = false
 
   constructor (options: StoreWatcherOptions) { this.#options = options }
 
@@ -34,7 +41,7 @@ export class StoreWatcher {
     this.#stopPolling = clock.every(POLL_MS, () => { this.#check() })
     try {
       this.#files = watch(directory, { persistent: false }, (_event, name) => {
-        if (name === null || name.includes('-wal')) this.#scheduled ??= setImmediate(() => { this.#scheduled = undefined; this.#check() })
+        if (name === null || name.includes('-wal')) this.#onEvent()
       })
       this.#files.on('error', (error) => {
         logger.warn('File system events ended; changes of other processes are polled for', { directory, error })
@@ -51,19 +58,44 @@ export class StoreWatcher {
     this.#stopPolling = undefined
     this.#files?.close()
     this.#files = undefined
-    if (this.#scheduled !== undefined) clearImmediate(this.#scheduled)
-    this.#scheduled = undefined
+    this.#cancelCheck?.()
+    this.#cancelCheck = undefined
   }
 
-  #check (): void {
-    if (this.#stopPolling === undefined) return
+  #onEvent (): void {
+    this.#eventSinceCheck = true
+    if (this.#cancelCheck === undefined) this.#checkSoon(0)
+  }
+
+  #checkSoon (step: number): void {
+    const delay = CHECK_AFTER_MS[step]
+    if (delay === undefined) {
+      this.#cancelCheck = undefined
+      return
+    }
+    const run = (): void => {
+      const again = this.#eventSinceCheck
+      this.#eventSinceCheck = false
+      const changed = this.#check()
+      if (this.#stopPolling !== undefined) this.#checkSoon(again && step > 0 ? 1 : changed ? CHECK_AFTER_MS.length : step + 1)
+    }
+    if (delay === 0) {
+      const immediate = setImmediate(run)
+      this.#cancelCheck = () => { clearImmediate(immediate) }
+    } else this.#cancelCheck = this.#options.clock.after(delay, run)
+  }
+
+  #check (): boolean {
+    if (this.#stopPolling === undefined) return false
     try {
       const version = this.#options.dataVersion()
-      if (version === this.#version) return
+      if (version === this.#version) return false
       this.#version = version
       this.#options.changedElsewhere()
     } catch (error) {
       this.#options.logger.warn('The store could not be asked for changes', { error })
+      return false
     }
+    return true
   }
 }

@@ -11,6 +11,7 @@ import type { Io } from '../io.ts'
 import { parsePort, repeat } from '../options.ts'
 import { SyncReport } from '../sync-report.ts'
 import { knownPeersFile } from '../known-peers.ts'
+import { untilInterrupted } from '../until-interrupted.ts'
 
 interface SyncOptions {
   readonly group: string
@@ -72,10 +73,7 @@ another one that comes under the same name later is refused. Your own id is prin
         try {
           await mesh.start()
           report.started({ name, peerId: identity.peerId, group: options.group, port: mesh.port })
-          await new Promise<void>((resolve) => {
-            if (io.signal.aborted) resolve()
-            io.signal.addEventListener('abort', () => { resolve() }, { once: true })
-          })
+          await untilInterrupted(io)
         } finally {
           report.stopping()
           await mesh.stop()

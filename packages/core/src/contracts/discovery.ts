@@ -47,12 +47,12 @@ export interface Connection {
 
 /** One entry of {@link PeerDiscovery.changes}: an observer call as a value. */
 export type DiscoveryChange =
-  | { readonly type: 'statusChanged', readonly provider: string, readonly mode: ProviderMode, readonly status: ProviderStatus }
-  | { readonly type: 'peersAdded', readonly peers: readonly Peer[] }
-  | { readonly type: 'peersRemoved', readonly peers: readonly Peer[] }
-  | { readonly type: 'peerMetadataChanged', readonly peer: Peer }
-  | { readonly type: 'devicesChanged' } & DevicesChange
-  | { readonly type: 'connectionReport', readonly report: ConnectionReport }
+  | { readonly type: 'statusChanged'; readonly provider: string; readonly mode: ProviderMode; readonly status: ProviderStatus }
+  | { readonly type: 'peersAdded'; readonly peers: readonly Peer[] }
+  | { readonly type: 'peersRemoved'; readonly peers: readonly Peer[] }
+  | { readonly type: 'peerMetadataChanged'; readonly peer: Peer }
+  | ({ readonly type: 'devicesChanged' } & DevicesChange)
+  | { readonly type: 'connectionReport'; readonly report: ConnectionReport }
 
 export interface ChangesOptions {
   /** Ends the iteration without an error. */

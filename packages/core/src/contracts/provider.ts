@@ -14,7 +14,7 @@ export type ProviderStatus =
   | { readonly state: 'offline' }
   | { readonly state: 'starting' }
   | { readonly state: 'online' }
-  | { readonly state: 'failed', readonly error: Error }
+  | { readonly state: 'failed'; readonly error: Error }
 
 /** What a provider can and cannot do. Frozen, on the factory: the conformance suite and users read the same record. */
 export interface ProviderCapabilities {
@@ -87,6 +87,9 @@ export interface ProviderContext {
  * One discovery protocol at work. All promises settle within the provider's own deadline; start and stop are
  * idempotent and may be called in any order; after a failure `start…` may be called again.
  * Errors after a successful start are reported by `context.statusChanged(mode, { state: 'failed', error })`.
+ *
+ * The discovery calls start and stop of one mode one at a time. It calls stop after a start that failed, and before it
+ * starts a mode again that failed while it ran. What is reported for a mode that is not wanted is ignored.
  */
 export interface PeerDiscoveryProvider {
   /** Starts looking for peers of the group. Resolves once the status is `online`. */

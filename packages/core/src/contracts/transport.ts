@@ -19,8 +19,8 @@ export interface ConnectTarget {
 }
 
 export type Assessment =
-  | { readonly usable: true, /** Lower starts earlier; 0 is the best. */ readonly rank: number }
-  | { readonly usable: false, readonly reason: string }
+  | { readonly usable: true /** Lower starts earlier; 0 is the best. */; readonly rank: number }
+  | { readonly usable: false; readonly reason: string }
 
 export interface AttemptOptions {
   readonly signal: AbortSignal

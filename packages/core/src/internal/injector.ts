@@ -20,29 +20,31 @@ export class Injector {
   /** Tokens being resolved, outermost first; shared with children. */
   readonly #resolving: symbol[]
 
-  constructor (parent?: Injector) {
+  constructor(parent?: Injector) {
     this.#container = (parent === undefined ? processWide : parent.#container).createChildContainer()
     this.#disposer = parent === undefined ? new Disposer() : parent.#disposer
     this.#resolving = parent === undefined ? [] : parent.#resolving
   }
 
-  value<T> (key: Token<T>, value: T): this {
+  value<T>(key: Token<T>, value: T): this {
     this.#container.register<T>(key, { useValue: value })
     return this
   }
 
   /** `make` is given this injector, not the one that asks, so a parent's component never captures a child's. */
-  factory<T> (key: Token<T>, make: (injector: Injector) => T): this {
+  factory<T>(key: Token<T>, make: (injector: Injector) => T): this {
     this.#container.register<T>(key, { useFactory: instancePerContainerCachingFactory(() => make(this)) })
     return this
   }
 
   /** @throws ERR_CORE_INJECTION for an unknown token, ERR_CORE_INJECTION_CYCLE naming the circle, or what the factory throws. */
-  get<T> (key: Token<T>): T {
+  get<T>(key: Token<T>): T {
     const names = (keys: readonly symbol[]): string => keys.map((each) => each.description ?? '?').join(' → ')
     const at = this.#resolving.indexOf(key)
-    if (at !== -1) throw coreErrors.create('ERR_CORE_INJECTION_CYCLE', `Components need each other: ${names([...this.#resolving.slice(at), key])}`)
-    if (!this.#container.isRegistered(key, true)) throw coreErrors.create('ERR_CORE_INJECTION', `Nothing is registered for ${names([...this.#resolving, key])}`)
+    if (at !== -1)
+      throw coreErrors.create('ERR_CORE_INJECTION_CYCLE', `Components need each other: ${names([...this.#resolving.slice(at), key])}`)
+    if (!this.#container.isRegistered(key, true))
+      throw coreErrors.create('ERR_CORE_INJECTION', `Nothing is registered for ${names([...this.#resolving, key])}`)
     this.#resolving.push(key)
     try {
       return this.#container.resolve<T>(key)
@@ -52,12 +54,12 @@ export class Injector {
   }
 
   /** Has something ended by {@link Injector.dispose}, after everything that is registered later. */
-  own (dispose: () => Promise<void>): void {
+  own(dispose: () => Promise<void>): void {
     this.#disposer.own(dispose)
   }
 
   /** Ends everything owned, last first. @throws ERR_CORE_DISPOSE */
-  async dispose (): Promise<void> {
+  async dispose(): Promise<void> {
     await this.#disposer.dispose()
   }
 }

@@ -75,7 +75,7 @@ export class DiskBlobWriter implements BlobWriter {
     const pieces = this.#gathered
     this.#gathered = []
     this.#gatheredBytes = 0
-    if (pieces.length > 0) await this.#file.writev(pieces)
+    if (pieces.length > 0) await writeAll(this.#file, pieces)
   }
 
   async #discard (): Promise<void> {
@@ -93,5 +93,18 @@ export class DiskBlobWriter implements BlobWriter {
       await this.#discard().catch(() => {})
       throw mapFileError(error, this.#options.temporary)
     }
+  }
+}
+
+/** The system may take less than it is given (a disk about to be full does) without calling it an error. */
+async function writeAll (file: FileHandle, pieces: readonly Uint8Array[]): Promise<void> {
+  let rest = pieces
+  while (rest.length > 0) {
+    let { bytesWritten } = await file.writev(rest)
+    rest = rest.flatMap((piece) => {
+      const taken = Math.min(bytesWritten, piece.length)
+      bytesWritten -= taken
+      return taken < piece.length ? [piece.subarray(taken)] : []
+    })
   }
 }

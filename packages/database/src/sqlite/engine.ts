@@ -8,6 +8,7 @@ import { mapSqliteError } from './error-mapping.ts'
 import { configure, documentTable, prepareSchema } from './schema.ts'
 import type { Durability } from './schema.ts'
 import { CollectionStatements, bytesOrNull, toChange, toDocument } from './statements.ts'
+import { storedText, textOf } from './text.ts'
 
 export interface SqliteEngineOptions {
   /**
@@ -154,14 +155,14 @@ class SqliteEngine implements StorageEngine, StorageWriter {
 
   get (collection: number, id: string): StoredDocument | undefined {
     return this.#guard(() => {
-      const row = this.#statements(collection).get.get(id)
+      const row = this.#statements(collection).get.get(storedText(id))
       return row === undefined ? undefined : toDocument(row)
     })
   }
 
   getChange (collection: number, id: string): StoredChange | undefined {
     return this.#guard(() => {
-      const row = this.#statements(collection).getChange.get(id)
+      const row = this.#statements(collection).getChange.get(storedText(id))
       return row === undefined ? undefined : toChange(row)
     })
   }
@@ -175,7 +176,7 @@ class SqliteEngine implements StorageEngine, StorageWriter {
   }
 
   documentsAfter (collection: number, after: string, limit: number): StoredDocument[] {
-    return this.#guard(() => this.#statements(collection).documentsAfter.all(after, limit).map(toDocument))
+    return this.#guard(() => this.#statements(collection).documentsAfter.all(storedText(after), limit).map(toDocument))
   }
 
   lastSequence (collection: number): number {
@@ -187,11 +188,11 @@ class SqliteEngine implements StorageEngine, StorageWriter {
   }
 
   getValue (space: string, key: string): Uint8Array | undefined {
-    return this.#guard(() => (this.#getValue.get(space, key) as { value: Uint8Array } | undefined)?.value)
+    return this.#guard(() => (this.#getValue.get(space, storedText(key)) as { value: Uint8Array } | undefined)?.value)
   }
 
   valuesIn (space: string): { key: string, value: Uint8Array }[] {
-    return this.#guard(() => (this.#valuesIn.all(space) as { key: string, value: Uint8Array }[]).map(({ key, value }) => ({ key, value })))
+    return this.#guard(() => (this.#valuesIn.all(space) as { key: string, value: Uint8Array }[]).map(({ key, value }) => ({ key: textOf(key), value })))
   }
 
   createCollection (scope: string, name: string): number {
@@ -214,7 +215,8 @@ class SqliteEngine implements StorageEngine, StorageWriter {
   put (collection: number, document: Omit<StoredDocument, 'sequence'>): number {
     const statements = this.#statements(collection)
     const counters = this.#countersOf(collection)
-    const { id, revId, flags, tree, body } = document
+    const { revId, flags, tree, body } = document
+    const id = storedText(document.id)
     const sequence = counters.lastSequence + 1
     const treeValue = bytesOrNull(tree)
     const bodyValue = bytesOrNull(body)
@@ -232,15 +234,16 @@ class SqliteEngine implements StorageEngine, StorageWriter {
   update (collection: number, id: string, change: { readonly flags: number, readonly tree: Uint8Array }): void {
     const statements = this.#statements(collection)
     const tree = bytesOrNull(change.tree)
-    if (Number(statements.update.run(change.flags, tree, id, change.flags & 1).changes) > 0) return
-    if (Number(statements.updateDeleted.run(change.flags, tree, id).changes) === 0) return
+    const stored = storedText(id)
+    if (Number(statements.update.run(change.flags, tree, stored, change.flags & 1).changes) > 0) return
+    if (Number(statements.updateDeleted.run(change.flags, tree, stored).changes) === 0) return
     const counters = this.#countersOf(collection)
     counters.live += (change.flags & 1) === 0 ? 1 : -1
     counters.changed = true
   }
 
   purge (collection: number, id: string): boolean {
-    const old = this.#statements(collection).remove.get(id) as { flags: number } | undefined
+    const old = this.#statements(collection).remove.get(storedText(id)) as { flags: number } | undefined
     if (old === undefined) return false
     const counters = this.#countersOf(collection)
     if ((old.flags & 1) === 0) counters.live -= 1
@@ -249,8 +252,8 @@ class SqliteEngine implements StorageEngine, StorageWriter {
   }
 
   setValue (space: string, key: string, value: Uint8Array | undefined): void {
-    if (value === undefined) this.#deleteValue.run(space, key)
-    else this.#setValue.run(space, key, bytesOrNull(value))
+    if (value === undefined) this.#deleteValue.run(space, storedText(key))
+    else this.#setValue.run(space, storedText(key), bytesOrNull(value))
   }
 
   #statements (collection: number): CollectionStatements {

@@ -1,5 +1,5 @@
 import { statfsSync } from 'node:fs'
-import { isKithmeshError } from '@kithmesh/core'
+import { errorCode, isKithmeshError } from '@kithmesh/core'
 import { databaseErrors } from '../errors.ts'
 
 /** SQLite's primary result codes by number, as node:sqlite reports them (`errcode`); better-sqlite3 gives names. */
@@ -26,7 +26,7 @@ export function mapSqliteError (error: unknown, directory: string): unknown {
   const code = sqliteCode(error)
   if (code === undefined) {
     const text = error instanceof Error ? error.message : ''
-    return text.includes('database connection is not open') || text.includes('database is not open')
+    return text.includes('database connection is not open') || errorCode(error) === 'ERR_INVALID_STATE'
       ? databaseErrors.create('ERR_DB_CLOSED', 'The database is closed', { cause: error })
       : error
   }

@@ -1,5 +1,6 @@
 import type { StoredChange, StoredDocument } from '../contracts/storage.ts'
 import type { SqliteConnection, SqliteStatement } from './driver.ts'
+import { textOf } from './text.ts'
 
 /** Prepared statements over one collection's table. */
 export class CollectionStatements {
@@ -37,12 +38,12 @@ const NOTHING = new Uint8Array(0)
 
 export function toDocument (row: unknown): StoredDocument {
   const { seq, id, rev, flags, tree, body } = row as DocumentRow
-  return { id, sequence: seq, revId: rev, flags, body: body ?? NOTHING, tree: tree ?? NOTHING }
+  return { id: textOf(id), sequence: seq, revId: rev, flags, body: body ?? NOTHING, tree: tree ?? NOTHING }
 }
 
 export function toChange (row: unknown): StoredChange {
   const { seq, id, rev, flags, size } = row as ChangeRow
-  return { id, sequence: seq, revId: rev, flags, bodySize: size ?? 0 }
+  return { id: textOf(id), sequence: seq, revId: rev, flags, bodySize: size ?? 0 }
 }
 
 /** Empty byte strings are stored as NULL: shorter, and one of the bindings cannot bind an empty one. */

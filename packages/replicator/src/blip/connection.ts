@@ -1,43 +1,18 @@
 import { type Logger, type MessageSocket, type SocketCloseInfo, isKithmeshError, silentLogger } from '@kithmesh/core'
 import { replicatorErrors } from '../error-catalogue.ts'
+import type { BlipConnectionOptions } from './connection-options.ts'
 import type { BlipPeer, IncomingRequest, OutgoingMessage, OutgoingRequest, Reply, RequestOptions } from './contracts.ts'
-import { chooseZlib, type SyncZlibFactory } from './deflate.ts'
+import { lazyZlib } from './deflate.ts'
 import { Dispatcher, type DispatcherOwner } from './dispatcher.ts'
-import { ACK_REQUEST, ACK_RESPONSE, ERROR, NO_REPLY, REQUEST, RESPONSE, URGENT } from './frame.ts'
+import { type ACK_REQUEST, type ACK_RESPONSE, ERROR, NO_REPLY, REQUEST, RESPONSE, URGENT } from './frame.ts'
 import { type DecodedFrame, FrameDecoder } from './frame-decoder.ts'
 import { FrameEncoder } from './frame-encoder.ts'
+import { FrameWriter } from './frame-writer.ts'
 import type { ReceivedRequest } from './incoming-request.ts'
 import { Inbox, type InboxOwner, type ReceivedMessage } from './inbox.ts'
-import { Outbox } from './outbox.ts'
 import { OutgoingEntry, type OutgoingListener } from './outgoing-entry.ts'
 import { PendingReply, toReply } from './pending-reply.ts'
 import { propertiesBlock } from './properties.ts'
-
-/** Settings of a BLIP connection; sizes in bytes. */
-export interface BlipConnectionOptions {
-  /** zlib level for messages that wish to be compressed, 1 to 9; 0 compresses nothing. Default 6. */
-  readonly compressionLevel?: number
-  /**
-   * Messages with a shorter body go uncompressed whatever they wish. Default 1024: measured at level 6, one core, compressing shorter ones
-   * costs more time than sending them at about 25 MB/s, at 1 KiB 33, at 4 KiB 90 MB/s (bench/blip.mjs). Slow links gain from less.
-   */
-  readonly compressFromBytes?: number
-  /** Largest frame accepted. Default 1 MiB. */
-  readonly maxFrameBytes?: number
-  /** Largest body of a request, or of a reply that is not streamed. Default 20 MiB. A larger request is answered `BLIP`/413. */
-  readonly maxBodyBytes?: number
-  /** Largest body of a reply taken piece by piece. Default 1 GiB. */
-  readonly maxStreamedBodyBytes?: number
-  /** Requests arriving at once in several frames. Default 512; more is fatal. */
-  readonly maxIncomingMessages?: number
-  /** Bytes of messages incomplete or waiting for their handler. Default 128 MiB; acknowledgements are held back from a quarter on, more is fatal. */
-  readonly maxBufferedBytes?: number
-  /** Requests given to handlers and not answered; more wait, and the socket is paused while nothing is awaited from it. Default 1000. */
-  readonly maxConcurrentRequests?: number
-  /** Synchronous zlib to use; chosen by a self-test by default. */
-  readonly zlib?: SyncZlibFactory
-  readonly logger?: Logger
-}
 
 /** Error replies above 128 000 bytes stall one implementation (blip.md §9). */
 const MAX_ERROR_TEXT = 1_024
@@ -68,19 +43,14 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
   private readonly compressFromBytes: number
   private readonly encoder: FrameEncoder
   private readonly decoder: FrameDecoder
-  private readonly outbox: Outbox
+  private readonly writer: FrameWriter
   private readonly inbox: Inbox
   private readonly dispatcher: Dispatcher
   /** Awaited replies by request number, once that is assigned. */
   private readonly pending = new Map<number, PendingReply>()
   /** Requests whose number is not assigned yet. */
   private readonly unsent = new Map<OutgoingEntry, PendingReply | undefined>()
-  /** Acknowledgements held back while the socket is full; replies by −number. */
-  private readonly acknowledgements = new Map<number, number>()
   private noRepliesUnderWay = 0
-  private flushing = false
-  private flushScheduled = false
-  private blocked = false
   private paused = false
   private warnedOfUnexpected = false
   /** No frame is sent or understood any more. */
@@ -97,10 +67,10 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
     if (!Number.isInteger(this.compressionLevel) || this.compressionLevel < 0 || this.compressionLevel > 9) throw new TypeError('compressionLevel must be an integer from 0 to 9')
     this.compressFromBytes = options.compressFromBytes ?? 1024
     this.dispatcher = new Dispatcher(this, options.maxConcurrentRequests ?? 1000, this.logger)
-    const zlib = options.zlib ?? chooseZlib()
+    const zlib = options.zlib ?? lazyZlib()
     this.encoder = new FrameEncoder({ level: Math.max(1, this.compressionLevel), zlib })
     this.decoder = new FrameDecoder({ zlib, ...(options.maxFrameBytes === undefined ? noFields : { maxFrameBytes: options.maxFrameBytes }) })
-    this.outbox = new Outbox(this.encoder, () => { this.scheduleFlush() })
+    this.writer = new FrameWriter(socket, this.encoder, (error) => { this.fail(error, INTERNAL_ERROR) })
     this.inbox = new Inbox({
       maxBodyBytes: options.maxBodyBytes ?? 20 * 1_048_576,
       maxStreamedBodyBytes: options.maxStreamedBodyBytes ?? 1024 * 1_048_576,
@@ -112,10 +82,7 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
   start (): void {
     this.socket.attach({
       message: (data) => { this.message(data) },
-      drained: () => {
-        this.blocked = false
-        this.flush()
-      },
+      drained: () => { this.writer.drained() },
       closed: (info) => { this.closed(info) }
     })
   }
@@ -132,9 +99,8 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
     }
     const entry = this.entryOf(REQUEST, 0, (request.urgent === true ? URGENT : 0) | (noReply ? NO_REPLY : 0), head, request)
     this.unsent.set(entry, reply)
-    this.outbox.add(entry)
+    this.writer.add(entry)
     if (this.paused) this.waitingChanged()
-    this.scheduleFlush()
   }
 
   handle (profile: string, handler: (request: IncomingRequest) => void): void {
@@ -147,7 +113,7 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
 
   close (code: number = NORMAL_CLOSURE, reason = ''): void {
     if (this.ending) return
-    this.flush()
+    this.writer.flush()
     this.end(code, reason)
   }
 
@@ -198,15 +164,14 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
       this.unsent.delete(entry)
       if (reply !== undefined) this.settle(reply, { kind: 'error', domain: 'BLIP', code: 501, message: 'The body of the request cannot be read' })
     } else {
-      this.outbox.add(this.errorEntry(entry.number, entry.flags & URGENT, 'BLIP', 501, 'The body of the reply cannot be read'))
-      this.scheduleFlush()
+      this.writer.add(this.errorEntry(entry.number, entry.flags & URGENT, 'BLIP', 501, 'The body of the reply cannot be read'))
     }
   }
 
   // InboxOwner
 
   get lastRequestNumber (): number {
-    return this.outbox.lastRequestNumber
+    return this.writer.outbox.lastRequestNumber
   }
 
   expected (number: number): PendingReply | undefined {
@@ -232,9 +197,7 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
   }
 
   acknowledge (number: number, type: typeof ACK_REQUEST | typeof ACK_RESPONSE, bytes: number): void {
-    if (this.ending) return
-    this.acknowledgements.set(type === ACK_REQUEST ? number : -number, bytes)
-    this.scheduleFlush()
+    if (!this.ending) this.writer.acknowledge(number, type, bytes)
   }
 
   // DispatcherOwner
@@ -270,8 +233,7 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
 
   private answer (request: ReceivedRequest, entry: OutgoingEntry): void {
     request.answered = true
-    this.outbox.add(entry)
-    this.scheduleFlush()
+    this.writer.add(entry)
     this.dispatcher.answered()
   }
 
@@ -283,47 +245,12 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
     }
   }
 
-  /** Sends once per turn of the event loop, so that messages queued together are scheduled together. */
-  private scheduleFlush (): void {
-    if (this.flushScheduled) return
-    this.flushScheduled = true
-    queueMicrotask(this.flush)
-  }
-
-  private readonly flush = (): void => {
-    this.flushScheduled = false
-    if (this.flushing) return
-    this.flushing = true
-    try {
-      while (!this.blocked && !this.ending) {
-        const frame = this.nextAcknowledgement() ?? this.outbox.nextFrame()
-        if (frame === undefined) break
-        if (!this.socket.send(frame)) this.blocked = true
-      }
-    } catch (error) {
-      this.fail(error, INTERNAL_ERROR)
-    }
-    this.flushing = false
-  }
-
-  private nextAcknowledgement (): Buffer | undefined {
-    if (this.acknowledgements.size === 0) return undefined
-    for (const [key, bytes] of this.acknowledgements) {
-      this.acknowledgements.delete(key)
-      return key > 0 ? this.encoder.encodeAck(key, ACK_REQUEST, bytes) : this.encoder.encodeAck(-key, ACK_RESPONSE, bytes)
-    }
-    return undefined
-  }
-
   private message (data: Buffer): void {
     if (this.ending) return
     try {
       const frame: DecodedFrame = this.decoder.decode(data, this.inbox.allowance)
       if (frame.type <= ERROR) this.inbox.frame(frame)
-      else if (!frame.ignored) {
-        this.outbox.acknowledge(frame.number, frame.type === ACK_RESPONSE, frame.ackBytes)
-        this.scheduleFlush()
-      }
+      else if (!frame.ignored) this.writer.acknowledged(frame.number, frame.type, frame.ackBytes)
     } catch (error) {
       this.fail(error, isKithmeshError(error) ? PROTOCOL_ERROR : INTERNAL_ERROR)
     }
@@ -338,22 +265,21 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
   }
 
   private end (code: number, reason: string): void {
-    this.ending = true
-    this.outbox.clear()
-    this.inbox.clear()
-    this.dispatcher.clear()
+    this.drop()
     this.waitingChanged()
     this.socket.close(code, cutReason(reason))
   }
 
+  private drop (): void {
+    this.ending = true
+    this.writer.stop()
+    this.inbox.clear()
+    this.dispatcher.clear()
+  }
+
   private closed (info: SocketCloseInfo): void {
     if (this.closeInfo !== undefined) return
-    if (!this.ending) {
-      this.ending = true
-      this.outbox.clear()
-      this.inbox.clear()
-      this.dispatcher.clear()
-    }
+    if (!this.ending) this.drop()
     this.encoder.close()
     this.decoder.close()
     this.closeInfo = this.failure === undefined ? info : { code: this.failureCode, reason: this.failure.message, error: this.failure }

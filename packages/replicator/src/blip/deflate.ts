@@ -141,3 +141,10 @@ export function zlibWorks (factory: SyncZlibFactory): boolean {
 export function chooseZlib (preferred: SyncZlibFactory = nodeZlib): SyncZlibFactory {
   return zlibWorks(preferred) ? preferred : pakoZlib
 }
+
+/** {@link chooseZlib} on first use: many connections never compress, and the test takes a fraction of a millisecond. */
+export function lazyZlib (): SyncZlibFactory {
+  let chosen: SyncZlibFactory | undefined
+  const choose = (): SyncZlibFactory => chosen ??= chooseZlib()
+  return { name: 'lazy', deflate: (level) => choose().deflate(level), inflate: () => choose().inflate() }
+}

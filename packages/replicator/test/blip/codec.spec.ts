@@ -251,6 +251,18 @@ describe('BLIP frames, worked bytes (blip.md §15)', () => {
     }), { numRuns: 50 })
   })
 
+  it('never touches a frame again', () => {
+    const encoder = new FrameEncoder()
+    const frames: Buffer[] = []
+    const copies: Buffer[] = []
+    for (let i = 0; i < 200; i++) {
+      const frame = i % 5 === 0 ? encoder.encodeAck(i, 4, i * 1000) : encoder.encode(i, i % 3 === 0 ? COMPRESSED : 0, propertiesBlock('p', { i: String(i) }), Buffer.alloc(i * 40, i))
+      frames.push(frame)
+      copies.push(Buffer.from(frame))
+    }
+    expect(frames).to.deep.equal(copies)
+  })
+
   it('refuses to compress nothing', () => {
     expect(() => new FrameEncoder().encode(1, COMPRESSED, undefined)).to.throw(TypeError)
   })

@@ -239,6 +239,20 @@ describe('scheduling (blip.md §8, §10)', () => {
     expect(order.slice(order.indexOf('4'), lastUrgent + 1)).to.match(/^4([123]4)+$/)
   })
 
+  it('alternates several urgent messages with normal ones', async () => {
+    const peer = new RawPeer()
+    const urgent = new Set([4, 5, 6])
+    for (let i = 1; i <= 3; i++) peer.connection.request({ profile: 'normal', body: Buffer.alloc(60_000) }, () => {})
+    for (let i = 4; i <= 6; i++) peer.connection.request({ profile: 'urgent', body: Buffer.alloc(60_000), urgent: true }, () => {})
+    await peer.settle()
+    const kinds = peer.frames.map(({ number }) => urgent.has(number) ? 'u' : 'n').join('')
+    // From when the last one has begun until the first urgent one has ended.
+    const from = peer.frames.findIndex(({ number }) => number === 6)
+    const to = peer.frames.findIndex(({ number, flags }) => urgent.has(number) && (flags & MORE_COMING) === 0)
+    expect(to - from).to.be.above(3)
+    expect(kinds.slice(from, to + 1)).to.match(/^u(nu)+n?$/)
+  })
+
   it('never lets a new request overtake a new request', async () => {
     const peer = new RawPeer()
     for (let i = 0; i < 5; i++) peer.connection.request({ profile: `normal-${i}` }, () => {})
@@ -476,6 +490,26 @@ describe('many requests at once (blip.md §13)', () => {
     for (const request of active) request.respond()
     await until(() => peer.frames.length === 50)
     expect(peer.connectionSocket.paused).to.equal(false)
+  })
+
+  it('keeps the order when an answer and the next request arrive together', async () => {
+    const peer = new RawPeer({ maxConcurrentRequests: 1 })
+    const seen: number[] = []
+    peer.connection.handle('rev', (request) => {
+      seen.push(request.number)
+      if (request.number === 1) peer.connection.request({ profile: 'getAttachment' }, () => { request.respond() })
+      else request.respond()
+    })
+    peer.send(1, 0, rev)
+    await peer.frame(0)
+    // Another answer is awaited all the time, so that reading never stops.
+    peer.connection.request({ profile: 'other' }, () => {})
+    await peer.frame(1)
+    peer.send(2, 0, rev)
+    peer.send(1, 1, '')
+    peer.send(3, 0, rev)
+    await peer.frame(4)
+    expect(seen).to.deep.equal([1, 2, 3])
   })
 
   it('reads on while an answer is awaited, for the handlers may need it', async () => {

@@ -1,6 +1,7 @@
 import { type DecodedFrame, FrameDecoder } from '../../dist/blip/frame-decoder.js'
 import { FrameEncoder } from '../../dist/blip/frame-encoder.js'
-import { createBlipConnection, type BlipConnectionOptions } from '../../dist/blip/connection.js'
+import { createBlipConnection } from '../../dist/blip/connection.js'
+import type { BlipConnectionOptions } from '../../dist/blip/connection-options.js'
 import type { BlipPeer } from '../../dist/blip/contracts.js'
 import type { SocketCloseInfo } from '@kithmesh/core'
 import { MemorySocket, until } from './socket-pair.ts'

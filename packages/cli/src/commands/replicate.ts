@@ -1,0 +1,135 @@
+import { readFile } from 'node:fs/promises'
+import type { Command } from 'commander'
+import { lineLogger } from '@kithmesh/core'
+import { Database } from '@kithmesh/database'
+import type { ServerTrust } from '@kithmesh/identity'
+import { type DocumentEvent, Replicator, urlEndpoint } from '@kithmesh/replicator'
+import { cliErrors } from '../error-catalogue.ts'
+import { type Io, jsonLine } from '../io.ts'
+import { parseCollection, parseUser, repeat } from '../options.ts'
+import { Progress } from '../progress.ts'
+
+interface ReplicateOptions {
+  readonly push?: true
+  readonly pull?: true
+  readonly continuous?: true
+  readonly user?: { readonly username: string, readonly password: string }
+  readonly pin?: string
+  readonly ca?: string
+  readonly selfSigned?: true
+  readonly insecure?: true
+  readonly collection?: readonly { readonly scope: string, readonly name: string }[]
+  readonly doc?: readonly string[]
+  readonly header?: readonly string[]
+  readonly reset?: true
+  readonly verbose?: true
+  readonly json?: true
+}
+
+export function replicateCommand (parent: Command, io: Io): void {
+  parent.command('replicate')
+    .description('push to and pull from a listener: "kithmesh serve", Couchbase Lite or Sync Gateway')
+    .argument('<dir>', 'database directory, made if missing')
+    .argument('<url>', 'ws://host:port/name or wss://host:port/name')
+    .option('--push', 'only push')
+    .option('--pull', 'only pull')
+    .option('--continuous', 'stay connected until Ctrl-C')
+    .option('--user <user:password>', 'log in', parseUser)
+    .option('--pin <file>', 'accept only the server with this certificate (PEM or DER)')
+    .option('--ca <file>', 'accept only servers certified by this authority (PEM)')
+    .option('--self-signed', 'accept any server with a self-signed certificate')
+    .option('--insecure', 'accept any server')
+    .option('--collection <name>', 'replicate this collection; repeatable, default the default collection', repeat(parseCollection))
+    .option('--doc <id>', 'replicate only this document; repeatable', repeat(String))
+    .option('--header <name:value>', 'add a header to the upgrade request; repeatable', repeat(String))
+    .option('--reset', 'forget the checkpoint and compare everything anew')
+    .option('--verbose', 'log what happens below')
+    .option('--json', 'print events as JSON lines, a summary last')
+    .addHelpText('after', `
+Examples:
+  kithmesh replicate ./copy ws://127.0.0.1:4984/inventory
+  kithmesh replicate ./copy wss://shop.local:4984/inventory --pull --continuous --pin shop.pem --user anna:secret`)
+    .action(async (directory: string, url: string, options: ReplicateOptions) => {
+      const logger = lineLogger((text) => { io.stderr.write(`${text}\n`) }, options.verbose ? 'debug' : 'error')
+      const endpoint = urlEndpoint(url, {
+        ...await chooseTrust(options),
+        ...(options.user === undefined ? {} : { basicAuth: options.user }),
+        ...(options.header === undefined ? {} : { headers: Object.fromEntries(options.header.map(parseHeader)) })
+      })
+      const database = await Database.open(directory, { logger })
+      try {
+        const collections = (options.collection ?? [{ scope: '_default', name: '_default' }]).map((each) => {
+          database.collection(each.name, each.scope, { create: true })
+          return { ...each, ...(options.doc === undefined ? {} : { documentIds: options.doc }) }
+        })
+        const replicator = new Replicator({
+          database, endpoint, collections,
+          type: options.push === options.pull ? 'push-and-pull' : options.push ? 'push' : 'pull',
+          continuous: options.continuous === true,
+          logger
+        })
+        await follow(replicator, io, options)
+      } finally {
+        await database.close()
+      }
+    })
+}
+
+async function follow (replicator: Replicator, io: Io, options: ReplicateOptions): Promise<void> {
+  const progress = new Progress(io)
+  const startedAt = performance.now()
+  let failedDocuments = 0
+  let lastError: string | undefined
+  const onDocuments = (events: readonly DocumentEvent[]): void => {
+    for (const event of events) {
+      if (event.error !== undefined) {
+        failedDocuments++
+        progress.clear()
+        io.stderr.write(`${event.direction} ${event.id}: ${event.error.message} [${event.error.code}]\n`)
+      }
+      if (options.json && options.continuous) jsonLine(io, { event: 'document', direction: event.direction, id: event.id, rev: event.revId, deleted: event.deleted, error: event.error?.message })
+    }
+    progress.update(() => `${replicator.status.activity}  ${replicator.status.progress.documents} of ${replicator.status.progress.total} documents`)
+  }
+  replicator.onDocuments(onDocuments)
+  replicator.onStatus((status) => {
+    if (options.json && options.continuous) jsonLine(io, { event: 'status', activity: status.activity, ...status.progress, error: status.error?.message, code: status.error?.code })
+    else if (status.error !== undefined && status.activity === 'offline' && status.error.message !== lastError) {
+      progress.clear()
+      lastError = status.error.message
+      io.stderr.write(`${status.error.message}; trying again\n`)
+    }
+  })
+  const stop = (): void => { void replicator.stop() }
+  io.signal.addEventListener('abort', stop, { once: true })
+  replicator.start({ reset: options.reset === true })
+  const { error } = await replicator.finished()
+  io.signal.removeEventListener('abort', stop)
+  progress.clear()
+  const { documentsPushed, documentsPulled, blobsPushed, blobsPulled, conflictsResolved } = replicator.statistics
+  const seconds = (performance.now() - startedAt) / 1000
+  if (options.json) jsonLine(io, { event: 'finished', pushed: documentsPushed, pulled: documentsPulled, blobsPushed, blobsPulled, conflicts: conflictsResolved, failed: failedDocuments, seconds: Math.round(seconds * 1000) / 1000, error: error?.message, code: error?.code })
+  else io.stdout.write(`${documentsPushed} documents pushed, ${documentsPulled} pulled, ${blobsPushed + blobsPulled} blobs, ${failedDocuments} failed in ${seconds.toFixed(1)} s\n`)
+  if (error !== undefined) throw error
+  if (failedDocuments > 0 && options.continuous !== true) throw cliErrors.create('ERR_CLI_REPLICATION', `${failedDocuments} documents were not replicated`, { hint: 'The lines above say why.' })
+}
+
+async function chooseTrust (options: ReplicateOptions): Promise<{ readonly trust?: ServerTrust }> {
+  const chosen = [options.pin, options.ca, options.selfSigned, options.insecure].filter((each) => each !== undefined)
+  if (chosen.length > 1) throw cliErrors.create('ERR_CLI_USAGE', 'Only one of --pin, --ca, --self-signed and --insecure can be given')
+  if (options.pin !== undefined) return { trust: { mode: 'pinned', certificate: pemOrDer(await readFile(options.pin)) } }
+  if (options.ca !== undefined) return { trust: { mode: 'ca', ca: [await readFile(options.ca, 'utf8')] } }
+  if (options.selfSigned) return { trust: { mode: 'self-signed' } }
+  if (options.insecure) return { trust: { mode: 'insecure' } }
+  return {}
+}
+
+function pemOrDer (file: Buffer): string | Buffer {
+  return file.includes('-----BEGIN CERTIFICATE-----') ? file.toString('utf8') : file
+}
+
+function parseHeader (text: string): [string, string] {
+  const colon = text.indexOf(':')
+  if (colon < 1) throw cliErrors.create('ERR_CLI_USAGE', '--header takes name:value')
+  return [text.slice(0, colon).trim(), text.slice(colon + 1).trim()]
+}

@@ -1,0 +1,95 @@
+import { readFile } from 'node:fs/promises'
+import { basename, resolve } from 'node:path'
+import type { Command } from 'commander'
+import { lineLogger } from '@kithmesh/core'
+import { Database } from '@kithmesh/database'
+import { type Identity, equalSecrets, loadIdentity, openOrCreateIdentity, passwordAuthenticator } from '@kithmesh/identity'
+import { UrlEndpointListener } from '@kithmesh/replicator'
+import { cliErrors } from '../error-catalogue.ts'
+import { type Io, jsonLine, line } from '../io.ts'
+import { parseCollection, parsePort, parseUser, repeat } from '../options.ts'
+import { untilInterrupted } from '../until-interrupted.ts'
+
+interface ServeOptions {
+  readonly port: number
+  readonly host?: string
+  readonly db?: string
+  readonly user?: { readonly username: string, readonly password: string }[]
+  readonly tls: string
+  readonly passphrase?: string
+  readonly collection?: readonly { readonly scope: string, readonly name: string }[]
+  readonly readOnly?: true
+  readonly verbose?: true
+  readonly json?: true
+}
+
+export function serveCommand (parent: Command, io: Io): void {
+  parent.command('serve')
+    .description('let Couchbase Lite 3.x replicators, and "kithmesh replicate", push to and pull from a database directory')
+    .argument('<dir>', 'database directory, made if missing')
+    .requiredOption('--port <port>', 'TCP port; 0 picks one', parsePort)
+    .option('--host <address>', 'listen on this address only, e.g. 127.0.0.1 (default: all)')
+    .option('--db <name>', 'name of the database in the URL (default: the directory\'s name)')
+    .option('--user <user:password>', 'require this login; repeatable', repeat(parseUser))
+    .option('--tls <mode>', 'off, self-signed, or a certificate with key: FILE.p12 or FILE.pem', 'self-signed')
+    .option('--passphrase <text>', 'opens the .p12 file')
+    .option('--collection <name>', 'make this collection if missing, and serve only those named; repeatable, default all', repeat(parseCollection))
+    .option('--read-only', 'peers may pull, pushes are refused')
+    .option('--verbose', 'log what happens below')
+    .option('--json', 'print events as JSON lines; the first one has port and url')
+    .addHelpText('after', `
+Examples:
+  kithmesh serve ./shop --port 4984 --db inventory
+  kithmesh serve ./shop --port 4984 --db inventory --user anna:secret --tls server.p12 --passphrase pass
+  kithmesh serve ./shop --port 0 --host 127.0.0.1 --tls off --json`)
+    .action(async (directory: string, options: ServeOptions) => {
+      const logger = lineLogger((text) => { io.stderr.write(`${text}\n`) }, options.verbose ? 'debug' : 'error')
+      const name = options.db ?? basename(resolve(directory))
+      const users = options.user
+      const database = await Database.open(directory, { logger })
+      try {
+        for (const each of options.collection ?? []) database.collection(each.name, each.scope, { create: true })
+        const listener = new UrlEndpointListener({
+          databases: { [name]: { database, ...(options.collection === undefined ? {} : { collections: options.collection }) } },
+          port: options.port,
+          ...(options.host === undefined ? {} : { host: options.host }),
+          tls: await chooseTls(directory, options),
+          ...(users === undefined ? {} : { authenticator: passwordAuthenticator((username, password) => users.some((user) => equalSecrets(user.username, username) && equalSecrets(user.password, password))) }),
+          readOnly: options.readOnly === true,
+          logger
+        })
+        await listener.start()
+        try {
+          if (options.json) jsonLine(io, { event: 'listening', port: listener.port, url: listener.urls[0], urls: listener.urls, database: name })
+          else line(io, `serving ${directory} at\n${listener.urls.map((url) => `  ${url}`).join('\n')}`)
+          let shown = ''
+          listener.onStatus(({ connectionCount, activeConnectionCount }) => {
+            const text = `${connectionCount} connections, ${activeConnectionCount} active`
+            if (text === shown) return
+            shown = text
+            if (options.json) jsonLine(io, { event: 'connections', connections: connectionCount, active: activeConnectionCount })
+            else line(io, text)
+          })
+          await untilInterrupted(io)
+        } finally {
+          await listener.stop()
+        }
+        if (options.json) jsonLine(io, { event: 'stopped' })
+      } finally {
+        await database.close()
+      }
+    })
+}
+
+async function chooseTls (directory: string, options: ServeOptions): Promise<'off' | Identity> {
+  const { tls, passphrase } = options
+  if (tls === 'off') return 'off'
+  if (tls === 'self-signed') return await openOrCreateIdentity(directory, { commonName: 'kithmesh' })
+  try {
+    if (/\.(p12|pfx)$/i.test(tls)) return await loadIdentity({ pkcs12: await readFile(tls), passphrase: passphrase ?? '' })
+    if (/\.(pem|crt|cer)$/i.test(tls)) return await loadIdentity({ pem: await readFile(tls, 'utf8') })
+  } catch (cause) {
+    throw cliErrors.create('ERR_CLI_USAGE', `The certificate ${tls} cannot be used: ${cause instanceof Error ? cause.message : String(cause)}`, { cause, hint: 'It needs the certificate and its private key; --passphrase opens a .p12 file.' })
+  }
+  throw cliErrors.create('ERR_CLI_USAGE', '--tls takes off, self-signed, FILE.p12 or FILE.pem')
+}

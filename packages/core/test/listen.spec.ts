@@ -1,0 +1,130 @@
+import { PassThrough } from 'node:stream'
+import { expect } from 'chai'
+import { createPeerDiscovery } from '@kithmesh/core'
+import type { ListenOptions, PeerDiscovery, TransportListener } from '@kithmesh/core'
+import { Deferred } from '@kithmesh/core/plugin'
+import { FakeProvider, FakeTransport, RecordingLogger, US, rejection } from './fakes.ts'
+
+class ListeningTransport extends FakeTransport {
+  closed = false
+  told: ListenOptions | undefined
+  onListen: () => Promise<TransportListener> = async () => ({
+    port: undefined,
+    addresses: [this.name],
+    close: async () => {
+      this.closed = true
+    }
+  })
+  listen(options: ListenOptions): Promise<TransportListener> {
+    this.told = options
+    return this.onListen()
+  }
+}
+
+describe('PeerDiscovery.listen', () => {
+  let logger: RecordingLogger
+  let discovery: PeerDiscovery | undefined
+
+  beforeEach(() => {
+    logger = new RecordingLogger()
+  })
+  afterEach(async () => {
+    await discovery?.shutdown()
+  })
+
+  const compose = (...transports: FakeTransport[]): PeerDiscovery =>
+    (discovery = createPeerDiscovery({
+      peerGroupId: 'test',
+      localPeerId: US,
+      providers: [new FakeProvider().factory],
+      transports: transports.map(({ factory }) => factory),
+      logger
+    }))
+
+  it('opens every passive side, and closes them together', async () => {
+    const [one, two] = [new ListeningTransport('one'), new ListeningTransport('two')]
+    two.onListen = async () => ({
+      port: 4984,
+      addresses: ['127.0.0.1:4984'],
+      close: async () => {
+        two.closed = true
+      }
+    })
+    const streams: unknown[] = []
+    const listener = await compose(one, new FakeTransport('deaf'), two).listen({
+      onConnection: (socket, remote) => {
+        streams.push(socket, remote)
+      }
+    })
+    expect(listener).to.deep.include({ port: 4984, addresses: ['one', '127.0.0.1:4984'] })
+    const socket = new PassThrough()
+    one.told?.onConnection(socket, 'h:1')
+    expect(streams).to.deep.equal([socket, 'h:1'])
+    await listener.close()
+    expect([one.closed, two.closed]).to.deep.equal([true, true])
+  })
+
+  it('does with those that work, and logs the others, also one that throws at once', async () => {
+    const [good, bad, worse] = [new ListeningTransport('good'), new ListeningTransport('bad'), new ListeningTransport('worse')]
+    bad.onListen = async () => {
+      throw new Error('port taken')
+    }
+    worse.onListen = () => {
+      throw new Error('a bug')
+    }
+    const listener = await compose(bad, worse, good).listen({ onConnection: () => {} })
+    expect(listener.addresses).to.deep.equal(['good'])
+    expect(logger.at('warn')).to.have.length(2)
+    await listener.close()
+  })
+
+  it('closes the others when one fails to close', async () => {
+    const [stuck, good] = [new ListeningTransport('stuck'), new ListeningTransport('good')]
+    stuck.onListen = async () => ({
+      port: 1,
+      addresses: [],
+      close: async () => {
+        throw new Error('stuck')
+      }
+    })
+    const listener = await compose(stuck, good).listen({ onConnection: () => {} })
+    expect(((await rejection(listener.close())) as AggregateError).errors[0]).to.include({ message: 'stuck' })
+    expect(good.closed).to.equal(true)
+  })
+
+  it('says why nothing listens', async () => {
+    const cause = new Error('port taken')
+    const [one, two] = [new ListeningTransport('one'), new ListeningTransport('two')]
+    one.onListen = two.onListen = async () => {
+      throw cause
+    }
+    const none = await rejection(compose(new FakeTransport()).listen({ onConnection: () => {} }))
+    expect(none).to.include({ code: 'ERR_PD_LISTEN_FAILED' })
+    expect(none.message).to.include('none of the transports has a passive side')
+    expect((await rejection(compose(one).listen({ onConnection: () => {} }))).cause).to.equal(cause)
+    const both = await rejection(compose(one, two).listen({ onConnection: () => {} }))
+    expect((both.cause as AggregateError).errors).to.deep.equal([cause, cause])
+  })
+
+  it('closes what opened too late for the shutdown', async () => {
+    const slow = new ListeningTransport('slow')
+    const gate = new Deferred<void>()
+    slow.onListen = async () => {
+      await gate.promise
+      return {
+        port: 1,
+        addresses: [],
+        close: async () => {
+          slow.closed = true
+        }
+      }
+    }
+    const subject = compose(slow)
+    const listening = rejection(subject.listen({ onConnection: () => {} }))
+    await subject.shutdown()
+    gate.resolve()
+    expect((await listening).code).to.equal('ERR_PD_SHUT_DOWN')
+    expect(slow.closed).to.equal(true)
+    expect((await rejection(subject.listen({ onConnection: () => {} }))).code).to.equal('ERR_PD_SHUT_DOWN')
+  })
+})
