@@ -163,7 +163,10 @@ export class ReplicationSession {
     const { limits } = this.#context
     const silence = now - this.#lastTouch
     const active = this.#options.role === 'active'
-    if (active && !this.#began && silence >= limits.firstReplyMs) { this.#fail(timeout(`getCollections within ${limits.firstReplyMs} ms`), true); return }
+    if (!this.#began && silence >= limits.firstReplyMs) {
+      this.#fail(timeout(`${active ? 'the answer to getCollections' : 'a first message'} within ${limits.firstReplyMs} ms`), true)
+      return
+    }
     if (silence >= limits.inactivityMs && (this.#closing || this.#collections.some((collection) => collection.waiting))) {
       this.#fail(timeout(`anything for ${limits.inactivityMs} ms`), true)
       return
