@@ -46,6 +46,11 @@ export interface ActiveSessionOptions extends CommonOptions {
   readonly collections: readonly SessionCollection[]
   /** Stable name of the remote; checkpoints and remote ancestors hang on it. */
   readonly remoteUid: string
+  /**
+   * Leave out tombstones when pulling into an empty collection for the first time. Saves time with a server that keeps many; among peers
+   * that also replicate with others, a deletion left out can let the document come back. @default false
+   */
+  readonly skipOldTombstones?: boolean | undefined
   /** Forget what earlier sessions did. */
   readonly resetCheckpoint?: boolean
 }
@@ -93,6 +98,7 @@ export class ReplicationSession {
     this.#context = {
       active: options.role === 'active',
       continuous: options.role === 'active' && options.continuous,
+      skipOldTombstones: options.role === 'active' && options.skipOldTombstones === true,
       blip: options.blip,
       store: options.store,
       versioning: options.versioning,
