@@ -1,4 +1,4 @@
-// Prints what the store does per second: node packages/database/bench/database.mjs [--docs N] [--json] [--memory]
+// Prints what the store does per second: node packages/database/bench/database.mjs [--docs N] [--json] [--memory] [--scattered]
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util'
 import { Database } from '@kithmesh/database'
 import { replicationStore } from '@kithmesh/database/replication'
 
-const { values: options } = parseArgs({ options: { docs: { type: 'string', default: '100000' }, json: { type: 'boolean', default: false }, memory: { type: 'boolean', default: false } } })
+const { values: options } = parseArgs({ options: { docs: { type: 'string', default: '100000' }, json: { type: 'boolean', default: false }, scattered: { type: 'boolean', default: false }, memory: { type: 'boolean', default: false } } })
 const docs = Number(options.docs)
 const folder = mkdtempSync(join(tmpdir(), 'kithmesh-bench-'))
 const database = await Database.open(options.memory ? ':memory:' : join(folder, 'db'))
@@ -23,7 +23,7 @@ const measure = async (name, count, unit, run) => {
 }
 const body = (n) => Buffer.from(JSON.stringify({ type: 'item', name: `Item number ${n}`, quantity: n % 97, price: n / 100, text: 'x'.repeat(120) }))
 const revisions = Array.from({ length: docs }, (_, n) => ({
-  id: `doc-${(n * 7919) % 1000003}-${n}`, revId: `1-${randomBytes(20).toString('hex')}`, deleted: false, history: [], body: body(n), hasBlobs: false, onConflict: 'refuse'
+  id: options.scattered ? `doc-${(n * 7919) % 1000003}-${n}` : `doc-${String(n).padStart(7, '0')}`, revId: `1-${randomBytes(20).toString('hex')}`, deleted: false, history: [], body: body(n), hasBlobs: false, onConflict: 'refuse'
 }))
 const entries = revisions.map(({ id, revId }) => ({ id, revId }))
 const batches = (list, size, run) => { for (let at = 0; at < list.length; at += size) run(list.slice(at, at + size)) }

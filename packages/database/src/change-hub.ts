@@ -53,11 +53,12 @@ export class ChangeHub {
     }
   }
 
-  /** Ends it; listeners are called a last time, so that those who wait notice. */
+  /** No listener is called any more. */
   close (): void {
     if (this.#closed) return
-    for (const collection of this.#listeners.keys()) this.committed(collection)
     this.#closed = true
+    this.#listeners.clear()
+    if (this.#scheduled !== undefined) clearImmediate(this.#scheduled)
     this.onInterest(false)
   }
 
@@ -67,7 +68,7 @@ export class ChangeHub {
       const collections = [...this.#dirty]
       this.#dirty.clear()
       for (const collection of collections) {
-        if (!this.#closed) this.#seen.set(collection, this.#lastSequence(collection) ?? 0)
+        this.#seen.set(collection, this.#lastSequence(collection) ?? 0)
         for (const listener of this.#listeners.get(collection) ?? []) {
           try { listener() } catch (error) { this.#logger.error('A change listener failed', { error }) }
         }

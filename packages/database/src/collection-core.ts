@@ -27,7 +27,11 @@ export class CollectionCore {
 
   /** Runs `work` in a transaction and tells the listeners. */
   transact<T> (work: (writer: StorageWriter) => T): T {
-    const result = this.shared.engine.transact(work)
+    let result: T
+    try { result = this.shared.engine.transact(work) } catch (error) {
+      this.shared.failed(error)
+      throw error
+    }
     this.shared.hub.committed(this.id)
     return result
   }

@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, statSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
-import { silentLogger, systemClock } from '@kithmesh/core'
+import { isKithmeshError, silentLogger, systemClock } from '@kithmesh/core'
 import type { Clock, Logger } from '@kithmesh/core'
 import type { BlobStore, ManagedBlobStore } from './blobs/blob-store.ts'
 import { DiskBlobs } from './blobs/disk-blobs.ts'
@@ -55,6 +55,7 @@ export class Database {
   /** The last part of the path. */
   readonly name: string
   #closed = false
+  #lastError: Error | undefined
 
   private constructor (directory: string, engine: StorageEngine, blobs: ManagedBlobStore, file: Pick<DatabaseFile, 'privateUuid' | 'publicUuid'>, watch: boolean, options: OpenOptions) {
     this.directory = directory
@@ -68,11 +69,13 @@ export class Database {
     }, logger)
     this.#shared = {
       engine, blobs, hub, privateUuid: file.privateUuid, publicUuid: file.publicUuid,
-      maxDocumentSize: options.maxDocumentSize ?? MAX_DOCUMENT_SIZE, clock, logger, closing: this.#closing.signal
+      maxDocumentSize: options.maxDocumentSize ?? MAX_DOCUMENT_SIZE, clock, logger, closing: this.#closing.signal,
+      failed: (error) => { this.#failed(error) }
     }
     if (watch) {
       this.#watcher = new StoreWatcher({
-        directory, clock, logger, dataVersion: () => engine.dataVersion(), changedElsewhere: () => { hub.committedElsewhere() }
+        directory, clock, logger, dataVersion: () => engine.dataVersion(), changedElsewhere: () => { hub.committedElsewhere() },
+        failed: (error) => { this.#failed(error) }
       })
       hub.onInterest = (interested) => { if (interested) this.#watcher?.start(); else this.#watcher?.stop() }
     }
@@ -141,6 +144,9 @@ export class Database {
 
   get closed (): boolean { return this.#closed }
 
+  /** The last error of the store itself (disk full, locked, damaged…), also of those that nobody was there to be thrown at. */
+  get lastError (): Error | undefined { return this.#lastError }
+
   /**
    * A collection; made first when `create` says so. The default one always exists.
    * @throws ERR_DB_NO_COLLECTION, ERR_DB_COLLECTION_NAME
@@ -204,6 +210,12 @@ export class Database {
 
   async [Symbol.asyncDispose] (): Promise<void> { await this.close() }
 
+  #failed (error: unknown): void {
+    if (!isKithmeshError(error) || !STORE_ERRORS.has(error.code)) return
+    this.#lastError = error
+    this.#shared.logger.error(error.message, { code: error.code, hint: error.hint })
+  }
+
   #find (scope: string, name: string): number | undefined {
     return this.#engine.reader.collections().find((collection) => collection.scope === scope && collection.name === name)?.id
   }
@@ -212,5 +224,7 @@ export class Database {
     if (this.#closed) throw databaseErrors.create('ERR_DB_CLOSED', `The database ${this.directory} is closed`)
   }
 }
+
+const STORE_ERRORS: ReadonlySet<string> = new Set(['ERR_DB_DISK_FULL', 'ERR_DB_IO', 'ERR_DB_LOCKED', 'ERR_DB_UNREADABLE', 'ERR_DB_ENGINE'])
 
 const MEMORY = ':memory:'

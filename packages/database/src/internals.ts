@@ -13,6 +13,8 @@ export interface DatabaseInternals {
   readonly maxDocumentSize: number
   readonly clock: Clock
   readonly logger: Logger
+  /** Told of errors of the store itself. */
+  failed (error: unknown): void
   /** Aborts when the database closes. */
   readonly closing: AbortSignal
 }

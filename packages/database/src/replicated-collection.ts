@@ -136,7 +136,7 @@ export class ReplicatedCollection implements ReplicationCollection {
         const existing = writer.get(this.#core.id, id)
         if (existing !== undefined) this.#core.noteRemote(writer, existing, remote, revId)
       }
-    })
+    }, { relaxed: true })
   }
 
   get #reader (): StorageReader { return this.#core.shared.engine.reader }
@@ -151,7 +151,8 @@ export class ReplicatedCollection implements ReplicationCollection {
     }
     const existing = writer.get(this.#core.id, id)
     const plan = planInsertion(existing, history.length === 0 ? revision : { ...revision, history: [...history] }, insertionContext(existing, remote))
-    if (plan.status === 'known' || plan.status === 'conflict') {
+    if (plan.status === 'conflict') return plan
+    if (plan.status === 'known') {
       if (remote !== undefined && existing !== undefined) this.#core.noteRemote(writer, existing, remote, revId)
       return plan
     }

@@ -43,7 +43,7 @@ export function replicationStore (database: Database): ReplicationStore {
       })
     },
     getLocalCheckpoint: (id) => engine.reader.getValue(LOCAL_CHECKPOINTS, id),
-    setLocalCheckpoint (id, body) { engine.transact((writer) => { writer.setValue(LOCAL_CHECKPOINTS, id, body) }) }
+    setLocalCheckpoint (id, body) { engine.transact((writer) => { writer.setValue(LOCAL_CHECKPOINTS, id, body) }, { relaxed: true }) }
   }
 }
 

@@ -16,6 +16,7 @@ export interface StoreWatcherOptions {
   /** Of the storage engine: differs once another process committed. */
   dataVersion (): number
   changedElsewhere (): void
+  failed (error: unknown): void
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -93,7 +94,7 @@ export class StoreWatcher {
       this.#version = version
       this.#options.changedElsewhere()
     } catch (error) {
-      this.#options.logger.warn('The store could not be asked for changes', { error })
+      this.#options.failed(error)
       return false
     }
     return true

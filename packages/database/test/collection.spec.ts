@@ -139,6 +139,14 @@ describe('a collection', () => {
       expect((await feed.next()).done).to.equal(true)
     })
   })
+  it('calls no listener once the database is closed', async () => {
+    let calls = 0
+    items.watch(() => { calls += 1 })
+    items.put('a', {})
+    await database.close()
+    await new Promise((resolve) => { setTimeout(resolve, 20) })
+    expect(calls).to.equal(0)
+  })
   it('isolates a failing listener from the others', async () => {
     let calls = 0
     items.watch(() => { throw new Error('broken listener') })

@@ -36,6 +36,7 @@ describe('a full disk', () => {
     const error = thrownBy(() => items.putMany([{ id: 'first', body: {} }, ...Array.from({ length: 60 }, (_, n) => large(n))]))
     expect(error.code).to.equal('ERR_DB_DISK_FULL')
     expect(error.hint).to.include('space')
+    expect(database.lastError).to.equal(error)
     expect([items.get('first'), items.get('before')?.body, items.count]).to.deep.equal([undefined, { n: 1 }, 1])
     rmSync(ballast)
     items.put('after', { n: 2 })

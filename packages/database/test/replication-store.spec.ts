@@ -181,6 +181,14 @@ for (const place of ['on disk', 'in memory']) {
         expect(items.revision('a')?.history).to.deep.equal(['2-bb', '1-aa'])
         expect(items.change('a')).to.include({ sequence: 3 })
       })
+      it('is not noted for a revision that was refused, because nothing here descends from it', () => {
+        const remote = items.remoteId('peer')
+        insert(incoming('a', '2-bb', ['1-aa'], { remote }))
+        expect(insert(incoming('a', '2-cc', ['1-aa'], { remote }))).to.include({ status: 'conflict' })
+        expect(items.remoteAncestor(remote, 'a')).to.equal('2-bb')
+        expect(insert(incoming('a', '1-aa', [], { remote }))).to.include({ status: 'known' })
+        expect(items.remoteAncestor(remote, 'a')).to.equal('1-aa')
+      })
       it('is kept through conflicts and their resolution', () => {
         const remote = items.remoteId('peer')
         insert(incoming('a', '2-bb', ['1-aa']))

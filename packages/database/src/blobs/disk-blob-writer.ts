@@ -54,6 +54,7 @@ export class DiskBlobWriter implements BlobWriter {
       const path = place(this.#digest)
       if (exists(path)) {
         await this.#discard()
+        await sync.sync(dirname(path))
         return
       }
       await this.#flush()

@@ -53,7 +53,10 @@ export interface IncomingRevision {
    * `branch`: it is stored as a conflict for the resolver (active peers).
    */
   readonly onConflict: 'refuse' | 'branch'
-  /** Bookkeeping: this revision is now known to be the current one at that remote (see `remoteAncestor`). */
+  /**
+   * Bookkeeping: this revision is now known to be the current one at that remote (see `remoteAncestor`). Not noted when it is refused:
+   * naming a revision that ours do not descend from as the parent of a proposal would overwrite it.
+   */
   readonly remote?: number
   /**
    * The sender resolved a conflict and ended the branch that is current here with this tombstone (`deleted_branch`, cbmobile.md §8).

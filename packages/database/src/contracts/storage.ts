@@ -26,9 +26,11 @@ export interface StorageEngine {
   /**
    * Runs `work` as one atomic, durable transaction: all of its writes are there afterwards, or none if it throws
    * (the error is passed on). Not nestable. With `multiProcess`, no other writer runs meanwhile.
+   * @param options `relaxed`: what is written may be undone by a power cut (never by the death of the process), if that is cheaper; for
+   * bookkeeping that can be found out again.
    * @throws ERR_DB_DISK_FULL, ERR_DB_LOCKED after five seconds of waiting for another process, ERR_DB_IO.
    */
-  transact<T>(work: (writer: StorageWriter) => T): T
+  transact<T>(work: (writer: StorageWriter) => T, options?: { readonly relaxed?: boolean }): T
   /** Reads outside a transaction see the last committed state. */
   readonly reader: StorageReader
   /** Grows whenever another process committed; equal numbers mean that caches are still right. Cheap. */

@@ -38,7 +38,7 @@ export function sqliteEngine (options: SqliteEngineOptions = {}): StorageEngineF
         connection = driver.connect(join(directory, SQLITE_FILE))
         configure(connection, options.durability ?? 'full')
         prepareSchema(connection, directory)
-        return new SqliteEngine(connection, directory)
+        return new SqliteEngine(connection, directory, options.durability ?? 'full')
       } catch (error) {
         try { connection?.close() } catch { /* the first error says more */ }
         throw mapSqliteError(error, directory)
@@ -53,6 +53,7 @@ interface Counters { lastSequence: number, live: number, changed: boolean }
 class SqliteEngine implements StorageEngine, StorageWriter {
   readonly #connection: SqliteConnection
   readonly #directory: string
+  readonly #durability: Durability
   readonly #collections = new Map<number, CollectionStatements>()
   /** Of the running transaction; written back before its commit. */
   readonly #counters = new Map<number, Counters>()
@@ -70,7 +71,8 @@ class SqliteEngine implements StorageEngine, StorageWriter {
   #inTransaction = false
   #closed = false
 
-  constructor (connection: SqliteConnection, directory: string) {
+  constructor (connection: SqliteConnection, directory: string, durability: Durability) {
+    this.#durability = durability
     this.#connection = connection
     this.#directory = directory
     const prepare = (sql: string): SqliteStatement => connection.prepare(sql)
@@ -89,8 +91,14 @@ class SqliteEngine implements StorageEngine, StorageWriter {
 
   get reader (): StorageReader { return this }
 
-  transact<T> (work: (writer: StorageWriter) => T): T {
+  transact<T> (work: (writer: StorageWriter) => T, options: { readonly relaxed?: boolean } = {}): T {
     if (this.#inTransaction) throw new TypeError('Transactions cannot be nested')
+    if (options.relaxed !== true || this.#durability !== 'full') return this.#transact(work)
+    this.#guard(() => this.#connection.exec('PRAGMA synchronous = NORMAL'))
+    try { return this.#transact(work) } finally { this.#guard(() => this.#connection.exec('PRAGMA synchronous = FULL')) }
+  }
+
+  #transact<T> (work: (writer: StorageWriter) => T): T {
     return this.#guard(() => {
       this.#begin.run()
       this.#inTransaction = true
