@@ -73,7 +73,7 @@ export interface StoredChange {
 }
 
 export interface StorageReader {
-  collections(): readonly { readonly id: number, readonly scope: string, readonly name: string }[]
+  collections(): readonly { readonly id: number; readonly scope: string; readonly name: string }[]
   get(collection: number, id: string): StoredDocument | undefined
   /** Without body and tree. */
   getChange(collection: number, id: string): StoredChange | undefined
@@ -88,7 +88,7 @@ export interface StorageReader {
   count(collection: number): number
   /** Small named values: checkpoints, identities, remote ancestors; `space` separates uses. */
   getValue(space: string, key: string): Uint8Array | undefined
-  valuesIn(space: string): { readonly key: string, readonly value: Uint8Array }[]
+  valuesIn(space: string): { readonly key: string; readonly value: Uint8Array }[]
 }
 
 export interface StorageWriter extends StorageReader {
@@ -99,7 +99,7 @@ export interface StorageWriter extends StorageReader {
   /** Stores a document under the next sequence of its collection, replacing an earlier version; returns the sequence. */
   put(collection: number, document: Omit<StoredDocument, 'sequence'>): number
   /** Changes flags and tree without a new sequence (e.g. pruning). Unknown ids are ignored. */
-  update(collection: number, id: string, change: { readonly flags: number, readonly tree: Uint8Array }): void
+  update(collection: number, id: string, change: { readonly flags: number; readonly tree: Uint8Array }): void
   /** Removes every trace of a document; false when there was none. */
   purge(collection: number, id: string): boolean
   /** Undefined deletes. */
