@@ -6,7 +6,9 @@ import { eventually } from '@kithmesh/testkit'
 import { Bus } from './dbus.mjs'
 import { stop } from './namespaces.mjs'
 
-const busConfig = (socket) => `<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+const busConfig = (
+  socket
+) => `<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
   <type>system</type>
   <listen>unix:path=${socket}</listen>
@@ -47,7 +49,14 @@ export async function startAvahi(host, { ipv4 = true, ipv6 = true } = {}) {
   host.start(['dbus-daemon', '--nofork', `--config-file=${join(folder, 'bus.conf')}`])
   await eventually('the bus', () => existsSync(socket), { withinMs: 10_000 })
   // `ip netns exec` gives a mount namespace of its own: the daemon's run directory is nobody else's.
-  const daemon = host.start(['sh', '-c', `mkdir -p /run/avahi-daemon && mount -t tmpfs tmpfs /run/avahi-daemon && exec avahi-daemon --no-drop-root --no-chroot --no-rlimits --no-proc-title --file=${join(folder, 'avahi.conf')}`], { env })
+  const daemon = host.start(
+    [
+      'sh',
+      '-c',
+      `mkdir -p /run/avahi-daemon && mount -t tmpfs tmpfs /run/avahi-daemon && exec avahi-daemon --no-drop-root --no-chroot --no-rlimits --no-proc-title --file=${join(folder, 'avahi.conf')}`
+    ],
+    { env }
+  )
   await eventually('avahi-daemon', () => /Server startup complete/.test(daemon.output), { withinMs: 20_000 }).catch((error) => {
     throw new Error(`avahi-daemon did not start: ${daemon.output}`, { cause: error })
   })
@@ -70,11 +79,27 @@ export async function startAvahi(host, { ipv4 = true, ipv6 = true } = {}) {
     async publishGroup(name, { type = '_couchbaseP2P._tcp', subtype, group, port, txt }) {
       const bus = await Bus.open(socket)
       buses.add(bus)
-      const path = await bus.call({ destination: 'org.freedesktop.Avahi', path: '/', interface: 'org.freedesktop.Avahi.Server', member: 'EntryGroupNew' })
-      const call = (member, signature, values) => bus.call({ destination: 'org.freedesktop.Avahi', path, interface: 'org.freedesktop.Avahi.EntryGroup', member, signature, values })
+      const path = await bus.call({
+        destination: 'org.freedesktop.Avahi',
+        path: '/',
+        interface: 'org.freedesktop.Avahi.Server',
+        member: 'EntryGroupNew'
+      })
+      const call = (member, signature, values) =>
+        bus.call({ destination: 'org.freedesktop.Avahi', path, interface: 'org.freedesktop.Avahi.EntryGroup', member, signature, values })
       await call('AddService', 'iiussssqaay', [-1, -1, 0, name, type, '', '', port, txt])
       if (subtype !== undefined) await call('AddServiceSubtype', 'iiussss', [-1, -1, 0, name, type, '', `${subtype}._sub.${type}`])
-      else await call('AddRecord', 'iiusqquay', [-1, -1, 0, `${group.replaceAll('.', '\\.')}._sub.${type}.local`, 1, 12, 4500, wireName([name, ...type.split('.'), 'local'])])
+      else
+        await call('AddRecord', 'iiusqquay', [
+          -1,
+          -1,
+          0,
+          `${group.replaceAll('.', '\\.')}._sub.${type}.local`,
+          1,
+          12,
+          4500,
+          wireName([name, ...type.split('.'), 'local'])
+        ])
       await call('Commit', '', [])
       return {
         updateTxt: (next) => call('UpdateServiceTxt', 'iiusssaay', [-1, -1, 0, name, type, '', next]),
@@ -90,7 +115,19 @@ export async function startAvahi(host, { ipv4 = true, ipv6 = true } = {}) {
     },
 
     /** What `avahi-browse` shows and resolves now. */
-    look: (type) => parseLines(host.command('env', `DBUS_SYSTEM_BUS_ADDRESS=${env.DBUS_SYSTEM_BUS_ADDRESS}`, 'avahi-browse', '--parsable', '--no-db-lookup', '--resolve', '--terminate', type)),
+    look: (type) =>
+      parseLines(
+        host.command(
+          'env',
+          `DBUS_SYSTEM_BUS_ADDRESS=${env.DBUS_SYSTEM_BUS_ADDRESS}`,
+          'avahi-browse',
+          '--parsable',
+          '--no-db-lookup',
+          '--resolve',
+          '--terminate',
+          type
+        )
+      ),
 
     /** Ends all publications and browsers. */
     async release() {
@@ -115,18 +152,35 @@ function wireName(labels) {
 
 /** The lines of `avahi-browse --parsable`: `+;eth0;IPv4;Name;type;local` and `=;…;host;address;port;"txt" "txt"`. */
 function parseLines(output) {
-  return output.split('\n').filter((line) => /^[+=-];/.test(line)).map((line) => {
-    const [event, interfaceName, protocol, name, type, domain, host, address, port, txt = ''] = line.split(';')
-    return { event, interface: interfaceName, protocol, name: unescape(name), type, domain, host, address, port: Number(port), txt: [...txt.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, item]) => item) }
-  })
+  return output
+    .split('\n')
+    .filter((line) => /^[+=-];/.test(line))
+    .map((line) => {
+      const [event, interfaceName, protocol, name, type, domain, host, address, port, txt = ''] = line.split(';')
+      return {
+        event,
+        interface: interfaceName,
+        protocol,
+        name: plainName(name),
+        type,
+        domain,
+        host,
+        address,
+        port: Number(port),
+        txt: [...txt.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, item]) => item)
+      }
+    })
 }
 
 /** avahi writes bytes that are not letters or digits as three decimal digits behind a backslash. */
-function unescape(text) {
+function plainName(text) {
   const bytes = []
   for (let index = 0; index < text.length; index++) {
     if (text[index] !== '\\') bytes.push(...Buffer.from(text[index]))
-    else if (/^\d{3}/.test(text.slice(index + 1))) { bytes.push(Number(text.slice(index + 1, index + 4))); index += 3 } else bytes.push(text.charCodeAt(++index))
+    else if (/^\d{3}/.test(text.slice(index + 1))) {
+      bytes.push(Number(text.slice(index + 1, index + 4)))
+      index += 3
+    } else bytes.push(text.charCodeAt(++index))
   }
   return Buffer.from(bytes).toString()
 }

@@ -60,7 +60,9 @@ describe('DNS-SD with avahi', () => {
         const browser = avahi.browse(`${subtype}._sub.${type}`)
         const peer = await startPeer(host, { group, hostName: 'till' })
         await peer.startPublishing('Mr. Smith', 4986, { _DID: 'abc', empty: '' })
-        await eventually('avahi to find us', () => browser.lines().some(({ event, name }) => event === '+' && name === 'Mr. Smith'), { withinMs: 10_000 })
+        await eventually('avahi to find us', () => browser.lines().some(({ event, name }) => event === '+' && name === 'Mr. Smith'), {
+          withinMs: 10_000
+        })
         const resolved = () => avahi.look(`${subtype}._sub.${type}`).filter(({ event, name }) => event === '=' && name === 'Mr. Smith')
         const lines = resolved()
         expect(lines.map(({ protocol }) => protocol)).to.include.members(['IPv4', 'IPv6'])
@@ -70,10 +72,21 @@ describe('DNS-SD with avahi', () => {
           expect(['10.77.0.2', 'fd77::2']).to.satisfy((own) => own.includes(line.address) || line.address.startsWith('fe80:'))
         }
         await peer.updateMetadata({ _DID: 'def' })
-        await eventually('avahi to see the change', () => resolved().every(({ txt }) => txt.join() === '_DID=def'), { withinMs: 10_000, everyMs: 100 })
+        await eventually('avahi to see the change', () => resolved().every(({ txt }) => txt.join() === '_DID=def'), {
+          withinMs: 10_000,
+          everyMs: 100
+        })
         const from = browser.lines().length
         await peer.stopPublishing()
-        await eventually('avahi to hear our goodbye', () => browser.lines().slice(from).some(({ event, name }) => event === '-' && name === 'Mr. Smith'), { withinMs: 10_000 })
+        await eventually(
+          'avahi to hear our goodbye',
+          () =>
+            browser
+              .lines()
+              .slice(from)
+              .some(({ event, name }) => event === '-' && name === 'Mr. Smith'),
+          { withinMs: 10_000 }
+        )
       })
     })
   }
@@ -116,6 +129,8 @@ describe('DNS-SD with avahi', () => {
     const peer = await startPeer(host, { group: '_group-a' })
     await peer.startPublishing('Shop', 4990, {})
     const browser = avahi.browse('--all')
-    await eventually('the service type', () => browser.lines().some((line) => line.type === type && line.name === 'Shop'), { withinMs: 15_000 })
+    await eventually('the service type', () => browser.lines().some((line) => line.type === type && line.name === 'Shop'), {
+      withinMs: 15_000
+    })
   })
 })

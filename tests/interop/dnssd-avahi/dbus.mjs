@@ -5,18 +5,37 @@ import { connect } from 'node:net'
 /** Encodes values by a signature of i, u, q, s, o, ay and aay. */
 class Writer {
   bytes = []
-  align(size) { while (this.bytes.length % size !== 0) this.bytes.push(0) }
-  byte(value) { this.bytes.push(value & 255) }
-  uint16(value) { this.align(2); this.bytes.push(value & 255, value >> 8) }
-  uint32(value) { this.align(4); this.bytes.push(value & 255, (value >> 8) & 255, (value >> 16) & 255, (value >> 24) & 255) }
-  string(text) { const utf8 = Buffer.from(text); this.uint32(utf8.length); this.bytes.push(...utf8, 0) }
-  signature(text) { this.bytes.push(text.length, ...Buffer.from(text), 0) }
+  align(size) {
+    while (this.bytes.length % size !== 0) this.bytes.push(0)
+  }
+  byte(value) {
+    this.bytes.push(value & 255)
+  }
+  uint16(value) {
+    this.align(2)
+    this.bytes.push(value & 255, value >> 8)
+  }
+  uint32(value) {
+    this.align(4)
+    this.bytes.push(value & 255, (value >> 8) & 255, (value >> 16) & 255, (value >> 24) & 255)
+  }
+  string(text) {
+    const utf8 = Buffer.from(text)
+    this.uint32(utf8.length)
+    this.bytes.push(...utf8, 0)
+  }
+  signature(text) {
+    this.bytes.push(text.length, ...Buffer.from(text), 0)
+  }
   arrayOfBytes(items) {
     const inner = items.map((item) => Buffer.from(item))
     this.uint32(0)
     const lengthAt = this.bytes.length - 4
     const start = this.bytes.length
-    for (const item of inner) { this.uint32(item.length); this.bytes.push(...item) }
+    for (const item of inner) {
+      this.uint32(item.length)
+      this.bytes.push(...item)
+    }
     const length = Buffer.alloc(4)
     length.writeUInt32LE(this.bytes.length - start)
     this.bytes.splice(lengthAt, 4, ...length)
@@ -25,7 +44,10 @@ class Writer {
     for (const [index, type] of (signature.match(/aay|ay|./g) ?? []).entries()) {
       const value = values[index]
       if (type === 'aay') this.arrayOfBytes(value)
-      else if (type === 'ay') { this.uint32(value.length); this.bytes.push(...value) } else if (type === 'q') this.uint16(value)
+      else if (type === 'ay') {
+        this.uint32(value.length)
+        this.bytes.push(...value)
+      } else if (type === 'q') this.uint16(value)
       else if (type === 's' || type === 'o') this.string(value)
       else this.uint32(value)
     }
@@ -48,7 +70,12 @@ export class Bus {
     if (!String(answer).startsWith('OK')) throw new Error(`The bus refused us: ${answer}`)
     bus.#socket.write('BEGIN\r\n')
     bus.#socket.on('data', (chunk) => bus.#receive(chunk))
-    await bus.call({ destination: 'org.freedesktop.DBus', path: '/org/freedesktop/DBus', interface: 'org.freedesktop.DBus', member: 'Hello' })
+    await bus.call({
+      destination: 'org.freedesktop.DBus',
+      path: '/org/freedesktop/DBus',
+      interface: 'org.freedesktop.DBus',
+      member: 'Hello'
+    })
     return bus
   }
 
@@ -80,10 +107,14 @@ export class Bus {
     message.bytes.push(...body.bytes)
     this.#socket.write(Buffer.from(message.bytes))
     const serial = this.#serial
-    return new Promise((resolve, reject) => { this.#waiting.set(serial, { resolve, reject, member }) })
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(serial, { resolve, reject, member })
+    })
   }
 
-  close() { this.#socket.destroy() }
+  close() {
+    this.#socket.destroy()
+  }
 
   #receive(chunk) {
     this.#buffer = Buffer.concat([this.#buffer, chunk])
@@ -101,12 +132,18 @@ export class Bus {
   #message(type, fields, body) {
     let replyTo
     let first = ''
-    for (let at = 0; at < fields.length;) {
+    for (let at = 0; at < fields.length; ) {
       at = Math.ceil(at / 8) * 8
       const code = fields[at]
       const kind = String.fromCharCode(fields[at + 2])
       at += 4
-      if (kind === 'u') { if (code === 5) replyTo = fields.readUInt32LE(at); at += 4 } else if (kind === 'g') { if (code === 8) first = String.fromCharCode(fields[at + 1]); at += fields[at] + 2 } else at += 4 + fields.readUInt32LE(at) + 1
+      if (kind === 'u') {
+        if (code === 5) replyTo = fields.readUInt32LE(at)
+        at += 4
+      } else if (kind === 'g') {
+        if (code === 8) first = String.fromCharCode(fields[at + 1])
+        at += fields[at] + 2
+      } else at += 4 + fields.readUInt32LE(at) + 1
     }
     const call = this.#waiting.get(replyTo)
     if (call === undefined || (type !== 2 && type !== 3)) return

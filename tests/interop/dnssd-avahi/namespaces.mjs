@@ -23,7 +23,11 @@ export class Cable {
     const cable = new Cable(families)
     try {
       for (const host of cable.hosts) {
-        await eventually(`${host.interface} to be up`, () => / state UP /.test(ip('-n', host.namespace, '-o', 'link', 'show', host.interface)), { withinMs: 10_000, everyMs: 20 })
+        await eventually(
+          `${host.interface} to be up`,
+          () => / state UP /.test(ip('-n', host.namespace, '-o', 'link', 'show', host.interface)),
+          { withinMs: 10_000, everyMs: 20 }
+        )
       }
     } catch (error) {
       cable.remove()
@@ -40,7 +44,12 @@ export class Cable {
       for (const host of this.hosts) ip('netns', 'add', host.namespace)
       ip('link', 'add', a.interface, 'netns', a.namespace, 'type', 'veth', 'peer', 'name', b.interface, 'netns', b.namespace)
       for (const [index, host] of this.hosts.entries()) {
-        host.command('sysctl', '-qw', `net.ipv6.conf.${host.interface}.accept_dad=0`, `net.ipv6.conf.${host.interface}.disable_ipv6=${ipv6 ? 0 : 1}`)
+        host.command(
+          'sysctl',
+          '-qw',
+          `net.ipv6.conf.${host.interface}.accept_dad=0`,
+          `net.ipv6.conf.${host.interface}.disable_ipv6=${ipv6 ? 0 : 1}`
+        )
         if (ipv4) ip('-n', host.namespace, 'address', 'add', `10.77.0.${index + 1}/24`, 'dev', host.interface)
         if (ipv6) ip('-n', host.namespace, 'address', 'add', `fd77::${index + 1}/64`, 'dev', host.interface, 'nodad')
         ip('-n', host.namespace, 'link', 'set', 'lo', 'up')
@@ -80,7 +89,10 @@ class Host {
   start(args, { env = {}, stdio = ['ignore', 'pipe', 'pipe'] } = {}) {
     const child = spawn('ip', ['netns', 'exec', this.namespace, ...args], { stdio, env: { ...process.env, ...env } })
     child.output = ''
-    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => { child.output += chunk })
+    for (const stream of [child.stdout, child.stderr])
+      stream?.on('data', (chunk) => {
+        child.output += chunk
+      })
     this.#children.add(child)
     child.once('exit', () => this.#children.delete(child))
     return child

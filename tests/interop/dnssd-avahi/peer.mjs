@@ -9,9 +9,17 @@ let ids = 0
 /** Starts a peer on a host; `peers` is what it sees, by name. */
 export async function startPeer(host, { group, ...options }) {
   const localPeerId = createHash('sha256').update(`${host.namespace} ${++ids}`).digest('hex')
-  const child = host.start([process.execPath, program, JSON.stringify({ interfaces: [host.interface], ...options }), JSON.stringify({ peerGroupId: group, localPeerId })], {
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc']
-  })
+  const child = host.start(
+    [
+      process.execPath,
+      program,
+      JSON.stringify({ interfaces: [host.interface], ...options }),
+      JSON.stringify({ peerGroupId: group, localPeerId })
+    ],
+    {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc']
+    }
+  )
   const events = []
   const peers = new Map()
   const waiting = new Map()
@@ -28,15 +36,22 @@ export async function startPeer(host, { group, ...options }) {
     if (error === undefined) resolve(value)
     else reject(new Error(error))
   })
-  const call = (name) => (...args) => new Promise((resolve, reject) => {
-    const id = ++ids
-    waiting.set(id, { resolve, reject })
-    child.send({ id, call: name, args })
-  })
+  const call =
+    (name) =>
+    (...args) =>
+      new Promise((resolve, reject) => {
+        const id = ++ids
+        waiting.set(id, { resolve, reject })
+        child.send({ id, call: name, args })
+      })
   const named = (displayName) => [...peers.values()].find((peer) => peer.displayName === displayName)
   await eventually('the peer process', () => events.length > 0, { withinMs: 10_000 })
   return {
-    child, events, peers, localPeerId, named,
+    child,
+    events,
+    peers,
+    localPeerId,
+    named,
     startBrowsing: call('startBrowsing'),
     stopBrowsing: call('stopBrowsing'),
     startPublishing: call('startPublishing'),
@@ -44,6 +59,7 @@ export async function startPeer(host, { group, ...options }) {
     updateMetadata: call('updateMetadata'),
     resolveUrl: call('resolveUrl'),
     finds: (displayName) => eventually(`${displayName} to be found`, () => named(displayName), { withinMs: 15_000, everyMs: 20 }),
-    loses: (displayName) => eventually(`${displayName} to be lost`, () => named(displayName) === undefined, { withinMs: 15_000, everyMs: 20 })
+    loses: (displayName) =>
+      eventually(`${displayName} to be lost`, () => named(displayName) === undefined, { withinMs: 15_000, everyMs: 20 })
   }
 }

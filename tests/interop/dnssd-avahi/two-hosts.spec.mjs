@@ -13,7 +13,9 @@ const links = {
 for (const [title, families] of Object.entries(links)) {
   describe(`DNS-SD between two hosts over ${title}`, () => {
     let cable
-    before(async () => { cable = await Cable.create(families) })
+    before(async () => {
+      cable = await Cable.create(families)
+    })
     after(() => cable?.[Symbol.asyncDispose]())
     afterEach(() => Promise.all(cable.hosts.map((host) => host.stopAll())))
 
@@ -57,7 +59,9 @@ for (const [title, families] of Object.entries(links)) {
 
 describe('DNS-SD between two hosts of which each allows one address family', () => {
   let cable
-  before(async () => { cable = await Cable.create() })
+  before(async () => {
+    cable = await Cable.create()
+  })
   after(() => cable?.[Symbol.asyncDispose]())
 
   for (const options of [{ ipv6: false }, { ipv4: false }]) {
