@@ -1,4 +1,7 @@
-/** Publishes services on all links: probes, announces, answers, defends, says goodbye (RFC 6762 §6–§10). */
+/**
+ * Publishes services on all links: probes, announces, answers, defends, says goodbye (RFC 6762 §6–§10).
+ * Longer than most files because all of these share what was sent on a link and when.
+ */
 import type { Buffer } from 'node:buffer'
 import type { Clock, Logger } from '@kithmesh/core'
 import { answersOf, isKnown, knownAnswerMap } from './answers.ts'

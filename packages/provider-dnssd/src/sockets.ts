@@ -1,4 +1,7 @@
-/** The multicast sockets: the only file that does I/O. One UDP socket per interface and address family. */
+/**
+ * The multicast sockets: the only file that does I/O. One UDP socket per interface and address family.
+ * Opening, watching and closing stay together since every step changes the same record of a link.
+ */
 import { createSocket } from 'node:dgram'
 import type { RemoteInfo, Socket } from 'node:dgram'
 import { networkInterfaces } from 'node:os'

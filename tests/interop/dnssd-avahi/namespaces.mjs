@@ -22,13 +22,7 @@ export class Cable {
   static async create(families) {
     const cable = new Cable(families)
     try {
-      for (const host of cable.hosts) {
-        await eventually(
-          `${host.interface} to be up`,
-          () => / state UP /.test(ip('-n', host.namespace, '-o', 'link', 'show', host.interface)),
-          { withinMs: 10_000, everyMs: 20 }
-        )
-      }
+      for (const host of cable.hosts) await host.isUp(host.interface)
     } catch (error) {
       cable.remove()
       throw error
@@ -36,28 +30,42 @@ export class Cable {
     return cable
   }
 
-  constructor({ ipv4 = true, ipv6 = true } = {}) {
+  constructor(families = {}) {
     const tag = `kd${process.pid % 100_000}x${++links}`
     this.hosts = [0, 1].map((index) => new Host(`${tag}${'ab'[index]}`, `v${tag}${'ab'[index]}`))
-    const [a, b] = this.hosts
     try {
-      for (const host of this.hosts) ip('netns', 'add', host.namespace)
-      ip('link', 'add', a.interface, 'netns', a.namespace, 'type', 'veth', 'peer', 'name', b.interface, 'netns', b.namespace)
-      for (const [index, host] of this.hosts.entries()) {
-        host.command(
-          'sysctl',
-          '-qw',
-          `net.ipv6.conf.${host.interface}.accept_dad=0`,
-          `net.ipv6.conf.${host.interface}.disable_ipv6=${ipv6 ? 0 : 1}`
-        )
-        if (ipv4) ip('-n', host.namespace, 'address', 'add', `10.77.0.${index + 1}/24`, 'dev', host.interface)
-        if (ipv6) ip('-n', host.namespace, 'address', 'add', `fd77::${index + 1}/64`, 'dev', host.interface, 'nodad')
+      for (const host of this.hosts) {
+        ip('netns', 'add', host.namespace)
         ip('-n', host.namespace, 'link', 'set', 'lo', 'up')
-        ip('-n', host.namespace, 'link', 'set', host.interface, 'up')
       }
+      this.#join(
+        this.hosts.map((host) => host.interface),
+        77,
+        families
+      )
     } catch (error) {
       this.remove()
       throw error
+    }
+  }
+
+  /** A second cable between the same hosts, in another subnet; returns the names of its ends. */
+  async second() {
+    const names = this.hosts.map((host) => `${host.interface}2`)
+    this.#join(names, 78, {})
+    for (const [index, host] of this.hosts.entries()) await host.isUp(names[index])
+    return names
+  }
+
+  #join(names, subnet, { ipv4 = true, ipv6 = true }) {
+    const [a, b] = this.hosts
+    ip('link', 'add', names[0], 'netns', a.namespace, 'type', 'veth', 'peer', 'name', names[1], 'netns', b.namespace)
+    for (const [index, host] of this.hosts.entries()) {
+      const name = names[index]
+      host.command('sysctl', '-qw', `net.ipv6.conf.${name}.accept_dad=0`, `net.ipv6.conf.${name}.disable_ipv6=${ipv6 ? 0 : 1}`)
+      if (ipv4) ip('-n', host.namespace, 'address', 'add', `10.${subnet}.0.${index + 1}/24`, 'dev', name)
+      if (ipv6) ip('-n', host.namespace, 'address', 'add', `fd${subnet}::${index + 1}/64`, 'dev', name, 'nodad')
+      ip('-n', host.namespace, 'link', 'set', name, 'up')
     }
   }
 
@@ -78,6 +86,13 @@ class Host {
   constructor(namespace, interfaceName) {
     this.namespace = namespace
     this.interface = interfaceName
+  }
+
+  async isUp(name) {
+    await eventually(`${name} to be up`, () => / state UP /.test(ip('-n', this.namespace, '-o', 'link', 'show', name)), {
+      withinMs: 10_000,
+      everyMs: 20
+    })
   }
 
   /** Runs a command to its end and returns what it wrote. */

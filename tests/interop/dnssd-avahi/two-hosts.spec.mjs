@@ -77,3 +77,57 @@ describe('DNS-SD between two hosts of which each allows one address family', () 
     })
   }
 })
+
+describe('DNS-SD between two hosts with two cables', () => {
+  let cable
+  let second
+  before(async () => {
+    cable = await Cable.create()
+    second = await cable.second()
+  })
+  after(() => cable?.[Symbol.asyncDispose]())
+  afterEach(() => Promise.all(cable.hosts.map((host) => host.stopAll())))
+  const onFirst = (address) => /^(10\.77\.|fd77:)/.test(address)
+  const onSecond = (address) => /^(10\.78\.|fd78:)/.test(address)
+
+  it('a peer is one peer, with the addresses of both, and each link is told its own addresses only', async () => {
+    const [near, far] = cable.hosts
+    const both = await startPeer(near, { group, interfaces: undefined })
+    const single = await startPeer(near, { group, interfaces: [second[0]] })
+    const b = await startPeer(far, { group, interfaces: undefined })
+    await Promise.all([both.startBrowsing(), single.startBrowsing()])
+    await b.startPublishing('B', 1002, {})
+    const { id } = await both.finds('B')
+    await single.finds('B')
+    const all = await eventually('addresses of both links', async () => {
+      const { addresses } = await both.resolveUrl(id)
+      return addresses.some(onFirst) && addresses.some(onSecond) && addresses
+    })
+    expect(all.filter((address) => address.startsWith('fe80')).length).to.equal(2)
+    const { addresses } = await single.resolveUrl(id)
+    expect(addresses.some(onSecond)).to.equal(true)
+    expect(addresses.some(onFirst)).to.equal(false)
+    expect(both.events.filter(({ type }) => type === 'found').length).to.equal(1)
+  })
+  it('a peer stays while one of the links stays, and a link that returns is used again', async () => {
+    const [near, far] = cable.hosts
+    const a = await startPeer(near, { group, interfaces: undefined })
+    await a.startBrowsing()
+    const b = await startPeer(far, { group, interfaces: undefined })
+    await b.startPublishing('B', 1002, { n: '1' })
+    const { id } = await a.finds('B')
+    far.command('ip', 'link', 'set', far.interface, 'down')
+    await eventually('the addresses of the first link to go', async () => !(await a.resolveUrl(id)).addresses.some(onFirst), {
+      withinMs: 15_000,
+      everyMs: 100
+    })
+    await b.updateMetadata({ n: '2' })
+    await eventually('the change over the second link', () => a.peers.get(id)?.metadata.n === '2')
+    far.command('ip', 'link', 'set', far.interface, 'up')
+    await eventually('the addresses of the first link to return', async () => (await a.resolveUrl(id)).addresses.some(onFirst), {
+      withinMs: 20_000,
+      everyMs: 100
+    })
+    expect(a.events.filter(({ type }) => type === 'lost')).to.deep.equal([])
+  })
+})
