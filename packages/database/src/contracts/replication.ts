@@ -120,7 +120,7 @@ export interface ReplicationCollection {
    * the other's side, and by the common order the peer's decision stands. Makes `revId`, or what
    * followed it before we ended it, current here again; false when it cannot be (any more).
    */
-  adopt(id: string, revId: string): boolean
+  adopt?(id: string, revId: string): boolean
   purge(ids: readonly string[]): void
   /** Small integer for a remote's stable id, to be given in `remote`. */
   remoteId(uid: string): number
