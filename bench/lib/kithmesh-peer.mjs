@@ -11,7 +11,7 @@ let live
 const collection = () => database.collection()
 
 function replicator(port, type, continuous = false) {
-  return new Replicator({ database, endpoint: urlEndpoint(`ws://127.0.0.1:${port}/bench`), type, continuous })
+  return new Replicator({ database, endpoint: urlEndpoint(`ws://127.0.0.1:${port}/bench`, { uid: 'bench' }), type, continuous })
 }
 
 answer({
@@ -31,7 +31,7 @@ answer({
     }
   },
   async serve() {
-    listener = new UrlEndpointListener({ databases: { bench: { database } }, port: 0, host: '127.0.0.1', tls: 'off' })
+    listener = new UrlEndpointListener({ databases: { bench: database }, port: 0, host: '127.0.0.1', tls: 'off', authenticator: 'insecure' })
     await listener.start()
     return listener.port
   },

@@ -9,7 +9,7 @@ export class Helper {
   onEvent = () => {}
 
   constructor(file) {
-    this.#child = fork(file, [], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], serialization: 'advanced' })
+    this.#child = fork(file, [], { ...(process.env.PROFILE === undefined ? {} : { execArgv: ['--cpu-prof', '--cpu-prof-dir=' + process.env.PROFILE] }), stdio: ['ignore', 'inherit', 'inherit', 'ipc'], serialization: 'advanced' })
     this.#child.on('message', (message) => {
       if (message.event !== undefined) {
         this.onEvent(message)

@@ -34,12 +34,12 @@ export interface SessionLimits {
 
 export const DEFAULT_LIMITS: SessionLimits = {
   changesBatch: 200,
-  maxChangeListsInFlight: 5,
-  maxRevsQueued: 600,
-  maxRevsUnanswered: 2000,
-  maxBytesUnanswered: 2 * 1024 * 1024,
-  maxRevsRequested: 1000,
-  insertBatch: 500,
+  maxChangeListsInFlight: 10,
+  maxRevsQueued: 3000,
+  maxRevsUnanswered: 6000,
+  maxBytesUnanswered: 6 * 1024 * 1024,
+  maxRevsRequested: 5000,
+  insertBatch: 2000,
   maxBlobsInFlight: 8,
   maxDocumentBytes: 20 * 1024 * 1024,
   maxBlobBytes: 1024 * 1024 * 1024,
