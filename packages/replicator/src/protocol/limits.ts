@@ -40,7 +40,7 @@ export const DEFAULT_LIMITS: SessionLimits = {
   maxBytesUnanswered: 6 * 1024 * 1024,
   maxRevsRequested: 5000,
   insertBatch: 2000,
-  maxBlobsInFlight: 8,
+  maxBlobsInFlight: 32,
   maxDocumentBytes: 20 * 1024 * 1024,
   maxBlobBytes: 1024 * 1024 * 1024,
   maxIncomingEntries: 10_000,
