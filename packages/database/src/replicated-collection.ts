@@ -59,14 +59,20 @@ export class ReplicatedCollection implements ReplicationCollection {
     return this.#core.shared.hub.listen(this.#core.id, listener)
   }
 
-  revision(id: string, revId?: string): RevisionForPush | undefined {
-    const stored = this.#reader.get(this.#core.id, id)
+  revision(id: string, revId?: string, sequence?: number): RevisionForPush | undefined {
+    const stored = (sequence === undefined ? undefined : this.#at(id, sequence)) ?? this.#reader.get(this.#core.id, id)
     if (stored === undefined) return undefined
     if (revId === undefined || revId === stored.revId) {
       const history = decodeLinear(stored.tree)
       if (history !== undefined) return plainRevision(stored, history)
     }
     return revisionForPush(stored, RevisionTree.fromStored(stored), revId ?? stored.revId)
+  }
+
+  /** By sequence, neighbours lie on one page; by id, every read is somewhere else. Undefined when the document has moved on. */
+  #at(id: string, sequence: number): StoredDocument | undefined {
+    const stored = this.#reader.documentsSince(this.#core.id, sequence - 1, 1)[0]
+    return stored?.id === id ? stored : undefined
   }
 
   findMissing(entries: readonly { readonly id: string; readonly revId: string }[]): (readonly string[] | 'known')[] {

@@ -1,13 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import {
-  closeSync,
   copyFileSync,
   createReadStream,
   existsSync,
-  fsyncSync,
   linkSync,
   mkdirSync,
-  openSync,
   readdirSync,
   rmSync,
   statSync,
@@ -18,7 +15,6 @@ import { join } from 'node:path'
 import type { Clock } from '@kithmesh/core'
 import type { BlobWriter } from '../contracts/replication.ts'
 import type { Blob, ManagedBlobStore } from './blob-store.ts'
-import { mapFileError } from '../file-errors.ts'
 import { DirectorySync } from './directory-sync.ts'
 import { hexOf, requireHex } from './digest.ts'
 import { DiskBlobWriter } from './disk-blob-writer.ts'
@@ -26,15 +22,17 @@ import { DiskBlobWriter } from './disk-blob-writer.ts'
 /** A blob asked for counts as used; its time is set anew when older than this, milliseconds. */
 const TOUCH_AFTER_MS = 10 * 60_000
 
+const BLOB_FILE = /^[0-9a-f]{40}$/
+
 /**
- * Blobs as files: `<2 hex>/<38 hex>` of the SHA-1, written under `tmp/` and moved into place once complete, checked and on the disk.
+ * Blobs as files: the 40 hex digits of the SHA-1, written under `tmp/` and moved into place once complete, checked and on the disk.
+ * One directory holds them all, because making a rename durable costs one sync of its directory, and writers share that of a common one.
  * A file in place is therefore always whole; what a crash leaves in `tmp/` is cleared away by `sweep`.
  */
 export class DiskBlobs implements ManagedBlobStore {
   readonly #directory: string
   readonly #clock: Clock
   readonly #sync = new DirectorySync()
-  #sharded = false
 
   constructor(directory: string, clock: Clock) {
     this.#directory = directory
@@ -102,12 +100,10 @@ export class DiskBlobs implements ManagedBlobStore {
     const keep = new Set([...wanted].map(hexOf))
     const limit = this.#clock.now() - idleMs
     let removed = 0
-    for (const shard of readdirSync(this.#directory)) {
-      const inTmp = shard === 'tmp'
-      if (!inTmp && !/^[0-9a-f]{2}$/.test(shard)) continue
-      for (const file of readdirSync(join(this.#directory, shard))) {
-        if (!inTmp && keep.has(shard + file)) continue
-        const path = join(this.#directory, shard, file)
+    for (const [folder, inTmp] of [[this.#directory, false], [join(this.#directory, 'tmp'), true]] as const) {
+      for (const file of readdirSync(folder)) {
+        if (inTmp ? false : !BLOB_FILE.test(file) || keep.has(file)) continue
+        const path = join(folder, file)
         const found = statSync(path, { throwIfNoEntry: false })
         if (found === undefined || found.mtimeMs > limit) continue
         rmSync(path, { force: true })
@@ -118,27 +114,24 @@ export class DiskBlobs implements ManagedBlobStore {
   }
 
   copyTo(directory: string): void {
-    for (const shard of readdirSync(this.#directory)) {
-      if (!/^[0-9a-f]{2}$/.test(shard)) continue
-      mkdirSync(join(directory, shard), { recursive: true })
-      for (const file of readdirSync(join(this.#directory, shard))) {
-        const from = join(this.#directory, shard, file)
-        const to = join(directory, shard, file)
-        try {
-          linkSync(from, to)
-        } catch {
-          copyFileSync(from, to)
-        }
+    mkdirSync(directory, { recursive: true })
+    for (const file of readdirSync(this.#directory)) {
+      if (!BLOB_FILE.test(file)) continue
+      const from = join(this.#directory, file)
+      const to = join(directory, file)
+      try {
+        linkSync(from, to)
+      } catch {
+        copyFileSync(from, to)
       }
     }
   }
 
   #writer(expected: { readonly digest: string; readonly length?: number } | undefined): DiskBlobWriter {
-    this.#makeShards()
     return new DiskBlobWriter({
       expected,
       temporary: join(this.#directory, 'tmp', randomBytes(12).toString('hex')),
-      place: (digest) => join(this.#directory, this.#relative(requireHex(digest))),
+      place: (digest) => join(this.#directory, requireHex(digest)),
       exists: (path) => {
         const there = existsSync(path)
         if (there) this.#touch(path)
@@ -146,26 +139,6 @@ export class DiskBlobs implements ManagedBlobStore {
       },
       sync: this.#sync
     })
-  }
-
-  /** All at once and before the first blob, so that no blob waits for a directory of its own to be on the disk. */
-  #makeShards(): void {
-    if (this.#sharded) return
-    try {
-      if (!existsSync(join(this.#directory, 'ff'))) {
-        for (let shard = 0; shard < 256; shard += 1)
-          mkdirSync(join(this.#directory, shard.toString(16).padStart(2, '0')), { recursive: true })
-        const handle = openSync(this.#directory, 'r')
-        try {
-          fsyncSync(handle)
-        } finally {
-          closeSync(handle)
-        }
-      }
-    } catch (error) {
-      throw mapFileError(error, this.#directory)
-    }
-    this.#sharded = true
   }
 
   #touch(path: string): void {
@@ -177,12 +150,8 @@ export class DiskBlobs implements ManagedBlobStore {
     }
   }
 
-  #relative(hex: string): string {
-    return join(hex.slice(0, 2), hex.slice(2))
-  }
-
   #pathOf(digest: string): string | undefined {
     const hex = hexOf(digest)
-    return hex === undefined ? undefined : join(this.#directory, this.#relative(hex))
+    return hex === undefined ? undefined : join(this.#directory, hex)
   }
 }

@@ -88,8 +88,9 @@ export interface ReplicationCollection {
   onChanged(listener: () => void): () => void
   /**
    * The named revision, or the current one when `revId` is undefined. Undefined when it is gone (superseded and pruned, or purged).
+   * Naming the sequence under which the document was announced makes a series of calls in that order several times faster.
    */
-  revision(id: string, revId?: string): RevisionForPush | undefined
+  revision(id: string, revId?: string, sequence?: number): RevisionForPush | undefined
   /**
    * For an incoming `changes` list (cbmobile.md §6), per entry: `known` when the revision or a descendant is here,
    * otherwise the ancestors the peer may build on, newest first, at most ten.

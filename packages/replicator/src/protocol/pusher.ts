@@ -233,7 +233,7 @@ export class Pusher {
   #passesFilter (entry: ChangeEntry): boolean {
     const { pushFilter, collection } = this.#options.target
     if (pushFilter === undefined) return true
-    const revision = collection.revision(entry.id, entry.revId)
+    const revision = collection.revision(entry.id, entry.revId, entry.sequence)
     if (revision === undefined) return true
     const text = asBuffer(revision.body).toString()
     return pushFilter({ id: entry.id, revId: entry.revId, deleted: entry.deleted, body: text === '' ? {} : JSON.parse(text) as Record<string, unknown> })
@@ -370,7 +370,7 @@ export class Pusher {
 
   #sendRev (item: Item): void {
     const { target } = this.#options
-    let revision = target.collection.revision(item.id, item.revId)
+    let revision = target.collection.revision(item.id, item.revId, item.sequence)
     let replaced = false
     if (revision === undefined && this.#replaces) {
       revision = target.collection.revision(item.id)
