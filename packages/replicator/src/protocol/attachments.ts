@@ -37,7 +37,10 @@ export class BlobFetcher {
   readonly #index: number | undefined
   readonly #queue: Fetch[] = []
   readonly #byDigest = new Map<string, Fetch>()
+  /** Requested and not completely here. */
   #inFlight = 0
+  /** Completely here and on their way to the disk. The next ones are requested meanwhile, so that network and disk work side by side. */
+  #storing = 0
 
   constructor (context: SessionContext, index: number | undefined) {
     this.#context = context
@@ -71,7 +74,8 @@ export class BlobFetcher {
   }
 
   #pump (): void {
-    while (this.#inFlight < this.#context.limits.maxBlobsInFlight) {
+    const { maxBlobsInFlight } = this.#context.limits
+    while (this.#inFlight < maxBlobsInFlight && this.#storing < 2 * maxBlobsInFlight) {
       const next = this.#queue.shift()
       if (next === undefined) return
       this.#inFlight++
@@ -106,8 +110,11 @@ export class BlobFetcher {
     }
     blip.request({ profile: 'getAttachment', properties }, (reply) => {
       this.#context.touch()
+      this.#inFlight--
+      this.#storing++
+      this.#pump()
       finish(reply).catch((cause: unknown) => failure(`Blob ${digest} could not be stored`, true, cause)).then((result) => {
-        this.#inFlight--
+        this.#storing--
         this.#byDigest.delete(digest)
         for (const tell of fetch.waiting) tell(result)
         this.#pump()
