@@ -18,6 +18,7 @@ export const replicatorErrors = defineErrors({
   ERR_REPL_DOC_TOO_LARGE: { when: 'A document is larger than the limit.', hint: 'Put large content into blobs, or raise maxDocumentBytes.' },
   ERR_REPL_DOC_CONFLICT: { when: 'The peer has a rival revision of a document, and this replicator does not pull.', hint: 'Replicate push-and-pull so that the conflict can be resolved.' },
   ERR_REPL_DOC_REJECTED: { when: 'The peer, or the pull filter, refused a document.', hint: 'See the code and message in the details.' },
+  ERR_REPL_FILTER: { when: 'A push filter threw; the document counts as refused by it.', hint: 'Correct the filter; it must not throw.' },
   ERR_REPL_DOC_UNAVAILABLE: { when: 'The peer announced a revision and could not send it.', hint: 'It was probably replaced by a newer one, which follows.' },
   ERR_REPL_BLOB: { when: 'A blob of a document could not be fetched, or its digest or length is wrong.', hint: 'The peer may not have the blob any more, or its copy is damaged.' },
   ERR_REPL_RESOLVER: { when: 'A conflict resolver threw, or returned something unusable; the document stays in conflict.', hint: 'Correct the resolver; it runs again at the next start.' },

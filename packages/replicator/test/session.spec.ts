@@ -221,6 +221,18 @@ describe('a replication session between two peers', () => {
       expect(b.default.snapshot()).to.have.keys(['yes'])
     })
 
+    it('a filter that throws refuses its document only', async () => {
+      const broken = ({ id }: { id: string }): boolean => { if (id === 'bad') throw new Error('broken'); return true }
+      a.default.put('bad', {})
+      a.default.put('mine', {})
+      b.default.put('theirs', {})
+      const { error, active } = await replicate(a, b, { collections: [{ pushFilter: broken, pullFilter: ({ id }) => { if (id === 'theirs') throw new Error('broken'); return true } }] })
+      expect(error).to.equal(undefined)
+      expect(b.default.snapshot()).to.have.keys(['mine', 'theirs'])
+      expect(a.default.snapshot()).to.have.keys(['bad', 'mine'])
+      expect(active.documents.map((d) => d.error?.code).filter((code) => code !== undefined)).to.have.members(['ERR_REPL_FILTER', 'ERR_REPL_DOC_REJECTED'])
+    })
+
     it('reports what the pull filter refuses', async () => {
       b.default.put('yes', { ok: true })
       b.default.put('no', { ok: false })

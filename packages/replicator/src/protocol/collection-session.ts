@@ -66,7 +66,8 @@ export class CollectionSession {
       this.#pushProgress = new PushProgress(this.#start.completed)
       this.#pusher = new Pusher(this.#context, {
         index, target, progress: this.#pushProgress, live: this.#context.continuous, activeOnly: false,
-        documentIds: this.#documentIds, remote: this.#remote, pulls: pull, sendReplacementRevs: false
+        documentIds: this.#documentIds, remote: this.#remote, pulls: pull, sendReplacementRevs: false,
+        mayRecord: () => this.#puller?.storing !== true
       })
     }
     this.#puller?.start()
@@ -124,7 +125,8 @@ export class CollectionSession {
       documentIds: this.#documentIds,
       remote: this.#remote,
       progress,
-      inserted: (sequence) => { this.#pusher?.echo(sequence) }
+      inserted: (sequence) => { this.#pusher?.echo(sequence) },
+      pusher: () => this.#context.active ? this.#pusher : undefined
     })
   }
 
@@ -142,7 +144,7 @@ export class CollectionSession {
     const documentIds = sub.docIds === undefined ? own : new Set(own === undefined ? sub.docIds : sub.docIds.filter((id) => own.has(id)))
     this.#pusher = new Pusher(this.#context, {
       index, target, progress: new PushProgress([[0, sub.since + 1]]), live: sub.continuous, activeOnly: sub.activeOnly,
-      documentIds, remote: undefined, pulls: pull, sendReplacementRevs: sub.sendReplacementRevs
+      documentIds, remote: undefined, pulls: pull, sendReplacementRevs: sub.sendReplacementRevs, mayRecord: () => true
     })
     request.respond()
     this.#pusher.start()

@@ -6,14 +6,13 @@ import { replicatorErrors } from '../error-catalogue.ts'
 import { BlobFetcher } from './attachments.ts'
 import { checkReceivedBody } from './body.ts'
 import type { ReceivedBody } from './body.ts'
-import { defaultWinner } from './conflict-resolver.ts'
 import { ConflictWorker } from './conflict-worker.ts'
 import { isTransientStatus, remoteError, withCollection } from './context.ts'
 import type { SessionCollection, SessionContext } from './context.ts'
 import { MessageError, encodeListReply, parseChanges, parseProposals, parseRev } from './messages.ts'
 import type { IncomingChange, IncomingRev } from './messages.ts'
 import type { PullProgress, RemoteEntry } from './progress.ts'
-import { generation } from './versioning.ts'
+import type { Pusher } from './pusher.ts'
 
 export interface PullerOptions {
   readonly index: number | undefined
@@ -25,6 +24,8 @@ export interface PullerOptions {
   readonly progress: PullProgress | undefined
   /** Told the local sequence of every inserted revision, so that it is not sent back. */
   readonly inserted: (sequence: number) => void
+  /** The other direction, where the outcome of one matters to the other. */
+  readonly pusher: () => Pick<Pusher, 'pulled' | 'acknowledged' | 'reconsider'> | undefined
 }
 
 /** A received revision between its message and its transaction. */
@@ -44,6 +45,8 @@ interface Expected {
 const START_OVER_MS = 30_000
 
 /**
+ * Longer than most files here: lists, revisions and their transactions are one state with shared limits.
+ *
  * Receives one collection's revisions: picks from the peer's lists what is missing here, collects what arrives in a turn of the
  * event loop into one transaction, and answers only afterwards (cbmobile.md §6–§8).
  */
@@ -119,6 +122,9 @@ export class Puller {
     this.#startOverAt = undefined
     this.#context.fail(replicatorErrors.create('ERR_REPL_REMOTE', 'Some documents could not be received; the connection is made again to ask for them'), true)
   }
+
+  /** Revisions that arrived and are not stored yet. */
+  get storing (): boolean { return this.#ready.length > 0 }
 
   // ---- 1. Lists
 
@@ -204,6 +210,15 @@ export class Puller {
       return old === undefined || this.#context.versioning.compareAge(change.revId, old) > 0
     })
     if (news.length > 0) target.collection.setRemoteAncestors(remote, news.map(({ id, revId }) => ({ id, revId })))
+    const pusher = this.#options.pusher()
+    if (pusher === undefined) return
+    for (const { id, revId } of known) {
+      if (target.collection.change(id)?.revId === revId || target.collection.closingTombstone(id, revId) === undefined) continue
+      // 11. The peer has what we decided against: neither of us would say anything more without this.
+      target.collection.setRemoteAncestors(remote, [{ id, revId }])
+      pusher.pulled(id)
+      pusher.reconsider(id)
+    }
   }
 
   #takeProposals (request: IncomingRequest): void {
@@ -246,8 +261,16 @@ export class Puller {
       return
     }
     const expected = rev.sequence === undefined ? undefined : this.#expected.get(rev.sequence)
+    this.#options.pusher()?.pulled(rev.id)
     statistics.bytesPulled += request.body.length
-    if (!this.#passesFilter(rev, checked)) { this.#refuse(request, new MessageError('HTTP', 403, 'rejected by the pull filter')); return }
+    let passes: boolean
+    try {
+      passes = this.#passesFilter(rev, checked)
+    } catch (cause) {
+      this.#refuse(request, new MessageError('HTTP', 403, 'the pull filter failed', { cause }))
+      return
+    }
+    if (!passes) { this.#refuse(request, new MessageError('HTTP', 403, 'rejected by the pull filter')); return }
     const arrival: Arrival = { request, rev, body: checked.body, hasBlobs: checked.blobs.length > 0, expected }
     const missing = checked.blobs.length === 0 ? [] : this.#blobs.missing(checked.blobs)
     if (missing.length === 0) { this.#arrived(arrival); return }
@@ -299,17 +322,15 @@ export class Puller {
   }
 
   #flush (): void {
-    const received = this.#ready
-    if (received.length === 0) return
+    const arrivals = this.#ready
+    if (arrivals.length === 0) return
     this.#ready = []
-    let arrivals: Arrival[]
     let outcomes: InsertOutcome[]
     try {
-      arrivals = received.filter((arrival) => !this.#outlivesTombstone(arrival))
       outcomes = this.#options.target.collection.insertRevisions(arrivals.map((arrival) => this.#revisionOf(arrival)))
     } catch (cause) {
       const transient = errorCode(cause) === 'ERR_DB_LOCKED'
-      for (const { request } of received) request.respondError('HTTP', 503, 'the database failed')
+      for (const { request } of arrivals) request.respondError('HTTP', 503, 'the database failed')
       this.#context.fail(replicatorErrors.create('ERR_REPL_STORE', 'Received documents could not be stored', { cause }), transient)
       return
     }
@@ -327,26 +348,9 @@ export class Puller {
       body,
       hasBlobs,
       onConflict: this.#context.active ? 'branch' : 'refuse',
-      ...(remote !== undefined && { remote }),
+      ...(remote !== undefined && this.#options.pusher()?.acknowledged(rev.id) !== true && { remote }),
       ...(rev.deletedBranch !== undefined && { deletedBranch: rev.deletedBranch })
     }
-  }
-
-  /**
-   * A tombstone of another document of the same name does not end ours, and of two tombstones the later stays. Passive sides let
-   * a new document pass over a tombstone (cbmobile.md §7, rule 4), so with any other decision here the order of two messages would
-   * decide, and peers would end up differently.
-   */
-  #outlivesTombstone (arrival: Arrival): boolean {
-    const { rev } = arrival
-    if (!rev.deleted) return false
-    const { collection } = this.#options.target
-    const local = collection.revision(rev.id)
-    if (local === undefined || !isOtherDocument([rev.revId, ...rev.history], [local.revId, ...local.history])) return false
-    if (local.deleted ? defaultWinner(local, rev) === 'remote' : !this.#context.active) return false
-    if (this.#options.remote !== undefined) collection.setRemoteAncestors(this.#options.remote, [{ id: rev.id, revId: rev.revId }])
-    this.#settle(arrival, { status: 'known' })
-    return true
   }
 
   #settle (arrival: Arrival, outcome: InsertOutcome): void {
@@ -408,10 +412,4 @@ export class Puller {
       direction: 'pull', collection: { scope, name }, id, revId, deleted, ...(error !== undefined && { error }), ...(transient !== undefined && { transient })
     })
   }
-}
-
-/** Two whole histories with nothing in common. A pruned one may hide a common ancestor. */
-function isOtherDocument (theirs: readonly string[], ours: readonly string[]): boolean {
-  const whole = (history: readonly string[]): boolean => generation(history.at(-1) ?? '') === 1
-  return whole(theirs) && whole(ours) && !theirs.some((revId) => ours.includes(revId))
 }

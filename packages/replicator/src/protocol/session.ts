@@ -68,6 +68,8 @@ export interface PassiveSessionOptions extends CommonOptions {
 const PROFILES = ['getCheckpoint', 'setCheckpoint', 'subChanges', 'changes', 'proposeChanges', 'rev', 'norev', 'getAttachment', 'proveAttachment']
 
 /**
+ * Longer than most files here: both roles of a conversation share its beginning, deadlines and end.
+ *
  * One replication conversation over one BLIP connection: a state machine without sockets or timers of its own. Its owner calls
  * {@link tick} about once a second.
  */
