@@ -67,7 +67,7 @@ export class Puller {
   /** When to start over because something failed that may work later. */
   #startOverAt: number | undefined
 
-  constructor (context: SessionContext, options: PullerOptions) {
+  constructor(context: SessionContext, options: PullerOptions) {
     this.#context = context
     this.#options = options
     this.#blobs = new BlobFetcher(context, options.index)
@@ -75,20 +75,28 @@ export class Puller {
   }
 
   /** Nothing is under way, and the peer said (active side) that it has no more for now. */
-  get idle (): boolean {
-    return this.#stopped || ((this.#caughtUp || !this.#context.active) && this.#inWork === 0 && this.#expected.size === 0 &&
-      this.#waitingLists.length === 0 && !this.#conflicts.busy)
+  get idle(): boolean {
+    return (
+      this.#stopped ||
+      ((this.#caughtUp || !this.#context.active) &&
+        this.#inWork === 0 &&
+        this.#expected.size === 0 &&
+        this.#waitingLists.length === 0 &&
+        !this.#conflicts.busy)
+    )
   }
 
   /** The peer owes something. */
-  get waiting (): boolean {
+  get waiting(): boolean {
     return this.#context.active && !this.#stopped && (!this.#caughtUp || this.#expected.size > 0)
   }
 
-  get #inWork (): number { return this.#ready.length + this.#awaitingBlobs }
+  get #inWork(): number {
+    return this.#ready.length + this.#awaitingBlobs
+  }
 
   /** 5. Subscribes to the peer's changes (active side). */
-  start (): void {
+  start(): void {
     const { blip, continuous, limits, versioning } = this.#context
     const { index, target, documentIds, progress } = this.#options
     this.#conflicts.start()
@@ -98,50 +106,65 @@ export class Puller {
     properties['batch'] = String(limits.changesBatch)
     properties['sendReplacementRevs'] = 'true'
     properties['versioning'] = versioning.name
-    if (this.#context.skipOldTombstones && progress?.reached === undefined && target.collection.lastSequence === 0) properties['activeOnly'] = 'true'
+    if (this.#context.skipOldTombstones && progress?.reached === undefined && target.collection.lastSequence === 0)
+      properties['activeOnly'] = 'true'
     properties['revocations'] = 'true'
     this.#subscribed = true
-    blip.request({
-      profile: 'subChanges',
-      properties: withCollection(index, properties),
-      ...(documentIds !== undefined && { body: Buffer.from(JSON.stringify({ docIDs: [...documentIds] })) })
-    }, (reply) => {
-      this.#context.touch()
-      if (reply.kind === 'error') this.#context.fail(remoteError('subChanges', reply), isTransientStatus(reply.code))
-      this.#context.changed()
-    })
+    blip.request(
+      {
+        profile: 'subChanges',
+        properties: withCollection(index, properties),
+        ...(documentIds !== undefined && { body: Buffer.from(JSON.stringify({ docIDs: [...documentIds] })) })
+      },
+      (reply) => {
+        this.#context.touch()
+        if (reply.kind === 'error') this.#context.fail(remoteError('subChanges', reply), isTransientStatus(reply.code))
+        this.#context.changed()
+      }
+    )
   }
 
-  stop (): void {
+  stop(): void {
     this.#stopped = true
   }
 
   /** A live session asks again for what failed only by a new session, because the peer announces each sequence once. */
-  tick (now: number): void {
+  tick(now: number): void {
     if (this.#startOverAt === undefined || now < this.#startOverAt || !this.#context.continuous || !this.idle) return
     this.#startOverAt = undefined
-    this.#context.fail(replicatorErrors.create('ERR_REPL_REMOTE', 'Some documents could not be received; the connection is made again to ask for them'), true)
+    this.#context.fail(
+      replicatorErrors.create('ERR_REPL_REMOTE', 'Some documents could not be received; the connection is made again to ask for them'),
+      true
+    )
   }
 
   /** Revisions that arrived and are not stored yet. */
-  get storing (): boolean { return this.#ready.length > 0 }
+  get storing(): boolean {
+    return this.#ready.length > 0
+  }
 
   // ---- 1. Lists
 
   /** `changes` on the active side, `proposeChanges` on the passive one. */
-  onList (request: IncomingRequest): void {
+  onList(request: IncomingRequest): void {
     if (this.#stopped) return
-    if (this.#context.active && !this.#subscribed) { request.respondError('BLIP', 400, 'changes without a subscription'); return }
+    if (this.#context.active && !this.#subscribed) {
+      request.respondError('BLIP', 400, 'changes without a subscription')
+      return
+    }
     if (this.#waitingLists.length >= this.#context.limits.maxListsWaiting) {
       request.respondError('BLIP', 400, 'too many lists without waiting for their answers')
-      this.#context.fail(replicatorErrors.create('ERR_REPL_BAD_MESSAGE', 'The peer sent too many change lists without waiting for the answers'), false)
+      this.#context.fail(
+        replicatorErrors.create('ERR_REPL_BAD_MESSAGE', 'The peer sent too many change lists without waiting for the answers'),
+        false
+      )
       return
     }
     this.#waitingLists.push(request)
     this.#takeLists()
   }
 
-  #takeLists (): void {
+  #takeLists(): void {
     const { limits } = this.#context
     while (this.#waitingLists.length > 0 && this.#expected.size < limits.maxRevsRequested && this.#inWork < limits.maxRevsRequested) {
       const request = this.#waitingLists.shift() as IncomingRequest
@@ -151,10 +174,16 @@ export class Puller {
       } catch (cause) {
         if (cause instanceof MessageError) {
           request.respondError(cause.domain, cause.status, cause.message)
-          this.#context.fail(replicatorErrors.create('ERR_REPL_BAD_MESSAGE', `The peer sent a list that cannot be read: ${cause.message}`, { cause }), false)
+          this.#context.fail(
+            replicatorErrors.create('ERR_REPL_BAD_MESSAGE', `The peer sent a list that cannot be read: ${cause.message}`, { cause }),
+            false
+          )
         } else {
           request.respondError('HTTP', 503, 'the database failed')
-          this.#context.fail(replicatorErrors.create('ERR_REPL_STORE', 'A list of changes could not be compared with the database', { cause }), errorCode(cause) === 'ERR_DB_LOCKED')
+          this.#context.fail(
+            replicatorErrors.create('ERR_REPL_STORE', 'A list of changes could not be compared with the database', { cause }),
+            errorCode(cause) === 'ERR_DB_LOCKED'
+          )
         }
         return
       }
@@ -162,7 +191,7 @@ export class Puller {
     this.#context.changed()
   }
 
-  #takeChanges (request: IncomingRequest): void {
+  #takeChanges(request: IncomingRequest): void {
     const { limits, statistics, versioning } = this.#context
     const { progress } = this.#options
     const changes = parseChanges(request, versioning, limits.maxIncomingEntries)
@@ -195,21 +224,28 @@ export class Puller {
   }
 
   /** 6. Entries about lost access bring no body; identifiers that were not asked for are not wanted. */
-  #isCandidate (change: IncomingChange): boolean {
+  #isCandidate(change: IncomingChange): boolean {
     const { documentIds } = this.#options
     return (change.flags === 0 || change.flags === 1 || change.flags === 5) && (documentIds === undefined || documentIds.has(change.id))
   }
 
   /** The remote's current revision is one we have: remembered, unless we know of a later one there. */
-  #noteKnown (known: readonly IncomingChange[]): void {
+  #noteKnown(known: readonly IncomingChange[]): void {
     const { remote, target } = this.#options
     if (remote === undefined || known.length === 0) return
-    const before = target.collection.remoteAncestors(remote, known.map((change) => change.id))
+    const before = target.collection.remoteAncestors(
+      remote,
+      known.map((change) => change.id)
+    )
     const news = known.filter((change, i) => {
       const old = before[i]
       return old === undefined || this.#context.versioning.compareAge(change.revId, old) > 0
     })
-    if (news.length > 0) target.collection.setRemoteAncestors(remote, news.map(({ id, revId }) => ({ id, revId })))
+    if (news.length > 0)
+      target.collection.setRemoteAncestors(
+        remote,
+        news.map(({ id, revId }) => ({ id, revId }))
+      )
     const pusher = this.#options.pusher()
     if (pusher === undefined) return
     for (const { id, revId } of known) {
@@ -221,7 +257,7 @@ export class Puller {
     }
   }
 
-  #takeProposals (request: IncomingRequest): void {
+  #takeProposals(request: IncomingRequest): void {
     const { limits, statistics, versioning } = this.#context
     const proposals = parseProposals(request, versioning, limits.maxIncomingEntries)
     if (proposals.length === 0) {
@@ -232,12 +268,12 @@ export class Puller {
     const statuses = this.#options.target.collection.checkProposals(proposals)
     const withRevs = request.properties['conflictIncludesRev'] !== undefined
     request.respond({
-      body: encodeListReply(withRevs ? statuses : statuses.map((status) => typeof status === 'number' ? status : status.status)),
+      body: encodeListReply(withRevs ? statuses : statuses.map((status) => (typeof status === 'number' ? status : status.status))),
       ...this.#listReply()
     })
   }
 
-  #listReply (): { properties: Properties, urgent: boolean, compress: boolean } {
+  #listReply(): { properties: Properties; urgent: boolean; compress: boolean } {
     return {
       properties: { maxHistory: String(this.#context.limits.maxHistory), blobs: 'true', sendReplacementRevs: 'true' },
       urgent: true,
@@ -247,7 +283,7 @@ export class Puller {
 
   // ---- 2. Revisions
 
-  onRev (request: IncomingRequest): void {
+  onRev(request: IncomingRequest): void {
     if (this.#stopped) return
     const { active, limits, versioning, statistics } = this.#context
     let rev: IncomingRev
@@ -270,11 +306,20 @@ export class Puller {
       this.#refuse(request, new MessageError('HTTP', 403, 'the pull filter failed', { cause }))
       return
     }
-    if (!passes) { this.#refuse(request, new MessageError('HTTP', 403, 'rejected by the pull filter')); return }
+    if (!passes) {
+      this.#refuse(request, new MessageError('HTTP', 403, 'rejected by the pull filter'))
+      return
+    }
     const arrival: Arrival = { request, rev, body: checked.body, hasBlobs: checked.blobs.length > 0, expected }
     const missing = checked.blobs.length === 0 ? [] : this.#blobs.missing(checked.blobs)
-    if (missing.length === 0) { this.#arrived(arrival); return }
-    if (this.#awaitingBlobs >= 4 * limits.maxRevsRequested) { this.#refuse(request, new MessageError('HTTP', 503, 'too many documents are waiting for their blobs')); return }
+    if (missing.length === 0) {
+      this.#arrived(arrival)
+      return
+    }
+    if (this.#awaitingBlobs >= 4 * limits.maxRevsRequested) {
+      this.#refuse(request, new MessageError('HTTP', 503, 'too many documents are waiting for their blobs'))
+      return
+    }
     this.#awaitingBlobs++
     this.#blobs.fetch(rev.id, missing, (failure) => {
       this.#awaitingBlobs--
@@ -285,43 +330,58 @@ export class Puller {
     })
   }
 
-  #passesFilter (rev: IncomingRev, checked: ReceivedBody): boolean {
+  #passesFilter(rev: IncomingRev, checked: ReceivedBody): boolean {
     const { target, documentIds } = this.#options
     if (documentIds !== undefined && !documentIds.has(rev.id)) return false
     return target.pullFilter?.({ id: rev.id, revId: rev.revId, deleted: rev.deleted, body: checked.value }) ?? true
   }
 
   /** 8. The announced revision cannot be had. */
-  onNorev (request: IncomingRequest): void {
+  onNorev(request: IncomingRequest): void {
     const { sequence, seq, id, rev, error, reason } = request.properties
     const expected = this.#expected.get(sequence ?? seq ?? '')
     if (expected !== undefined) this.#complete(sequence ?? seq ?? '', expected)
     if (id !== undefined && error !== '410') {
-      this.#report(id, rev ?? '', false, replicatorErrors.create('ERR_REPL_DOC_UNAVAILABLE', `The peer cannot send document "${id}": ${error ?? ''} ${reason ?? ''}`.trimEnd()), false)
+      this.#report(
+        id,
+        rev ?? '',
+        false,
+        replicatorErrors.create(
+          'ERR_REPL_DOC_UNAVAILABLE',
+          `The peer cannot send document "${id}": ${error ?? ''} ${reason ?? ''}`.trimEnd()
+        ),
+        false
+      )
     }
     this.#takeLists()
   }
 
-  #arrived (arrival: Arrival): void {
+  #arrived(arrival: Arrival): void {
     this.#ready.push(arrival)
-    if (this.#ready.length >= this.#context.limits.insertBatch) { this.#flush(); return }
+    if (this.#ready.length >= this.#context.limits.insertBatch) {
+      this.#flush()
+      return
+    }
     if (this.#flushScheduled) return
     this.#flushScheduled = true
     this.#flushSoon(0)
   }
 
   /** Waits while revisions keep arriving: a transaction costs about as much as a hundred of them. */
-  #flushSoon (before: number): void {
+  #flushSoon(before: number): void {
     this.#context.scheduler.soon(() => {
       if (this.#stopped || this.#context.closed) return
       const count = this.#ready.length
-      if (count > before && count < this.#context.limits.insertBatch) { this.#flushSoon(count); return }
+      if (count > before && count < this.#context.limits.insertBatch) {
+        this.#flushSoon(count)
+        return
+      }
       this.#flushScheduled = false
       this.#flush()
     })
   }
 
-  #flush (): void {
+  #flush(): void {
     const arrivals = this.#ready
     if (arrivals.length === 0) return
     this.#ready = []
@@ -338,7 +398,7 @@ export class Puller {
     this.#takeLists()
   }
 
-  #revisionOf ({ rev, body, hasBlobs }: Arrival): IncomingRevision {
+  #revisionOf({ rev, body, hasBlobs }: Arrival): IncomingRevision {
     const { remote } = this.#options
     return {
       id: rev.id,
@@ -353,18 +413,31 @@ export class Puller {
     }
   }
 
-  #settle (arrival: Arrival, outcome: InsertOutcome): void {
+  #settle(arrival: Arrival, outcome: InsertOutcome): void {
     const { request, rev, expected } = arrival
     switch (outcome.status) {
       case 'conflict':
-        this.#reject(arrival, 'HTTP', 409, replicatorErrors.create('ERR_REPL_DOC_CONFLICT', `Document "${rev.id}" conflicts with the revision here`, {
-          details: { id: rev.id, revId: rev.revId, localRevId: outcome.revId }
-        }), false)
+        this.#reject(
+          arrival,
+          'HTTP',
+          409,
+          replicatorErrors.create('ERR_REPL_DOC_CONFLICT', `Document "${rev.id}" conflicts with the revision here`, {
+            details: { id: rev.id, revId: rev.revId, localRevId: outcome.revId }
+          }),
+          false
+        )
         return
       case 'failed':
-        this.#reject(arrival, 'HTTP', 400, replicatorErrors.create('ERR_REPL_DOC_INVALID', `Document "${rev.id}" could not be stored`, { cause: outcome.error }), false)
+        this.#reject(
+          arrival,
+          'HTTP',
+          400,
+          replicatorErrors.create('ERR_REPL_DOC_INVALID', `Document "${rev.id}" could not be stored`, { cause: outcome.error }),
+          false
+        )
         return
-      case 'stored': case 'conflicted':
+      case 'stored':
+      case 'conflicted':
         this.#options.inserted(outcome.sequence)
     }
     this.#context.statistics.documentsPulled++
@@ -376,40 +449,60 @@ export class Puller {
 
   // ---- 3. Ends
 
-  #refuse (request: IncomingRequest, cause: MessageError): void {
+  #refuse(request: IncomingRequest, cause: MessageError): void {
     const { id, rev, sequence, deleted } = request.properties
     request.respondError(cause.domain, cause.status, cause.message)
-    const code = cause.status === 413 ? 'ERR_REPL_DOC_TOO_LARGE' : cause.status === 403 || cause.status === 503 ? 'ERR_REPL_DOC_REJECTED' : 'ERR_REPL_DOC_INVALID'
+    const code =
+      cause.status === 413
+        ? 'ERR_REPL_DOC_TOO_LARGE'
+        : cause.status === 403 || cause.status === 503
+          ? 'ERR_REPL_DOC_REJECTED'
+          : 'ERR_REPL_DOC_INVALID'
     const transient = isTransientStatus(cause.status)
-    this.#report(id ?? '', rev ?? '', deleted !== undefined, replicatorErrors.create(code, `Document "${id ?? ''}" was refused: ${cause.message}`, { cause }), transient)
+    this.#report(
+      id ?? '',
+      rev ?? '',
+      deleted !== undefined,
+      replicatorErrors.create(code, `Document "${id ?? ''}" was refused: ${cause.message}`, { cause }),
+      transient
+    )
     const expected = sequence === undefined ? undefined : this.#expected.get(sequence)
     if (expected !== undefined) this.#drop(sequence as string, expected, transient)
     this.#takeLists()
   }
 
-  #reject (arrival: Arrival, domain: string, code: number, error: KithmeshError, transient: boolean): void {
+  #reject(arrival: Arrival, domain: string, code: number, error: KithmeshError, transient: boolean): void {
     const { request, rev, expected } = arrival
     request.respondError(domain, code, error.message)
     this.#report(rev.id, rev.revId, rev.deleted, error, transient)
     if (expected !== undefined) this.#drop(expected.entry.sequence, expected, transient)
   }
 
-  #complete (sequence: string, expected: Expected): void {
+  #complete(sequence: string, expected: Expected): void {
     this.#expected.delete(sequence)
     this.#options.progress?.complete(expected.entry)
   }
 
   /** A transient failure leaves the sequence open, so that the next session asks again. */
-  #drop (sequence: string, expected: Expected, transient: boolean): void {
-    if (!transient) { this.#complete(sequence, expected); return }
+  #drop(sequence: string, expected: Expected, transient: boolean): void {
+    if (!transient) {
+      this.#complete(sequence, expected)
+      return
+    }
     this.#expected.delete(sequence)
     this.#startOverAt ??= this.#context.now() + START_OVER_MS
   }
 
-  #report (id: string, revId: string, deleted: boolean, error?: KithmeshError, transient?: boolean): void {
+  #report(id: string, revId: string, deleted: boolean, error?: KithmeshError, transient?: boolean): void {
     const { scope, name } = this.#options.target.collection
     this.#context.documentEnded({
-      direction: 'pull', collection: { scope, name }, id, revId, deleted, ...(error !== undefined && { error }), ...(transient !== undefined && { transient })
+      direction: 'pull',
+      collection: { scope, name },
+      id,
+      revId,
+      deleted,
+      ...(error !== undefined && { error }),
+      ...(transient !== undefined && { transient })
     })
   }
 }

@@ -29,7 +29,10 @@ export interface PusherOptions {
   readonly sendReplacementRevs: boolean
 }
 
-interface Deferred { readonly entry: ChangeEntry, readonly dueAt: number }
+interface Deferred {
+  readonly entry: ChangeEntry
+  readonly dueAt: number
+}
 
 const NOTHING: ReadonlySet<string> = new Set()
 const EMPTY_LIST = Buffer.from('[]')
@@ -71,33 +74,51 @@ export class Pusher {
   #ancestors = new Map<string, string>()
   #unsubscribe: (() => void) | undefined
 
-  constructor (context: SessionContext, options: PusherOptions) {
+  constructor(context: SessionContext, options: PusherOptions) {
     this.#context = context
     this.#options = options
     const { index, target, sendReplacementRevs } = options
-    this.#sender = new RevSender(context, { index, target, replaces: sendReplacementRevs, maxHistory: context.limits.maxHistory }, (item, outcome) => {
-      this.#onSent(item, outcome)
-    })
+    this.#sender = new RevSender(
+      context,
+      { index, target, replaces: sendReplacementRevs, maxHistory: context.limits.maxHistory },
+      (item, outcome) => {
+        this.#onSent(item, outcome)
+      }
+    )
   }
 
-  get progress (): PushProgress { return this.#options.progress }
+  get progress(): PushProgress {
+    return this.#options.progress
+  }
 
   /** Nothing is left to do now, short of new changes. */
-  get idle (): boolean {
-    return this.#stopped || (this.#caughtUp && !this.#scanAgain && this.#listsInFlight === 0 && this.#sender.queued === 0 &&
-      this.#sender.unanswered === 0 && this.#again.length === 0)
+  get idle(): boolean {
+    return (
+      this.#stopped ||
+      (this.#caughtUp &&
+        !this.#scanAgain &&
+        this.#listsInFlight === 0 &&
+        this.#sender.queued === 0 &&
+        this.#sender.unanswered === 0 &&
+        this.#again.length === 0)
+    )
   }
 
   /** The peer owes an answer. */
-  get waiting (): boolean { return this.#listsInFlight > 0 || this.#sender.unanswered > 0 }
+  get waiting(): boolean {
+    return this.#listsInFlight > 0 || this.#sender.unanswered > 0
+  }
 
-  start (): void {
+  start(): void {
     this.#backlogEnd = this.#options.target.collection.lastSequence
-    if (this.#options.live) this.#unsubscribe = this.#options.target.collection.onChanged(() => { this.poke() })
+    if (this.#options.live)
+      this.#unsubscribe = this.#options.target.collection.onChanged(() => {
+        this.poke()
+      })
     this.poke()
   }
 
-  stop (): void {
+  stop(): void {
     this.#stopped = true
     this.#unsubscribe?.()
     this.#unsubscribe = undefined
@@ -110,27 +131,34 @@ export class Pusher {
   }
 
   /** Looks for new changes soon. */
-  poke (): void {
+  poke(): void {
     if (this.#stopped || this.#scanAgain) return
     this.#scanAgain = true
-    this.#context.scheduler.soon(() => { this.#guarded(() => { this.#scanAgain = false; this.#pump() }) })
+    this.#context.scheduler.soon(() => {
+      this.#guarded(() => {
+        this.#scanAgain = false
+        this.#pump()
+      })
+    })
   }
 
   /** A sequence that the peer itself just gave us. */
-  echo (sequence: number): void {
+  echo(sequence: number): void {
     if (sequence > this.#options.progress.scannedTo) this.#echoes.add(sequence)
   }
 
   /** The peer told us its revision of the document: what was noted from our own pushes is out of date. */
-  pulled (id: string): void {
+  pulled(id: string): void {
     if (this.#ancestors.size > 0) this.#ancestors.delete(id)
   }
 
   /** Whether the peer took a revision of ours since it last told us its own. */
-  acknowledged (id: string): boolean { return this.#ancestors.has(id) }
+  acknowledged(id: string): boolean {
+    return this.#ancestors.has(id)
+  }
 
   /** The peer has a revision that we decided against: it is to get ours, although that is no new change. */
-  reconsider (id: string): void {
+  reconsider(id: string): void {
     const entry = this.#options.target.collection.change(id)
     if (entry === undefined || entry.sequence > this.#options.progress.scannedTo) return
     const ahead = this.#busy.get(id)
@@ -142,7 +170,7 @@ export class Pusher {
   }
 
   /** Tries documents again whose transient failure lies long enough back. */
-  tick (now: number): void {
+  tick(now: number): void {
     this.#announceEcho()
     if (this.#deferred.length === 0 || this.#stopped) return
     const due = this.#deferred.filter((d) => d.dueAt <= now)
@@ -156,14 +184,14 @@ export class Pusher {
    * A subscriber that pushed much would hear of its own revisions at its next start, because its checkpoint never passed their
    * sequences. Announcing the last one, when nothing else is under way, lets it save that it has seen them all.
    */
-  #announceEcho (): void {
+  #announceEcho(): void {
     const entry = this.#lastEcho
     if (entry === undefined || this.#context.active || !this.#options.live || !this.idle) return
     this.#lastEcho = undefined
     if (this.#options.target.collection.change(entry.id)?.sequence === entry.sequence) this.#announce(this.#itemsFor([entry]))
   }
 
-  #guarded (work: () => void): void {
+  #guarded(work: () => void): void {
     if (this.#stopped || this.#context.closed) return
     try {
       work()
@@ -174,7 +202,7 @@ export class Pusher {
     this.#context.changed()
   }
 
-  #pump (): void {
+  #pump(): void {
     if (this.#ancestors.size >= ANCESTORS_AT_ONCE && this.#options.mayRecord()) this.#recordAncestors()
     this.#announceAgain()
     this.#scan()
@@ -184,17 +212,23 @@ export class Pusher {
 
   // ---- 1. Announce
 
-  #scan (): void {
+  #scan(): void {
     const { limits } = this.#context
     const { target, progress } = this.#options
     // A one-shot subscription ends with the backlog; the active side goes on until nothing new is found.
     if (this.#toldCaughtUp && !this.#options.live && !this.#context.active) return
     const maxLists = this.#toldCaughtUp ? 1 : limits.maxChangeListsInFlight
     for (let round = 0; this.#listsInFlight < maxLists && this.#sender.queued < limits.maxRevsQueued; round++) {
-      if (round === SCANS_PER_TURN) { this.poke(); return }
+      if (round === SCANS_PER_TURN) {
+        this.poke()
+        return
+      }
       const entries = target.collection.changesSince(progress.scannedTo, limits.changesBatch)
       const last = entries.at(-1)
-      if (last === undefined) { this.#reachedEnd(); return }
+      if (last === undefined) {
+        this.#reachedEnd()
+        return
+      }
       this.#caughtUp = false
       const wanted = entries.filter((entry) => this.#mayPush(entry))
       const items = this.#itemsFor(wanted)
@@ -206,11 +240,14 @@ export class Pusher {
       if (this.#echoes.has(last.sequence)) this.#lastEcho = last
       if (this.#echoes.size > 0) for (const entry of entries) this.#echoes.delete(entry.sequence)
       this.#announce(items)
-      if (entries.length < limits.changesBatch) { this.#reachedEnd(); return }
+      if (entries.length < limits.changesBatch) {
+        this.#reachedEnd()
+        return
+      }
     }
   }
 
-  #mayPush (entry: ChangeEntry): boolean {
+  #mayPush(entry: ChangeEntry): boolean {
     const { progress, documentIds, activeOnly } = this.#options
     if (progress.isCompletedEarlier(entry.sequence) || this.#echoes.has(entry.sequence)) return false
     if (documentIds !== undefined && !documentIds.has(entry.id)) return false
@@ -220,9 +257,15 @@ export class Pusher {
   }
 
   /** Documents to announce now; those already on their way remember the newer change. */
-  #itemsFor (entries: readonly ChangeEntry[]): PushItem[] {
+  #itemsFor(entries: readonly ChangeEntry[]): PushItem[] {
     const { target, remote, progress } = this.#options
-    const parents = remote === undefined || entries.length === 0 ? undefined : target.collection.remoteAncestors(remote, entries.map((e) => e.id))
+    const parents =
+      remote === undefined || entries.length === 0
+        ? undefined
+        : target.collection.remoteAncestors(
+            remote,
+            entries.map((e) => e.id)
+          )
     const items: PushItem[] = []
     entries.forEach((entry, i) => {
       const ahead = this.#context.active ? this.#busy.get(entry.id) : undefined
@@ -232,31 +275,55 @@ export class Pusher {
         return
       }
       const parent = this.#ancestors.get(entry.id) ?? parents?.[i]
-      if (parent === entry.revId) { progress.complete(entry.sequence); return }
-      if (!this.#passesFilter(entry)) { progress.complete(entry.sequence); return }
+      if (parent === entry.revId) {
+        progress.complete(entry.sequence)
+        return
+      }
+      if (!this.#passesFilter(entry)) {
+        progress.complete(entry.sequence)
+        return
+      }
       const { sequence, id, revId, deleted, conflicted, bodySize } = entry
-      const item: PushItem = { sequence, id, revId, deleted, conflicted, bodySize, parentRevId: parent ?? '', known: NOTHING, bytes: 0, endsBranch: false, next: undefined, held: undefined }
+      const item: PushItem = {
+        sequence,
+        id,
+        revId,
+        deleted,
+        conflicted,
+        bodySize,
+        parentRevId: parent ?? '',
+        known: NOTHING,
+        bytes: 0,
+        endsBranch: false,
+        next: undefined,
+        held: undefined
+      }
       if (this.#context.active) this.#busy.set(id, item)
       items.push(item)
     })
     return items
   }
 
-  #passesFilter (entry: ChangeEntry): boolean {
+  #passesFilter(entry: ChangeEntry): boolean {
     const { pushFilter, collection } = this.#options.target
     if (pushFilter === undefined) return true
     const revision = collection.revision(entry.id, entry.revId, entry.sequence)
     if (revision === undefined) return true
     try {
       const text = asBuffer(revision.body).toString()
-      return pushFilter({ id: entry.id, revId: entry.revId, deleted: entry.deleted, body: text === '' ? {} : JSON.parse(text) as Record<string, unknown> })
+      return pushFilter({
+        id: entry.id,
+        revId: entry.revId,
+        deleted: entry.deleted,
+        body: text === '' ? {} : (JSON.parse(text) as Record<string, unknown>)
+      })
     } catch (cause) {
       this.#report(entry, replicatorErrors.create('ERR_REPL_FILTER', `The push filter failed for document "${entry.id}"`, { cause }), false)
       return false
     }
   }
 
-  #announceAgain (): void {
+  #announceAgain(): void {
     const again = this.#again
     if (again.length === 0) return
     this.#again = []
@@ -270,23 +337,31 @@ export class Pusher {
     this.#announce(this.#itemsFor(current.filter((entry) => this.#mayPush(entry))))
   }
 
-  #announce (items: PushItem[]): void {
+  #announce(items: PushItem[]): void {
     const { active, blip, statistics } = this.#context
     if (items.length === 0) return
     this.#announcedAny = true
     this.#listsInFlight++
     statistics.documentsAnnounced += items.length
     const profile = active ? 'proposeChanges' : 'changes'
-    blip.request({
-      profile,
-      properties: withCollection(this.#options.index, active ? { conflictIncludesRev: 'true' } : {}),
-      body: active ? encodeProposals(items) : encodeChanges(items),
-      urgent: true,
-      compress: true
-    }, (reply) => { this.#context.touch(); this.#guarded(() => { this.#onListReply(profile, items, reply) }) })
+    blip.request(
+      {
+        profile,
+        properties: withCollection(this.#options.index, active ? { conflictIncludesRev: 'true' } : {}),
+        body: active ? encodeProposals(items) : encodeChanges(items),
+        urgent: true,
+        compress: true
+      },
+      (reply) => {
+        this.#context.touch()
+        this.#guarded(() => {
+          this.#onListReply(profile, items, reply)
+        })
+      }
+    )
   }
 
-  #reachedEnd (): void {
+  #reachedEnd(): void {
     this.#caughtUp = true
     if (this.#toldCaughtUp) return
     this.#toldCaughtUp = true
@@ -305,7 +380,7 @@ export class Pusher {
 
   // ---- 2. What the peer wants
 
-  #onListReply (profile: string, items: readonly PushItem[], reply: Reply): void {
+  #onListReply(profile: string, items: readonly PushItem[], reply: Reply): void {
     this.#listsInFlight--
     if (reply.kind === 'disconnected') return
     if (reply.kind === 'error') {
@@ -325,7 +400,7 @@ export class Pusher {
     this.#pump()
   }
 
-  #onWanted (items: readonly PushItem[], body: Buffer): void {
+  #onWanted(items: readonly PushItem[], body: Buffer): void {
     const wanted = parseChangesReply(body, items.length)
     items.forEach((item, i) => {
       const known = wanted[i]
@@ -336,10 +411,10 @@ export class Pusher {
     })
   }
 
-  #onProposalStatuses (items: readonly PushItem[], body: Buffer): void {
+  #onProposalStatuses(items: readonly PushItem[], body: Buffer): void {
     const statuses = parseProposalsReply(body, items.length)
     items.forEach((item, i) => {
-      const { status, rev } = statuses[i] as { status: number, rev: string | undefined }
+      const { status, rev } = statuses[i] as { status: number; rev: string | undefined }
       if (status === 0) {
         item.known = item.parentRevId === '' ? NOTHING : new Set([item.parentRevId])
         this.#sender.enqueue(item)
@@ -353,28 +428,37 @@ export class Pusher {
   }
 
   /** 11. The peer's current revision is not the one we took for it. */
-  #onConflict (item: PushItem, theirs: string | undefined): void {
+  #onConflict(item: PushItem, theirs: string | undefined): void {
     if (theirs !== undefined && theirs !== item.parentRevId && this.#countTry(item.id) && this.#isBehind(item, theirs)) {
       this.#noteAncestor(item.id, theirs)
       this.#release(item)
       this.#again.push(item)
       return
     }
-    if (this.#options.pulls) { this.#finish(item); return }
-    this.#failForGood(item, replicatorErrors.create('ERR_REPL_DOC_CONFLICT', `The peer has a rival revision of document "${item.id}"`, {
-      details: { id: item.id, revId: item.revId, remoteRevId: theirs }
-    }))
+    if (this.#options.pulls) {
+      this.#finish(item)
+      return
+    }
+    this.#failForGood(
+      item,
+      replicatorErrors.create('ERR_REPL_DOC_CONFLICT', `The peer has a rival revision of document "${item.id}"`, {
+        details: { id: item.id, revId: item.revId, remoteRevId: theirs }
+      })
+    )
   }
 
   /** The peer's revision is an ancestor of ours, or on a branch that we ended. */
-  #isBehind (item: PushItem, theirs: string): boolean {
+  #isBehind(item: PushItem, theirs: string): boolean {
     const { collection } = this.#options.target
-    return collection.revision(item.id, item.revId)?.history.includes(theirs) === true || collection.closingTombstone(item.id, theirs) !== undefined
+    return (
+      collection.revision(item.id, item.revId)?.history.includes(theirs) === true ||
+      collection.closingTombstone(item.id, theirs) !== undefined
+    )
   }
 
   // ---- 3. What became of it
 
-  #onSent (item: PushItem, outcome: SendOutcome): void {
+  #onSent(item: PushItem, outcome: SendOutcome): void {
     switch (outcome.kind) {
       case 'sent': {
         const { statistics } = this.#context
@@ -385,13 +469,16 @@ export class Pusher {
         if (this.#context.wantsDocuments) this.#report(item)
         break
       }
-      case 'gone': this.#finish(item); return
-      case 'refused': this.#onRevError(item, outcome.reply)
+      case 'gone':
+        this.#finish(item)
+        return
+      case 'refused':
+        this.#onRevError(item, outcome.reply)
     }
     this.poke()
   }
 
-  #onRevError (item: PushItem, reply: Extract<Reply, { kind: 'error' }>): void {
+  #onRevError(item: PushItem, reply: Extract<Reply, { kind: 'error' }>): void {
     const error = this.#rejection(item, reply.domain, reply.code, reply.message)
     if (isTransientStatus(reply.code)) this.#failTransiently(item, error)
     else if (reply.code === 403 && this.#context.active && this.#countTry(item.id, 1)) {
@@ -404,44 +491,53 @@ export class Pusher {
       this.#finish(item)
     } else if (reply.code === 409 && this.#options.pulls) this.#finish(item)
     else if (reply.code === 409) {
-      this.#failForGood(item, replicatorErrors.create('ERR_REPL_DOC_CONFLICT', `The peer has a rival revision of document "${item.id}"`, { details: { id: item.id, revId: item.revId } }))
+      this.#failForGood(
+        item,
+        replicatorErrors.create('ERR_REPL_DOC_CONFLICT', `The peer has a rival revision of document "${item.id}"`, {
+          details: { id: item.id, revId: item.revId }
+        })
+      )
     } else this.#failForGood(item, error)
   }
 
   // ---- 4. Ends
 
-  #rejection (item: PushItem, domain: string, code: number, message: string): KithmeshError {
-    return replicatorErrors.create('ERR_REPL_DOC_REJECTED', `The peer refused document "${item.id}": ${domain} ${code} ${message.slice(0, 300)}`.trimEnd(), {
-      details: { id: item.id, revId: item.revId, domain, code }
-    })
+  #rejection(item: PushItem, domain: string, code: number, message: string): KithmeshError {
+    return replicatorErrors.create(
+      'ERR_REPL_DOC_REJECTED',
+      `The peer refused document "${item.id}": ${domain} ${code} ${message.slice(0, 300)}`.trimEnd(),
+      {
+        details: { id: item.id, revId: item.revId, domain, code }
+      }
+    )
   }
 
-  #countTry (id: string, max = MAX_TRIES): boolean {
+  #countTry(id: string, max = MAX_TRIES): boolean {
     const tries = (this.#tries.get(id) ?? 0) + 1
     this.#tries.set(id, tries)
     return tries <= max
   }
 
   /** Lets the next revision of the document go. */
-  #release (item: PushItem): void {
+  #release(item: PushItem): void {
     if (this.#busy.get(item.id) === item) this.#busy.delete(item.id)
     if (item.next !== undefined) this.#again.push(item.next)
     if (item.next !== undefined || item.held !== undefined) this.poke()
   }
 
-  #finish (item: PushItem): void {
+  #finish(item: PushItem): void {
     this.#options.progress.complete(item.sequence)
     if (this.#tries.size > 0) this.#tries.delete(item.id)
     this.#release(item)
   }
 
-  #failForGood (item: PushItem, error: KithmeshError): void {
+  #failForGood(item: PushItem, error: KithmeshError): void {
     this.#report(item, error, false)
     this.#finish(item)
   }
 
   /** The sequence stays open: tried again after a while, or in the next session. */
-  #failTransiently (item: PushItem, error: KithmeshError): void {
+  #failTransiently(item: PushItem, error: KithmeshError): void {
     this.#report(item, error, true)
     this.#release(item)
     const tries = (this.#tries.get(item.id) ?? 0) + 1
@@ -449,19 +545,24 @@ export class Pusher {
     if (this.#options.live) this.#deferred.push({ entry: item, dueAt: this.#context.now() + 1000 * Math.min(2 ** tries, 300) })
   }
 
-  #report (item: ChangeEntry, error?: KithmeshError, transient?: boolean): void {
+  #report(item: ChangeEntry, error?: KithmeshError, transient?: boolean): void {
     const { scope, name } = this.#options.target.collection
     this.#context.documentEnded({
-      direction: 'push', collection: { scope, name }, id: item.id, revId: item.revId, deleted: item.deleted,
-      ...(error !== undefined && { error }), ...(transient !== undefined && { transient })
+      direction: 'push',
+      collection: { scope, name },
+      id: item.id,
+      revId: item.revId,
+      deleted: item.deleted,
+      ...(error !== undefined && { error }),
+      ...(transient !== undefined && { transient })
     })
   }
 
-  #noteAncestor (id: string, revId: string): void {
+  #noteAncestor(id: string, revId: string): void {
     if (this.#options.remote !== undefined) this.#ancestors.set(id, revId)
   }
 
-  #recordAncestors (): void {
+  #recordAncestors(): void {
     const { remote, target } = this.#options
     if (remote === undefined || this.#ancestors.size === 0) return
     const entries = [...this.#ancestors].map(([id, revId]) => ({ id, revId }))

@@ -19,10 +19,10 @@ export interface PushItem extends ChangeEntry {
 
 /** How the sending of a revision ended. */
 export type SendOutcome =
-  | { readonly kind: 'sent', readonly revision: RevisionForPush }
+  | { readonly kind: 'sent'; readonly revision: RevisionForPush }
   /** Replaced or purged since it was announced; the peer was told. */
   | { readonly kind: 'gone' }
-  | { readonly kind: 'refused', readonly reply: Extract<Reply, { kind: 'error' }> }
+  | { readonly kind: 'refused'; readonly reply: Extract<Reply, { kind: 'error' }> }
 
 export interface RevSenderOptions {
   readonly index: number | undefined
@@ -47,20 +47,26 @@ export class RevSender {
   /** Passive side: documents with a revision in flight. */
   readonly #sending = new Map<string, PushItem>()
 
-  constructor (context: SessionContext, options: RevSenderOptions, ended: (item: PushItem, outcome: SendOutcome) => void) {
+  constructor(context: SessionContext, options: RevSenderOptions, ended: (item: PushItem, outcome: SendOutcome) => void) {
     this.#context = context
     this.options = options
     this.#ended = ended
   }
 
   /** Revisions that wait to be sent. */
-  get queued (): number { return this.#queue.length - this.#head }
+  get queued(): number {
+    return this.#queue.length - this.#head
+  }
   /** Revisions sent and not answered. */
-  get unanswered (): number { return this.#unanswered }
+  get unanswered(): number {
+    return this.#unanswered
+  }
 
-  enqueue (item: PushItem): void { this.#queue.push(item) }
+  enqueue(item: PushItem): void {
+    this.#queue.push(item)
+  }
 
-  pump (): void {
+  pump(): void {
     const { maxRevsUnanswered, maxBytesUnanswered } = this.#context.limits
     const queue = this.#queue
     while (this.#head < queue.length && this.#unanswered < maxRevsUnanswered && this.#unansweredBytes < maxBytesUnanswered) {
@@ -75,12 +81,12 @@ export class RevSender {
     }
   }
 
-  #take (item: PushItem): void {
+  #take(item: PushItem): void {
     const { target, replaces } = this.options
     if (!this.#context.active) {
       const ahead = this.#sending.get(item.id)
       if (ahead !== undefined) {
-        ahead.held = [...ahead.held ?? [], item]
+        ahead.held = [...(ahead.held ?? []), item]
         return
       }
       this.#sending.set(item.id, item)
@@ -93,26 +99,29 @@ export class RevSender {
     else this.#sendRev(item, revision, replaced)
   }
 
-  #sendRev (item: PushItem, revision: RevisionForPush, replaced: boolean): void {
+  #sendRev(item: PushItem, revision: RevisionForPush, replaced: boolean): void {
     const body = revision.body.length === 0 ? EMPTY_BODY : revision.body
     item.bytes = body.length + 200
     this.#unanswered++
     this.#unansweredBytes += item.bytes
-    this.#context.blip.request({
-      profile: 'rev',
-      properties: this.#properties(item, revision, replaced),
-      body,
-      compress: true
-    }, (reply) => {
-      this.#unanswered--
-      this.#unansweredBytes -= item.bytes
-      if (reply.kind === 'disconnected') return
-      this.#context.touch()
-      this.#end(item, reply.kind === 'ok' ? { kind: 'sent', revision } : { kind: 'refused', reply })
-    })
+    this.#context.blip.request(
+      {
+        profile: 'rev',
+        properties: this.#properties(item, revision, replaced),
+        body,
+        compress: true
+      },
+      (reply) => {
+        this.#unanswered--
+        this.#unansweredBytes -= item.bytes
+        if (reply.kind === 'disconnected') return
+        this.#context.touch()
+        this.#end(item, reply.kind === 'ok' ? { kind: 'sent', revision } : { kind: 'refused', reply })
+      }
+    )
   }
 
-  #properties (item: PushItem, revision: RevisionForPush, replaced: boolean): Properties {
+  #properties(item: PushItem, revision: RevisionForPush, replaced: boolean): Properties {
     const { index, maxHistory } = this.options
     const properties: Record<string, string> = {}
     if (index !== undefined) properties['collection'] = String(index)
@@ -120,7 +129,8 @@ export class RevSender {
     properties['rev'] = revision.revId
     properties['sequence'] = String(item.sequence)
     if (revision.deleted) properties['deleted'] = '1'
-    if (revision.history.length > 0) properties['history'] = this.#context.versioning.formatHistory(revision.history, item.known, maxHistory)
+    if (revision.history.length > 0)
+      properties['history'] = this.#context.versioning.formatHistory(revision.history, item.known, maxHistory)
     if (this.#context.active) {
       const closed = this.#closedBranch(item, revision)
       if (closed === undefined) properties['noconflicts'] = '1'
@@ -134,22 +144,29 @@ export class RevSender {
   }
 
   /** 8. The tombstone on the peer's branch, when a conflict was resolved against it and no history can contain it. */
-  #closedBranch (item: PushItem, revision: RevisionForPush): string | undefined {
+  #closedBranch(item: PushItem, revision: RevisionForPush): string | undefined {
     const { parentRevId } = item
-    return parentRevId === '' || revision.history.includes(parentRevId) ? undefined : this.options.target.collection.closingTombstone(item.id, parentRevId)
+    return parentRevId === '' || revision.history.includes(parentRevId)
+      ? undefined
+      : this.options.target.collection.closingTombstone(item.id, parentRevId)
   }
 
-  #sendNorev (item: PushItem): void {
+  #sendNorev(item: PushItem): void {
     const exists = this.options.target.collection.change(item.id) !== undefined
     this.#context.blip.request({
       profile: 'norev',
-      properties: withCollection(this.options.index, { id: item.id, rev: item.revId, sequence: String(item.sequence), error: exists ? '410' : '404' }),
+      properties: withCollection(this.options.index, {
+        id: item.id,
+        rev: item.revId,
+        sequence: String(item.sequence),
+        error: exists ? '410' : '404'
+      }),
       noReply: true
     })
     this.#end(item, { kind: 'gone' })
   }
 
-  #end (item: PushItem, outcome: SendOutcome): void {
+  #end(item: PushItem, outcome: SendOutcome): void {
     if (this.#sending.get(item.id) === item) this.#sending.delete(item.id)
     if (item.held !== undefined) for (const held of item.held) this.#queue.push(held)
     this.#ended(item, outcome)
