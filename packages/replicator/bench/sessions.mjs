@@ -14,7 +14,10 @@ import { Replicator } from '../dist/replicator.js'
 import { socketEndpoint } from '../dist/endpoint.js'
 import { serveReplication, replicationProtocols } from '../dist/listener/serve-replication.js'
 
-const option = (name, fallback) => { const at = process.argv.indexOf(`--${name}`); return at < 0 ? fallback : process.argv[at + 1] }
+const option = (name, fallback) => {
+  const at = process.argv.indexOf(`--${name}`)
+  return at < 0 ? fallback : process.argv[at + 1]
+}
 const docs = Number(option('docs', 20000))
 const blobs = Number(option('blobs', 0))
 const level = Number(option('level', 6))
@@ -24,7 +27,15 @@ const text = (n) => Array.from({ length: 18 }, (_, i) => words[(n * 7 + i * 5 + 
 const rss = () => Math.round(process.resourceUsage().maxRSS / 1024)
 const fill = (database, n, prefix) => {
   const collection = database.collection()
-  for (let i = 0; i < n; i += 1000) collection.putMany ? collection.putMany(Array.from({ length: Math.min(1000, n - i) }, (_, k) => ({ id: `${prefix}-${i + k}`, body: { n: i + k, score: (i + k) % 1000 / 10, text: text(i + k), done: false } }))) : 0
+  for (let i = 0; i < n; i += 1000)
+    collection.putMany
+      ? collection.putMany(
+          Array.from({ length: Math.min(1000, n - i) }, (_, k) => ({
+            id: `${prefix}-${i + k}`,
+            body: { n: i + k, score: ((i + k) % 1000) / 10, text: text(i + k), done: false }
+          }))
+        )
+      : 0
 }
 
 if (process.argv[2] === 'serve') {
@@ -32,20 +43,47 @@ if (process.argv[2] === 'serve') {
   const database = await Database.open(process.argv[3], { durability })
   const acceptor = createWebSocketAcceptor({
     selectProtocol: (offered) => offered.find((p) => replicationProtocols.includes(p)),
-    onConnection: (socket) => { serveReplication(socket, { database, compressionLevel: level }) }
+    onConnection: (socket) => {
+      serveReplication(socket, { database, compressionLevel: level })
+    }
   })
-  const server = createServer((stream) => { stream.setNoDelay(true); acceptor.accept(stream, undefined) })
+  const server = createServer((stream) => {
+    stream.setNoDelay(true)
+    acceptor.accept(stream, undefined)
+  })
   server.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }))
   process.on('message', async (message) => {
-    if (message.fill) { fill(database, message.fill, 'theirs'); process.send({ filled: true }) }
+    if (message.fill) {
+      fill(database, message.fill, 'theirs')
+      process.send({ filled: true })
+    }
     if (message.begin) begun = performance.eventLoopUtilization()
-    if (message.report) process.send({ busy: Math.round(performance.eventLoopUtilization(begun).utilization * 100), rss: rss(), cpu: process.cpuUsage(), sequence: [...database.collection().ids?.() ?? []].length })
-    if (message.exit) { server.close(); await database.close(); process.exit(0) }
+    if (message.report)
+      process.send({
+        busy: Math.round(performance.eventLoopUtilization(begun).utilization * 100),
+        rss: rss(),
+        cpu: process.cpuUsage(),
+        sequence: [...(database.collection().ids?.() ?? [])].length
+      })
+    if (message.exit) {
+      server.close()
+      await database.close()
+      process.exit(0)
+    }
   })
 } else {
   const root = mkdtempSync(join(tmpdir(), 'kithmesh-bench-'))
   const child = fork(fileURLToPath(import.meta.url), ['serve', join(root, 'b'), ...process.argv.slice(2)])
-  const reply = (key) => new Promise((resolve) => { const on = (m) => { if (key in m) { child.off('message', on); resolve(m) } }; child.on('message', on) })
+  const reply = (key) =>
+    new Promise((resolve) => {
+      const on = (m) => {
+        if (key in m) {
+          child.off('message', on)
+          resolve(m)
+        }
+      }
+      child.on('message', on)
+    })
   const { port } = await reply('port')
   const database = await Database.open(join(root, 'a'), { durability })
   const endpoint = socketEndpoint({
@@ -53,7 +91,10 @@ if (process.argv[2] === 'serve') {
     open: async ({ protocols, signal }) => {
       const stream = connect(port, '127.0.0.1')
       stream.setNoDelay(true)
-      await new Promise((resolve, reject) => { stream.once('connect', resolve); stream.once('error', reject) })
+      await new Promise((resolve, reject) => {
+        stream.once('connect', resolve)
+        stream.once('error', reject)
+      })
       return (await openWebSocket(stream, { url: `ws://127.0.0.1:${port}/db/_blipsync`, protocols, signal })).socket
     }
   })
@@ -71,11 +112,22 @@ if (process.argv[2] === 'serve') {
     const used = process.cpuUsage(cpu)
     child.send({ report: true })
     const theirs = await reply('rss')
-    console.log(JSON.stringify({ type, ms: Math.round(ms), documents: status.progress.documents, docsPerSecond: Math.round(status.progress.documents / ms * 1000), MBps: Math.round(status.progress.bytes / ms / 1000), busy: [busy, theirs.busy], cpuMs: [Math.round((used.user + used.system) / 1000), Math.round((theirs.cpu.user + theirs.cpu.system) / 1000)], rss: [rss(), theirs.rss] }))
+    console.log(
+      JSON.stringify({
+        type,
+        ms: Math.round(ms),
+        documents: status.progress.documents,
+        docsPerSecond: Math.round((status.progress.documents / ms) * 1000),
+        MBps: Math.round(status.progress.bytes / ms / 1000),
+        busy: [busy, theirs.busy],
+        cpuMs: [Math.round((used.user + used.system) / 1000), Math.round((theirs.cpu.user + theirs.cpu.system) / 1000)],
+        rss: [rss(), theirs.rss]
+      })
+    )
     return replicator
   }
   try {
-    let t = performance.now()
+    const t = performance.now()
     fill(database, docs, 'mine')
     console.log(`inserted ${docs} in ${Math.round(performance.now() - t)} ms`)
     await run('push')

@@ -14,13 +14,17 @@ export interface WireOptions {
   readonly maxDocumentBytes?: number
 }
 
-export const eventLoop: Scheduler = { soon: (run) => { setImmediate(run) } }
+export const eventLoop: Scheduler = {
+  soon: (run) => {
+    setImmediate(run)
+  }
+}
 
 const TICK_MS = 1000
 const OVERHEAD_BYTES = 1024 * 1024
 
 /** Starts BLIP on an open socket. */
-export function blipOver (socket: MessageSocket, options: WireOptions, logger: Logger): BlipPeer {
+export function blipOver(socket: MessageSocket, options: WireOptions, logger: Logger): BlipPeer {
   return createBlipConnection(socket, {
     logger,
     // Above the limit for documents, so that one that is too large gets its own error instead of ending as a broken message.
@@ -31,7 +35,9 @@ export function blipOver (socket: MessageSocket, options: WireOptions, logger: L
 }
 
 /** Gives a session its sense of time; the returned function ends it. */
-export function tickEvery (clock: Clock, session: ReplicationSession): () => void {
+export function tickEvery(clock: Clock, session: ReplicationSession): () => void {
   session.tick(clock.now())
-  return clock.every(TICK_MS, () => { session.tick(clock.now()) })
+  return clock.every(TICK_MS, () => {
+    session.tick(clock.now())
+  })
 }

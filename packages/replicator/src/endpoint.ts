@@ -27,7 +27,11 @@ export interface ReplicatorEndpoint {
  * @example
  * const endpoint = socketEndpoint({ uid: device.id, open: ({ signal }) => myTransport.connect(device, signal) })
  */
-export function socketEndpoint (options: { readonly uid: string, readonly description?: string, open(options: OpenEndpointOptions): Promise<MessageSocket> }): ReplicatorEndpoint {
+export function socketEndpoint(options: {
+  readonly uid: string
+  readonly description?: string
+  open(options: OpenEndpointOptions): Promise<MessageSocket>
+}): ReplicatorEndpoint {
   if (options.uid === '') throw new TypeError('socketEndpoint needs a uid that stays the same for the same remote')
   return { uid: options.uid, description: options.description ?? options.uid, open: (given) => options.open(given) }
 }

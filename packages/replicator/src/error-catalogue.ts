@@ -2,33 +2,109 @@ import { defineErrors } from '@kithmesh/core'
 
 /** Every code this package throws or reports, see docs/errors.md. */
 export const replicatorErrors = defineErrors({
-  ERR_REPL_BAD_MESSAGE: { when: 'The peer sent a message that breaks the replication protocol.', hint: 'The peer may be another program, or a faulty version; look at the message and its cause.' },
-  ERR_REPL_COLLECTION_MISSING: { when: 'A collection to be replicated does not exist at the peer.', hint: 'Create the collection there, or leave it out of the configuration.' },
-  ERR_REPL_COLLECTION_UNKNOWN: { when: 'A collection given in the configuration does not exist in the local database.', hint: 'Create it first, with database.createCollection.' },
-  ERR_REPL_REMOTE: { when: 'The peer answered a request of the protocol with an error.', hint: 'The domain and code in the details are the peer\'s; its log may say more.' },
-  ERR_REPL_TIMEOUT: { when: 'The peer did not answer within the time allowed.', hint: 'The peer may be overloaded or gone; a continuous replicator tries again by itself.' },
-  ERR_REPL_CLOSED: { when: 'The connection ended before the replication was finished.', hint: 'A continuous replicator tries again by itself.' },
-  ERR_REPL_CONNECT: { when: 'The peer could not be reached.', hint: 'Check the address, that the peer is running, and that no firewall is between; see the cause.' },
-  ERR_REPL_UNAUTHORIZED: { when: 'The peer refused the user name, password or certificate.', hint: 'Check the credentials given to the endpoint.' },
+  ERR_REPL_BAD_MESSAGE: {
+    when: 'The peer sent a message that breaks the replication protocol.',
+    hint: 'The peer may be another program, or a faulty version; look at the message and its cause.'
+  },
+  ERR_REPL_COLLECTION_MISSING: {
+    when: 'A collection to be replicated does not exist at the peer.',
+    hint: 'Create the collection there, or leave it out of the configuration.'
+  },
+  ERR_REPL_COLLECTION_UNKNOWN: {
+    when: 'A collection given in the configuration does not exist in the local database.',
+    hint: 'Create it first, with database.createCollection.'
+  },
+  ERR_REPL_REMOTE: {
+    when: 'The peer answered a request of the protocol with an error.',
+    hint: "The domain and code in the details are the peer's; its log may say more."
+  },
+  ERR_REPL_TIMEOUT: {
+    when: 'The peer did not answer within the time allowed.',
+    hint: 'The peer may be overloaded or gone; a continuous replicator tries again by itself.'
+  },
+  ERR_REPL_CLOSED: {
+    when: 'The connection ended before the replication was finished.',
+    hint: 'A continuous replicator tries again by itself.'
+  },
+  ERR_REPL_CONNECT: {
+    when: 'The peer could not be reached.',
+    hint: 'Check the address, that the peer is running, and that no firewall is between; see the cause.'
+  },
+  ERR_REPL_UNAUTHORIZED: {
+    when: 'The peer refused the user name, password or certificate.',
+    hint: 'Check the credentials given to the endpoint.'
+  },
   ERR_REPL_NOT_FOUND: { when: 'The peer has no database of this name.', hint: 'Check the last part of the URL.' },
   ERR_REPL_HTTP: { when: 'The peer answered the connection request with an HTTP error.', hint: 'See the status in the details.' },
-  ERR_REPL_PROTOCOL: { when: 'The peer speaks no replication protocol version that this database can use.', hint: 'Rev-tree databases speak BLIP_3+CBMobile_3; see the compatibility table in the README.' },
-  ERR_REPL_STORE: { when: 'The local database failed while replicating.', hint: 'See the cause: the disk may be full or the database damaged.' },
-  ERR_REPL_DOC_INVALID: { when: 'A document was refused because its id, revision id, history or body is malformed.', hint: 'The document stays as it was; correct it at its source.' },
-  ERR_REPL_DOC_TOO_LARGE: { when: 'A document is larger than the limit.', hint: 'Put large content into blobs, or raise maxDocumentBytes.' },
-  ERR_REPL_DOC_CONFLICT: { when: 'The peer has a rival revision of a document, and this replicator does not pull.', hint: 'Replicate push-and-pull so that the conflict can be resolved.' },
+  ERR_REPL_PROTOCOL: {
+    when: 'The peer speaks no replication protocol version that this database can use.',
+    hint: 'Rev-tree databases speak BLIP_3+CBMobile_3; see the compatibility table in the README.'
+  },
+  ERR_REPL_STORE: {
+    when: 'The local database failed while replicating.',
+    hint: 'See the cause: the disk may be full or the database damaged.'
+  },
+  ERR_REPL_DOC_INVALID: {
+    when: 'A document was refused because its id, revision id, history or body is malformed.',
+    hint: 'The document stays as it was; correct it at its source.'
+  },
+  ERR_REPL_DOC_TOO_LARGE: {
+    when: 'A document is larger than the limit.',
+    hint: 'Put large content into blobs, or raise maxDocumentBytes.'
+  },
+  ERR_REPL_DOC_CONFLICT: {
+    when: 'The peer has a rival revision of a document, and this replicator does not pull.',
+    hint: 'Replicate push-and-pull so that the conflict can be resolved.'
+  },
   ERR_REPL_DOC_REJECTED: { when: 'The peer, or the pull filter, refused a document.', hint: 'See the code and message in the details.' },
-  ERR_REPL_DOC_UNAVAILABLE: { when: 'The peer announced a revision and could not send it.', hint: 'It was probably replaced by a newer one, which follows.' },
-  ERR_REPL_BLOB: { when: 'A blob of a document could not be fetched, or its digest or length is wrong.', hint: 'The peer may not have the blob any more, or its copy is damaged.' },
-  ERR_REPL_RESOLVER: { when: 'A conflict resolver threw, or returned something unusable; the document stays in conflict.', hint: 'Correct the resolver; it runs again at the next start.' },
-  ERR_REPL_PULL_ONLY: { when: 'Pending documents were asked of a replicator that does not push.', hint: 'Use the type push or push-and-pull.' },
+  ERR_REPL_FILTER: { when: 'A push filter threw; the document counts as refused by it.', hint: 'Correct the filter; it must not throw.' },
+  ERR_REPL_DOC_UNAVAILABLE: {
+    when: 'The peer announced a revision and could not send it.',
+    hint: 'It was probably replaced by a newer one, which follows.'
+  },
+  ERR_REPL_BLOB: {
+    when: 'A blob of a document could not be fetched, or its digest or length is wrong.',
+    hint: 'The peer may not have the blob any more, or its copy is damaged.'
+  },
+  ERR_REPL_RESOLVER: {
+    when: 'A conflict resolver threw, or returned something unusable; the document stays in conflict.',
+    hint: 'Correct the resolver; it runs again at the next start.'
+  },
+  ERR_REPL_PULL_ONLY: {
+    when: 'Pending documents were asked of a replicator that does not push.',
+    hint: 'Use the type push or push-and-pull.'
+  },
   ERR_REPL_LISTEN: { when: 'The listener could not be started.', hint: 'The port may be taken, or need privileges; see the cause.' },
-  ERR_BLIP_FRAME: { when: 'A BLIP frame is too short or a number in it is malformed.', hint: 'The other side does not speak BLIP 3, or two byte streams were mixed up; check what is at the other end.' },
-  ERR_BLIP_CHECKSUM: { when: 'The checksum of a BLIP frame does not match its content.', hint: 'Frames were lost, reordered or changed on the way; check the transport, then reconnect.' },
-  ERR_BLIP_COMPRESSION: { when: 'A compressed BLIP frame cannot be inflated.', hint: 'Frames were lost, reordered or changed on the way; check the transport, then reconnect.' },
-  ERR_BLIP_PROPERTIES: { when: 'The properties of a BLIP message are malformed, repeated or larger than 100 KiB.', hint: 'The sender is faulty; update the software at the other end.' },
-  ERR_BLIP_TRUNCATED: { when: 'A BLIP message ended before its properties were complete.', hint: 'The sender is faulty; update the software at the other end.' },
-  ERR_BLIP_NUMBER: { when: 'A BLIP message number is out of order, repeated, or answers a request never sent.', hint: 'Byte streams of two connections may be mixed up; check the transport, then reconnect.' },
-  ERR_BLIP_LIMIT: { when: 'The other side exceeds a limit: frame size, messages at once, or bytes waiting.', hint: 'Raise the limit if the load is legitimate, otherwise refuse this peer.' },
-  ERR_BLIP_BODY: { when: 'The body of an outgoing BLIP message could not be read to its end.', hint: 'See the cause; the connection is closed because a half-sent message cannot be taken back.' }
+  ERR_BLIP_FRAME: {
+    when: 'A BLIP frame is too short or a number in it is malformed.',
+    hint: 'The other side does not speak BLIP 3, or two byte streams were mixed up; check what is at the other end.'
+  },
+  ERR_BLIP_CHECKSUM: {
+    when: 'The checksum of a BLIP frame does not match its content.',
+    hint: 'Frames were lost, reordered or changed on the way; check the transport, then reconnect.'
+  },
+  ERR_BLIP_COMPRESSION: {
+    when: 'A compressed BLIP frame cannot be inflated.',
+    hint: 'Frames were lost, reordered or changed on the way; check the transport, then reconnect.'
+  },
+  ERR_BLIP_PROPERTIES: {
+    when: 'The properties of a BLIP message are malformed, repeated or larger than 100 KiB.',
+    hint: 'The sender is faulty; update the software at the other end.'
+  },
+  ERR_BLIP_TRUNCATED: {
+    when: 'A BLIP message ended before its properties were complete.',
+    hint: 'The sender is faulty; update the software at the other end.'
+  },
+  ERR_BLIP_NUMBER: {
+    when: 'A BLIP message number is out of order, repeated, or answers a request never sent.',
+    hint: 'Byte streams of two connections may be mixed up; check the transport, then reconnect.'
+  },
+  ERR_BLIP_LIMIT: {
+    when: 'The other side exceeds a limit: frame size, messages at once, or bytes waiting.',
+    hint: 'Raise the limit if the load is legitimate, otherwise refuse this peer.'
+  },
+  ERR_BLIP_BODY: {
+    when: 'The body of an outgoing BLIP message could not be read to its end.',
+    hint: 'See the cause; the connection is closed because a half-sent message cannot be taken back.'
+  }
 })

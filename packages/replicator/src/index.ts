@@ -32,14 +32,23 @@
  */
 export { createBlipConnection } from './blip/connection.ts'
 export type { BlipConnectionOptions } from './blip/connection-options.ts'
-export type { BlipPeer, IncomingMessage, IncomingRequest, OutgoingMessage, OutgoingRequest, Properties, Reply, RequestOptions } from './blip/contracts.ts'
+export type {
+  BlipPeer,
+  IncomingMessage,
+  IncomingRequest,
+  OutgoingMessage,
+  OutgoingRequest,
+  Properties,
+  Reply,
+  RequestOptions
+} from './blip/contracts.ts'
 export { socketEndpoint } from './endpoint.ts'
 export type { OpenEndpointOptions, ReplicatorEndpoint } from './endpoint.ts'
 export { replicatorErrors } from './error-catalogue.ts'
 export { replicationProtocols, serveReplication } from './listener/serve-replication.ts'
 export type { PassiveReplication, PassiveStatus, ServeReplicationOptions } from './listener/serve-replication.ts'
 export { UrlEndpointListener } from './listener/url-endpoint-listener.ts'
-export type { ListenerStatus, UrlEndpointListenerOptions } from './listener/url-endpoint-listener.ts'
+export type { ListenerStatus, ServedDatabase, UrlEndpointListenerOptions } from './listener/url-endpoint-listener.ts'
 export type { WireOptions } from './connection.ts'
 export { formatCollectionPath, parseCollectionPath } from './protocol/collection-path.ts'
 export type { CollectionName } from './protocol/collection-path.ts'

@@ -19,7 +19,7 @@ export interface PendingQuery {
 const PAGE = 1000
 
 /** Documents of a collection that are still to be pushed, by sequence and by what the remote is known to have. */
-export function pendingDocumentIds (query: PendingQuery): Set<string> {
+export function pendingDocumentIds(query: PendingQuery): Set<string> {
   const { target, only } = query
   const { collection, documentIds } = target
   const progress = query.live ?? storedProgress(query)
@@ -29,8 +29,13 @@ export function pendingDocumentIds (query: PendingQuery): Set<string> {
   let since = completedUpTo(progress.completed())
   for (;;) {
     const page = collection.changesSince(since, PAGE)
-    const candidates = page.filter((entry) => progress.isPending(entry.sequence) && (only === undefined || entry.id === only) && wanted?.has(entry.id) !== false)
-    const ancestors = collection.remoteAncestors(remote, candidates.map((entry) => entry.id))
+    const candidates = page.filter(
+      (entry) => progress.isPending(entry.sequence) && (only === undefined || entry.id === only) && wanted?.has(entry.id) !== false
+    )
+    const ancestors = collection.remoteAncestors(
+      remote,
+      candidates.map((entry) => entry.id)
+    )
     candidates.forEach((entry, i) => {
       if (ancestors[i] === entry.revId || !passes(target, entry.id, entry.revId, entry.deleted)) return
       result.add(entry.id)
@@ -41,16 +46,16 @@ export function pendingDocumentIds (query: PendingQuery): Set<string> {
   }
 }
 
-function storedProgress ({ store, target, remoteUid, pull }: PendingQuery): PushProgress {
+function storedProgress({ store, target, remoteUid, pull }: PendingQuery): PushProgress {
   const { scope, name } = target.collection
   const id = checkpointId({ privateUuid: store.privateUuid, scope, name, remoteUid, push: true, pull, documentIds: target.documentIds })
   return new PushProgress(decodeCheckpoint(store.getLocalCheckpoint(id)).completed)
 }
 
-function passes ({ pushFilter, collection }: SessionCollection, id: string, revId: string, deleted: boolean): boolean {
+function passes({ pushFilter, collection }: SessionCollection, id: string, revId: string, deleted: boolean): boolean {
   if (pushFilter === undefined) return true
   const revision = collection.revision(id, revId)
   if (revision === undefined) return false
   const text = asBuffer(revision.body).toString()
-  return pushFilter({ id, revId, deleted, body: text === '' ? {} : JSON.parse(text) as Record<string, unknown> })
+  return pushFilter({ id, revId, deleted, body: text === '' ? {} : (JSON.parse(text) as Record<string, unknown>) })
 }

@@ -82,7 +82,10 @@ export interface ReplicatorStatus {
   readonly error: KithmeshError | undefined
 }
 
-interface Outcome { readonly error: KithmeshError | undefined, readonly began: boolean }
+interface Outcome {
+  readonly error: KithmeshError | undefined
+  readonly began: boolean
+}
 
 /**
  * Keeps collections of a database in step with a remote one (discovery-api.md §F). Configured once; may be started again after it stopped.
@@ -109,7 +112,7 @@ export class Replicator {
   /**
    * @throws ERR_REPL_COLLECTION_UNKNOWN when a collection is not in the database; TypeError for settings that make no sense.
    */
-  constructor (options: ReplicatorOptions) {
+  constructor(options: ReplicatorOptions) {
     this.#options = options
     this.#logger = (options.logger ?? silentLogger).child('replicator')
     this.#clock = options.clock ?? systemClock
@@ -128,29 +131,38 @@ export class Replicator {
     this.#documentObservers = new Observers(this.#logger)
   }
 
-  get status (): ReplicatorStatus {
-    const { documentsPushed, documentsPulled, documentsAnnounced, bytesPushed, bytesPulled, blobBytesPushed, blobBytesPulled } = this.statistics
+  get status(): ReplicatorStatus {
+    const { documentsPushed, documentsPulled, documentsAnnounced, bytesPushed, bytesPulled, blobBytesPushed, blobBytesPulled } =
+      this.statistics
     const documents = documentsPushed + documentsPulled
     return {
       activity: this.#activity,
-      progress: { documents, total: Math.max(documents, documentsAnnounced), bytes: bytesPushed + bytesPulled + blobBytesPushed + blobBytesPulled },
+      progress: {
+        documents,
+        total: Math.max(documents, documentsAnnounced),
+        bytes: bytesPushed + bytesPulled + blobBytesPushed + blobBytesPulled
+      },
       error: this.#error
     }
   }
 
   /** Counted since `start`, over all connections. */
-  get statistics (): Readonly<SessionStatistics> {
+  get statistics(): Readonly<SessionStatistics> {
     return this.#session === undefined ? this.#before : add(this.#before, this.#session.statistics)
   }
 
   /** Calls back at every change of activity or error. The returned function ends it. */
-  onStatus (listener: (status: ReplicatorStatus) => void): () => void { return this.#statusObservers.add(listener) }
+  onStatus(listener: (status: ReplicatorStatus) => void): () => void {
+    return this.#statusObservers.add(listener)
+  }
 
   /** Calls back with the documents that ended, well or not, in batches. The returned function ends it. */
-  onDocuments (listener: (events: readonly DocumentEvent[]) => void): () => void { return this.#documentObservers.add(listener) }
+  onDocuments(listener: (events: readonly DocumentEvent[]) => void): () => void {
+    return this.#documentObservers.add(listener)
+  }
 
   /** Starts in the background; does nothing when it runs. `reset` forgets what earlier runs did, so that everything is compared anew. */
-  start (options: { readonly reset?: boolean } = {}): void {
+  start(options: { readonly reset?: boolean } = {}): void {
     if (this.#running !== undefined) return
     this.#error = undefined
     this.#before = newStatistics()
@@ -162,65 +174,77 @@ export class Replicator {
   }
 
   /** Saves the checkpoint, disconnects and resolves when all is at rest. Idempotent. */
-  async stop (): Promise<void> {
+  async stop(): Promise<void> {
     this.#stopping?.abort()
     this.#session?.stop()
     await this.#running
   }
 
   /** Resolves when it has stopped by itself or by `stop`, with the final status. */
-  async finished (): Promise<ReplicatorStatus> {
+  async finished(): Promise<ReplicatorStatus> {
     await this.#running
     return this.status
   }
 
   /** While offline: tries again at once, for instance because the network is back. */
-  retryNow (): void { this.#wake?.abort() }
+  retryNow(): void {
+    this.#wake?.abort()
+  }
 
   /**
    * Documents with changes that the remote does not have yet, as far as is known.
    * @throws ERR_REPL_PULL_ONLY, ERR_REPL_COLLECTION_UNKNOWN
    */
-  pendingDocumentIds (collection: CollectionName = { scope: '_default', name: '_default' }): string[] {
+  pendingDocumentIds(collection: CollectionName = { scope: '_default', name: '_default' }): string[] {
     return [...this.#pending(collection, undefined)]
   }
 
   /** Whether {@link pendingDocumentIds} has this one. */
-  isDocumentPending (id: string, collection: CollectionName = { scope: '_default', name: '_default' }): boolean {
+  isDocumentPending(id: string, collection: CollectionName = { scope: '_default', name: '_default' }): boolean {
     return this.#pending(collection, id).has(id)
   }
 
-  async [Symbol.asyncDispose] (): Promise<void> { await this.stop() }
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
 
-  #target (config: ReplicatorCollection): SessionCollection {
+  #target(config: ReplicatorCollection): SessionCollection {
     const { scope, name } = config.collection ?? { scope: config.scope ?? '_default', name: config.name ?? '_default' }
     const collection = this.#store.collection(scope, name)
-    if (collection === undefined) throw replicatorErrors.create('ERR_REPL_COLLECTION_UNKNOWN', `There is no collection ${scope}.${name} in the database`)
+    if (collection === undefined)
+      throw replicatorErrors.create('ERR_REPL_COLLECTION_UNKNOWN', `There is no collection ${scope}.${name} in the database`)
     const { conflictResolver, pushFilter, pullFilter, documentIds } = config
     return { collection, conflictResolver, pushFilter, pullFilter, documentIds }
   }
 
-  #pending (name: CollectionName, only: string | undefined): Set<string> {
+  #pending(name: CollectionName, only: string | undefined): Set<string> {
     if (!this.#push) throw replicatorErrors.create('ERR_REPL_PULL_ONLY', 'A replicator that only pulls has no pending documents')
     const index = this.#targets.findIndex(({ collection }) => collection.scope === name.scope && collection.name === name.name)
     const target = this.#targets[index]
-    if (target === undefined) throw replicatorErrors.create('ERR_REPL_COLLECTION_UNKNOWN', `Collection ${name.scope}.${name.name} is not part of this replication`)
+    if (target === undefined)
+      throw replicatorErrors.create('ERR_REPL_COLLECTION_UNKNOWN', `Collection ${name.scope}.${name.name} is not part of this replication`)
     const live = this.#session?.closed === false ? this.#session.collections[index]?.pushProgress : undefined
     return pendingDocumentIds({ store: this.#store, target, live, remoteUid: this.#options.endpoint.uid, pull: this.#pull, only })
   }
 
-  async #run (stopping: AbortSignal, reset: boolean): Promise<void> {
+  async #run(stopping: AbortSignal, reset: boolean): Promise<void> {
     const { continuous = false, maxAttempts = continuous ? Infinity : 10, maxAttemptWaitMs = 300_000 } = this.#options
     let failures = 0
     let resetOnce = reset
     while (!stopping.aborted) {
       this.#set('connecting')
       const { error, began } = await this.#connectOnce(stopping, resetOnce)
-      if (began) { failures = 0; resetOnce = false }
+      if (began) {
+        failures = 0
+        resetOnce = false
+      }
       if (stopping.aborted || error === undefined) return
       this.#error = error
       const wait = nextAttemptIn(++failures, classifyFailure(error), { continuous, maxAttempts, maxAttemptWaitMs })
-      if (wait === undefined) { this.#logger.warn('The replication ended with an error', { error }); return }
+      if (wait === undefined) {
+        this.#logger.warn('The replication ended with an error', { error })
+        return
+      }
       this.#logger.info('The connection failed and is tried again', { error, waitMs: wait })
       this.#set('offline')
       this.#wake = new AbortController()
@@ -229,7 +253,7 @@ export class Replicator {
     }
   }
 
-  async #connectOnce (stopping: AbortSignal, reset: boolean): Promise<Outcome> {
+  async #connectOnce(stopping: AbortSignal, reset: boolean): Promise<Outcome> {
     const { endpoint, heartbeatMs = 300_000, connectTimeoutMs = 15_000 } = this.#options
     let socket: MessageSocket
     try {
@@ -238,18 +262,26 @@ export class Replicator {
     } catch (cause) {
       return { error: connectError(endpoint.description, cause), began: false }
     }
-    if (stopping.aborted) { socket.close(1000); return { error: undefined, began: false } }
+    if (stopping.aborted) {
+      socket.close(1000)
+      return { error: undefined, began: false }
+    }
     if (socket.protocol !== '' && !treeVersioning.protocols.includes(socket.protocol)) {
       socket.close(1002)
-      return { error: replicatorErrors.create('ERR_REPL_PROTOCOL', `The peer chose the protocol "${socket.protocol}", which was not offered`), began: false }
+      return {
+        error: replicatorErrors.create('ERR_REPL_PROTOCOL', `The peer chose the protocol "${socket.protocol}", which was not offered`),
+        began: false
+      }
     }
     return await this.#converse(socket, reset)
   }
 
-  #converse (socket: MessageSocket, resetCheckpoint: boolean): Promise<Outcome> {
+  #converse(socket: MessageSocket, resetCheckpoint: boolean): Promise<Outcome> {
     return new Promise((resolve) => {
       const observers = this.#documentObservers
-      const tell = (events: readonly DocumentEvent[]): void => { observers.emit(events) }
+      const tell = (events: readonly DocumentEvent[]): void => {
+        observers.emit(events)
+      }
       const session = new ReplicationSession({
         role: 'active',
         blip: blipOver(socket, this.#options, this.#logger),
@@ -268,8 +300,13 @@ export class Replicator {
         ...(this.#options.maxDocumentBytes !== undefined && { limits: { maxDocumentBytes: this.#options.maxDocumentBytes } }),
         ...(this.#options.checkpointIntervalMs !== undefined && { checkpointIntervalMs: this.#options.checkpointIntervalMs }),
         events: {
-          activity: (activity) => { this.#error = undefined; this.#set(activity) },
-          get documents () { return observers.size > 0 ? tell : undefined },
+          activity: (activity) => {
+            this.#error = undefined
+            this.#set(activity)
+          },
+          get documents() {
+            return observers.size > 0 ? tell : undefined
+          },
           ended: (error) => {
             endTicks()
             this.#before = add(this.#before, session.statistics)
@@ -285,25 +322,31 @@ export class Replicator {
     })
   }
 
-  #set (activity: ReplicatorActivity): void {
+  #set(activity: ReplicatorActivity): void {
     this.#activity = activity
     this.#statusObservers.emit(this.status)
   }
 }
 
-function add (a: SessionStatistics, b: SessionStatistics): SessionStatistics {
+function add(a: SessionStatistics, b: SessionStatistics): SessionStatistics {
   const sum = newStatistics()
   for (const key of Object.keys(sum) as (keyof SessionStatistics)[]) sum[key] = a[key] + b[key]
   return sum
 }
 
 /** Names what went wrong while connecting, by the HTTP status where there is one. */
-function connectError (where: string, cause: unknown): KithmeshError {
+function connectError(where: string, cause: unknown): KithmeshError {
   const status = isKithmeshError(cause, 'ERR_WS_HTTP') ? Number(cause.details['status']) : undefined
   const details = status === undefined ? {} : { details: { status } }
-  if (status === 401 || status === 403) return replicatorErrors.create('ERR_REPL_UNAUTHORIZED', `${where} refused the credentials (${status})`, { cause, ...details })
+  if (status === 401 || status === 403)
+    return replicatorErrors.create('ERR_REPL_UNAUTHORIZED', `${where} refused the credentials (${status})`, { cause, ...details })
   if (status === 404) return replicatorErrors.create('ERR_REPL_NOT_FOUND', `${where} has no such database`, { cause, ...details })
-  if (isKithmeshError(cause, 'ERR_WS_PROTOCOL')) return replicatorErrors.create('ERR_REPL_PROTOCOL', `${where} speaks no version of the protocol that we do`, { cause })
+  if (isKithmeshError(cause, 'ERR_WS_PROTOCOL'))
+    return replicatorErrors.create('ERR_REPL_PROTOCOL', `${where} speaks no version of the protocol that we do`, { cause })
   if (status !== undefined) return replicatorErrors.create('ERR_REPL_HTTP', `${where} answered with HTTP ${status}`, { cause, ...details })
-  return replicatorErrors.create('ERR_REPL_CONNECT', `Cannot connect to ${where}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+  return replicatorErrors.create(
+    'ERR_REPL_CONNECT',
+    `Cannot connect to ${where}: ${cause instanceof Error ? cause.message : String(cause)}`,
+    { cause }
+  )
 }

@@ -6,15 +6,38 @@ import { errorCode, isKithmeshError } from '@kithmesh/core'
  */
 export type FailureKind = 'transient' | 'network' | 'permanent'
 
-const TRANSIENT_CODES: ReadonlySet<string> = new Set(['ENETRESET', 'ECONNABORTED', 'ECONNRESET', 'ETIMEDOUT', 'ECONNREFUSED', 'EAI_AGAIN', 'ERR_CORE_TIMEOUT', 'ERR_WS_TIMEOUT', 'ERR_DIRECT_TIMEOUT', 'ERR_REPL_TIMEOUT', 'ERR_IDENTITY_HANDSHAKE_TIMEOUT'])
-const NETWORK_CODES: ReadonlySet<string> = new Set(['ENETDOWN', 'ENETUNREACH', 'ENOTCONN', 'EHOSTDOWN', 'EHOSTUNREACH', 'EADDRNOTAVAIL', 'EPIPE', 'ENOTFOUND', 'ENODATA', 'ENODEV'])
+const TRANSIENT_CODES: ReadonlySet<string> = new Set([
+  'ENETRESET',
+  'ECONNABORTED',
+  'ECONNRESET',
+  'ETIMEDOUT',
+  'ECONNREFUSED',
+  'EAI_AGAIN',
+  'ERR_CORE_TIMEOUT',
+  'ERR_WS_TIMEOUT',
+  'ERR_DIRECT_TIMEOUT',
+  'ERR_REPL_TIMEOUT',
+  'ERR_IDENTITY_HANDSHAKE_TIMEOUT'
+])
+const NETWORK_CODES: ReadonlySet<string> = new Set([
+  'ENETDOWN',
+  'ENETUNREACH',
+  'ENOTCONN',
+  'EHOSTDOWN',
+  'EHOSTUNREACH',
+  'EADDRNOTAVAIL',
+  'EPIPE',
+  'ENOTFOUND',
+  'ENODATA',
+  'ENODEV'
+])
 const TRANSIENT_HTTP: ReadonlySet<number> = new Set([408, 429, 502, 503, 504])
 /** 1000 and 1001: the peer went away in good order and may come back. */
 const NETWORK_CLOSE: ReadonlySet<number> = new Set([1000, 1001, 1005])
 const TRANSIENT_CLOSE: ReadonlySet<number> = new Set([1006, 1012, 1013, 4001])
 
 /** Judges an error of connecting, or of a session that ended, by the codes in it and its causes. */
-export function classifyFailure (error: unknown): FailureKind {
+export function classifyFailure(error: unknown): FailureKind {
   const seen = new Set<unknown>()
   const pending: unknown[] = [error]
   let network = false
@@ -26,12 +49,12 @@ export function classifyFailure (error: unknown): FailureKind {
     if (verdict === 'transient' || verdict === 'permanent') return verdict
     if (verdict === 'network') network = true
     if (next instanceof Error) pending.push(next.cause)
-    if (next instanceof AggregateError) pending.push(...next.errors as unknown[])
+    if (next instanceof AggregateError) pending.push(...(next.errors as unknown[]))
   }
   return network ? 'network' : 'permanent'
 }
 
-function classifyOne (error: unknown): FailureKind | undefined {
+function classifyOne(error: unknown): FailureKind | undefined {
   const code = errorCode(error)
   if (code === undefined) return undefined
   if (isKithmeshError(error)) {
@@ -57,7 +80,7 @@ export interface RetryLimits {
 }
 
 /** Milliseconds until the next try after the `failures`-th failure in a row (1 is the first), or undefined to give up. */
-export function nextAttemptIn (failures: number, kind: FailureKind, limits: RetryLimits): number | undefined {
+export function nextAttemptIn(failures: number, kind: FailureKind, limits: RetryLimits): number | undefined {
   if (kind === 'permanent' || (kind === 'network' && !limits.continuous) || failures >= limits.maxAttempts) return undefined
   return Math.min(1000 * 2 ** Math.min(failures, 30), limits.maxAttemptWaitMs)
 }

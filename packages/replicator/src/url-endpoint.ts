@@ -26,13 +26,15 @@ export interface UrlEndpointOptions {
  * A listener or Sync Gateway by its URL, `ws://host:port/db` or `wss://host/db` (cbmobile.md §1).
  * @throws TypeError for another scheme, or a URL without a database name.
  */
-export function urlEndpoint (url: string | URL, options: UrlEndpointOptions = {}): ReplicatorEndpoint {
+export function urlEndpoint(url: string | URL, options: UrlEndpointOptions = {}): ReplicatorEndpoint {
   const target = new URL(url)
-  if (target.protocol !== 'ws:' && target.protocol !== 'wss:') throw new TypeError(`The URL of a replication starts with ws: or wss:, not ${target.protocol}`)
+  if (target.protocol !== 'ws:' && target.protocol !== 'wss:')
+    throw new TypeError(`The URL of a replication starts with ws: or wss:, not ${target.protocol}`)
   const path = target.pathname.replace(/\/+$/, '')
   if (path === '') throw new TypeError('The URL of a replication names a database, like wss://host:4984/inventory')
   const { trust, identity, cookies, headers, addresses, onOpened, clock } = options
-  const inUrl = target.username === '' ? undefined : { username: decodeURIComponent(target.username), password: decodeURIComponent(target.password) }
+  const inUrl =
+    target.username === '' ? undefined : { username: decodeURIComponent(target.username), password: decodeURIComponent(target.password) }
   const basicAuth = options.basicAuth ?? inUrl
   target.username = ''
   target.password = ''
@@ -41,7 +43,9 @@ export function urlEndpoint (url: string | URL, options: UrlEndpointOptions = {}
   const description = target.href
   target.pathname = path.endsWith('/_blipsync') ? path : `${path}/_blipsync`
   const request = target.href
-  const cookie = Object.entries(cookies ?? {}).map(([name, value]) => `${name}=${value}`).join('; ')
+  const cookie = Object.entries(cookies ?? {})
+    .map(([name, value]) => `${name}=${value}`)
+    .join('; ')
   const allHeaders = { ...headers, ...(cookie !== '' && { Cookie: cookie }) }
   return {
     uid: options.uid ?? description,

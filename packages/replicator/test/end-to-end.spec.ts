@@ -19,14 +19,23 @@ describe('replication over loopback with databases on disk', () => {
   const replicators: Replicator[] = []
 
   const serve = async (options: Partial<UrlEndpointListenerOptions> = {}): Promise<UrlEndpointListener> => {
-    listener = new UrlEndpointListener({ databases: { shop: b }, host: '127.0.0.1', authenticator: passwordAuthenticator((user, password) => user === 'u' && password === 'p'), ...options })
+    listener = new UrlEndpointListener({
+      databases: { shop: b },
+      host: '127.0.0.1',
+      authenticator: passwordAuthenticator((user, password) => user === 'u' && password === 'p'),
+      ...options
+    })
     await listener.start()
     return listener
   }
   const replicator = (options: Partial<ReplicatorOptions> = {}, endpoint: UrlEndpointOptions = {}): Replicator => {
     const made = new Replicator({
       database: a,
-      endpoint: urlEndpoint(listener.urls[0] as string, { trust: { mode: 'self-signed' }, basicAuth: { username: 'u', password: 'p' }, ...endpoint }),
+      endpoint: urlEndpoint(listener.urls[0] as string, {
+        trust: { mode: 'self-signed' },
+        basicAuth: { username: 'u', password: 'p' },
+        ...endpoint
+      }),
       ...options
     })
     replicators.push(made)
@@ -41,7 +50,11 @@ describe('replication over loopback with databases on disk', () => {
   }
   const content = (database: Database, name?: string): Record<string, string> => {
     const collection = database.collection(name)
-    return Object.fromEntries(collection.changes().map(({ id, revId, deleted }) => [id, `${revId} ${deleted ? 'deleted' : collection.get(id)?.json().toString() ?? ''}`]))
+    return Object.fromEntries(
+      collection
+        .changes()
+        .map(({ id, revId, deleted }) => [id, `${revId} ${deleted ? 'deleted' : (collection.get(id)?.json().toString() ?? '')}`])
+    )
   }
 
   beforeEach(async () => {
@@ -61,7 +74,10 @@ describe('replication over loopback with databases on disk', () => {
   it('pushes, pulls and does both, with wss and a password', async () => {
     await serve()
     expect(listener.urls[0]).to.match(/^wss:\/\/127\.0\.0\.1:\d+\/shop$/)
-    for (let i = 0; i < 300; i++) { a.collection().put(`a${i}`, { i }); b.collection().put(`b${i}`, { i }) }
+    for (let i = 0; i < 300; i++) {
+      a.collection().put(`a${i}`, { i })
+      b.collection().put(`b${i}`, { i })
+    }
     await once({ type: 'push' })
     expect(Object.keys(content(b))).to.have.length(600)
     expect(Object.keys(content(a))).to.have.length(300)
@@ -122,7 +138,9 @@ describe('replication over loopback with databases on disk', () => {
     const port = listener.port as number
     const live = replicator({ continuous: true })
     const activities: string[] = []
-    live.onStatus(({ activity }) => { activities.push(activity) })
+    live.onStatus(({ activity }) => {
+      activities.push(activity)
+    })
     live.start()
     await until(() => live.status.activity === 'idle', 'idle')
     a.collection().put('x', { v: 1 })
@@ -166,10 +184,14 @@ describe('replication over loopback with databases on disk', () => {
     await serve()
     const one = replicator({ collections: [{ scope: 'store', name: 'items' }] })
     const events: DocumentEvent[] = []
-    one.onDocuments((batch) => { events.push(...batch) })
+    one.onDocuments((batch) => {
+      events.push(...batch)
+    })
     one.start()
     await one.finished()
-    expect(events.map(({ direction, collection, id, error }) => ({ direction, collection, id, error }))).to.deep.equal([{ direction: 'push', collection: { scope: 'store', name: 'items' }, id: 'pen', error: undefined }])
+    expect(events.map(({ direction, collection, id, error }) => ({ direction, collection, id, error }))).to.deep.equal([
+      { direction: 'push', collection: { scope: 'store', name: 'items' }, id: 'pen', error: undefined }
+    ])
     expect(b.collection('items', 'store').get('pen')?.body).to.deep.equal({ qty: 3 })
   })
 
@@ -187,7 +209,13 @@ describe('replication over loopback with databases on disk', () => {
 
     it('an unknown database', async () => {
       await serve()
-      const one = new Replicator({ database: a, endpoint: urlEndpoint(`${(listener.urls[0] as string)}x`, { trust: { mode: 'self-signed' }, basicAuth: { username: 'u', password: 'p' } }) })
+      const one = new Replicator({
+        database: a,
+        endpoint: urlEndpoint(`${listener.urls[0] as string}x`, {
+          trust: { mode: 'self-signed' },
+          basicAuth: { username: 'u', password: 'p' }
+        })
+      })
       one.start()
       expect((await one.finished()).error?.code).to.equal('ERR_REPL_NOT_FOUND')
     })
@@ -213,7 +241,9 @@ describe('replication over loopback with databases on disk', () => {
       a.collection('widgets', '_default', { create: true })
       await serve()
       expect(await failing({ collections: [{ name: 'widgets' }] })).to.equal('ERR_REPL_COLLECTION_MISSING')
-      expect(() => replicator({ collections: [{ name: 'nowhere' }] })).to.throw().with.property('code', 'ERR_REPL_COLLECTION_UNKNOWN')
+      expect(() => replicator({ collections: [{ name: 'nowhere' }] }))
+        .to.throw()
+        .with.property('code', 'ERR_REPL_COLLECTION_UNKNOWN')
     })
 
     it('pushes to a read-only listener, and still serves pulls', async () => {
@@ -227,8 +257,16 @@ describe('replication over loopback with databases on disk', () => {
 
     it('to listen on a taken port', async () => {
       await serve()
-      const second = new UrlEndpointListener({ databases: { shop: b }, host: '127.0.0.1', port: listener.port as number, authenticator: 'insecure' })
-      const error = await second.start().then(() => undefined, (thrown: unknown) => thrown as { code: string })
+      const second = new UrlEndpointListener({
+        databases: { shop: b },
+        host: '127.0.0.1',
+        port: listener.port as number,
+        authenticator: 'insecure'
+      })
+      const error = await second.start().then(
+        () => undefined,
+        (thrown: unknown) => thrown as { code: string }
+      )
       expect(error?.code).to.equal('ERR_REPL_LISTEN')
     })
   })
@@ -239,7 +277,9 @@ describe('replication over loopback with databases on disk', () => {
     await listener.stop()
     const one = new Replicator({ database: a, endpoint: urlEndpoint(url), maxAttempts: 3, maxAttemptWaitMs: 10 })
     let tries = 0
-    one.onStatus(({ activity }) => { if (activity === 'connecting') tries++ })
+    one.onStatus(({ activity }) => {
+      if (activity === 'connecting') tries++
+    })
     one.start()
     expect((await one.finished()).error?.code).to.equal('ERR_REPL_CONNECT')
     expect(tries).to.equal(3)
@@ -254,17 +294,30 @@ describe('replication over loopback with databases on disk', () => {
     })
 
     it('ends at the deadline', async () => {
-      server = createServer((socket) => { sockets.push(socket) })
-      await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve) })
+      server = createServer((socket) => {
+        sockets.push(socket)
+      })
+      await new Promise<void>((resolve) => {
+        server.listen(0, '127.0.0.1', resolve)
+      })
       const { port } = server.address() as { port: number }
-      const one = new Replicator({ database: a, endpoint: urlEndpoint(`ws://127.0.0.1:${port}/shop`), maxAttempts: 1, connectTimeoutMs: 100 })
+      const one = new Replicator({
+        database: a,
+        endpoint: urlEndpoint(`ws://127.0.0.1:${port}/shop`),
+        maxAttempts: 1,
+        connectTimeoutMs: 100
+      })
       one.start()
       expect((await one.finished()).error?.code).to.equal('ERR_REPL_CONNECT')
     })
 
     it('can be stopped meanwhile', async () => {
-      server = createServer((socket) => { sockets.push(socket) })
-      await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve) })
+      server = createServer((socket) => {
+        sockets.push(socket)
+      })
+      await new Promise<void>((resolve) => {
+        server.listen(0, '127.0.0.1', resolve)
+      })
       const { port } = server.address() as { port: number }
       const one = new Replicator({ database: a, endpoint: urlEndpoint(`ws://127.0.0.1:${port}/shop`) })
       one.start()

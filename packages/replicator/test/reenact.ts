@@ -20,33 +20,38 @@ export interface Reenactment {
 }
 
 type Json = string | number | boolean | null | Json[] | { [key: string]: Json }
-const json = (body: Buffer): Json => body.length === 0 ? null : JSON.parse(body.toString()) as Json
+const json = (body: Buffer): Json => (body.length === 0 ? null : (JSON.parse(body.toString()) as Json))
 
-const paths = (trace: readonly TraceMessage[]): string[] =>
-  (json((trace[0] as TraceMessage).body) as { collections: string[] }).collections
-const profileOf = (message: { readonly properties: Properties, readonly profile?: string }): string => message.profile ?? message.properties['Profile'] ?? ''
+const paths = (trace: readonly TraceMessage[]): string[] => (json((trace[0] as TraceMessage).body) as { collections: string[] }).collections
+const profileOf = (message: { readonly properties: Properties; readonly profile?: string }): string =>
+  message.profile ?? message.properties['Profile'] ?? ''
 
 /** Requests of one direction, with their answers from the other. */
 class Half {
   readonly requests: readonly TraceMessage[]
   readonly replies = new Map<number, TraceMessage>()
-  constructor (trace: readonly TraceMessage[], direction: 'A>B' | 'B>A') {
+  constructor(trace: readonly TraceMessage[], direction: 'A>B' | 'B>A') {
     this.requests = trace.filter((m) => m.direction === direction && m.type === 'REQ').sort((a, b) => a.number - b.number)
     for (const m of trace) if (m.direction !== direction && m.type !== 'REQ') this.replies.set(m.number, m)
   }
 
-  of (profile: string): TraceMessage[] { return this.requests.filter((m) => profileOf(m) === profile) }
+  of(profile: string): TraceMessage[] {
+    return this.requests.filter((m) => profileOf(m) === profile)
+  }
 }
 
 const ENTRY_SIZE_AT = { changes: 4, proposeChanges: 3 } as const
 
 /** A message as text, without what may differ: ids of checkpoints and databases, times, size estimates, deltas, ways to write true. */
-export function normal (message: { readonly properties: Properties, readonly body: Buffer }, profile: string, type: string): string {
+export function normal(message: { readonly properties: Properties; readonly body: Buffer }, profile: string, type: string): string {
   const properties: Record<string, string> = {}
   for (const [key, value] of Object.entries(message.properties)) {
     if (['Profile', 'uuid', 'client', 'deltas', 'deltaSrc', 'noop', 'Error-Domain'].includes(key)) continue
     if (profile === 'setCheckpoint' && key === 'rev') continue
-    properties[key] = /^(true|1)$/.test(value) && ['sendReplacementRevs', 'continuous', 'noconflicts', 'conflictIncludesRev', 'blobs'].includes(key) ? 'true' : value
+    properties[key] =
+      /^(true|1)$/.test(value) && ['sendReplacementRevs', 'continuous', 'noconflicts', 'conflictIncludesRev', 'blobs'].includes(key)
+        ? 'true'
+        : value
   }
   let body: Json | string = message.body.length > 0 && type === 'ERR' ? '(text)' : ''
   if (type !== 'ERR' && message.body.length > 0) {
@@ -54,13 +59,13 @@ export function normal (message: { readonly properties: Properties, readonly bod
     else if (profile === 'rev') body = message.properties['deltaSrc'] === undefined ? message.body.toString() : '(delta)'
     else body = stripped(profile, type, json(message.body))
   }
-  const sorted = Object.fromEntries(Object.entries(properties).sort(([a], [b]) => a < b ? -1 : 1))
+  const sorted = Object.fromEntries(Object.entries(properties).sort(([a], [b]) => (a < b ? -1 : 1)))
   return `${type} ${profile} ${JSON.stringify(sorted)} ${typeof body === 'string' ? body : JSON.stringify(body)}`.trimEnd()
 }
 
-function stripped (profile: string, type: string, body: Json): Json {
+function stripped(profile: string, type: string, body: Json): Json {
   if (profile === 'getCollections') {
-    if (type === 'RES') return (body as (null | Record<string, Json>)[]).map((entry) => entry === null ? null : withoutTime(entry))
+    if (type === 'RES') return (body as (null | Record<string, Json>)[]).map((entry) => (entry === null ? null : withoutTime(entry)))
     return { collections: (body as { collections: Json }).collections }
   }
   if (profile === 'setCheckpoint' || profile === 'getCheckpoint') return withoutTime(body as Record<string, Json>)
@@ -74,22 +79,29 @@ function stripped (profile: string, type: string, body: Json): Json {
   return body
 }
 
-function withoutTime (body: Record<string, Json>): Json {
-  const rest = Object.entries(body).filter(([key]) => key !== 'time' && key !== 'rev' && key !== '_rev').sort(([a], [b]) => a < b ? -1 : 1)
+function withoutTime(body: Record<string, Json>): Json {
+  const rest = Object.entries(body)
+    .filter(([key]) => key !== 'time' && key !== 'rev' && key !== '_rev')
+    .sort(([a], [b]) => (a < b ? -1 : 1))
   return Object.fromEntries(rest)
 }
 
-const isEmptyList = (m: { readonly body: Buffer, readonly noReply?: boolean }): boolean => m.noReply === true && m.body.toString() === '[]'
+const isEmptyList = (m: { readonly body: Buffer; readonly noReply?: boolean }): boolean => m.noReply === true && m.body.toString() === '[]'
 
 /** One side's requests that count, in order, and answers beside the requests they belong to. */
-function said (requests: readonly { readonly properties: Properties, readonly body: Buffer, readonly profile?: string, readonly noReply?: boolean }[]): string[] {
+function said(
+  requests: readonly { readonly properties: Properties; readonly body: Buffer; readonly profile?: string; readonly noReply?: boolean }[]
+): string[] {
   const lines: string[] = []
   let caughtUp = false
   for (const message of requests) {
     const profile = profileOf(message)
     if (profile === 'setCheckpoint' || (profile === 'proposeChanges' && isEmptyList(message))) continue
     // How often a caught-up marker is repeated is a matter of taste.
-    if (profile === 'changes' && isEmptyList(message)) { caughtUp = true; continue }
+    if (profile === 'changes' && isEmptyList(message)) {
+      caughtUp = true
+      continue
+    }
     lines.push(normal(message, profile, 'REQ'))
   }
   const byKind = ['getCollections', 'subChanges', 'changes', 'proposeChanges', 'getAttachment', 'rev', 'norev']
@@ -100,7 +112,19 @@ function said (requests: readonly { readonly properties: Properties, readonly bo
   return lines
 }
 
-function seedRevisions (store: MemoryStore, entries: readonly { collection: number, id: string, revId: string, sequence: number | undefined, history: readonly string[], body: Buffer, deleted: boolean }[], collections: readonly string[]): void {
+function seedRevisions(
+  store: MemoryStore,
+  entries: readonly {
+    collection: number
+    id: string
+    revId: string
+    sequence: number | undefined
+    history: readonly string[]
+    body: Buffer
+    deleted: boolean
+  }[],
+  collections: readonly string[]
+): void {
   const sorted = [...entries].sort((a, b) => (a.sequence ?? 0) - (b.sequence ?? 0))
   for (const { collection: index, id, revId, sequence, history, body, deleted } of sorted) {
     const collection = collectionAt(store, collections, index)
@@ -109,16 +133,28 @@ function seedRevisions (store: MemoryStore, entries: readonly { collection: numb
   }
 }
 
-function collectionAt (store: MemoryStore, collections: readonly string[], index: number): MemoryStore['default'] {
+function collectionAt(store: MemoryStore, collections: readonly string[], index: number): MemoryStore['default'] {
   const path = collections[index] ?? '_default'
-  const [scope, name] = path.includes('.') ? path.split('.') as [string, string] : ['_default', path]
+  const [scope, name] = path.includes('.') ? (path.split('.') as [string, string]) : ['_default', path]
   const collection = store.collection(scope, name)
   if (collection === undefined) throw new Error(`no collection ${path}`)
   return collection
 }
 
 /** A revision as the recording shows it being sent. */
-function revOf (m: TraceMessage, fullBodies: ReadonlyMap<string, Buffer>): { collection: number, id: string, revId: string, sequence: number, history: string[], body: Buffer, deleted: boolean, deletedBranch: string[] | undefined } {
+function revOf(
+  m: TraceMessage,
+  fullBodies: ReadonlyMap<string, Buffer>
+): {
+  collection: number
+  id: string
+  revId: string
+  sequence: number
+  history: string[]
+  body: Buffer
+  deleted: boolean
+  deletedBranch: string[] | undefined
+} {
   const { properties: p } = m
   return {
     collection: Number(p['collection'] ?? 0),
@@ -126,7 +162,7 @@ function revOf (m: TraceMessage, fullBodies: ReadonlyMap<string, Buffer>): { col
     revId: p['rev'] ?? '',
     sequence: Number(p['sequence']),
     history: (p['history'] ?? '').split(',').filter((part) => part !== ''),
-    body: p['deltaSrc'] === undefined ? m.body : fullBodies.get(p['rev'] ?? '') ?? Buffer.from('{}'),
+    body: p['deltaSrc'] === undefined ? m.body : (fullBodies.get(p['rev'] ?? '') ?? Buffer.from('{}')),
     deleted: p['deleted'] === '1',
     deletedBranch: p['deleted_branch']?.split(',')
   }
@@ -136,7 +172,7 @@ function revOf (m: TraceMessage, fullBodies: ReadonlyMap<string, Buffer>): { col
  * Re-enacts a recording with our code in the place of one side, and the recording's other half as the peer.
  * Comparable lines of both are returned; the caller asserts.
  */
-export async function reenact (name: string, side: 'A' | 'B'): Promise<Reenactment> {
+export async function reenact(name: string, side: 'A' | 'B'): Promise<Reenactment> {
   const connection = readTraceConnections(name)[0]
   if (connection === undefined) throw new Error(`${name} has no connection`)
   const trace = decodeTraceMessages(connection)
@@ -156,11 +192,18 @@ export async function reenact (name: string, side: 'A' | 'B'): Promise<Reenactme
   const upTo = side === 'A' ? Number(checkpointEntries[0]?.['local'] ?? 0) : 0
   if (!live) {
     const fresh = new Set(ownRevs.filter((rev) => rev.history.length === 0 || rev.deletedBranch !== undefined).map((rev) => rev.id))
-    seedRevisions(store, seedParents(own, peer, side).filter(({ id }) => !fresh.has(id)), collections)
+    seedRevisions(
+      store,
+      seedParents(own, peer, side).filter(({ id }) => !fresh.has(id)),
+      collections
+    )
     seedRevisions(store, side === 'A' ? [...ownRevs, ...unsentProposals(own, ownRevs, upTo)] : ownRevs, collections)
     for (const { id, collection, deletedBranch } of ownRevs) {
       // The conflict was resolved before the recording: the rival's branch is there, ended.
-      for (const revId of deletedBranch ?? []) collectionAt(store, collections, collection).docs.get(id)?.revs.set(revId, { parent: undefined, deleted: true, body: Buffer.from('{}') })
+      for (const revId of deletedBranch ?? [])
+        collectionAt(store, collections, collection)
+          .docs.get(id)
+          ?.revs.set(revId, { parent: undefined, deleted: true, body: Buffer.from('{}') })
     }
   }
   for (const m of peer.of('getAttachment')) {
@@ -178,21 +221,35 @@ export async function reenact (name: string, side: 'A' | 'B'): Promise<Reenactme
   const extra: Seen[] = []
   const counts = new Map<string, number>()
   const matched = new Map<number, number>()
-  for (const profile of ['getCollections', 'subChanges', 'changes', 'proposeChanges', 'rev', 'norev', 'getAttachment', 'setCheckpoint', 'getCheckpoint']) {
+  for (const profile of [
+    'getCollections',
+    'subChanges',
+    'changes',
+    'proposeChanges',
+    'rev',
+    'norev',
+    'getAttachment',
+    'setCheckpoint',
+    'getCheckpoint'
+  ]) {
     const recorded = own.of(profile).filter((m) => !isEmptyList(m))
     them.handle(profile, (request) => {
       if (isEmptyList(request)) return
       const key = profile === 'rev' ? `rev ${request.properties['id'] ?? ''} ${request.properties['rev'] ?? ''}` : profile
       const k = counts.get(key) ?? 0
       counts.set(key, k + 1)
-      const match = profile === 'rev' ? recorded.find((m) => m.properties['id'] === request.properties['id'] && m.properties['rev'] === request.properties['rev']) : recorded[k]
+      const match =
+        profile === 'rev'
+          ? recorded.find((m) => m.properties['id'] === request.properties['id'] && m.properties['rev'] === request.properties['rev'])
+          : recorded[k]
       const reply = match === undefined ? undefined : own.replies.get(match.number)
       if (match !== undefined) matched.set(match.number, request.number)
       if (reply === undefined) {
         extra.push({ dir: ownDirection, number: request.number, type: 'REQ', profile, properties: request.properties, body: request.body })
         if (profile === 'setCheckpoint') request.respond({ properties: { rev: '99-cc' } })
         else request.respond({ body: Buffer.from(profile === 'changes' || profile === 'proposeChanges' ? '[]' : '') })
-      } else if (reply.type === 'ERR') request.respondError(reply.properties['Error-Domain'] ?? 'BLIP', Number(reply.properties['Error-Code']), reply.body.toString())
+      } else if (reply.type === 'ERR')
+        request.respondError(reply.properties['Error-Domain'] ?? 'BLIP', Number(reply.properties['Error-Code']), reply.body.toString())
       else request.respond({ properties: reply.properties, body: reply.body })
     })
   }
@@ -212,7 +269,10 @@ export async function reenact (name: string, side: 'A' | 'B'): Promise<Reenactme
       // Replies to revisions come after commits, which are ours to group.
       if (request !== undefined && (live || profileOf(request) !== 'rev')) {
         const number = ourNumbers.get(m.number)
-        await until(() => pair.seen.some((s) => s.dir === ownDirection && s.type !== 'REQ' && s.number === number), `${name} as ${side}: our answer to ${profileOf(request)}`)
+        await until(
+          () => pair.seen.some((s) => s.dir === ownDirection && s.type !== 'REQ' && s.number === number),
+          `${name} as ${side}: our answer to ${profileOf(request)}`
+        )
       }
     } else if (m.type === 'REQ') {
       ourNumbers.set(m.number, ++sent)
@@ -222,9 +282,15 @@ export async function reenact (name: string, side: 'A' | 'B'): Promise<Reenactme
     }
   }
   const answers = peer.requests.filter((m) => !m.noReply).length
-  await until(() => pair.seen.filter((s) => s.dir === ownDirection && s.type !== 'REQ').length >= answers, `${name} as ${side}: all our answers`)
+  await until(
+    () => pair.seen.filter((s) => s.dir === ownDirection && s.type !== 'REQ').length >= answers,
+    `${name} as ${side}: all our answers`
+  )
   if (side === 'A') {
-    if (live) { await until(() => session.session.activity === 'idle', 'idle'); session.session.stop() }
+    if (live) {
+      await until(() => session.session.activity === 'idle', 'idle')
+      session.session.stop()
+    }
     await session.ended
   } else {
     await until(() => session.session.collections.every((collection) => collection.idle) && pair.pending === 0, `${name} as ${side}: idle`)
@@ -233,14 +299,34 @@ export async function reenact (name: string, side: 'A' | 'B'): Promise<Reenactme
   await session.ended
 
   const unmatched = new Set(extra.map(({ number }) => number))
-  const deltas = new Set(own.of('rev').filter((m) => m.properties['deltaSrc'] !== undefined).map((m) => m.properties['rev']))
-  const seen = pair.seen.filter((m) => m.dir === ownDirection && !(m.type === 'REQ' && unmatched.has(m.number))).map((m) =>
-    m.profile === 'rev' && deltas.has(m.properties['rev']) ? { ...m, properties: { ...m.properties, deltaSrc: 'recorded' } } : m)
-  return { recorded: lines(own, peer), ours: ourLines(seen, ownDirection, peer, ourNumbers), store, extra: extra.filter((m) => m.profile !== 'setCheckpoint'), session }
+  const deltas = new Set(
+    own
+      .of('rev')
+      .filter((m) => m.properties['deltaSrc'] !== undefined)
+      .map((m) => m.properties['rev'])
+  )
+  const seen = pair.seen
+    .filter((m) => m.dir === ownDirection && !(m.type === 'REQ' && unmatched.has(m.number)))
+    .map((m) =>
+      m.profile === 'rev' && deltas.has(m.properties['rev']) ? { ...m, properties: { ...m.properties, deltaSrc: 'recorded' } } : m
+    )
+  return {
+    recorded: lines(own, peer),
+    ours: ourLines(seen, ownDirection, peer, ourNumbers),
+    store,
+    extra: extra.filter((m) => m.profile !== 'setCheckpoint'),
+    session
+  }
 }
 
 /** Local edits of a live recording happen when the recording announces them. */
-function edit (store: MemoryStore, m: TraceMessage, profile: string, ownRevs: readonly ReturnType<typeof revOf>[], collections: readonly string[]): void {
+function edit(
+  store: MemoryStore,
+  m: TraceMessage,
+  profile: string,
+  ownRevs: readonly ReturnType<typeof revOf>[],
+  collections: readonly string[]
+): void {
   for (const entry of json(m.body) as Json[][]) {
     const [id, revId] = (profile === 'changes' ? entry.slice(1, 3) : entry.slice(0, 2)) as [string, string]
     const rev = ownRevs.find((r) => r.id === id && r.revId === revId)
@@ -251,23 +337,41 @@ function edit (store: MemoryStore, m: TraceMessage, profile: string, ownRevs: re
 }
 
 /** Earlier revisions that the recording presupposes: parents in proposals, known ancestors in answers. */
-function seedParents (own: Half, peer: Half, side: 'A' | 'B'): { collection: number, id: string, revId: string, sequence: undefined, history: string[], body: Buffer, deleted: boolean }[] {
-  const found = new Map<string, { collection: number, id: string, revId: string, sequence: undefined, history: string[], body: Buffer, deleted: boolean }>()
+function seedParents(
+  own: Half,
+  peer: Half,
+  side: 'A' | 'B'
+): { collection: number; id: string; revId: string; sequence: undefined; history: string[]; body: Buffer; deleted: boolean }[] {
+  const found = new Map<
+    string,
+    { collection: number; id: string; revId: string; sequence: undefined; history: string[]; body: Buffer; deleted: boolean }
+  >()
   const add = (m: TraceMessage, id: string, revs: readonly string[]): void => {
     const [revId, ...history] = revs
-    if (revId !== undefined && revId !== '' && !found.has(id)) found.set(id, { collection: Number(m.properties['collection'] ?? 0), id, revId, sequence: undefined, history, body: Buffer.from('{}'), deleted: false })
+    if (revId !== undefined && revId !== '' && !found.has(id))
+      found.set(id, {
+        collection: Number(m.properties['collection'] ?? 0),
+        id,
+        revId,
+        sequence: undefined,
+        history,
+        body: Buffer.from('{}'),
+        deleted: false
+      })
   }
   // Ancestors that we said we had.
   for (const m of peer.of('changes')) {
     const answer = peer.replies.get(m.number)
     if (answer === undefined) continue
     const known = json(answer.body) as Json[]
-    ;(json(m.body) as Json[][]).forEach((entry, i) => { if (Array.isArray(known[i])) add(m, entry[1] as string, known[i] as string[]) })
+    ;(json(m.body) as Json[][]).forEach((entry, i) => {
+      if (Array.isArray(known[i])) add(m, entry[1] as string, known[i] as string[])
+    })
   }
   // Parents that a proposal was accepted upon (passive), or was built upon (active).
   const proposals = side === 'A' ? own : peer
   for (const m of proposals.of('proposeChanges')) {
-    const statuses = m.noReply ? [] : json((proposals.replies.get(m.number) as TraceMessage).body) as Json[]
+    const statuses = m.noReply ? [] : (json((proposals.replies.get(m.number) as TraceMessage).body) as Json[])
     ;(json(m.body) as Json[][]).forEach((entry, i) => {
       if (side === 'A' || (statuses[i] ?? 0) === 0) add(m, entry[0] as string, [entry[2] as string])
     })
@@ -276,13 +380,27 @@ function seedParents (own: Half, peer: Half, side: 'A' | 'B'): { collection: num
 }
 
 /** What was proposed and then refused. */
-function unsentProposals (own: Half, sent: readonly { id: string }[], upTo: number): Parameters<typeof seedRevisions>[1][number][] {
-  return own.of('proposeChanges').flatMap((m) => (json(m.body) as string[][]).filter(([id]) => !sent.some((rev) => rev.id === id)).map(([id, revId, parent], i) => ({
-    collection: Number(m.properties['collection'] ?? 0), id: id ?? '', revId: revId ?? '', sequence: upTo + 1 + i, history: parent === undefined || parent === '' ? [] : [parent], body: Buffer.from('{}'), deleted: false
-  })))
+function unsentProposals(own: Half, sent: readonly { id: string }[], upTo: number): Parameters<typeof seedRevisions>[1][number][] {
+  return own.of('proposeChanges').flatMap((m) =>
+    (json(m.body) as string[][])
+      .filter(([id]) => !sent.some((rev) => rev.id === id))
+      .map(([id, revId, parent], i) => ({
+        collection: Number(m.properties['collection'] ?? 0),
+        id: id ?? '',
+        revId: revId ?? '',
+        sequence: upTo + 1 + i,
+        history: parent === undefined || parent === '' ? [] : [parent],
+        body: Buffer.from('{}'),
+        deleted: false
+      }))
+  )
 }
 
-function settingsOf (trace: readonly TraceMessage[], collections: readonly string[], store: MemoryStore): Parameters<typeof activeSession>[2] {
+function settingsOf(
+  trace: readonly TraceMessage[],
+  collections: readonly string[],
+  store: MemoryStore
+): Parameters<typeof activeSession>[2] {
   const subs = trace.find((m) => profileOf(m) === 'subChanges')
   const docIds = subs === undefined || subs.body.length === 0 ? undefined : (json(subs.body) as { docIDs: string[] }).docIDs
   return {
@@ -295,28 +413,50 @@ function settingsOf (trace: readonly TraceMessage[], collections: readonly strin
   }
 }
 
-function prepareCheckpoints (side: 'A' | 'B', store: MemoryStore, collections: readonly string[], entries: readonly (Record<string, Json> | null)[], ids: readonly string[], trace: readonly TraceMessage[]): void {
+function prepareCheckpoints(
+  side: 'A' | 'B',
+  store: MemoryStore,
+  collections: readonly string[],
+  entries: readonly (Record<string, Json> | null)[],
+  ids: readonly string[],
+  trace: readonly TraceMessage[]
+): void {
   const settings = side === 'A' ? settingsOf(trace, collections, store) : undefined
   entries.forEach((entry, i) => {
     if (entry === null || entry['rev'] === undefined) return
     const { rev, ...body } = entry
     const bytes = Buffer.from(JSON.stringify(body))
-    if (side === 'B') { store.peerCheckpoints.set(ids[i] ?? '', { rev: rev as string, body: bytes }); return }
+    if (side === 'B') {
+      store.peerCheckpoints.set(ids[i] ?? '', { rev: rev as string, body: bytes })
+      return
+    }
     const target = settings?.collections?.[i]
     const { scope, name } = collectionAt(store, collections, i)
-    store.setLocalCheckpoint(checkpointId({ privateUuid: store.privateUuid, scope, name, remoteUid: 'recorded', push: settings?.push ?? true, pull: settings?.pull ?? true, documentIds: target?.documentIds }), bytes)
+    store.setLocalCheckpoint(
+      checkpointId({
+        privateUuid: store.privateUuid,
+        scope,
+        name,
+        remoteUid: 'recorded',
+        push: settings?.push ?? true,
+        pull: settings?.pull ?? true,
+        documentIds: target?.documentIds
+      }),
+      bytes
+    )
   })
   if (side === 'B') return
   for (const m of trace) {
     if (m.direction !== 'A>B' || profileOf(m) !== 'proposeChanges') continue
     for (const [id, , parent] of json(m.body) as string[][]) {
       const collection = collectionAt(store, collections, Number(m.properties['collection'] ?? 0))
-      if (parent !== undefined && parent !== '' && settings?.continuous !== true) collection.setRemoteAncestors(collection.remoteId('recorded'), [{ id: id as string, revId: parent }])
+      if (parent !== undefined && parent !== '' && settings?.continuous !== true)
+        collection.setRemoteAncestors(collection.remoteId('recorded'), [{ id: id as string, revId: parent }])
     }
   }
 }
 
-function lines (own: Half, peer: Half): string[] {
+function lines(own: Half, peer: Half): string[] {
   const answers: string[] = []
   for (const request of peer.requests) {
     const reply = peer.replies.get(request.number)
@@ -325,7 +465,7 @@ function lines (own: Half, peer: Half): string[] {
   return [...said(own.requests), ...answers]
 }
 
-function ourLines (seen: readonly Seen[], direction: 'A>B' | 'B>A', peer: Half, ourNumbers: ReadonlyMap<number, number>): string[] {
+function ourLines(seen: readonly Seen[], direction: 'A>B' | 'B>A', peer: Half, ourNumbers: ReadonlyMap<number, number>): string[] {
   const answers: string[] = []
   for (const request of peer.requests) {
     const number = ourNumbers.get(request.number)

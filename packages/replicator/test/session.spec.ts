@@ -7,7 +7,10 @@ describe('a replication session between two peers', () => {
   let a: MemoryStore
   let b: MemoryStore
 
-  beforeEach(() => { a = new MemoryStore(); b = new MemoryStore() })
+  beforeEach(() => {
+    a = new MemoryStore()
+    b = new MemoryStore()
+  })
 
   it('pushes documents', async () => {
     for (let i = 0; i < 1000; i++) a.default.put(`doc-${i}`, { i })
@@ -26,7 +29,10 @@ describe('a replication session between two peers', () => {
   })
 
   it('does both at once, with updates and tombstones', async () => {
-    for (let i = 0; i < 50; i++) { a.default.put(`a${i}`, { i }); b.default.put(`b${i}`, { i }) }
+    for (let i = 0; i < 50; i++) {
+      a.default.put(`a${i}`, { i })
+      b.default.put(`b${i}`, { i })
+    }
     await replicate(a, b)
     a.default.put('b1', { changed: true })
     b.default.delete('a1')
@@ -85,12 +91,15 @@ describe('a replication session between two peers', () => {
     const paths = ['_default', 'shop.items', 'widgets']
     a = new MemoryStore(paths)
     b = new MemoryStore(paths)
-    const targets = [a.default, a.collection('shop', 'items'), a.collection('_default', 'widgets')].map((collection) => ({ collection: collection as typeof a.default }))
+    const targets = [a.default, a.collection('shop', 'items'), a.collection('_default', 'widgets')].map((collection) => ({
+      collection: collection as typeof a.default
+    }))
     targets.forEach(({ collection }, i) => collection.put(`doc${i}`, { i }))
     b.collection('shop', 'items')?.put('theirs', {})
     const { error } = await replicate(a, b, { collections: targets })
     expect(error).to.equal(undefined)
-    for (const { collection } of targets) expect(b.collection(collection.scope, collection.name)?.snapshot()).to.deep.equal(collection.snapshot())
+    for (const { collection } of targets)
+      expect(b.collection(collection.scope, collection.name)?.snapshot()).to.deep.equal(collection.snapshot())
     expect(a.collection('shop', 'items')?.json('theirs')).to.deep.equal({})
   })
 
@@ -104,7 +113,10 @@ describe('a replication session between two peers', () => {
 
   describe('with blobs', () => {
     const bytes = Buffer.alloc(50_000, 'blob ')
-    const document = (digest: string, length = bytes.length): unknown => ({ title: 'x', photo: { '@type': 'blob', digest, length, content_type: 'text/plain' } })
+    const document = (digest: string, length = bytes.length): unknown => ({
+      title: 'x',
+      photo: { '@type': 'blob', digest, length, content_type: 'text/plain' }
+    })
 
     for (const direction of ['push', 'pull'] as const) {
       it(`brings them along on ${direction}`, async () => {
@@ -114,7 +126,9 @@ describe('a replication session between two peers', () => {
         const { error, active } = await replicate(a, b)
         expect(error).to.equal(undefined)
         expect((direction === 'push' ? b : a).blobs.stored.get(digest)?.equals(bytes)).to.equal(true)
-        expect(active.session.statistics).to.include(direction === 'push' ? { blobsPushed: 1 } : { blobsPulled: 1, blobBytesPulled: 50_000 })
+        expect(active.session.statistics).to.include(
+          direction === 'push' ? { blobsPushed: 1 } : { blobsPulled: 1, blobBytesPulled: 50_000 }
+        )
         expect(a.default.snapshot()).to.deep.equal(b.default.snapshot())
       })
     }
@@ -163,12 +177,16 @@ describe('a replication session between two peers', () => {
     it('an own resolver may merge, slowly', async () => {
       await conflict()
       const { error } = await replicate(a, b, {
-        collections: [{
-          conflictResolver: async ({ local, remote }) => {
-            await new Promise((resolve) => { setImmediate(resolve) })
-            return { take: 'merged', body: { who: [local.body['who'], remote.body['who']] } }
+        collections: [
+          {
+            conflictResolver: async ({ local, remote }) => {
+              await new Promise((resolve) => {
+                setImmediate(resolve)
+              })
+              return { take: 'merged', body: { who: [local.body['who'], remote.body['who']] } }
+            }
           }
-        }]
+        ]
       })
       expect(error).to.equal(undefined)
       expect(b.default.json('d')).to.deep.equal({ who: ['a', 'b'] })
@@ -186,7 +204,15 @@ describe('a replication session between two peers', () => {
 
     it('a resolver that throws leaves the conflict for the next start', async () => {
       await conflict()
-      const { error, active } = await replicate(a, b, { collections: [{ conflictResolver: () => { throw new Error('no idea') } }] })
+      const { error, active } = await replicate(a, b, {
+        collections: [
+          {
+            conflictResolver: () => {
+              throw new Error('no idea')
+            }
+          }
+        ]
+      })
       expect(error).to.equal(undefined)
       expect(active.documents.at(-1)?.error?.code).to.equal('ERR_REPL_RESOLVER')
       expect(a.default.change('d')?.conflicted).to.equal(true)
@@ -219,6 +245,34 @@ describe('a replication session between two peers', () => {
       const collections = [{ pushFilter: ({ body }: { body: Readonly<Record<string, unknown>> }) => body['ok'] === true }]
       await replicate(a, b, { collections })
       expect(b.default.snapshot()).to.have.keys(['yes'])
+    })
+
+    it('a filter that throws refuses its document only', async () => {
+      const broken = ({ id }: { id: string }): boolean => {
+        if (id === 'bad') throw new Error('broken')
+        return true
+      }
+      a.default.put('bad', {})
+      a.default.put('mine', {})
+      b.default.put('theirs', {})
+      const { error, active } = await replicate(a, b, {
+        collections: [
+          {
+            pushFilter: broken,
+            pullFilter: ({ id }) => {
+              if (id === 'theirs') throw new Error('broken')
+              return true
+            }
+          }
+        ]
+      })
+      expect(error).to.equal(undefined)
+      expect(b.default.snapshot()).to.have.keys(['mine', 'theirs'])
+      expect(a.default.snapshot()).to.have.keys(['bad', 'mine'])
+      expect(active.documents.map((d) => d.error?.code).filter((code) => code !== undefined)).to.have.members([
+        'ERR_REPL_FILTER',
+        'ERR_REPL_DOC_REJECTED'
+      ])
     })
 
     it('reports what the pull filter refuses', async () => {
@@ -289,13 +343,24 @@ describe('a replication session between two peers', () => {
       passiveSession(pair.b, b)
       const active = activeSession(pair.a, a, { continuous: true })
       active.session.start()
-      const turn = async (): Promise<void> => { await new Promise((resolve) => { setImmediate(resolve) }); pair.deliver('a') }
-      for (let i = 0; i < 50; i++) { a.default.put('x', { i }); await turn() }
+      const turn = async (): Promise<void> => {
+        await new Promise((resolve) => {
+          setImmediate(resolve)
+        })
+        pair.deliver('a')
+      }
+      for (let i = 0; i < 50; i++) {
+        a.default.put('x', { i })
+        await turn()
+      }
       for (let i = 0; i < 2000 && JSON.stringify(b.default.json('x')) !== '{"i":49}'; i++) await turn()
       expect(b.default.json('x')).to.deep.equal({ i: 49 })
       const open = new Set<number>()
       for (const message of pair.seen) {
-        if (message.dir === 'A>B' && message.profile === 'rev') { expect(open.size).to.equal(0); open.add(message.number) }
+        if (message.dir === 'A>B' && message.profile === 'rev') {
+          expect(open.size).to.equal(0)
+          open.add(message.number)
+        }
         if (message.dir === 'B>A' && message.type === 'RES') open.delete(message.number)
       }
       pair.cut()
@@ -319,7 +384,9 @@ describe('a replication session between two peers', () => {
 
     it('gives up when announced revisions never come', async () => {
       const pair = new BlipPair()
-      pair.b.handle('getCollections', (request) => { request.respond({ body: Buffer.from('[{}]') }) })
+      pair.b.handle('getCollections', (request) => {
+        request.respond({ body: Buffer.from('[{}]') })
+      })
       pair.b.handle('subChanges', (request) => {
         request.respond()
         pair.b.request({ profile: 'changes', properties: { collection: '0' }, body: Buffer.from('[[1,"x","1-ab"]]') }, () => {})
@@ -335,13 +402,20 @@ describe('a replication session between two peers', () => {
     })
 
     const lists: Record<string, string> = {
-      'no JSON': '[[1,', 'no array': '{}', 'an entry that is no array': '[7]', 'an empty id': '[[1,"","1-ab"]]',
-      'an id that is too long': `[[1,"${'x'.repeat(256)}","1-ab"]]`, 'a bad revision id': '[[1,"x","1-XY"]]', 'no sequence': '[[null,"x","1-ab"]]'
+      'no JSON': '[[1,',
+      'no array': '{}',
+      'an entry that is no array': '[7]',
+      'an empty id': '[[1,"","1-ab"]]',
+      'an id that is too long': `[[1,"${'x'.repeat(256)}","1-ab"]]`,
+      'a bad revision id': '[[1,"x","1-XY"]]',
+      'no sequence': '[[null,"x","1-ab"]]'
     }
     for (const [what, body] of Object.entries(lists)) {
       it(`ends with a clear error at a change list with ${what}`, async () => {
         const pair = new BlipPair()
-        pair.b.handle('getCollections', (request) => { request.respond({ body: Buffer.from('[{}]') }) })
+        pair.b.handle('getCollections', (request) => {
+          request.respond({ body: Buffer.from('[{}]') })
+        })
         pair.b.handle('subChanges', (request) => {
           request.respond()
           pair.b.request({ profile: 'changes', properties: { collection: '0' }, body: Buffer.from(body) }, () => {})
@@ -359,13 +433,18 @@ describe('a replication session between two peers', () => {
       const pair = new BlipPair()
       passiveSession(pair.b, b)
       const answers: string[] = []
-      const send = (properties: Record<string, string>, body: string): Promise<void> => new Promise((resolve) => {
-        pair.a.request({ profile: 'rev', properties: { collection: '0', ...properties }, body: Buffer.from(body) }, (reply) => {
-          answers.push(reply.kind === 'error' ? `${reply.domain} ${reply.code}` : reply.kind)
+      const send = (properties: Record<string, string>, body: string): Promise<void> =>
+        new Promise((resolve) => {
+          pair.a.request({ profile: 'rev', properties: { collection: '0', ...properties }, body: Buffer.from(body) }, (reply) => {
+            answers.push(reply.kind === 'error' ? `${reply.domain} ${reply.code}` : reply.kind)
+            resolve()
+          })
+        })
+      await new Promise<void>((resolve) => {
+        pair.a.request({ profile: 'getCollections', body: Buffer.from('{"checkpoint_ids":["cp-x"],"collections":["_default"]}') }, () => {
           resolve()
         })
       })
-      await new Promise<void>((resolve) => { pair.a.request({ profile: 'getCollections', body: Buffer.from('{"checkpoint_ids":["cp-x"],"collections":["_default"]}') }, () => { resolve() }) })
       await send({ id: 'x', rev: '1-ab' }, '{')
       await send({ id: 'x', rev: '1-ab' }, '[1]')
       await send({ id: 'x', rev: 'nonsense' }, '{}')
@@ -376,7 +455,18 @@ describe('a replication session between two peers', () => {
       await send({ id: 'x', rev: '1-ab' }, '{"a":{"@type":"blob","digest":"../../etc/passwd"}}')
       await send({ id: 'x', rev: '1-ab', collection: '7' }, '{}')
       await send({ id: 'x', rev: '1-ab' }, '{"_id":"x","ok":1}')
-      expect(answers).to.deep.equal(['HTTP 400', 'HTTP 400', 'HTTP 400', 'HTTP 400', 'HTTP 400', 'HTTP 422', 'HTTP 413', 'HTTP 400', 'HTTP 400', 'ok'])
+      expect(answers).to.deep.equal([
+        'HTTP 400',
+        'HTTP 400',
+        'HTTP 400',
+        'HTTP 400',
+        'HTTP 400',
+        'HTTP 422',
+        'HTTP 413',
+        'HTTP 400',
+        'HTTP 400',
+        'ok'
+      ])
       expect(b.default.json('x')).to.deep.equal({ ok: 1 })
       pair.cut()
     })
@@ -387,16 +477,25 @@ describe('a replication session between two peers', () => {
       const body = `{"a":${'['.repeat(depth)}{"@type":"x"}${']'.repeat(depth)}}`
       const pair = new BlipPair()
       passiveSession(pair.b, b)
-      await new Promise<void>((resolve) => { pair.a.request({ profile: 'getCollections', body: Buffer.from('{"checkpoint_ids":["cp-x"],"collections":["_default"]}') }, () => { resolve() }) })
+      await new Promise<void>((resolve) => {
+        pair.a.request({ profile: 'getCollections', body: Buffer.from('{"checkpoint_ids":["cp-x"],"collections":["_default"]}') }, () => {
+          resolve()
+        })
+      })
       const kind = await new Promise((resolve) => {
-        pair.a.request({ profile: 'rev', properties: { collection: '0', id: 'y', rev: '1-ab' }, body: Buffer.from(body) }, (reply) => { resolve(reply.kind) })
+        pair.a.request({ profile: 'rev', properties: { collection: '0', id: 'y', rev: '1-ab' }, body: Buffer.from(body) }, (reply) => {
+          resolve(reply.kind)
+        })
       })
       expect(kind).to.be.oneOf(['ok', 'error'])
       pair.cut()
     })
 
     it('resumes after the connection was cut in the middle', async () => {
-      for (let i = 0; i < 500; i++) { a.default.put(`a${i}`, { i }); b.default.put(`b${i}`, { i }) }
+      for (let i = 0; i < 500; i++) {
+        a.default.put(`a${i}`, { i })
+        b.default.put(`b${i}`, { i })
+      }
       const pair = new BlipPair()
       passiveSession(pair.b, b)
       const active = activeSession(pair.a, a)
@@ -415,7 +514,7 @@ describe('a replication session between two peers', () => {
       a.default.insertError = Object.assign(new Error('disk full'), { code: 'ERR_DB_DISK_FULL' })
       const { error, transient } = await replicate(a, b)
       expect(error?.code).to.equal('ERR_REPL_STORE')
-      expect((error?.cause as Error).message).to.equal('disk full')
+      expect((error?.cause as Error | undefined)?.message).to.equal('disk full')
       expect(transient).to.equal(false)
     })
   })
@@ -425,12 +524,24 @@ describe('a replication session between two peers', () => {
     const pair = new BlipPair()
     passiveSession(pair.b, b)
     const kinds: string[] = []
-    const ask = (profile: string, properties: Record<string, string>, body = ''): Promise<void> => new Promise((resolve) => {
-      pair.a.request({ profile, properties, body: Buffer.from(body) }, (reply) => { kinds.push(reply.kind === 'error' ? `${reply.domain} ${reply.code}` : `ok ${reply.kind === 'ok' ? reply.properties['rev'] ?? '' : ''}`); resolve() })
-    })
+    const ask = (profile: string, properties: Record<string, string>, body = ''): Promise<void> =>
+      new Promise((resolve) => {
+        pair.a.request({ profile, properties, body: Buffer.from(body) }, (reply) => {
+          kinds.push(
+            reply.kind === 'error' ? `${reply.domain} ${reply.code}` : `ok ${reply.kind === 'ok' ? (reply.properties['rev'] ?? '') : ''}`
+          )
+          resolve()
+        })
+      })
     const got: string[] = []
-    pair.a.handle('changes', (request) => { request.respond({ body: Buffer.from('[[]]') }) })
-    pair.a.handle('rev', (request) => { got.push(`${request.properties['id'] ?? ''} ${request.body.toString()}`); expect(request.properties).to.not.have.property('collection'); request.respond() })
+    pair.a.handle('changes', (request) => {
+      request.respond({ body: Buffer.from('[[]]') })
+    })
+    pair.a.handle('rev', (request) => {
+      got.push(`${request.properties['id'] ?? ''} ${request.body.toString()}`)
+      expect(request.properties).to.not.have.property('collection')
+      request.respond()
+    })
     await ask('getCheckpoint', { client: 'cp-1' })
     await ask('setCheckpoint', { client: 'cp-1', rev: '' }, '{"local":3}')
     await ask('getCheckpoint', { client: 'cp-1' })

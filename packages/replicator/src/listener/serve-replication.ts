@@ -54,7 +54,7 @@ export const replicationProtocols: readonly string[] = treeVersioning.protocols
  * message endpoints. Whether the peer is welcome was decided before.
  * @throws ERR_REPL_PROTOCOL when the socket agreed on a protocol that is not ours; the socket is closed then.
  */
-export function serveReplication (socket: MessageSocket, options: ServeReplicationOptions): PassiveReplication {
+export function serveReplication(socket: MessageSocket, options: ServeReplicationOptions): PassiveReplication {
   const logger = (options.logger ?? silentLogger).child('passive')
   const clock = options.clock ?? systemClock
   if (socket.protocol !== '' && !replicationProtocols.includes(socket.protocol)) {
@@ -65,14 +65,18 @@ export function serveReplication (socket: MessageSocket, options: ServeReplicati
   const offered = options.collections === undefined ? undefined : new Set(options.collections.map(formatCollectionPath))
   const statusObservers = new Observers<PassiveStatus>(logger)
   const documentObservers = new Observers<readonly DocumentEvent[]>(logger)
-  const tell = (events: readonly DocumentEvent[]): void => { documentObservers.emit(events) }
+  const tell = (events: readonly DocumentEvent[]): void => {
+    documentObservers.emit(events)
+  }
   let status: PassiveStatus = { activity: 'busy', error: undefined }
   const set = (next: PassiveStatus): void => {
     status = next
     statusObservers.emit(next)
   }
   let finish: (status: PassiveStatus) => void
-  const ended = new Promise<PassiveStatus>((resolve) => { finish = resolve })
+  const ended = new Promise<PassiveStatus>((resolve) => {
+    finish = resolve
+  })
   const blip = blipOver(socket, options, logger)
   const session = new ReplicationSession({
     role: 'passive',
@@ -91,8 +95,12 @@ export function serveReplication (socket: MessageSocket, options: ServeReplicati
     },
     ...(options.maxDocumentBytes !== undefined && { limits: { maxDocumentBytes: options.maxDocumentBytes } }),
     events: {
-      activity: (activity) => { set({ activity, error: undefined }) },
-      get documents () { return documentObservers.size > 0 ? tell : undefined },
+      activity: (activity) => {
+        set({ activity, error: undefined })
+      },
+      get documents() {
+        return documentObservers.size > 0 ? tell : undefined
+      },
       ended: (error) => {
         endTicks()
         if (error !== undefined) logger.info('A replication by a peer ended with an error', { peer: socket.description, error })
@@ -104,11 +112,13 @@ export function serveReplication (socket: MessageSocket, options: ServeReplicati
   const endTicks = tickEvery(clock, session)
   return {
     description: socket.description,
-    get status () { return status },
+    get status() {
+      return status
+    },
     statistics: session.statistics,
     onStatus: (listener) => statusObservers.add(listener),
     onDocuments: (listener) => documentObservers.add(listener),
-    async stop (code = 1000) {
+    async stop(code = 1000) {
       session.close(code)
       await ended
     },

@@ -10,13 +10,21 @@ import type { AcceptedConnection, TcpListener } from '@kithmesh/transport-direct
 import { createWebSocketAcceptor, unauthorized } from '@kithmesh/websocket'
 import type { UpgradeDecision, UpgradeRequest, WebSocketAcceptor } from '@kithmesh/websocket'
 import { replicatorErrors } from '../error-catalogue.ts'
+import type { CollectionName } from '../protocol/collection-path.ts'
 import { Observers } from '../observers.ts'
 import { replicationProtocols, serveReplication } from './serve-replication.ts'
 import type { PassiveReplication, ServeReplicationOptions } from './serve-replication.ts'
 
+/** One database of a listener. */
+export interface ServedDatabase {
+  readonly database: Database
+  /** @default the listener's `collections` */
+  readonly collections?: readonly CollectionName[]
+}
+
 export interface UrlEndpointListenerOptions extends Omit<ServeReplicationOptions, 'database' | 'allowPull'> {
   /** What is offered, by the name in the URL. */
-  readonly databases: Readonly<Record<string, Database>>
+  readonly databases: Readonly<Record<string, Database | ServedDatabase>>
   /** @default 0, any free one */
   readonly port?: number
   /** Address to listen on. @default all */
@@ -56,7 +64,7 @@ const SUFFIX = '/_blipsync'
 export class UrlEndpointListener {
   readonly #options: UrlEndpointListenerOptions
   readonly #logger: Logger
-  readonly #databases: ReadonlyMap<string, Database>
+  readonly #databases: ReadonlyMap<string, ServedDatabase>
   readonly #connections = new Set<PassiveReplication>()
   readonly #statusObservers: Observers<ListenerStatus>
   readonly #connectionObservers: Observers<PassiveReplication>
@@ -67,67 +75,86 @@ export class UrlEndpointListener {
   #transition: Promise<void> = Promise.resolve()
 
   /** @throws TypeError for settings that contradict each other. */
-  constructor (options: UrlEndpointListenerOptions) {
+  constructor(options: UrlEndpointListenerOptions) {
     this.#options = options
     this.#logger = (options.logger ?? silentLogger).child('listener')
-    this.#databases = new Map(Object.entries(options.databases))
+    this.#databases = new Map(
+      Object.entries(options.databases).map(([name, value]) => [name, 'database' in value ? value : { database: value }])
+    )
     this.#statusObservers = new Observers(this.#logger)
     this.#connectionObservers = new Observers(this.#logger)
     if (this.#databases.size === 0) throw new TypeError('At least one database is needed')
-    if (options.host !== undefined && options.networkInterface !== undefined) throw new TypeError('host and networkInterface exclude each other')
+    if (options.host !== undefined && options.networkInterface !== undefined)
+      throw new TypeError('host and networkInterface exclude each other')
     const byCertificate = options.authenticator !== 'insecure' && !('challenge' in options.authenticator)
     if (byCertificate && options.tls === 'off') throw new TypeError('An authenticator by certificate needs TLS')
     if (typeof options.tls === 'object') this.#identity = options.tls
   }
 
   /** While started. */
-  get port (): number | undefined { return this.#listener?.port }
+  get port(): number | undefined {
+    return this.#listener?.port
+  }
   /** What TLS shows to clients; undefined before the first start and without TLS. */
-  get identity (): Identity | undefined { return this.#identity }
+  get identity(): Identity | undefined {
+    return this.#identity
+  }
 
   /** Where peers may connect, while started: every address of this machine with every database. */
-  get urls (): string[] {
+  get urls(): string[] {
     const scheme = this.#options.tls === 'off' ? 'ws' : 'wss'
     const addresses = this.#listener?.addresses ?? []
     return addresses.flatMap((address) => [...this.#databases.keys()].map((name) => `${scheme}://${address}/${encodeURIComponent(name)}`))
   }
 
-  get status (): ListenerStatus {
+  get status(): ListenerStatus {
     const active = [...this.#connections].filter(({ status }) => status.activity === 'busy')
     return { connectionCount: this.#connections.size, activeConnectionCount: active.length }
   }
 
   /** The returned function ends it. */
-  onStatus (listener: (status: ListenerStatus) => void): () => void { return this.#statusObservers.add(listener) }
+  onStatus(listener: (status: ListenerStatus) => void): () => void {
+    return this.#statusObservers.add(listener)
+  }
   /** Calls back with each replication that a peer begins. */
-  onConnection (listener: (replication: PassiveReplication) => void): () => void { return this.#connectionObservers.add(listener) }
+  onConnection(listener: (replication: PassiveReplication) => void): () => void {
+    return this.#connectionObservers.add(listener)
+  }
 
   /** Idempotent. @throws ERR_REPL_LISTEN when the port or address cannot be had. */
-  async start (): Promise<void> {
-    await this.#after(async () => { await this.#open() })
+  async start(): Promise<void> {
+    await this.#after(async () => {
+      await this.#open()
+    })
   }
 
   /** Closes the port and all connections; peers are told that they may come back. Idempotent. */
-  async stop (): Promise<void> {
+  async stop(): Promise<void> {
     await this.#after(async () => {
       const listener = this.#listener
       this.#listener = undefined
       this.#acceptor?.close()
       this.#acceptor = undefined
       await listener?.close()
-      await Promise.all([...this.#connections].map(async (connection) => { await connection.stop(4001) }))
+      await Promise.all(
+        [...this.#connections].map(async (connection) => {
+          await connection.stop(4001)
+        })
+      )
     })
   }
 
-  async [Symbol.asyncDispose] (): Promise<void> { await this.stop() }
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
 
-  async #after (work: () => Promise<void>): Promise<void> {
+  async #after(work: () => Promise<void>): Promise<void> {
     const next = this.#transition.then(work)
     this.#transition = next.catch(() => {})
     await next
   }
 
-  async #open (): Promise<void> {
+  async #open(): Promise<void> {
     if (this.#listener !== undefined) return
     const { port = 0, tls = 'self-signed', authenticator, maxConnections, clock, heartbeatMs = HEARTBEAT_MS } = this.#options
     if (tls === 'self-signed') this.#identity ??= await createIdentity({ commonName: 'Kithmesh' })
@@ -139,7 +166,9 @@ export class UrlEndpointListener {
       serverHeader: 'Kithmesh',
       authorize: (request) => this.#authorize(request),
       selectProtocol: (offered) => offered.find((protocol) => replicationProtocols.includes(protocol)),
-      onConnection: (socket, request) => { this.#accepted(socket, request.path) }
+      onConnection: (socket, request) => {
+        this.#accepted(socket, request.path)
+      }
     })
     try {
       this.#listener = await createTcpListener({
@@ -147,12 +176,16 @@ export class UrlEndpointListener {
         port,
         ...(host !== undefined && { host }),
         ...(maxConnections !== undefined && { maxConnections }),
-        ...(this.#identity !== undefined && tls !== 'off' && {
-          tls: authenticator === 'insecure' || 'challenge' in authenticator
-            ? { identity: this.#identity, requestCertificate: false }
-            : { identity: this.#identity, authenticator }
-        }),
-        onConnection: (stream, connection) => { acceptor.accept(stream, connection) }
+        ...(this.#identity !== undefined &&
+          tls !== 'off' && {
+            tls:
+              authenticator === 'insecure' || 'challenge' in authenticator
+                ? { identity: this.#identity, requestCertificate: false }
+                : { identity: this.#identity, authenticator }
+          }),
+        onConnection: (stream, connection) => {
+          acceptor.accept(stream, connection)
+        }
       })
       this.#acceptor = acceptor
     } catch (cause) {
@@ -162,7 +195,7 @@ export class UrlEndpointListener {
     }
   }
 
-  async #authorize (request: UpgradeRequest<AcceptedConnection>): Promise<UpgradeDecision> {
+  async #authorize(request: UpgradeRequest<AcceptedConnection>): Promise<UpgradeDecision> {
     const { authenticator } = this.#options
     let user: string | undefined
     if (authenticator !== 'insecure' && 'challenge' in authenticator) {
@@ -173,7 +206,7 @@ export class UrlEndpointListener {
     return user === undefined ? { allow: true } : { allow: true, user }
   }
 
-  #databaseAt (path: string): Database | undefined {
+  #databaseAt(path: string): ServedDatabase | undefined {
     if (!path.startsWith('/') || !path.endsWith(SUFFIX)) return undefined
     try {
       return this.#databases.get(decodeURIComponent(path.slice(1, -SUFFIX.length)))
@@ -182,13 +215,18 @@ export class UrlEndpointListener {
     }
   }
 
-  #accepted (socket: MessageSocket, path: string): void {
-    const database = this.#databaseAt(path)
-    if (database === undefined || this.#listener === undefined) { socket.close(1001); return }
+  #accepted(socket: MessageSocket, path: string): void {
+    const served = this.#databaseAt(path)
+    if (served === undefined || this.#listener === undefined) {
+      socket.close(1001)
+      return
+    }
     const { readOnly = false } = this.#options
-    const replication = serveReplication(socket, { ...this.#options, logger: this.#logger, database, allowPull: !readOnly })
+    const replication = serveReplication(socket, { ...this.#options, logger: this.#logger, ...served, allowPull: !readOnly })
     this.#connections.add(replication)
-    replication.onStatus(() => { this.#statusObservers.emit(this.status) })
+    replication.onStatus(() => {
+      this.#statusObservers.emit(this.status)
+    })
     void replication.ended.then(() => {
       this.#connections.delete(replication)
       this.#statusObservers.emit(this.status)
@@ -199,7 +237,7 @@ export class UrlEndpointListener {
 }
 
 /** @throws ERR_REPL_LISTEN when the interface is not there. */
-function addressOf (networkInterface: string): string {
+function addressOf(networkInterface: string): string {
   if (isIP(networkInterface) !== 0) return networkInterface
   const addresses = networkInterfaces()[networkInterface] ?? []
   const chosen = addresses.find(({ family }) => family === 'IPv4') ?? addresses[0]

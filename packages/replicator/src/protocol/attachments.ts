@@ -25,7 +25,7 @@ interface Fetch {
 /**
  * SHA-1 of `length byte ‖ nonce ‖ blob`, as `sha1-` and base64 (cbmobile.md §9): proof of having a blob.
  */
-export async function attachmentProof (nonce: Uint8Array, blob: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<string> {
+export async function attachmentProof(nonce: Uint8Array, blob: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<string> {
   const hash = createHash('sha1').update(Uint8Array.of(nonce.length)).update(nonce)
   for await (const piece of blob) hash.update(piece)
   return `sha1-${hash.digest('base64')}`
@@ -42,20 +42,22 @@ export class BlobFetcher {
   /** Completely here and on their way to the disk. The next ones are requested meanwhile, so that network and disk work side by side. */
   #storing = 0
 
-  constructor (context: SessionContext, index: number | undefined) {
+  constructor(context: SessionContext, index: number | undefined) {
     this.#context = context
     this.#index = index
   }
 
-  get busy (): boolean { return this.#byDigest.size > 0 }
+  get busy(): boolean {
+    return this.#byDigest.size > 0
+  }
 
   /** Those of the references that are not stored yet. */
-  missing (references: readonly BlobReference[]): BlobReference[] {
+  missing(references: readonly BlobReference[]): BlobReference[] {
     return references.filter((reference) => !this.#context.store.blobs.has(reference.digest))
   }
 
   /** Fetches all and then calls `done` once, never from inside this call. A blob wanted by several documents comes once. */
-  fetch (docId: string, references: readonly BlobReference[], done: BlobsDone): void {
+  fetch(docId: string, references: readonly BlobReference[], done: BlobsDone): void {
     let left = references.length
     let failed: BlobFailure | undefined
     for (const reference of references) {
@@ -73,7 +75,7 @@ export class BlobFetcher {
     this.#pump()
   }
 
-  #pump (): void {
+  #pump(): void {
     const { maxBlobsInFlight } = this.#context.limits
     while (this.#inFlight < maxBlobsInFlight && this.#storing < 2 * maxBlobsInFlight) {
       const next = this.#queue.shift()
@@ -83,7 +85,7 @@ export class BlobFetcher {
     }
   }
 
-  #request (fetch: Fetch): void {
+  #request(fetch: Fetch): void {
     const { blip, store, limits, statistics } = this.#context
     const { digest, length, contentType } = fetch.reference
     const writer = store.blobs.openWrite(length === undefined ? { digest } : { digest, length })
@@ -105,51 +107,77 @@ export class BlobFetcher {
       }
       await writer.abort()
       if (writeError !== undefined) return failure(`Blob ${digest} could not be stored`, true, writeError)
-      if (reply.kind === 'error') return failure(`The peer could not send blob ${digest}: ${reply.domain} ${reply.code} ${reply.message.slice(0, 200)}`.trimEnd(), reply.code === 503, undefined)
+      if (reply.kind === 'error')
+        return failure(
+          `The peer could not send blob ${digest}: ${reply.domain} ${reply.code} ${reply.message.slice(0, 200)}`.trimEnd(),
+          reply.code === 503,
+          undefined
+        )
       return failure(`The connection ended while blob ${digest} was on its way`, true, undefined)
     }
-    blip.request({ profile: 'getAttachment', properties }, (reply) => {
-      this.#context.touch()
-      this.#inFlight--
-      this.#storing++
-      this.#pump()
-      finish(reply).catch((cause: unknown) => failure(`Blob ${digest} could not be stored`, true, cause)).then((result) => {
-        this.#storing--
-        this.#byDigest.delete(digest)
-        for (const tell of fetch.waiting) tell(result)
-        this.#pump()
-        this.#context.changed()
-      }, (error: unknown) => { this.#context.logger.error('A blob could not be finished', { error }) })
-    }, {
-      maxBodyBytes: length ?? limits.maxBlobBytes,
-      onBody: (piece) => {
+    blip.request(
+      { profile: 'getAttachment', properties },
+      (reply) => {
         this.#context.touch()
-        received += piece.length
-        if (writeError !== undefined) return undefined
-        writing = writing.then(() => writer.write(piece)).catch((error: unknown) => { writeError = error })
-        return writing
+        this.#inFlight--
+        this.#storing++
+        this.#pump()
+        finish(reply)
+          .catch((cause: unknown) => failure(`Blob ${digest} could not be stored`, true, cause))
+          .then(
+            (result) => {
+              this.#storing--
+              this.#byDigest.delete(digest)
+              for (const tell of fetch.waiting) tell(result)
+              this.#pump()
+              this.#context.changed()
+            },
+            (error: unknown) => {
+              this.#context.logger.error('A blob could not be finished', { error })
+            }
+          )
+      },
+      {
+        maxBodyBytes: length ?? limits.maxBlobBytes,
+        onBody: (piece) => {
+          this.#context.touch()
+          received += piece.length
+          if (writeError !== undefined) return undefined
+          writing = writing
+            .then(() => writer.write(piece))
+            .catch((error: unknown) => {
+              writeError = error
+            })
+          return writing
+        }
       }
-    })
+    )
   }
 }
 
-function failure (message: string, transient: boolean, cause: unknown): BlobFailure {
+function failure(message: string, transient: boolean, cause: unknown): BlobFailure {
   return { error: replicatorErrors.create('ERR_REPL_BLOB', message, cause === undefined ? {} : { cause }), transient }
 }
 
 /** Answers `getAttachment` with the blob as a stream that is read only as fast as the peer takes it. */
-export function serveAttachment (context: SessionContext, request: IncomingRequest): void {
+export function serveAttachment(context: SessionContext, request: IncomingRequest): void {
   const { digest, compress } = request.properties
-  if (!isBlobDigest(digest)) { request.respondError('HTTP', 400, 'getAttachment has no valid digest'); return }
+  if (!isBlobDigest(digest)) {
+    request.respondError('HTTP', 400, 'getAttachment has no valid digest')
+    return
+  }
   const size = context.store.blobs.size(digest)
   const stream = size === undefined ? undefined : context.store.blobs.openRead(digest)
-  if (size === undefined || stream === undefined) { request.respondError('HTTP', 404, 'no such attachment'); return }
+  if (size === undefined || stream === undefined) {
+    request.respondError('HTTP', 404, 'no such attachment')
+    return
+  }
   context.statistics.blobsPushed++
   context.statistics.blobBytesPushed += size
   request.respond({ body: touching(context, stream), compress: isTrue(compress) })
 }
 
-async function * touching (context: SessionContext, stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, void> {
+async function* touching(context: SessionContext, stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, void> {
   for await (const piece of stream) {
     context.touch()
     yield piece
@@ -157,37 +185,57 @@ async function * touching (context: SessionContext, stream: AsyncIterable<Buffer
 }
 
 /** Answers `proveAttachment`. */
-export function serveProof (context: SessionContext, request: IncomingRequest): void {
+export function serveProof(context: SessionContext, request: IncomingRequest): void {
   const { digest } = request.properties
   const nonce = request.body
-  if (nonce.length === 0 || nonce.length > 255) { request.respondError('BLIP', 400, 'the nonce must have 1 to 255 bytes'); return }
-  if (!isBlobDigest(digest)) { request.respondError('HTTP', 400, 'proveAttachment has no valid digest'); return }
+  if (nonce.length === 0 || nonce.length > 255) {
+    request.respondError('BLIP', 400, 'the nonce must have 1 to 255 bytes')
+    return
+  }
+  if (!isBlobDigest(digest)) {
+    request.respondError('HTTP', 400, 'proveAttachment has no valid digest')
+    return
+  }
   const stream = context.store.blobs.openRead(digest)
-  if (stream === undefined) { request.respondError('HTTP', 404, 'no such attachment'); return }
+  if (stream === undefined) {
+    request.respondError('HTTP', 404, 'no such attachment')
+    return
+  }
   attachmentProof(nonce, stream).then(
-    (proof) => { request.respond({ body: Buffer.from(proof) }) },
+    (proof) => {
+      request.respond({ body: Buffer.from(proof) })
+    },
     (error: unknown) => {
       context.logger.warn('A blob could not be read', { digest, error })
       request.respondError('HTTP', 500, 'the attachment cannot be read')
-    })
+    }
+  )
 }
 
 /**
  * Asks the peer to prove that it has a blob that we have too; calls back with whether it could (cbmobile.md §9).
  * For receivers that must not let a digest alone give access to a blob.
  */
-export function askForProof (context: SessionContext, index: number | undefined, digest: string, done: (proven: boolean) => void): void {
+export function askForProof(context: SessionContext, index: number | undefined, digest: string, done: (proven: boolean) => void): void {
   const nonce = randomBytes(20)
   const stream = context.store.blobs.openRead(digest)
-  if (stream === undefined) { context.scheduler.soon(() => { done(false) }); return }
+  if (stream === undefined) {
+    context.scheduler.soon(() => {
+      done(false)
+    })
+    return
+  }
   const expected = attachmentProof(nonce, stream)
   context.blip.request({ profile: 'proveAttachment', properties: withCollection(index, { digest }), body: nonce }, (reply) => {
     context.touch()
     expected.then(
-      (proof) => { done(reply.kind === 'ok' && asBuffer(reply.body).toString() === proof) },
+      (proof) => {
+        done(reply.kind === 'ok' && asBuffer(reply.body).toString() === proof)
+      },
       (error: unknown) => {
         context.logger.warn('A blob could not be read', { digest, error })
         done(false)
-      })
+      }
+    )
   })
 }

@@ -17,7 +17,7 @@ const NO_BLOBS: readonly BlobReference[] = []
 const DIGEST = /^sha1-[A-Za-z0-9+/]{27}=$/
 
 /** Whether text is a blob digest as Couchbase writes it. */
-export function isBlobDigest (text: unknown): text is string {
+export function isBlobDigest(text: unknown): text is string {
   return typeof text === 'string' && DIGEST.test(text)
 }
 
@@ -25,7 +25,7 @@ export function isBlobDigest (text: unknown): text is string {
  * The one validation of a received document (cbmobile.md §8): a JSON object of bounded size, whose blobs have proper digests.
  * @throws MessageError with the answer for the sender.
  */
-export function checkReceivedBody (bytes: Buffer, maxBytes: number): ReceivedBody {
+export function checkReceivedBody(bytes: Buffer, maxBytes: number): ReceivedBody {
   if (bytes.length === 0) return EMPTY
   let checked: ReturnType<typeof checkBody>
   try {
@@ -35,12 +35,13 @@ export function checkReceivedBody (bytes: Buffer, maxBytes: number): ReceivedBod
   }
   const { body, value, hasBlobs } = checked
   const blobs = hasBlobs ? blobsIn(value) : NO_BLOBS
-  if (!blobs.every(({ digest }) => isBlobDigest(digest))) throw new MessageError('HTTP', 400, 'A blob of the document has an invalid digest')
+  if (!blobs.every(({ digest }) => isBlobDigest(digest)))
+    throw new MessageError('HTTP', 400, 'A blob of the document has an invalid digest')
   return { body, blobs, value }
 }
 
 /** Whether content of this type shrinks when compressed; decides `compress` of `getAttachment`. */
-export function isCompressible (contentType: string | undefined): boolean {
+export function isCompressible(contentType: string | undefined): boolean {
   if (contentType === undefined) return false
   if (/^text\//i.test(contentType)) return true
   return /^(application\/(json|xml|javascript|rtf|x-tar)|image\/(svg|bmp|x-ms-bmp|tiff))|[+](json|xml)\b/i.test(contentType)

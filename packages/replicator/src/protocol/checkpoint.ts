@@ -16,13 +16,13 @@ export interface Checkpoint {
 export const EMPTY_CHECKPOINT: Checkpoint = { completed: [] }
 
 /** The greatest sequence up to which everything is completed, 0 for none. */
-export function completedUpTo (ranges: Ranges): number {
+export function completedUpTo(ranges: Ranges): number {
   const first = ranges[0]
   return first === undefined || first[0] > 1 ? 0 : Math.max(0, first[1] - 1)
 }
 
 /** Whether a sequence lies in the ranges. */
-export function rangesInclude (ranges: Ranges, sequence: number): boolean {
+export function rangesInclude(ranges: Ranges, sequence: number): boolean {
   let low = 0
   let high = ranges.length
   while (low < high) {
@@ -36,7 +36,7 @@ export function rangesInclude (ranges: Ranges, sequence: number): boolean {
 }
 
 /** Sequences in both. */
-export function intersectRanges (a: Ranges, b: Ranges): Ranges {
+export function intersectRanges(a: Ranges, b: Ranges): Ranges {
   const result: [number, number][] = []
   let i = 0
   let j = 0
@@ -53,7 +53,7 @@ export function intersectRanges (a: Ranges, b: Ranges): Ranges {
 }
 
 /** `[0, upTo]` without the given sequences (ascending), followed by what `beyond` has above it. */
-export function rangesWithout (upTo: number, pending: Iterable<number>, beyond: Ranges): Ranges {
+export function rangesWithout(upTo: number, pending: Iterable<number>, beyond: Ranges): Ranges {
   const result: [number, number][] = []
   let start = 0
   for (const sequence of pending) {
@@ -72,7 +72,7 @@ export function rangesWithout (upTo: number, pending: Iterable<number>, beyond: 
 }
 
 /** The body to store at either side: `{"time":…,"local":…,"localCompleted":[…],"remote":…}`. */
-export function encodeCheckpoint (checkpoint: Checkpoint, timeSeconds: number): Buffer {
+export function encodeCheckpoint(checkpoint: Checkpoint, timeSeconds: number): Buffer {
   const parts = [`"time":${timeSeconds}`]
   const upTo = completedUpTo(checkpoint.completed)
   if (upTo > 0) parts.push(`"local":${upTo}`)
@@ -86,7 +86,7 @@ export function encodeCheckpoint (checkpoint: Checkpoint, timeSeconds: number): 
 const isCount = (value: unknown): value is number => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 
 /** Reads a stored or received checkpoint; whatever is malformed counts as nothing done. */
-export function decodeCheckpoint (body: Uint8Array | undefined): Checkpoint {
+export function decodeCheckpoint(body: Uint8Array | undefined): Checkpoint {
   if (body === undefined || body.length === 0) return EMPTY_CHECKPOINT
   try {
     return checkpointFrom(JSON.parse(Buffer.from(body).toString()))
@@ -96,7 +96,7 @@ export function decodeCheckpoint (body: Uint8Array | undefined): Checkpoint {
 }
 
 /** The same from a parsed value, such as an element of the `getCollections` reply. */
-export function checkpointFrom (value: unknown): Checkpoint {
+export function checkpointFrom(value: unknown): Checkpoint {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return EMPTY_CHECKPOINT
   const { local, localCompleted, remote } = value as Record<string, unknown>
   const completed = rangesFrom(localCompleted) ?? (isCount(local) && local > 0 ? [[0, local + 1] as const] : [])
@@ -104,7 +104,7 @@ export function checkpointFrom (value: unknown): Checkpoint {
   return sequence === undefined ? { completed } : { completed, remote: sequence }
 }
 
-function rangesFrom (value: unknown): Ranges | undefined {
+function rangesFrom(value: unknown): Ranges | undefined {
   if (!Array.isArray(value) || value.length === 0 || value.length % 2 !== 0) return undefined
   const result: (readonly [number, number])[] = []
   for (let i = 0; i < value.length; i += 2) {
@@ -121,13 +121,13 @@ function rangesFrom (value: unknown): Ranges | undefined {
  * Where to start when both sides kept a checkpoint (cbmobile.md §4, "Validation at start"): only what both say was pushed counts,
  * and the earlier remote sequence. A peer that lost its checkpoint makes everything start again, which is slow and harmless.
  */
-export function reconcile (local: Checkpoint, remote: Checkpoint): Checkpoint {
+export function reconcile(local: Checkpoint, remote: Checkpoint): Checkpoint {
   const completed = intersectRanges(local.completed, remote.completed)
   const sequence = reconcileRemote(local.remote, remote.remote)
   return sequence === undefined ? { completed } : { completed, remote: sequence }
 }
 
-function reconcileRemote (local: RemoteSequence | undefined, remote: RemoteSequence | undefined): RemoteSequence | undefined {
+function reconcileRemote(local: RemoteSequence | undefined, remote: RemoteSequence | undefined): RemoteSequence | undefined {
   if (local === remote || local === undefined || remote === undefined) return local === remote ? local : undefined
   const earlier = sequenceBefore(remote, local)
   return earlier === undefined ? undefined : earlier ? remote : local

@@ -19,7 +19,7 @@ export interface CheckpointIdentity {
 }
 
 /** The id under which both sides keep a checkpoint; opaque to the peer (cbmobile.md §4). */
-export function checkpointId (identity: CheckpointIdentity): string {
+export function checkpointId(identity: CheckpointIdentity): string {
   const { privateUuid, scope, name, remoteUid, push, pull, documentIds } = identity
   const parts = [privateUuid, scope, name, remoteUid, push, pull, documentIds === undefined ? null : [...documentIds].sort()]
   return `cp-${createHash('sha256').update(JSON.stringify(parts)).digest('base64')}`
@@ -40,19 +40,25 @@ export class Checkpointer {
   #tries = 0
   #lastError: KithmeshError | undefined
 
-  constructor (context: SessionContext, index: number | undefined, id: string, current: () => Checkpoint) {
+  constructor(context: SessionContext, index: number | undefined, id: string, current: () => Checkpoint) {
     this.#context = context
     this.#index = index
     this.#id = id
     this.#current = current
   }
 
-  get id (): string { return this.#id }
-  get saving (): boolean { return this.#saving }
-  get lastError (): KithmeshError | undefined { return this.#lastError }
+  get id(): string {
+    return this.#id
+  }
+  get saving(): boolean {
+    return this.#saving
+  }
+  get lastError(): KithmeshError | undefined {
+    return this.#lastError
+  }
 
   /** Takes the peer's copy from the `getCollections` reply and returns where to start. */
-  begin (remoteValue: unknown): Checkpoint {
+  begin(remoteValue: unknown): Checkpoint {
     const local = decodeCheckpoint(this.#context.store.getLocalCheckpoint(this.#id))
     const remote = checkpointFrom(remoteValue)
     // 17.1: Couchbase Lite says `rev`, Sync Gateway `_rev`.
@@ -64,10 +70,12 @@ export class Checkpointer {
     return start
   }
 
-  get dirty (): boolean { return this.#key(this.#current()) !== this.#saved }
+  get dirty(): boolean {
+    return this.#key(this.#current()) !== this.#saved
+  }
 
   /** Saves when something changed: at the peer first, here only after it agreed. `changed` of the context tells the end. */
-  save (): void {
+  save(): void {
     if (this.#saving || this.#context.closed || !this.dirty) return
     this.#saving = true
     this.#tries = 0
@@ -75,22 +83,30 @@ export class Checkpointer {
   }
 
   /** Without the time, which is informative. */
-  #key (checkpoint: Checkpoint): string {
+  #key(checkpoint: Checkpoint): string {
     return encodeCheckpoint(checkpoint, 0).toString()
   }
 
-  #put (): void {
+  #put(): void {
     const checkpoint = this.#current()
     const body = encodeCheckpoint(checkpoint, Math.floor(this.#context.now() / 1000))
-    this.#context.blip.request({
-      profile: 'setCheckpoint',
-      properties: withCollection(this.#index, { client: this.#id, rev: this.#remoteRev }),
-      body
-    }, (reply) => { this.#onPut(checkpoint, body, reply) })
+    this.#context.blip.request(
+      {
+        profile: 'setCheckpoint',
+        properties: withCollection(this.#index, { client: this.#id, rev: this.#remoteRev }),
+        body
+      },
+      (reply) => {
+        this.#onPut(checkpoint, body, reply)
+      }
+    )
   }
 
-  #onPut (checkpoint: Checkpoint, body: Buffer, reply: Reply): void {
-    if (reply.kind === 'disconnected') { this.#saving = false; return }
+  #onPut(checkpoint: Checkpoint, body: Buffer, reply: Reply): void {
+    if (reply.kind === 'disconnected') {
+      this.#saving = false
+      return
+    }
     this.#context.touch()
     if (reply.kind === 'ok') {
       this.#remoteRev = reply.properties['rev'] ?? reply.properties['_rev'] ?? this.#remoteRev
@@ -107,49 +123,58 @@ export class Checkpointer {
   }
 
   /** Somebody changed it, or we did not know its revision: read and try again. */
-  #reread (): void {
+  #reread(): void {
     this.#context.blip.request({ profile: 'getCheckpoint', properties: withCollection(this.#index, { client: this.#id }) }, (reply) => {
-      if (reply.kind === 'disconnected') { this.#saving = false; return }
+      if (reply.kind === 'disconnected') {
+        this.#saving = false
+        return
+      }
       this.#context.touch()
       if (reply.kind === 'ok') this.#remoteRev = reply.properties['rev'] ?? reply.properties['_rev'] ?? ''
       else if (reply.code === 404) this.#remoteRev = ''
-      else { this.#failed(remoteError('getCheckpoint', reply)); return }
+      else {
+        this.#failed(remoteError('getCheckpoint', reply))
+        return
+      }
       this.#put()
     })
   }
 
   /** Not saving costs a re-check at the next start and nothing else. */
-  #failed (error: KithmeshError): void {
+  #failed(error: KithmeshError): void {
     this.#lastError = error
     this.#saved = this.#key(this.#current())
     this.#context.logger.warn('The checkpoint could not be saved at the peer', { error })
     this.#end()
   }
 
-  #end (): void {
+  #end(): void {
     this.#saving = false
     this.#context.changed()
   }
 }
 
 /** Answers `getCheckpoint` from what clients store with us. */
-export function serveGetCheckpoint (context: SessionContext, request: IncomingRequest): void {
+export function serveGetCheckpoint(context: SessionContext, request: IncomingRequest): void {
   const stored = context.store.getPeerCheckpoint(parseCheckpointClient(request.properties))
   if (stored === undefined) request.respondError('HTTP', 404, 'no such checkpoint')
   else request.respond({ properties: { rev: stored.rev }, body: stored.body })
 }
 
 /** Answers `setCheckpoint`: a check-and-set. */
-export function serveSetCheckpoint (context: SessionContext, request: IncomingRequest): void {
+export function serveSetCheckpoint(context: SessionContext, request: IncomingRequest): void {
   const client = parseCheckpointClient(request.properties)
-  if (request.body.length > 1024 * 1024) { request.respondError('HTTP', 413, 'the checkpoint is too large'); return }
+  if (request.body.length > 1024 * 1024) {
+    request.respondError('HTTP', 413, 'the checkpoint is too large')
+    return
+  }
   const rev = context.store.setPeerCheckpoint(client, request.properties['rev'] ?? '', request.body)
   if (rev === undefined) request.respondError('HTTP', 409, 'revision ID mismatch')
   else request.respond({ properties: { rev } })
 }
 
 /** A stored checkpoint as an element of the `getCollections` reply, with its revision under both names. */
-export function checkpointReply (context: SessionContext, client: string): Record<string, unknown> {
+export function checkpointReply(context: SessionContext, client: string): Record<string, unknown> {
   const stored = context.store.getPeerCheckpoint(client)
   if (stored === undefined) return {}
   try {

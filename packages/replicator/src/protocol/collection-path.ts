@@ -8,12 +8,12 @@ const DEFAULT = '_default'
 const PART = /^[A-Za-z0-9-][A-Za-z0-9_%-]{0,250}$/
 
 /** `{ scope: '_default', name: 'widgets' }` → `widgets`. */
-export function formatCollectionPath (collection: CollectionName): string {
+export function formatCollectionPath(collection: CollectionName): string {
   return collection.scope === DEFAULT ? collection.name : `${collection.scope}.${collection.name}`
 }
 
 /** The inverse of {@link formatCollectionPath}; undefined for text that names no collection. */
-export function parseCollectionPath (path: string): CollectionName | undefined {
+export function parseCollectionPath(path: string): CollectionName | undefined {
   const dot = path.indexOf('.')
   const scope = dot < 0 ? DEFAULT : path.slice(0, dot)
   const name = dot < 0 ? path : path.slice(dot + 1)
@@ -22,6 +22,6 @@ export function parseCollectionPath (path: string): CollectionName | undefined {
 }
 
 /** Whether this is the collection that conversations without `getCollections` mean. */
-export function isDefaultCollection (collection: CollectionName): boolean {
+export function isDefaultCollection(collection: CollectionName): boolean {
   return collection.scope === DEFAULT && collection.name === DEFAULT
 }

@@ -34,7 +34,7 @@ export class CollectionSession {
   #pullProgress: PullProgress | undefined
   #start: Checkpoint = EMPTY_CHECKPOINT
 
-  constructor (context: SessionContext, options: CollectionSessionOptions) {
+  constructor(context: SessionContext, options: CollectionSessionOptions) {
     this.#context = context
     this.#options = options
     const { target, index, push, pull, remoteUid } = options
@@ -42,20 +42,38 @@ export class CollectionSession {
     this.#documentIds = target.documentIds === undefined ? undefined : new Set(target.documentIds)
     this.#remote = remoteUid === undefined ? undefined : target.collection.remoteId(remoteUid)
     if (remoteUid !== undefined) {
-      const id = checkpointId({ privateUuid: context.store.privateUuid, scope, name, remoteUid, push, pull, documentIds: target.documentIds })
+      const id = checkpointId({
+        privateUuid: context.store.privateUuid,
+        scope,
+        name,
+        remoteUid,
+        push,
+        pull,
+        documentIds: target.documentIds
+      })
       this.#checkpointer = new Checkpointer(context, index, id, () => this.#checkpoint())
     } else if (pull) this.#puller = this.#newPuller(undefined)
   }
 
-  get target (): SessionCollection { return this.#options.target }
-  get checkpointer (): Checkpointer | undefined { return this.#checkpointer }
-  get pushProgress (): PushProgress | undefined { return this.#pushProgress }
-  get idle (): boolean { return this.#pusher?.idle !== false && this.#puller?.idle !== false }
+  get target(): SessionCollection {
+    return this.#options.target
+  }
+  get checkpointer(): Checkpointer | undefined {
+    return this.#checkpointer
+  }
+  get pushProgress(): PushProgress | undefined {
+    return this.#pushProgress
+  }
+  get idle(): boolean {
+    return this.#pusher?.idle !== false && this.#puller?.idle !== false
+  }
   /** The peer owes an answer. */
-  get waiting (): boolean { return this.#pusher?.waiting === true || this.#puller?.waiting === true }
+  get waiting(): boolean {
+    return this.#pusher?.waiting === true || this.#puller?.waiting === true
+  }
 
   /** Starts the active side, `remoteCheckpoint` being the peer's entry in the `getCollections` reply. */
-  begin (remoteCheckpoint: unknown): void {
+  begin(remoteCheckpoint: unknown): void {
     const { push, pull, target, index } = this.#options
     this.#start = this.#checkpointer?.begin(remoteCheckpoint) ?? EMPTY_CHECKPOINT
     if (pull) {
@@ -65,34 +83,46 @@ export class CollectionSession {
     if (push) {
       this.#pushProgress = new PushProgress(this.#start.completed)
       this.#pusher = new Pusher(this.#context, {
-        index, target, progress: this.#pushProgress, live: this.#context.continuous, activeOnly: false,
-        documentIds: this.#documentIds, remote: this.#remote, pulls: pull, sendReplacementRevs: false
+        index,
+        target,
+        progress: this.#pushProgress,
+        live: this.#context.continuous,
+        activeOnly: false,
+        documentIds: this.#documentIds,
+        remote: this.#remote,
+        pulls: pull,
+        sendReplacementRevs: false,
+        mayRecord: () => this.#puller?.storing !== true
       })
     }
     this.#puller?.start()
     this.#pusher?.start()
   }
 
-  stop (): void {
+  stop(): void {
     this.#pusher?.stop()
     this.#puller?.stop()
   }
 
-  tick (now: number): void {
+  tick(now: number): void {
     this.#pusher?.tick(now)
     this.#puller?.tick(now)
   }
 
   /** Resolutions made while a one-shot replication was pulling are new changes to push. */
-  pokePusher (): void { this.#pusher?.poke() }
+  pokePusher(): void {
+    this.#pusher?.poke()
+  }
 
   /**
    * A request of this collection.
    * @throws MessageError to be answered.
    */
-  onRequest (request: IncomingRequest): void {
+  onRequest(request: IncomingRequest): void {
     switch (request.profile) {
-      case 'rev': this.#pullerOf().onRev(request); return
+      case 'rev':
+        this.#pullerOf().onRev(request)
+        return
       case 'changes':
         // 6. Peers that push must propose.
         if (!this.#context.active) throw new MessageError('BLIP', 409, 'Use proposeChanges instead')
@@ -102,34 +132,50 @@ export class CollectionSession {
         if (this.#context.active) throw new MessageError('BLIP', 403, 'Attempting to push to an active replicator')
         this.#pullerOf().onList(request)
         return
-      case 'norev': this.#pullerOf().onNorev(request); return
-      case 'subChanges': this.#onSubChanges(request); return
-      case 'getAttachment': serveAttachment(this.#context, request); return
-      case 'proveAttachment': serveProof(this.#context, request); return
-      case 'getCheckpoint': serveGetCheckpoint(this.#context, request); return
-      case 'setCheckpoint': serveSetCheckpoint(this.#context, request); return
-      default: throw new MessageError('BLIP', 404, 'no handler for message')
+      case 'norev':
+        this.#pullerOf().onNorev(request)
+        return
+      case 'subChanges':
+        this.#onSubChanges(request)
+        return
+      case 'getAttachment':
+        serveAttachment(this.#context, request)
+        return
+      case 'proveAttachment':
+        serveProof(this.#context, request)
+        return
+      case 'getCheckpoint':
+        serveGetCheckpoint(this.#context, request)
+        return
+      case 'setCheckpoint':
+        serveSetCheckpoint(this.#context, request)
+        return
+      default:
+        throw new MessageError('BLIP', 404, 'no handler for message')
     }
   }
 
-  #pullerOf (): Puller {
+  #pullerOf(): Puller {
     if (this.#puller === undefined) throw new MessageError('HTTP', 403, 'Attempting to push to a pull-only replicator')
     return this.#puller
   }
 
-  #newPuller (progress: PullProgress | undefined): Puller {
+  #newPuller(progress: PullProgress | undefined): Puller {
     return new Puller(this.#context, {
       index: this.#options.index,
       target: this.#options.target,
       documentIds: this.#documentIds,
       remote: this.#remote,
       progress,
-      inserted: (sequence) => { this.#pusher?.echo(sequence) }
+      inserted: (sequence) => {
+        this.#pusher?.echo(sequence)
+      },
+      pusher: () => (this.#context.active ? this.#pusher : undefined)
     })
   }
 
   /** 5. A passive side begins to push. */
-  #onSubChanges (request: IncomingRequest): void {
+  #onSubChanges(request: IncomingRequest): void {
     const { push, pull, target, index } = this.#options
     if (this.#context.active || !push) throw new MessageError('HTTP', 403, 'Attempting to pull from a push-only replicator')
     const sub = parseSubChanges(request)
@@ -137,18 +183,29 @@ export class CollectionSession {
       request.respondError('LiteCore', 501, 'Incompatible document versioning.')
       return
     }
-    if (this.#pusher !== undefined) { request.respondError('LiteCore', 501, 'Already subscribed.'); return }
+    if (this.#pusher !== undefined) {
+      request.respondError('LiteCore', 501, 'Already subscribed.')
+      return
+    }
     const own = this.#documentIds
     const documentIds = sub.docIds === undefined ? own : new Set(own === undefined ? sub.docIds : sub.docIds.filter((id) => own.has(id)))
     this.#pusher = new Pusher(this.#context, {
-      index, target, progress: new PushProgress([[0, sub.since + 1]]), live: sub.continuous, activeOnly: sub.activeOnly,
-      documentIds, remote: undefined, pulls: pull, sendReplacementRevs: sub.sendReplacementRevs
+      index,
+      target,
+      progress: new PushProgress([[0, sub.since + 1]]),
+      live: sub.continuous,
+      activeOnly: sub.activeOnly,
+      documentIds,
+      remote: undefined,
+      pulls: pull,
+      sendReplacementRevs: sub.sendReplacementRevs,
+      mayRecord: () => true
     })
     request.respond()
     this.#pusher.start()
   }
 
-  #checkpoint (): Checkpoint {
+  #checkpoint(): Checkpoint {
     const completed = this.#pushProgress?.completed() ?? this.#start.completed
     const remote = this.#pullProgress === undefined ? this.#start.remote : this.#pullProgress.reached
     return remote === undefined ? { completed } : { completed, remote }

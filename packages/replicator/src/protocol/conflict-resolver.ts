@@ -11,7 +11,7 @@ export interface ConflictingRevision {
 
 export interface Conflict {
   readonly id: string
-  readonly collection: { readonly scope: string, readonly name: string }
+  readonly collection: { readonly scope: string; readonly name: string }
   readonly local: ConflictingRevision
   readonly remote: ConflictingRevision
 }
@@ -21,7 +21,7 @@ export type Resolution =
   | { readonly take: 'local' }
   | { readonly take: 'remote' }
   | { readonly take: 'deleted' }
-  | { readonly take: 'merged', readonly body: Record<string, unknown> }
+  | { readonly take: 'merged'; readonly body: Record<string, unknown> }
 
 /** Decides a conflict; may be slow. A throw leaves the document in conflict and is reported as a document error. */
 export type ConflictResolver = (conflict: Conflict) => Resolution | Promise<Resolution>
@@ -30,7 +30,10 @@ export type ConflictResolver = (conflict: Conflict) => Resolution | Promise<Reso
  * Couchbase Lite 3.x's rule (cbmobile.md §11): a tombstone wins, else the higher generation, else the greater revision id.
  * A pure function of the two revisions, so that every peer decides alike.
  */
-export function defaultWinner (local: Pick<RevisionForPush, 'revId' | 'deleted'>, remote: Pick<RevisionForPush, 'revId' | 'deleted'>): 'local' | 'remote' {
+export function defaultWinner(
+  local: Pick<RevisionForPush, 'revId' | 'deleted'>,
+  remote: Pick<RevisionForPush, 'revId' | 'deleted'>
+): 'local' | 'remote' {
   if (local.deleted !== remote.deleted) return local.deleted ? 'local' : 'remote'
   const difference = generation(local.revId) - generation(remote.revId)
   if (difference !== 0) return difference > 0 ? 'local' : 'remote'
@@ -41,11 +44,16 @@ export function defaultWinner (local: Pick<RevisionForPush, 'revId' | 'deleted'>
 export const defaultConflictResolver: ConflictResolver = ({ local, remote }) => ({ take: defaultWinner(local, remote) })
 
 /** What a resolver is given for a stored conflict. */
-export function conflictOf (collection: { readonly scope: string, readonly name: string }, document: ConflictedDocument): Conflict {
-  return { id: document.id, collection: { scope: collection.scope, name: collection.name }, local: parsed(document.local), remote: parsed(document.remote) }
+export function conflictOf(collection: { readonly scope: string; readonly name: string }, document: ConflictedDocument): Conflict {
+  return {
+    id: document.id,
+    collection: { scope: collection.scope, name: collection.name },
+    local: parsed(document.local),
+    remote: parsed(document.remote)
+  }
 }
 
-function parsed (revision: RevisionForPush): ConflictingRevision {
+function parsed(revision: RevisionForPush): ConflictingRevision {
   const text = Buffer.from(revision.body.buffer, revision.body.byteOffset, revision.body.byteLength).toString()
-  return { revId: revision.revId, deleted: revision.deleted, body: text === '' ? {} : JSON.parse(text) as Record<string, unknown> }
+  return { revId: revision.revId, deleted: revision.deleted, body: text === '' ? {} : (JSON.parse(text) as Record<string, unknown>) }
 }

@@ -15,15 +15,17 @@ export class ConflictWorker {
   readonly #queue = new Set<string>()
   #running = false
 
-  constructor (context: SessionContext, target: SessionCollection) {
+  constructor(context: SessionContext, target: SessionCollection) {
     this.#context = context
     this.#target = target
   }
 
-  get busy (): boolean { return this.#running || this.#queue.size > 0 }
+  get busy(): boolean {
+    return this.#running || this.#queue.size > 0
+  }
 
   /** Takes up what earlier sessions left unresolved. */
-  start (): void {
+  start(): void {
     let after: string | undefined
     for (;;) {
       const page = this.#target.collection.conflicts(PAGE, after)
@@ -34,32 +36,40 @@ export class ConflictWorker {
     this.#run()
   }
 
-  enqueue (id: string): void {
+  enqueue(id: string): void {
     this.#queue.add(id)
     this.#run()
   }
 
-  #run (): void {
+  #run(): void {
     if (this.#running || this.#queue.size === 0) return
     this.#running = true
-    this.#drain().catch((error: unknown) => { this.#context.logger.error('Conflicts could not be resolved', { error }) }).finally(() => {
-      this.#running = false
-      if (!this.#context.closed) this.#run()
-      this.#context.changed()
-    })
+    this.#drain()
+      .catch((error: unknown) => {
+        this.#context.logger.error('Conflicts could not be resolved', { error })
+      })
+      .finally(() => {
+        this.#running = false
+        if (!this.#context.closed) this.#run()
+        this.#context.changed()
+      })
   }
 
-  async #drain (): Promise<void> {
+  async #drain(): Promise<void> {
     for (const id of this.#queue) {
-      if (this.#context.closed) { this.#queue.clear(); return }
+      if (this.#context.closed) {
+        this.#queue.clear()
+        return
+      }
       this.#queue.delete(id)
       // The default decides at once; yielding per document would only cost.
-      if (this.#target.conflictResolver === undefined) this.#attempt(id, (document) => ({ take: defaultWinner(document.local, document.remote) }))
+      if (this.#target.conflictResolver === undefined)
+        this.#attempt(id, (document) => ({ take: defaultWinner(document.local, document.remote) }))
       else await this.#resolveCustom(id)
     }
   }
 
-  async #resolveCustom (id: string): Promise<void> {
+  async #resolveCustom(id: string): Promise<void> {
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       const document = this.#target.collection.conflict(id)
       if (document === undefined || this.#context.closed) return
@@ -77,7 +87,7 @@ export class ConflictWorker {
   }
 
   /** True when there is nothing more to do for the document now. */
-  #attempt (id: string, decide: (document: ConflictedDocument) => ConflictResolution, given?: ConflictedDocument): boolean {
+  #attempt(id: string, decide: (document: ConflictedDocument) => ConflictResolution, given?: ConflictedDocument): boolean {
     const document = given ?? this.#target.collection.conflict(id)
     if (document === undefined) return true
     try {
@@ -96,7 +106,7 @@ export class ConflictWorker {
     }
   }
 
-  #report (document: ConflictedDocument, cause: unknown): void {
+  #report(document: ConflictedDocument, cause: unknown): void {
     const { scope, name } = this.#target.collection
     this.#context.documentEnded({
       direction: 'pull',
@@ -104,20 +114,28 @@ export class ConflictWorker {
       id: document.id,
       revId: document.remote.revId,
       deleted: document.remote.deleted,
-      error: isKithmeshError(cause) ? cause : replicatorErrors.create('ERR_REPL_RESOLVER', `The conflict of document "${document.id}" was not resolved`, { cause })
+      error: isKithmeshError(cause)
+        ? cause
+        : replicatorErrors.create('ERR_REPL_RESOLVER', `The conflict of document "${document.id}" was not resolved`, { cause })
     })
   }
 }
 
-function toStored (resolution: Resolution | undefined): ConflictResolution {
+function toStored(resolution: Resolution | undefined): ConflictResolution {
   switch (resolution?.take) {
-    case 'local': case 'remote': case 'deleted': return { take: resolution.take }
+    case 'local':
+    case 'remote':
+    case 'deleted':
+      return { take: resolution.take }
     case 'merged': {
       const { body } = resolution
-      if (typeof body !== 'object' || body === null || Array.isArray(body)) throw new TypeError('A conflict resolver returned a body that is no object')
-      if (Object.keys(body).some((key) => key.startsWith('_'))) throw new TypeError('A conflict resolver returned a body with reserved keys')
+      if (typeof body !== 'object' || body === null || Array.isArray(body))
+        throw new TypeError('A conflict resolver returned a body that is no object')
+      if (Object.keys(body).some((key) => key.startsWith('_')))
+        throw new TypeError('A conflict resolver returned a body with reserved keys')
       return { take: 'merged', body: Buffer.from(JSON.stringify(body)) }
     }
-    default: throw new TypeError('A conflict resolver must return { take: "local" | "remote" | "deleted" | "merged" }')
+    default:
+      throw new TypeError('A conflict resolver must return { take: "local" | "remote" | "deleted" | "merged" }')
   }
 }

@@ -31,7 +31,7 @@ export interface SessionCollection {
 /** One document's way through a replication, successful or not. */
 export interface DocumentEvent {
   readonly direction: 'push' | 'pull'
-  readonly collection: { readonly scope: string, readonly name: string }
+  readonly collection: { readonly scope: string; readonly name: string }
   readonly id: string
   readonly revId: string
   readonly deleted: boolean
@@ -57,8 +57,16 @@ export interface SessionStatistics {
 }
 
 export const newStatistics = (): SessionStatistics => ({
-  documentsPushed: 0, documentsPulled: 0, bytesPushed: 0, bytesPulled: 0, blobsPushed: 0, blobsPulled: 0,
-  blobBytesPushed: 0, blobBytesPulled: 0, documentsAnnounced: 0, conflictsResolved: 0
+  documentsPushed: 0,
+  documentsPulled: 0,
+  bytesPushed: 0,
+  bytesPulled: 0,
+  blobsPushed: 0,
+  blobsPulled: 0,
+  blobBytesPushed: 0,
+  blobBytesPulled: 0,
+  documentsAnnounced: 0,
+  conflictsResolved: 0
 })
 
 /** Runs work in a later turn of the event loop; simulators bring their own. */
@@ -94,25 +102,29 @@ export interface SessionContext {
 }
 
 /** The `collection` property of every message after `getCollections`; nothing in legacy mode (cbmobile.md §2). */
-export function withCollection (index: number | undefined, properties: Properties): Properties {
+export function withCollection(index: number | undefined, properties: Properties): Properties {
   return index === undefined ? properties : { collection: String(index), ...properties }
 }
 
 const TRANSIENT_STATUS: ReadonlySet<number> = new Set([408, 429, 502, 503, 504])
 
 /** Whether an error reply invites another try (cbmobile.md §8 and §12). */
-export function isTransientStatus (code: number): boolean {
+export function isTransientStatus(code: number): boolean {
   return TRANSIENT_STATUS.has(code)
 }
 
 /** The error for an answer that ended what was asked. */
-export function remoteError (what: string, reply: Extract<Reply, { kind: 'error' }>): KithmeshError {
-  return replicatorErrors.create('ERR_REPL_REMOTE', `The peer answered ${what} with ${reply.domain} ${reply.code}${reply.message === '' ? '' : `: ${reply.message.slice(0, 300)}`}`, {
-    details: { domain: reply.domain, code: reply.code }
-  })
+export function remoteError(what: string, reply: Extract<Reply, { kind: 'error' }>): KithmeshError {
+  return replicatorErrors.create(
+    'ERR_REPL_REMOTE',
+    `The peer answered ${what} with ${reply.domain} ${reply.code}${reply.message === '' ? '' : `: ${reply.message.slice(0, 300)}`}`,
+    {
+      details: { domain: reply.domain, code: reply.code }
+    }
+  )
 }
 
 /** A view of bytes as a Buffer, without a copy. */
-export function asBuffer (bytes: Uint8Array): Buffer {
+export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }

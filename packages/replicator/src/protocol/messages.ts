@@ -6,7 +6,7 @@ export class MessageError extends Error {
   readonly domain: 'BLIP' | 'HTTP'
   readonly status: number
 
-  constructor (domain: 'BLIP' | 'HTTP', status: number, message: string, options?: ErrorOptions) {
+  constructor(domain: 'BLIP' | 'HTTP', status: number, message: string, options?: ErrorOptions) {
     super(message, options)
     this.domain = domain
     this.status = status
@@ -17,13 +17,13 @@ const bad = (message: string, cause?: unknown): MessageError =>
   new MessageError('BLIP', 400, message, cause === undefined ? undefined : { cause })
 
 /** Booleans as peers write them: `true`, `YES`, non-zero integers (blip.md §4). */
-export function isTrue (text: string | undefined): boolean {
+export function isTrue(text: string | undefined): boolean {
   if (text === undefined) return false
   if (text === '1' || text === 'true') return true
   return /^(true|yes)$/i.test(text) || (/^-?\d+$/.test(text) && Number(text) !== 0)
 }
 
-export function parseJson (body: Buffer, what: string): unknown {
+export function parseJson(body: Buffer, what: string): unknown {
   try {
     return JSON.parse(body.toString())
   } catch (cause) {
@@ -34,7 +34,7 @@ export function parseJson (body: Buffer, what: string): unknown {
 const LEADING_ID_BYTES = 255
 
 /** Whether a document id may come in a list: 1–255 bytes (cbmobile.md §6). */
-export function isDocumentId (id: unknown): id is string {
+export function isDocumentId(id: unknown): id is string {
   return typeof id === 'string' && id !== '' && (id.length <= 85 || Buffer.byteLength(id) <= LEADING_ID_BYTES)
 }
 
@@ -45,7 +45,7 @@ export interface GetCollections {
   readonly collections: readonly string[]
 }
 
-export function parseGetCollections (message: IncomingMessage): GetCollections {
+export function parseGetCollections(message: IncomingMessage): GetCollections {
   const invalid = (why: string): MessageError => bad(`Invalid getCollections message: ${why}`)
   const root = parseJson(message.body, 'getCollections')
   if (typeof root !== 'object' || root === null || Array.isArray(root)) throw invalid('no dictionary')
@@ -59,12 +59,12 @@ export function parseGetCollections (message: IncomingMessage): GetCollections {
   return { checkpointIds: ids as string[], collections: collections as string[] }
 }
 
-export function encodeGetCollections (message: GetCollections): Buffer {
+export function encodeGetCollections(message: GetCollections): Buffer {
   return Buffer.from(JSON.stringify({ checkpoint_ids: message.checkpointIds, collections: message.collections }))
 }
 
 /** The client's checkpoint id of `getCheckpoint` and `setCheckpoint`. */
-export function parseCheckpointClient (properties: Properties): string {
+export function parseCheckpointClient(properties: Properties): string {
   const client = properties['client']
   if (client === undefined || client === '' || client.length > 1000) throw bad('missing checkpoint ID')
   return client
@@ -81,7 +81,7 @@ export interface SubChanges {
 }
 
 /** Reads a subscription as a passive Couchbase Lite does: integer `since`, no filters. */
-export function parseSubChanges (message: IncomingMessage): SubChanges {
+export function parseSubChanges(message: IncomingMessage): SubChanges {
   const { since: sinceText, continuous, activeOnly, sendReplacementRevs, filter } = message.properties
   const since = sinceText === undefined || sinceText === '' ? 0 : Number(sinceText)
   if (!Number.isSafeInteger(since) || since < 0) throw bad(`subChanges since "${sinceText ?? ''}" is no sequence of this database`)
@@ -110,7 +110,7 @@ export interface IncomingChange {
   readonly bodySize: number
 }
 
-function parseList (body: Buffer, profile: string, maxEntries: number): unknown[] {
+function parseList(body: Buffer, profile: string, maxEntries: number): unknown[] {
   const root = body.length === 0 ? [] : parseJson(body, profile)
   if (root === null) return []
   if (!Array.isArray(root)) throw bad(`Invalid JSON body in ${profile}: no array`)
@@ -119,7 +119,7 @@ function parseList (body: Buffer, profile: string, maxEntries: number): unknown[
 }
 
 /** Reads a list of announced changes; the JSON literal `null` counts as the empty list, as Sync Gateway sends it. */
-export function parseChanges (message: IncomingMessage, versioning: Versioning, maxEntries: number): IncomingChange[] {
+export function parseChanges(message: IncomingMessage, versioning: Versioning, maxEntries: number): IncomingChange[] {
   return parseList(message.body, 'changes', maxEntries).map((entry, index) => {
     if (!Array.isArray(entry) || entry.length < 3) throw bad(`changes entry ${index} is no array of at least three`)
     const [sequence, id, revId, flags, bodySize] = entry as unknown[]
@@ -144,7 +144,7 @@ export interface OutgoingChange {
   readonly bodySize: number
 }
 
-export function encodeChanges (entries: readonly OutgoingChange[]): Buffer {
+export function encodeChanges(entries: readonly OutgoingChange[]): Buffer {
   return Buffer.from(JSON.stringify(entries.map((e) => [e.sequence, e.id, e.revId, e.deleted ? 1 : 0, e.bodySize])))
 }
 
@@ -156,7 +156,7 @@ export interface IncomingProposal {
   readonly bodySize: number
 }
 
-export function parseProposals (message: IncomingMessage, versioning: Versioning, maxEntries: number): IncomingProposal[] {
+export function parseProposals(message: IncomingMessage, versioning: Versioning, maxEntries: number): IncomingProposal[] {
   return parseList(message.body, 'proposeChanges', maxEntries).map((entry, index) => {
     if (!Array.isArray(entry) || entry.length < 2) throw bad(`proposeChanges entry ${index} is no array of at least two`)
     const [id, revId, parent, bodySize] = entry as unknown[]
@@ -165,27 +165,32 @@ export function parseProposals (message: IncomingMessage, versioning: Versioning
     if (parent !== undefined && parent !== null && (typeof parent !== 'string' || (parent !== '' && !versioning.isRevId(parent)))) {
       throw bad(`proposeChanges entry ${index} has an invalid parent revision ID`)
     }
-    return { id, revId, parentRevId: (parent as string | undefined | null) ?? '', bodySize: typeof bodySize === 'number' && bodySize >= 0 ? bodySize : 0 }
+    return {
+      id,
+      revId,
+      parentRevId: (parent as string | undefined | null) ?? '',
+      bodySize: typeof bodySize === 'number' && bodySize >= 0 ? bodySize : 0
+    }
   })
 }
 
-export function encodeProposals (entries: readonly (OutgoingChange & { readonly parentRevId: string })[]): Buffer {
+export function encodeProposals(entries: readonly (OutgoingChange & { readonly parentRevId: string })[]): Buffer {
   return Buffer.from(JSON.stringify(entries.map((e) => [e.id, e.revId, e.parentRevId, e.bodySize])))
 }
 
 /** Body of an answer to a list: trailing zeros are left out, so `[]` accepts all proposals or wants no change. */
-export function encodeListReply (entries: readonly unknown[]): Buffer {
+export function encodeListReply(entries: readonly unknown[]): Buffer {
   let end = entries.length
   while (end > 0 && entries[end - 1] === 0) end--
   return Buffer.from(JSON.stringify(end === entries.length ? entries : entries.slice(0, end)))
 }
 
 /** An answer to `changes`: per entry the ancestors the peer has when it wants the revision, 409 when it refuses, 0 when not wanted. */
-export function parseChangesReply (body: Buffer, count: number): (readonly string[] | number)[] {
+export function parseChangesReply(body: Buffer, count: number): (readonly string[] | number)[] {
   const root = parseReplyArray(body, count)
-  return root.map((entry) => Array.isArray(entry)
-    ? entry.filter((rev): rev is string => typeof rev === 'string')
-    : typeof entry === 'number' ? entry : 0)
+  return root.map((entry) =>
+    Array.isArray(entry) ? entry.filter((rev): rev is string => typeof rev === 'string') : typeof entry === 'number' ? entry : 0
+  )
 }
 
 export interface ProposalStatus {
@@ -197,7 +202,7 @@ export interface ProposalStatus {
 const ACCEPTED: ProposalStatus = { status: 0, rev: undefined }
 
 /** An answer to `proposeChanges`; entries left out are accepted. */
-export function parseProposalsReply (body: Buffer, count: number): ProposalStatus[] {
+export function parseProposalsReply(body: Buffer, count: number): ProposalStatus[] {
   const root = parseReplyArray(body, count)
   const result: ProposalStatus[] = []
   for (let i = 0; i < count; i++) {
@@ -212,7 +217,7 @@ export function parseProposalsReply (body: Buffer, count: number): ProposalStatu
   return result
 }
 
-function parseReplyArray (body: Buffer, count: number): unknown[] {
+function parseReplyArray(body: Buffer, count: number): unknown[] {
   if (body.length === 0) return []
   const root = parseJson(body, 'the answer to a list')
   if (!Array.isArray(root)) throw bad('The answer to a list is no array')
@@ -235,7 +240,7 @@ export interface IncomingRev {
 }
 
 /** Reads the properties of `rev`; errors are of this one document (`HTTP`/400). */
-export function parseRev (properties: Properties, versioning: Versioning): IncomingRev {
+export function parseRev(properties: Properties, versioning: Versioning): IncomingRev {
   const { id, rev, deleted, history: historyText, sequence, noconflicts, deltaSrc, deleted_branch: branch } = properties
   const invalid = (message: string): MessageError => new MessageError('HTTP', 400, message)
   if (!isDocumentId(id)) throw invalid('rev has an invalid document ID')
@@ -247,5 +252,13 @@ export function parseRev (properties: Properties, versioning: Versioning): Incom
   // The tombstone, followed by the revision it ends.
   const deletedBranch = branch?.split(',', 1)[0]
   if (deletedBranch !== undefined && !versioning.isRevId(deletedBranch)) throw invalid('rev has an invalid deleted_branch')
-  return { id, revId: rev, deletedBranch, deleted: deleted !== undefined && deleted !== '0' && deleted !== 'false' && deleted !== '', history, sequence, noConflicts: isTrue(noconflicts) }
+  return {
+    id,
+    revId: rev,
+    deletedBranch,
+    deleted: deleted !== undefined && deleted !== '0' && deleted !== 'false' && deleted !== '',
+    history,
+    sequence,
+    noConflicts: isTrue(noconflicts)
+  }
 }

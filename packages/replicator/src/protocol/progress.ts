@@ -6,39 +6,51 @@ import type { RemoteSequence } from './sequences.ts'
 export class PushProgress {
   #scannedTo: number
   #beyond: Ranges
-  /** Ascending, because sequences are added while scanning upwards and `Set` keeps the order of insertion. */
   readonly #pending = new Set<number>()
 
-  constructor (completed: Ranges) {
+  constructor(completed: Ranges) {
     this.#scannedTo = completedUpTo(completed)
     this.#beyond = completed.filter(([, end]) => end > this.#scannedTo + 1)
   }
 
-  get scannedTo (): number { return this.#scannedTo }
-  get pendingCount (): number { return this.#pending.size }
+  get scannedTo(): number {
+    return this.#scannedTo
+  }
+  get pendingCount(): number {
+    return this.#pending.size
+  }
 
   /** Whether an earlier session already pushed this sequence. */
-  isCompletedEarlier (sequence: number): boolean {
+  isCompletedEarlier(sequence: number): boolean {
     return this.#beyond.length > 0 && rangesInclude(this.#beyond, sequence)
   }
 
   /** Records a scan up to `upTo`, in which `pending` (ascending) remain to be pushed. */
-  scanned (upTo: number, pending: readonly number[]): void {
+  scanned(upTo: number, pending: readonly number[]): void {
     for (const sequence of pending) this.#pending.add(sequence)
     this.#scannedTo = upTo
     if (this.#beyond.length > 0) this.#beyond = this.#beyond.filter(([, end]) => end > upTo + 1)
   }
 
-  complete (sequence: number): void {
+  /** Something completed has to be pushed once more. */
+  reopen(sequence: number): void {
+    if (sequence <= this.#scannedTo) this.#pending.add(sequence)
+  }
+
+  complete(sequence: number): void {
     this.#pending.delete(sequence)
   }
 
-  isPending (sequence: number): boolean {
+  isPending(sequence: number): boolean {
     return sequence > this.#scannedTo ? !this.isCompletedEarlier(sequence) : this.#pending.has(sequence)
   }
 
-  completed (): Ranges {
-    return rangesWithout(this.#scannedTo, this.#pending, this.#beyond)
+  completed(): Ranges {
+    return rangesWithout(
+      this.#scannedTo,
+      [...this.#pending].sort((a, b) => a - b),
+      this.#beyond
+    )
   }
 }
 
@@ -54,22 +66,29 @@ export class PullProgress {
   readonly #queue: RemoteEntry[] = []
   #head = 0
 
-  constructor (reached: RemoteSequence | undefined) {
+  constructor(reached: RemoteSequence | undefined) {
     this.#reached = reached
   }
 
   /** The last sequence with everything before it done. */
-  get reached (): RemoteSequence | undefined { return this.#reached }
-  get missing (): number { return this.#queue.length - this.#head }
+  get reached(): RemoteSequence | undefined {
+    return this.#reached
+  }
+  get missing(): number {
+    return this.#queue.length - this.#head
+  }
 
-  announce (sequence: RemoteSequence, done: boolean): RemoteEntry | undefined {
-    if (done && this.#head === this.#queue.length) { this.#reached = sequence; return undefined }
+  announce(sequence: RemoteSequence, done: boolean): RemoteEntry | undefined {
+    if (done && this.#head === this.#queue.length) {
+      this.#reached = sequence
+      return undefined
+    }
     const entry = { sequence, done }
     this.#queue.push(entry)
     return entry
   }
 
-  complete (entry: RemoteEntry): void {
+  complete(entry: RemoteEntry): void {
     entry.done = true
     const queue = this.#queue
     while (this.#head < queue.length && (queue[this.#head] as RemoteEntry).done) {

@@ -1,10 +1,12 @@
 import { errorCode } from '@kithmesh/core'
 import type { KithmeshError } from '@kithmesh/core'
-import type { ChangeEntry, RevisionForPush } from '@kithmesh/database/replication'
-import type { Properties, Reply } from '../blip/contracts.ts'
+import type { ChangeEntry } from '@kithmesh/database/replication'
+import type { Reply } from '../blip/contracts.ts'
 import { replicatorErrors } from '../error-catalogue.ts'
 import { asBuffer, isTransientStatus, remoteError, withCollection } from './context.ts'
 import type { SessionCollection, SessionContext } from './context.ts'
+import { RevSender } from './rev-sender.ts'
+import type { PushItem, SendOutcome } from './rev-sender.ts'
 import { encodeChanges, encodeProposals, isTrue, parseChangesReply, parseProposalsReply } from './messages.ts'
 import type { PushProgress } from './progress.ts'
 
@@ -21,23 +23,18 @@ export interface PusherOptions {
   readonly remote: number | undefined
   /** This session pulls too, so that rivals come by themselves. */
   readonly pulls: boolean
+  /** No revision of the peer waits to be stored: it would note an older state of the peer over a newer one. */
+  readonly mayRecord: () => boolean
   /** The peer takes another revision for one that is gone. */
   readonly sendReplacementRevs: boolean
 }
 
-/** A document on its way, from being announced to being answered. */
-interface Item extends ChangeEntry {
-  readonly parentRevId: string
-  known: ReadonlySet<string>
-  bytes: number
-  /** A newer change that waits: two revisions of a document are never in flight together (cbmobile.md §17.17). */
-  next: ChangeEntry | undefined
+interface Deferred {
+  readonly entry: ChangeEntry
+  readonly dueAt: number
 }
 
-interface Deferred { readonly entry: ChangeEntry, readonly dueAt: number }
-
 const NOTHING: ReadonlySet<string> = new Set()
-const EMPTY_BODY = Buffer.from('{}')
 const EMPTY_LIST = Buffer.from('[]')
 /** Lists read in one go before other work gets its turn. */
 const SCANS_PER_TURN = 20
@@ -46,18 +43,18 @@ const MAX_TRIES = 10
 const ANCESTORS_AT_ONCE = 1000
 
 /**
+ * Longer than most files here: what is announced, wanted, sent and answered is one state, and its transitions belong side by side.
+ *
  * Sends one collection's changes: proposes them (active, cbmobile.md §7) or announces them to a subscriber (passive, §6),
  * then sends what is wanted, within the limits of §13.
  */
 export class Pusher {
   readonly #context: SessionContext
   readonly #options: PusherOptions
-  readonly #busy = new Map<string, Item>()
-  readonly #queue: Item[] = []
-  #queueHead = 0
+  readonly #sender: RevSender
+  /** Active side: documents on their way, from the proposal on. */
+  readonly #busy = new Map<string, PushItem>()
   #listsInFlight = 0
-  #unanswered = 0
-  #unansweredBytes = 0
   /** Tombstones up to here may be left out: the peer cannot have the documents. Later ones may end what it was just sent. */
   #backlogEnd = 0
   #caughtUp = false
@@ -75,37 +72,53 @@ export class Pusher {
   #deferred: Deferred[] = []
   /** What the peer is now known to have, not yet stored. */
   #ancestors = new Map<string, string>()
-  #maxHistory: number
-  #replaces: boolean
   #unsubscribe: (() => void) | undefined
 
-  constructor (context: SessionContext, options: PusherOptions) {
+  constructor(context: SessionContext, options: PusherOptions) {
     this.#context = context
     this.#options = options
-    this.#maxHistory = context.limits.maxHistory
-    this.#replaces = options.sendReplacementRevs
+    const { index, target, sendReplacementRevs } = options
+    this.#sender = new RevSender(
+      context,
+      { index, target, replaces: sendReplacementRevs, maxHistory: context.limits.maxHistory },
+      (item, outcome) => {
+        this.#onSent(item, outcome)
+      }
+    )
   }
 
-  get progress (): PushProgress { return this.#options.progress }
+  get progress(): PushProgress {
+    return this.#options.progress
+  }
 
   /** Nothing is left to do now, short of new changes. */
-  get idle (): boolean {
-    return this.#stopped || (this.#caughtUp && !this.#scanAgain && this.#listsInFlight === 0 && this.#queued === 0 &&
-      this.#unanswered === 0 && this.#again.length === 0)
+  get idle(): boolean {
+    return (
+      this.#stopped ||
+      (this.#caughtUp &&
+        !this.#scanAgain &&
+        this.#listsInFlight === 0 &&
+        this.#sender.queued === 0 &&
+        this.#sender.unanswered === 0 &&
+        this.#again.length === 0)
+    )
   }
 
   /** The peer owes an answer. */
-  get waiting (): boolean { return this.#listsInFlight > 0 || this.#unanswered > 0 }
+  get waiting(): boolean {
+    return this.#listsInFlight > 0 || this.#sender.unanswered > 0
+  }
 
-  get #queued (): number { return this.#queue.length - this.#queueHead }
-
-  start (): void {
+  start(): void {
     this.#backlogEnd = this.#options.target.collection.lastSequence
-    if (this.#options.live) this.#unsubscribe = this.#options.target.collection.onChanged(() => { this.poke() })
+    if (this.#options.live)
+      this.#unsubscribe = this.#options.target.collection.onChanged(() => {
+        this.poke()
+      })
     this.poke()
   }
 
-  stop (): void {
+  stop(): void {
     this.#stopped = true
     this.#unsubscribe?.()
     this.#unsubscribe = undefined
@@ -118,19 +131,46 @@ export class Pusher {
   }
 
   /** Looks for new changes soon. */
-  poke (): void {
+  poke(): void {
     if (this.#stopped || this.#scanAgain) return
     this.#scanAgain = true
-    this.#context.scheduler.soon(() => { this.#guarded(() => { this.#scanAgain = false; this.#pump() }) })
+    this.#context.scheduler.soon(() => {
+      this.#guarded(() => {
+        this.#scanAgain = false
+        this.#pump()
+      })
+    })
   }
 
   /** A sequence that the peer itself just gave us. */
-  echo (sequence: number): void {
+  echo(sequence: number): void {
     if (sequence > this.#options.progress.scannedTo) this.#echoes.add(sequence)
   }
 
+  /** The peer told us its revision of the document: what was noted from our own pushes is out of date. */
+  pulled(id: string): void {
+    if (this.#ancestors.size > 0) this.#ancestors.delete(id)
+  }
+
+  /** Whether the peer took a revision of ours since it last told us its own. */
+  acknowledged(id: string): boolean {
+    return this.#ancestors.has(id)
+  }
+
+  /** The peer has a revision that we decided against: it is to get ours, although that is no new change. */
+  reconsider(id: string): void {
+    const entry = this.#options.target.collection.change(id)
+    if (entry === undefined || entry.sequence > this.#options.progress.scannedTo) return
+    const ahead = this.#busy.get(id)
+    if (ahead?.sequence === entry.sequence) return
+    this.#options.progress.reopen(entry.sequence)
+    if (ahead === undefined) this.#again.push(entry)
+    else ahead.next = entry
+    this.poke()
+  }
+
   /** Tries documents again whose transient failure lies long enough back. */
-  tick (now: number): void {
+  tick(now: number): void {
     this.#announceEcho()
     if (this.#deferred.length === 0 || this.#stopped) return
     const due = this.#deferred.filter((d) => d.dueAt <= now)
@@ -144,14 +184,14 @@ export class Pusher {
    * A subscriber that pushed much would hear of its own revisions at its next start, because its checkpoint never passed their
    * sequences. Announcing the last one, when nothing else is under way, lets it save that it has seen them all.
    */
-  #announceEcho (): void {
+  #announceEcho(): void {
     const entry = this.#lastEcho
     if (entry === undefined || this.#context.active || !this.#options.live || !this.idle) return
     this.#lastEcho = undefined
     if (this.#options.target.collection.change(entry.id)?.sequence === entry.sequence) this.#announce(this.#itemsFor([entry]))
   }
 
-  #guarded (work: () => void): void {
+  #guarded(work: () => void): void {
     if (this.#stopped || this.#context.closed) return
     try {
       work()
@@ -162,43 +202,52 @@ export class Pusher {
     this.#context.changed()
   }
 
-  #pump (): void {
-    if (this.#ancestors.size >= ANCESTORS_AT_ONCE) this.#recordAncestors()
+  #pump(): void {
+    if (this.#ancestors.size >= ANCESTORS_AT_ONCE && this.#options.mayRecord()) this.#recordAncestors()
     this.#announceAgain()
     this.#scan()
-    this.#send()
-    if (this.#ancestors.size > 0 && this.idle) this.#recordAncestors()
+    this.#sender.pump()
+    if (this.#ancestors.size > 0 && this.idle && this.#options.mayRecord()) this.#recordAncestors()
   }
 
   // ---- 1. Announce
 
-  #scan (): void {
+  #scan(): void {
     const { limits } = this.#context
     const { target, progress } = this.#options
     // A one-shot subscription ends with the backlog; the active side goes on until nothing new is found.
     if (this.#toldCaughtUp && !this.#options.live && !this.#context.active) return
     const maxLists = this.#toldCaughtUp ? 1 : limits.maxChangeListsInFlight
-    for (let round = 0; this.#listsInFlight < maxLists && this.#queued < limits.maxRevsQueued; round++) {
-      if (round === SCANS_PER_TURN) { this.poke(); return }
+    for (let round = 0; this.#listsInFlight < maxLists && this.#sender.queued < limits.maxRevsQueued; round++) {
+      if (round === SCANS_PER_TURN) {
+        this.poke()
+        return
+      }
       const entries = target.collection.changesSince(progress.scannedTo, limits.changesBatch)
       const last = entries.at(-1)
-      if (last === undefined) { this.#reachedEnd(); return }
+      if (last === undefined) {
+        this.#reachedEnd()
+        return
+      }
       this.#caughtUp = false
       const wanted = entries.filter((entry) => this.#mayPush(entry))
       const items = this.#itemsFor(wanted)
       const pending = items.map((item) => item.sequence)
-      for (const entry of wanted) if (this.#busy.get(entry.id)?.next === entry) pending.push(entry.sequence)
+      if (this.#context.active) for (const entry of wanted) if (this.#busy.get(entry.id)?.next === entry) pending.push(entry.sequence)
       if (pending.length > items.length) pending.sort((a, b) => a - b)
       progress.scanned(last.sequence, pending)
       if (items.length > 0) this.#lastEcho = undefined
       if (this.#echoes.has(last.sequence)) this.#lastEcho = last
       if (this.#echoes.size > 0) for (const entry of entries) this.#echoes.delete(entry.sequence)
       this.#announce(items)
-      if (entries.length < limits.changesBatch) { this.#reachedEnd(); return }
+      if (entries.length < limits.changesBatch) {
+        this.#reachedEnd()
+        return
+      }
     }
   }
 
-  #mayPush (entry: ChangeEntry): boolean {
+  #mayPush(entry: ChangeEntry): boolean {
     const { progress, documentIds, activeOnly } = this.#options
     if (progress.isCompletedEarlier(entry.sequence) || this.#echoes.has(entry.sequence)) return false
     if (documentIds !== undefined && !documentIds.has(entry.id)) return false
@@ -208,38 +257,73 @@ export class Pusher {
   }
 
   /** Documents to announce now; those already on their way remember the newer change. */
-  #itemsFor (entries: readonly ChangeEntry[]): Item[] {
+  #itemsFor(entries: readonly ChangeEntry[]): PushItem[] {
     const { target, remote, progress } = this.#options
-    const parents = remote === undefined || entries.length === 0 ? undefined : target.collection.remoteAncestors(remote, entries.map((e) => e.id))
-    const items: Item[] = []
+    const parents =
+      remote === undefined || entries.length === 0
+        ? undefined
+        : target.collection.remoteAncestors(
+            remote,
+            entries.map((e) => e.id)
+          )
+    const items: PushItem[] = []
     entries.forEach((entry, i) => {
-      const parent = this.#ancestors.get(entry.id) ?? parents?.[i]
-      if (parent === entry.revId) { progress.complete(entry.sequence); return }
-      const ahead = this.#busy.get(entry.id)
+      const ahead = this.#context.active ? this.#busy.get(entry.id) : undefined
       if (ahead !== undefined) {
         if (ahead.next !== undefined) progress.complete(ahead.next.sequence)
         ahead.next = entry
         return
       }
-      if (!this.#passesFilter(entry)) { progress.complete(entry.sequence); return }
+      const parent = this.#ancestors.get(entry.id) ?? parents?.[i]
+      if (parent === entry.revId) {
+        progress.complete(entry.sequence)
+        return
+      }
+      if (!this.#passesFilter(entry)) {
+        progress.complete(entry.sequence)
+        return
+      }
       const { sequence, id, revId, deleted, conflicted, bodySize } = entry
-      const item: Item = { sequence, id, revId, deleted, conflicted, bodySize, parentRevId: parent ?? '', known: NOTHING, bytes: 0, next: undefined }
-      this.#busy.set(id, item)
+      const item: PushItem = {
+        sequence,
+        id,
+        revId,
+        deleted,
+        conflicted,
+        bodySize,
+        parentRevId: parent ?? '',
+        known: NOTHING,
+        bytes: 0,
+        endsBranch: false,
+        next: undefined,
+        held: undefined
+      }
+      if (this.#context.active) this.#busy.set(id, item)
       items.push(item)
     })
     return items
   }
 
-  #passesFilter (entry: ChangeEntry): boolean {
+  #passesFilter(entry: ChangeEntry): boolean {
     const { pushFilter, collection } = this.#options.target
     if (pushFilter === undefined) return true
     const revision = collection.revision(entry.id, entry.revId, entry.sequence)
     if (revision === undefined) return true
-    const text = asBuffer(revision.body).toString()
-    return pushFilter({ id: entry.id, revId: entry.revId, deleted: entry.deleted, body: text === '' ? {} : JSON.parse(text) as Record<string, unknown> })
+    try {
+      const text = asBuffer(revision.body).toString()
+      return pushFilter({
+        id: entry.id,
+        revId: entry.revId,
+        deleted: entry.deleted,
+        body: text === '' ? {} : (JSON.parse(text) as Record<string, unknown>)
+      })
+    } catch (cause) {
+      this.#report(entry, replicatorErrors.create('ERR_REPL_FILTER', `The push filter failed for document "${entry.id}"`, { cause }), false)
+      return false
+    }
   }
 
-  #announceAgain (): void {
+  #announceAgain(): void {
     const again = this.#again
     if (again.length === 0) return
     this.#again = []
@@ -253,23 +337,31 @@ export class Pusher {
     this.#announce(this.#itemsFor(current.filter((entry) => this.#mayPush(entry))))
   }
 
-  #announce (items: Item[]): void {
+  #announce(items: PushItem[]): void {
     const { active, blip, statistics } = this.#context
     if (items.length === 0) return
     this.#announcedAny = true
     this.#listsInFlight++
     statistics.documentsAnnounced += items.length
     const profile = active ? 'proposeChanges' : 'changes'
-    blip.request({
-      profile,
-      properties: withCollection(this.#options.index, active ? { conflictIncludesRev: 'true' } : {}),
-      body: active ? encodeProposals(items) : encodeChanges(items),
-      urgent: true,
-      compress: true
-    }, (reply) => { this.#context.touch(); this.#guarded(() => { this.#onListReply(profile, items, reply) }) })
+    blip.request(
+      {
+        profile,
+        properties: withCollection(this.#options.index, active ? { conflictIncludesRev: 'true' } : {}),
+        body: active ? encodeProposals(items) : encodeChanges(items),
+        urgent: true,
+        compress: true
+      },
+      (reply) => {
+        this.#context.touch()
+        this.#guarded(() => {
+          this.#onListReply(profile, items, reply)
+        })
+      }
+    )
   }
 
-  #reachedEnd (): void {
+  #reachedEnd(): void {
     this.#caughtUp = true
     if (this.#toldCaughtUp) return
     this.#toldCaughtUp = true
@@ -288,7 +380,7 @@ export class Pusher {
 
   // ---- 2. What the peer wants
 
-  #onListReply (profile: string, items: readonly Item[], reply: Reply): void {
+  #onListReply(profile: string, items: readonly PushItem[], reply: Reply): void {
     this.#listsInFlight--
     if (reply.kind === 'disconnected') return
     if (reply.kind === 'error') {
@@ -296,8 +388,8 @@ export class Pusher {
       return
     }
     const { maxHistory, sendReplacementRevs } = reply.properties
-    if (maxHistory !== undefined && Number(maxHistory) > 0) this.#maxHistory = Math.min(Number(maxHistory), 1000)
-    if (isTrue(sendReplacementRevs)) this.#replaces = true
+    if (maxHistory !== undefined && Number(maxHistory) > 0) this.#sender.options.maxHistory = Math.min(Number(maxHistory), 1000)
+    if (isTrue(sendReplacementRevs)) this.#sender.options.replaces = true
     try {
       if (this.#context.active) this.#onProposalStatuses(items, reply.body)
       else this.#onWanted(items, reply.body)
@@ -308,24 +400,24 @@ export class Pusher {
     this.#pump()
   }
 
-  #onWanted (items: readonly Item[], body: Buffer): void {
+  #onWanted(items: readonly PushItem[], body: Buffer): void {
     const wanted = parseChangesReply(body, items.length)
     items.forEach((item, i) => {
       const known = wanted[i]
       if (typeof known === 'object') {
         item.known = known.length === 0 ? NOTHING : new Set(known)
-        this.#queue.push(item)
+        this.#sender.enqueue(item)
       } else this.#finish(item)
     })
   }
 
-  #onProposalStatuses (items: readonly Item[], body: Buffer): void {
+  #onProposalStatuses(items: readonly PushItem[], body: Buffer): void {
     const statuses = parseProposalsReply(body, items.length)
     items.forEach((item, i) => {
-      const { status, rev } = statuses[i] as { status: number, rev: string | undefined }
+      const { status, rev } = statuses[i] as { status: number; rev: string | undefined }
       if (status === 0) {
         item.known = item.parentRevId === '' ? NOTHING : new Set([item.parentRevId])
-        this.#queue.push(item)
+        this.#sender.enqueue(item)
       } else if (status === 304) {
         this.#noteAncestor(item.id, item.revId)
         this.#finish(item)
@@ -336,155 +428,116 @@ export class Pusher {
   }
 
   /** 11. The peer's current revision is not the one we took for it. */
-  #onConflict (item: Item, theirs: string | undefined): void {
-    if (theirs !== undefined && theirs !== item.parentRevId && this.#countTry(item.id) &&
-        this.#options.target.collection.revision(item.id, item.revId)?.history.includes(theirs) === true) {
+  #onConflict(item: PushItem, theirs: string | undefined): void {
+    if (theirs !== undefined && theirs !== item.parentRevId && this.#countTry(item.id) && this.#isBehind(item, theirs)) {
       this.#noteAncestor(item.id, theirs)
       this.#release(item)
       this.#again.push(item)
       return
     }
-    if (this.#options.pulls) { this.#finish(item); return }
-    this.#failForGood(item, replicatorErrors.create('ERR_REPL_DOC_CONFLICT', `The peer has a rival revision of document "${item.id}"`, {
-      details: { id: item.id, revId: item.revId, remoteRevId: theirs }
-    }))
-  }
-
-  // ---- 3. Send
-
-  #send (): void {
-    const { limits } = this.#context
-    const queue = this.#queue
-    while (this.#queueHead < queue.length && this.#unanswered < limits.maxRevsUnanswered && this.#unansweredBytes < limits.maxBytesUnanswered) {
-      const item = queue[this.#queueHead++] as Item
-      this.#sendRev(item)
-    }
-    if (this.#queueHead === queue.length) {
-      queue.length = 0
-      this.#queueHead = 0
-    } else if (this.#queueHead > 512) {
-      queue.splice(0, this.#queueHead)
-      this.#queueHead = 0
-    }
-  }
-
-  #sendRev (item: Item): void {
-    const { target } = this.#options
-    let revision = target.collection.revision(item.id, item.revId, item.sequence)
-    let replaced = false
-    if (revision === undefined && this.#replaces) {
-      revision = target.collection.revision(item.id)
-      replaced = revision !== undefined
-    }
-    if (revision === undefined) { this.#sendNorev(item); return }
-    const body = revision.body.length === 0 ? EMPTY_BODY : revision.body
-    item.bytes = body.length + 200
-    this.#unanswered++
-    this.#unansweredBytes += item.bytes
-    this.#context.blip.request({
-      profile: 'rev',
-      properties: this.#revProperties(item, revision, replaced),
-      body,
-      compress: true
-    }, (reply) => { this.#onRevReply(item, revision, reply) })
-  }
-
-  #revProperties (item: Item, revision: RevisionForPush, replaced: boolean): Properties {
-    const { index } = this.#options
-    const properties: Record<string, string> = {}
-    if (index !== undefined) properties['collection'] = String(index)
-    properties['id'] = item.id
-    properties['rev'] = revision.revId
-    properties['sequence'] = String(item.sequence)
-    if (revision.deleted) properties['deleted'] = '1'
-    if (revision.history.length > 0) properties['history'] = this.#context.versioning.formatHistory(revision.history, item.known, this.#maxHistory)
-    if (this.#context.active) {
-      const closed = this.#closedBranch(item, revision)
-      if (closed === undefined) properties['noconflicts'] = '1'
-      else properties['deleted_branch'] = `${closed},${item.parentRevId}`
-    }
-    if (replaced) properties['replacedRev'] = item.revId
-    return properties
-  }
-
-  /** 8. The tombstone on the peer's branch, when a conflict was resolved against it and no history can contain it. */
-  #closedBranch (item: Item, revision: RevisionForPush): string | undefined {
-    const { parentRevId } = item
-    return parentRevId === '' || revision.history.includes(parentRevId) ? undefined : this.#options.target.collection.closingTombstone(item.id, parentRevId)
-  }
-
-  #sendNorev (item: Item): void {
-    const exists = this.#options.target.collection.change(item.id) !== undefined
-    this.#context.blip.request({
-      profile: 'norev',
-      properties: withCollection(this.#options.index, { id: item.id, rev: item.revId, sequence: String(item.sequence), error: exists ? '410' : '404' }),
-      noReply: true
-    })
-    this.#finish(item)
-  }
-
-  #onRevReply (item: Item, revision: RevisionForPush, reply: Reply): void {
-    this.#unanswered--
-    this.#unansweredBytes -= item.bytes
-    if (reply.kind === 'disconnected') return
-    this.#context.touch()
-    if (reply.kind === 'ok') {
-      const { statistics } = this.#context
-      statistics.documentsPushed++
-      statistics.bytesPushed += revision.body.length
-      this.#noteAncestor(item.id, revision.revId)
+    if (this.#options.pulls) {
       this.#finish(item)
-      if (this.#context.wantsDocuments) this.#report(item)
-    } else this.#onRevError(item, reply)
+      return
+    }
+    this.#failForGood(
+      item,
+      replicatorErrors.create('ERR_REPL_DOC_CONFLICT', `The peer has a rival revision of document "${item.id}"`, {
+        details: { id: item.id, revId: item.revId, remoteRevId: theirs }
+      })
+    )
+  }
+
+  /** The peer's revision is an ancestor of ours, or on a branch that we ended. */
+  #isBehind(item: PushItem, theirs: string): boolean {
+    const { collection } = this.#options.target
+    return (
+      collection.revision(item.id, item.revId)?.history.includes(theirs) === true ||
+      collection.closingTombstone(item.id, theirs) !== undefined
+    )
+  }
+
+  // ---- 3. What became of it
+
+  #onSent(item: PushItem, outcome: SendOutcome): void {
+    switch (outcome.kind) {
+      case 'sent': {
+        const { statistics } = this.#context
+        statistics.documentsPushed++
+        statistics.bytesPushed += outcome.revision.body.length
+        this.#noteAncestor(item.id, outcome.revision.revId)
+        this.#finish(item)
+        if (this.#context.wantsDocuments) this.#report(item)
+        break
+      }
+      case 'gone':
+        this.#finish(item)
+        return
+      case 'refused':
+        this.#onRevError(item, outcome.reply)
+    }
     this.poke()
   }
 
-  #onRevError (item: Item, reply: Extract<Reply, { kind: 'error' }>): void {
+  #onRevError(item: PushItem, reply: Extract<Reply, { kind: 'error' }>): void {
     const error = this.#rejection(item, reply.domain, reply.code, reply.message)
     if (isTransientStatus(reply.code)) this.#failTransiently(item, error)
     else if (reply.code === 403 && this.#context.active && this.#countTry(item.id, 1)) {
       // 8. A refusal may hang on another document that is still to come: once more, later.
       this.#release(item)
       this.#again.push(item)
+    } else if (reply.code === 409 && item.endsBranch && this.#options.target.collection.adopt?.(item.id, item.parentRevId) === true) {
+      // 11. Both sides resolved, each for the other's; by the common order the peer's decision stands.
+      this.#noteAncestor(item.id, item.parentRevId)
+      this.#finish(item)
     } else if (reply.code === 409 && this.#options.pulls) this.#finish(item)
     else if (reply.code === 409) {
-      this.#failForGood(item, replicatorErrors.create('ERR_REPL_DOC_CONFLICT', `The peer has a rival revision of document "${item.id}"`, { details: { id: item.id, revId: item.revId } }))
+      this.#failForGood(
+        item,
+        replicatorErrors.create('ERR_REPL_DOC_CONFLICT', `The peer has a rival revision of document "${item.id}"`, {
+          details: { id: item.id, revId: item.revId }
+        })
+      )
     } else this.#failForGood(item, error)
   }
 
   // ---- 4. Ends
 
-  #rejection (item: Item, domain: string, code: number, message: string): KithmeshError {
-    return replicatorErrors.create('ERR_REPL_DOC_REJECTED', `The peer refused document "${item.id}": ${domain} ${code} ${message.slice(0, 300)}`.trimEnd(), {
-      details: { id: item.id, revId: item.revId, domain, code }
-    })
+  #rejection(item: PushItem, domain: string, code: number, message: string): KithmeshError {
+    return replicatorErrors.create(
+      'ERR_REPL_DOC_REJECTED',
+      `The peer refused document "${item.id}": ${domain} ${code} ${message.slice(0, 300)}`.trimEnd(),
+      {
+        details: { id: item.id, revId: item.revId, domain, code }
+      }
+    )
   }
 
-  #countTry (id: string, max = MAX_TRIES): boolean {
+  #countTry(id: string, max = MAX_TRIES): boolean {
     const tries = (this.#tries.get(id) ?? 0) + 1
     this.#tries.set(id, tries)
     return tries <= max
   }
 
   /** Lets the next revision of the document go. */
-  #release (item: Item): void {
-    this.#busy.delete(item.id)
+  #release(item: PushItem): void {
+    if (this.#busy.get(item.id) === item) this.#busy.delete(item.id)
     if (item.next !== undefined) this.#again.push(item.next)
+    if (item.next !== undefined || item.held !== undefined) this.poke()
   }
 
-  #finish (item: Item): void {
+  #finish(item: PushItem): void {
     this.#options.progress.complete(item.sequence)
     if (this.#tries.size > 0) this.#tries.delete(item.id)
     this.#release(item)
   }
 
-  #failForGood (item: Item, error: KithmeshError): void {
+  #failForGood(item: PushItem, error: KithmeshError): void {
     this.#report(item, error, false)
     this.#finish(item)
   }
 
   /** The sequence stays open: tried again after a while, or in the next session. */
-  #failTransiently (item: Item, error: KithmeshError): void {
+  #failTransiently(item: PushItem, error: KithmeshError): void {
     this.#report(item, error, true)
     this.#release(item)
     const tries = (this.#tries.get(item.id) ?? 0) + 1
@@ -492,19 +545,24 @@ export class Pusher {
     if (this.#options.live) this.#deferred.push({ entry: item, dueAt: this.#context.now() + 1000 * Math.min(2 ** tries, 300) })
   }
 
-  #report (item: Item, error?: KithmeshError, transient?: boolean): void {
+  #report(item: ChangeEntry, error?: KithmeshError, transient?: boolean): void {
     const { scope, name } = this.#options.target.collection
     this.#context.documentEnded({
-      direction: 'push', collection: { scope, name }, id: item.id, revId: item.revId, deleted: item.deleted,
-      ...(error !== undefined && { error }), ...(transient !== undefined && { transient })
+      direction: 'push',
+      collection: { scope, name },
+      id: item.id,
+      revId: item.revId,
+      deleted: item.deleted,
+      ...(error !== undefined && { error }),
+      ...(transient !== undefined && { transient })
     })
   }
 
-  #noteAncestor (id: string, revId: string): void {
+  #noteAncestor(id: string, revId: string): void {
     if (this.#options.remote !== undefined) this.#ancestors.set(id, revId)
   }
 
-  #recordAncestors (): void {
+  #recordAncestors(): void {
     const { remote, target } = this.#options
     if (remote === undefined || this.#ancestors.size === 0) return
     const entries = [...this.#ancestors].map(([id, revId]) => ({ id, revId }))

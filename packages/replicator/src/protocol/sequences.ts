@@ -10,13 +10,13 @@ interface Compound {
   readonly seq: number
 }
 
-function parseNumber (text: string): number | undefined {
+function parseNumber(text: string): number | undefined {
   if (!/^\d{1,19}$/.test(text)) return undefined
   return Number(text)
 }
 
 /** Parses the JSON text of a sequence; undefined when it is none. */
-export function parseSequence (text: RemoteSequence): Compound | undefined {
+export function parseSequence(text: RemoteSequence): Compound | undefined {
   let inner = text
   if (text.startsWith('"')) {
     if (text.length < 2 || !text.endsWith('"')) return undefined
@@ -34,18 +34,18 @@ export function parseSequence (text: RemoteSequence): Compound | undefined {
   return low === undefined ? undefined : { low, triggeredBy: triggeredBy === 0 ? undefined : triggeredBy, seq }
 }
 
-function kind (s: Compound): 'simple' | 'triggered' | 'low' {
+function kind(s: Compound): 'simple' | 'triggered' | 'low' {
   return s.low !== undefined ? 'low' : s.triggeredBy !== undefined ? 'triggered' : 'simple'
 }
 
 /** Whether `a` comes before `b`, by the table of cbmobile.md §4; undefined when either cannot be parsed. */
-export function sequenceBefore (a: RemoteSequence, b: RemoteSequence): boolean | undefined {
+export function sequenceBefore(a: RemoteSequence, b: RemoteSequence): boolean | undefined {
   const x = parseSequence(a)
   const y = parseSequence(b)
   return x === undefined || y === undefined ? undefined : before(x, y)
 }
 
-function before (x: Compound, y: Compound): boolean {
+function before(x: Compound, y: Compound): boolean {
   const xKind = kind(x)
   const yKind = kind(y)
   const xValue = x.low ?? x.triggeredBy ?? x.seq

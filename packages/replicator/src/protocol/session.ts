@@ -65,9 +65,21 @@ export interface PassiveSessionOptions extends CommonOptions {
   readonly collection: (name: CollectionName) => SessionCollection | undefined
 }
 
-const PROFILES = ['getCheckpoint', 'setCheckpoint', 'subChanges', 'changes', 'proposeChanges', 'rev', 'norev', 'getAttachment', 'proveAttachment']
+const PROFILES = [
+  'getCheckpoint',
+  'setCheckpoint',
+  'subChanges',
+  'changes',
+  'proposeChanges',
+  'rev',
+  'norev',
+  'getAttachment',
+  'proveAttachment'
+]
 
 /**
+ * Longer than most files here: both roles of a conversation share its beginning, deadlines and end.
+ *
  * One replication conversation over one BLIP connection: a state machine without sockets or timers of its own. Its owner calls
  * {@link tick} about once a second.
  */
@@ -91,7 +103,7 @@ export class ReplicationSession {
   #lastSave = 0
   #resolvedBefore = 0
 
-  constructor (options: ActiveSessionOptions | PassiveSessionOptions) {
+  constructor(options: ActiveSessionOptions | PassiveSessionOptions) {
     this.#options = options
     // The parts see the session through this; closures keep its inner state private.
     const closed = (): boolean => this.#closed
@@ -107,43 +119,84 @@ export class ReplicationSession {
       scheduler: options.scheduler,
       statistics: this.statistics,
       now: options.now,
-      get closed () { return closed() },
-      get wantsDocuments () { return options.events.documents !== undefined },
-      documentEnded: (event) => { this.#documentEnded(event) },
-      changed: () => { this.#changed() },
-      touch: () => { this.#touched = true },
-      fail: (error, transient) => { this.#fail(error, transient) }
+      get closed() {
+        return closed()
+      },
+      get wantsDocuments() {
+        return options.events.documents !== undefined
+      },
+      documentEnded: (event) => {
+        this.#documentEnded(event)
+      },
+      changed: () => {
+        this.#changed()
+      },
+      touch: () => {
+        this.#touched = true
+      },
+      fail: (error, transient) => {
+        this.#fail(error, transient)
+      }
     }
-    options.blip.onClosed((info) => { this.#onClosed(info) })
-    options.blip.handle('getCollections', (request) => { this.#guarded(request, () => { this.#onGetCollections(request) }) })
-    options.blip.handle('PING', (request) => { request.respond() })
-    for (const profile of PROFILES) options.blip.handle(profile, (request) => { this.#dispatch(request) })
+    options.blip.onClosed((info) => {
+      this.#onClosed(info)
+    })
+    options.blip.handle('getCollections', (request) => {
+      this.#guarded(request, () => {
+        this.#onGetCollections(request)
+      })
+    })
+    options.blip.handle('PING', (request) => {
+      request.respond()
+    })
+    for (const profile of PROFILES)
+      options.blip.handle(profile, (request) => {
+        this.#dispatch(request)
+      })
   }
 
-  get activity (): 'busy' | 'idle' { return this.#activity }
+  get activity(): 'busy' | 'idle' {
+    return this.#activity
+  }
   /** The peer answered the first message, or sent it. */
-  get began (): boolean { return this.#began }
-  get closed (): boolean { return this.#closed }
-  get collections (): readonly CollectionSession[] { return this.#collections }
+  get began(): boolean {
+    return this.#began
+  }
+  get closed(): boolean {
+    return this.#closed
+  }
+  get collections(): readonly CollectionSession[] {
+    return this.#collections
+  }
 
   /** Active side: sends the first message. The passive side just waits. */
-  start (): void {
+  start(): void {
     const options = this.#options
     if (options.role === 'passive') return
     options.collections.forEach((target, index) => {
-      this.#collections.push(new CollectionSession(this.#context, { index, target, push: options.push, pull: options.pull, remoteUid: options.remoteUid }))
+      this.#collections.push(
+        new CollectionSession(this.#context, { index, target, push: options.push, pull: options.pull, remoteUid: options.remoteUid })
+      )
     })
     const checkpointIds = this.#collections.map((collection) => collection.checkpointer?.id ?? '')
     if (options.resetCheckpoint === true) for (const id of checkpointIds) options.store.setLocalCheckpoint(id, undefined)
-    options.blip.request({
-      profile: 'getCollections',
-      properties: { uuid: options.store.publicUuid },
-      body: encodeGetCollections({ checkpointIds, collections: options.collections.map(({ collection }) => formatCollectionPath(collection)) })
-    }, (reply) => { this.#onCollections(reply) })
+    options.blip.request(
+      {
+        profile: 'getCollections',
+        properties: { uuid: options.store.publicUuid },
+        body: encodeGetCollections({
+          checkpointIds,
+          collections: options.collections.map(({ collection }) => formatCollectionPath(collection))
+        })
+      },
+      (reply) => {
+        this.#onCollections(reply)
+      }
+    )
   }
 
   /** Saves the checkpoint and closes with 1000; `ended` follows. Without a begun conversation it closes at once. */
-  stop (): void {
+  stop(): void {
     if (this.#closed || this.#closing) return
     this.#closing = true
     for (const collection of this.#collections) collection.stop()
@@ -152,7 +205,7 @@ export class ReplicationSession {
   }
 
   /** Closes at once, without saving anything; `ended` follows without an error. */
-  close (code: 1000 | 4001): void {
+  close(code: 1000 | 4001): void {
     if (this.#closed) return
     this.#closing = true
     for (const collection of this.#collections) collection.stop()
@@ -160,9 +213,12 @@ export class ReplicationSession {
   }
 
   /** To be called about once a second with wall-clock milliseconds: checkpoints, deadlines, second tries. */
-  tick (now: number): void {
+  tick(now: number): void {
     if (this.#closed) return
-    if (this.#touched || this.#lastTouch === 0) { this.#touched = false; this.#lastTouch = now }
+    if (this.#touched || this.#lastTouch === 0) {
+      this.#touched = false
+      this.#lastTouch = now
+    }
     if (this.#lastSave === 0) this.#lastSave = now
     // A clock that was set back must not stretch the deadlines.
     if (now < this.#lastTouch) this.#lastTouch = now
@@ -186,34 +242,55 @@ export class ReplicationSession {
 
   // ---- Active side
 
-  #onCollections (reply: Reply): void {
+  #onCollections(reply: Reply): void {
     if (this.#closed || reply.kind === 'disconnected') return
     this.#touched = true
-    if (reply.kind === 'error') { this.#fail(remoteError('getCollections', reply), isTransientStatus(reply.code)); return }
+    if (reply.kind === 'error') {
+      this.#fail(remoteError('getCollections', reply), isTransientStatus(reply.code))
+      return
+    }
     let entries: unknown
     try {
       entries = parseJson(reply.body, 'the answer to getCollections')
-    } catch { entries = undefined }
+    } catch {
+      entries = undefined
+    }
     if (!Array.isArray(entries) || entries.length !== this.#collections.length || entries.some((entry) => typeof entry !== 'object')) {
-      this.#fail(replicatorErrors.create('ERR_REPL_BAD_MESSAGE', 'The peer answered getCollections with something else than one entry per collection'), false)
+      this.#fail(
+        replicatorErrors.create(
+          'ERR_REPL_BAD_MESSAGE',
+          'The peer answered getCollections with something else than one entry per collection'
+        ),
+        false
+      )
       return
     }
     const missing = entries.findIndex((entry) => entry === null)
     const absent = this.#collections[missing]
     if (absent !== undefined) {
       const path = formatCollectionPath(absent.target.collection)
-      this.#fail(replicatorErrors.create('ERR_REPL_COLLECTION_MISSING', `Collection "${path}" is not found on the remote server`, { details: { collection: path, status: 404 } }), false)
+      this.#fail(
+        replicatorErrors.create('ERR_REPL_COLLECTION_MISSING', `Collection "${path}" is not found on the remote server`, {
+          details: { collection: path, status: 404 }
+        }),
+        false
+      )
       return
     }
-    if (this.#closing) { this.#changed(); return }
+    if (this.#closing) {
+      this.#changed()
+      return
+    }
     this.#began = true
-    this.#collections.forEach((collection, i) => { collection.begin(entries[i]) })
+    this.#collections.forEach((collection, i) => {
+      collection.begin(entries[i])
+    })
     this.#changed()
   }
 
   // ---- Passive side
 
-  #onGetCollections (request: IncomingRequest): void {
+  #onGetCollections(request: IncomingRequest): void {
     const options = this.#options
     if (options.role === 'active') throw new MessageError('BLIP', 400, 'getCollections sent to an active replicator')
     if (this.#mode !== 'new') throw new MessageError('BLIP', 400, 'Invalid getCollections message: not the first message')
@@ -225,23 +302,32 @@ export class ReplicationSession {
     })
     // 2. With one collection missing the client is to close; no workers are set up.
     if (!targets.includes(undefined)) {
-      targets.forEach((target, index) => { if (target !== undefined) this.#addPassive(index, target) })
+      targets.forEach((target, index) => {
+        if (target !== undefined) this.#addPassive(index, target)
+      })
       this.#began = true
     }
-    request.respond({ body: Buffer.from(JSON.stringify(targets.map((target, i) => target === undefined ? null : checkpointReply(this.#context, checkpointIds[i] ?? '')))) })
+    request.respond({
+      body: Buffer.from(
+        JSON.stringify(targets.map((target, i) => (target === undefined ? null : checkpointReply(this.#context, checkpointIds[i] ?? ''))))
+      )
+    })
   }
 
-  #addPassive (index: number | undefined, target: SessionCollection): void {
+  #addPassive(index: number | undefined, target: SessionCollection): void {
     const options = this.#options as PassiveSessionOptions
-    this.#collections.push(new CollectionSession(this.#context, { index, target, push: options.allowPush, pull: options.allowPull, remoteUid: undefined }))
+    this.#collections.push(
+      new CollectionSession(this.#context, { index, target, push: options.allowPush, pull: options.allowPull, remoteUid: undefined })
+    )
   }
 
   /** 2. Older clients start with `getCheckpoint` and mean the default collection. */
-  #startLegacy (): void {
+  #startLegacy(): void {
     const options = this.#options
     if (options.role === 'active') return
     const target = options.collection({ scope: '_default', name: '_default' })
-    if (target === undefined || !isDefaultCollection(target.collection)) throw new MessageError('HTTP', 404, 'The default collection is not replicated here')
+    if (target === undefined || !isDefaultCollection(target.collection))
+      throw new MessageError('HTTP', 404, 'The default collection is not replicated here')
     this.#mode = 'legacy'
     this.#addPassive(undefined, target)
     this.#began = true
@@ -249,12 +335,14 @@ export class ReplicationSession {
 
   // ---- Both
 
-  #dispatch (request: IncomingRequest): void {
+  #dispatch(request: IncomingRequest): void {
     this.#touched = true
-    this.#guarded(request, () => { this.#collectionOf(request).onRequest(request) })
+    this.#guarded(request, () => {
+      this.#collectionOf(request).onRequest(request)
+    })
   }
 
-  #collectionOf (request: IncomingRequest): CollectionSession {
+  #collectionOf(request: IncomingRequest): CollectionSession {
     const text = request.properties['collection']
     if (this.#mode === 'new' && text === undefined && this.#options.role === 'passive') this.#startLegacy()
     const legacy = this.#mode === 'legacy'
@@ -264,7 +352,7 @@ export class ReplicationSession {
     return collection
   }
 
-  #guarded (request: IncomingRequest, work: () => void): void {
+  #guarded(request: IncomingRequest, work: () => void): void {
     if (this.#closed) return
     try {
       work()
@@ -280,20 +368,24 @@ export class ReplicationSession {
     this.#changed()
   }
 
-  #documentEnded (event: DocumentEvent): void {
-    if (event.error !== undefined) this.#options.logger.info('A document was not replicated', { id: event.id, direction: event.direction, error: event.error })
+  #documentEnded(event: DocumentEvent): void {
+    if (event.error !== undefined)
+      this.#options.logger.info('A document was not replicated', { id: event.id, direction: event.direction, error: event.error })
     if (this.#options.events.documents === undefined) return
     this.#documents.push(event)
     this.#changed()
   }
 
-  #changed (): void {
+  #changed(): void {
     if (this.#evaluating || this.#closed) return
     this.#evaluating = true
-    this.#context.scheduler.soon(() => { this.#evaluating = false; this.#evaluate() })
+    this.#context.scheduler.soon(() => {
+      this.#evaluating = false
+      this.#evaluate()
+    })
   }
 
-  #evaluate (): void {
+  #evaluate(): void {
     this.#tellDocuments()
     if (this.#closed || !this.#began) {
       if (this.#closing && !this.#closed) this.#options.blip.close(1000)
@@ -323,14 +415,14 @@ export class ReplicationSession {
     this.#options.events.activity?.(activity)
   }
 
-  #tellDocuments (): void {
+  #tellDocuments(): void {
     if (this.#documents.length === 0) return
     const events = this.#documents
     this.#documents = []
     this.#options.events.documents?.(events)
   }
 
-  #fail (error: KithmeshError, transient: boolean): void {
+  #fail(error: KithmeshError, transient: boolean): void {
     if (this.#closed || this.#error !== undefined) return
     this.#error = error
     this.#transient = transient
@@ -338,7 +430,7 @@ export class ReplicationSession {
     this.#options.blip.close(transient ? 4001 : 4002, error.message.slice(0, 100))
   }
 
-  #onClosed (info: SocketCloseInfo): void {
+  #onClosed(info: SocketCloseInfo): void {
     if (this.#closed) return
     for (const collection of this.#collections) collection.stop()
     this.#closed = true
@@ -347,14 +439,19 @@ export class ReplicationSession {
     const normal = this.#closing || (this.#options.role === 'passive' && info.code === 1000)
     if (this.#error !== undefined || normal) events.ended(this.#error, this.#transient, info)
     else {
-      const error = replicatorErrors.create('ERR_REPL_CLOSED', `The peer closed the connection (${info.code}${info.reason === '' ? '' : ` ${info.reason}`})`, {
-        ...(info.error !== undefined && { cause: info.error }), details: { code: info.code, reason: info.reason }
-      })
+      const error = replicatorErrors.create(
+        'ERR_REPL_CLOSED',
+        `The peer closed the connection (${info.code}${info.reason === '' ? '' : ` ${info.reason}`})`,
+        {
+          ...(info.error !== undefined && { cause: info.error }),
+          details: { code: info.code, reason: info.reason }
+        }
+      )
       events.ended(error, info.code === 4001 || info.code === 1006, info)
     }
   }
 }
 
-function timeout (what: string): KithmeshError {
+function timeout(what: string): KithmeshError {
   return replicatorErrors.create('ERR_REPL_TIMEOUT', `The peer did not send ${what}`)
 }

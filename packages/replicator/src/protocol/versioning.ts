@@ -21,14 +21,14 @@ export interface Versioning {
 const MAX_REV_ID = 250
 
 /** `N` of `N-digest`, or 0. */
-export function generation (revId: string): number {
+export function generation(revId: string): number {
   const dash = revId.indexOf('-')
   const value = dash > 0 ? Number(revId.slice(0, dash)) : 0
   return Number.isSafeInteger(value) && value > 0 ? value : 0
 }
 
 /** Hand-written: it runs for every revision that passes. `<generation ≥ 1>-<lowercase hex>`. */
-function isTreeRevId (text: string): boolean {
+function isTreeRevId(text: string): boolean {
   const length = text.length
   if (length < 3 || length > MAX_REV_ID) return false
   let i = 0
@@ -49,7 +49,7 @@ export const treeVersioning: Versioning = {
   protocols: ['BLIP_3+CBMobile_3'],
   accepts: (versioning) => versioning === undefined || versioning === 'rev-trees',
   isRevId: isTreeRevId,
-  parseHistory (revId, text) {
+  parseHistory(revId, text) {
     if (text === undefined || text === '') return []
     const history = text.split(',').map((part) => part.trim())
     let expected = generation(revId)
@@ -58,12 +58,12 @@ export const treeVersioning: Versioning = {
     }
     return history
   },
-  formatHistory (ancestors, known, maxHistory) {
+  formatHistory(ancestors, known, maxHistory) {
     let end = 0
     while (end < ancestors.length && end < maxHistory) {
       if (known.has(ancestors[end++] as string)) break
     }
-    return end === 1 ? ancestors[0] as string : ancestors.slice(0, end).join(',')
+    return end === 1 ? (ancestors[0] as string) : ancestors.slice(0, end).join(',')
   },
   compareAge: (a, b) => generation(a) - generation(b)
 }

@@ -1,5 +1,13 @@
 import type { SocketCloseInfo } from '@kithmesh/core'
-import type { BlipPeer, IncomingRequest, OutgoingMessage, OutgoingRequest, Properties, Reply, RequestOptions } from '../../dist/blip/contracts.js'
+import type {
+  BlipPeer,
+  IncomingRequest,
+  OutgoingMessage,
+  OutgoingRequest,
+  Properties,
+  Reply,
+  RequestOptions
+} from '../../dist/blip/contracts.js'
 
 /** A message seen on the line. */
 export interface Seen {
@@ -12,7 +20,7 @@ export interface Seen {
   readonly body: Buffer
 }
 
-async function collect (body: OutgoingMessage['body']): Promise<Buffer> {
+async function collect(body: OutgoingMessage['body']): Promise<Buffer> {
   if (body === undefined) return Buffer.alloc(0)
   if (body instanceof Uint8Array) return Buffer.from(body)
   const parts: Uint8Array[] = []
@@ -27,13 +35,13 @@ export class BlipPair {
   readonly seen: Seen[] = []
   readonly a: FakePeer
   readonly b: FakePeer
-  readonly queues: { readonly a: Delivery[], readonly b: Delivery[] } = { a: [], b: [] }
+  readonly queues: { readonly a: Delivery[]; readonly b: Delivery[] } = { a: [], b: [] }
   closed = false
   /** With it, deliveries happen by themselves. */
   #automatic: boolean
   #scheduled = false
 
-  constructor (automatic = true) {
+  constructor(automatic = true) {
     this.#automatic = automatic
     this.a = new FakePeer(this, 'A>B', this.queues.b)
     this.b = new FakePeer(this, 'B>A', this.queues.a)
@@ -41,9 +49,11 @@ export class BlipPair {
     this.b.other = this.a
   }
 
-  get pending (): number { return this.queues.a.length + this.queues.b.length }
+  get pending(): number {
+    return this.queues.a.length + this.queues.b.length
+  }
 
-  kick (): void {
+  kick(): void {
     if (!this.#automatic || this.#scheduled) return
     this.#scheduled = true
     setImmediate(() => {
@@ -54,7 +64,7 @@ export class BlipPair {
   }
 
   /** Delivers the next message for one side, or for the other if there is none. */
-  deliver (to: 'a' | 'b'): boolean {
+  deliver(to: 'a' | 'b'): boolean {
     const queue = this.queues[to].length > 0 ? this.queues[to] : this.queues[to === 'a' ? 'b' : 'a']
     const next = queue.shift()
     next?.()
@@ -62,7 +72,7 @@ export class BlipPair {
   }
 
   /** Ends both ends; what is on the way is lost. */
-  cut (info: SocketCloseInfo = { code: 1006, reason: '' }): void {
+  cut(info: SocketCloseInfo = { code: 1006, reason: '' }): void {
     if (this.closed) return
     this.closed = true
     this.queues.a.length = 0
@@ -78,46 +88,74 @@ export class FakePeer implements BlipPeer {
   /** Where messages for the other side wait. */
   readonly #out: Delivery[]
   readonly #handlers = new Map<string, (request: IncomingRequest) => void>()
-  readonly #waiting = new Map<number, { onReply: ((reply: Reply) => void) | undefined, options: RequestOptions | undefined }>()
+  readonly #waiting = new Map<number, { onReply: ((reply: Reply) => void) | undefined; options: RequestOptions | undefined }>()
   #closed: ((info: SocketCloseInfo) => void)[] = []
   #number = 0
   other!: FakePeer
   /** Changes outgoing replies, for misbehaviour. */
   tamper: ((request: IncomingRequest, reply: OutgoingMessage | undefined) => OutgoingMessage | undefined) | undefined
 
-  constructor (pair: BlipPair, dir: Seen['dir'], out: Delivery[]) {
+  constructor(pair: BlipPair, dir: Seen['dir'], out: Delivery[]) {
     this.#pair = pair
     this.#dir = dir
     this.#out = out
   }
 
-  get unansweredRequests (): number { return this.#waiting.size }
+  get unansweredRequests(): number {
+    return this.#waiting.size
+  }
 
-  #send (delivery: Delivery): void {
+  #send(delivery: Delivery): void {
     if (this.#pair.closed) return
     this.#out.push(delivery)
     this.#pair.kick()
   }
 
-  request (request: OutgoingRequest, onReply?: (reply: Reply) => void, options?: RequestOptions): void {
-    if (this.#pair.closed) { setImmediate(() => onReply?.({ kind: 'disconnected' })); return }
+  request(request: OutgoingRequest, onReply?: (reply: Reply) => void, options?: RequestOptions): void {
+    if (this.#pair.closed) {
+      setImmediate(() => onReply?.({ kind: 'disconnected' }))
+      return
+    }
     const number = ++this.#number
     if (request.noReply !== true) this.#waiting.set(number, { onReply, options })
     void collect(request.body).then((body) => {
-      this.#pair.seen.push({ dir: this.#dir, number, type: 'REQ', profile: request.profile, noReply: request.noReply === true, properties: request.properties ?? {}, body })
-      this.#send(() => { this.other.#receive(number, request, body) })
+      this.#pair.seen.push({
+        dir: this.#dir,
+        number,
+        type: 'REQ',
+        profile: request.profile,
+        noReply: request.noReply === true,
+        properties: request.properties ?? {},
+        body
+      })
+      this.#send(() => {
+        this.other.#receive(number, request, body)
+      })
     })
   }
 
-  #receive (number: number, message: OutgoingRequest, body: Buffer): void {
+  #receive(number: number, message: OutgoingRequest, body: Buffer): void {
     let answered = message.noReply === true
     const answer = (type: 'RES' | 'ERR', reply: Reply | (() => Promise<Reply>)): void => {
       if (answered) return
       answered = true
       const send = (value: Reply): void => {
-        const properties = value.kind === 'ok' ? value.properties : value.kind === 'error' ? { 'Error-Domain': value.domain, 'Error-Code': String(value.code) } : {}
-        this.#pair.seen.push({ dir: this.#dir, number, type, properties, body: value.kind === 'ok' ? value.body : Buffer.from(value.kind === 'error' ? value.message : '') })
-        this.#send(() => { this.other.#finish(number, value) })
+        const properties =
+          value.kind === 'ok'
+            ? value.properties
+            : value.kind === 'error'
+              ? { 'Error-Domain': value.domain, 'Error-Code': String(value.code) }
+              : {}
+        this.#pair.seen.push({
+          dir: this.#dir,
+          number,
+          type,
+          properties,
+          body: value.kind === 'ok' ? value.body : Buffer.from(value.kind === 'error' ? value.message : '')
+        })
+        this.#send(() => {
+          this.other.#finish(number, value)
+        })
       }
       if (typeof reply === 'function') void reply().then(send)
       else send(reply)
@@ -131,17 +169,24 @@ export class FakePeer implements BlipPeer {
       urgent: message.urgent === true,
       respond: (given) => {
         const reply = this.tamper === undefined ? given : this.tamper(request, given)
-        if (reply?.body === undefined || reply.body instanceof Uint8Array) answer('RES', { kind: 'ok', properties: reply?.properties ?? {}, body: reply?.body === undefined ? Buffer.alloc(0) : Buffer.from(reply.body) })
+        if (reply?.body === undefined || reply.body instanceof Uint8Array)
+          answer('RES', {
+            kind: 'ok',
+            properties: reply?.properties ?? {},
+            body: reply?.body === undefined ? Buffer.alloc(0) : Buffer.from(reply.body)
+          })
         else answer('RES', async () => ({ kind: 'ok', properties: reply.properties ?? {}, body: await collect(reply.body) }))
       },
-      respondError: (domain, code, text = '') => { answer('ERR', { kind: 'error', domain, code, message: text }) }
+      respondError: (domain, code, text = '') => {
+        answer('ERR', { kind: 'error', domain, code, message: text })
+      }
     }
     const handler = this.#handlers.get(message.profile)
     if (handler === undefined) request.respondError('BLIP', 404, 'no handler for message')
     else handler(request)
   }
 
-  #finish (number: number, reply: Reply): void {
+  #finish(number: number, reply: Reply): void {
     const waiting = this.#waiting.get(number)
     if (waiting === undefined) return
     this.#waiting.delete(number)
@@ -154,18 +199,24 @@ export class FakePeer implements BlipPeer {
     } else onReply?.(reply)
   }
 
-  handle (profile: string, handler: (request: IncomingRequest) => void): void { this.#handlers.set(profile, handler) }
+  handle(profile: string, handler: (request: IncomingRequest) => void): void {
+    this.#handlers.set(profile, handler)
+  }
 
-  close (code = 1000, reason = ''): void {
+  close(code = 1000, reason = ''): void {
     if (this.#pair.closed) return
     // Like a socket: what was sent before arrives before the end.
-    this.#out.push(() => { this.#pair.cut({ code, reason }) })
+    this.#out.push(() => {
+      this.#pair.cut({ code, reason })
+    })
     this.#pair.kick()
   }
 
-  onClosed (listener: (info: SocketCloseInfo) => void): void { this.#closed.push(listener) }
+  onClosed(listener: (info: SocketCloseInfo) => void): void {
+    this.#closed.push(listener)
+  }
 
-  end (info: SocketCloseInfo): void {
+  end(info: SocketCloseInfo): void {
     const waiting = [...this.#waiting.values()]
     this.#waiting.clear()
     setImmediate(() => {

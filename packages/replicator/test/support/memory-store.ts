@@ -1,20 +1,48 @@
 import { createHash, randomUUID } from 'node:crypto'
-import type { BlobAccess, ChangeEntry, ConflictResolution, ConflictedDocument, IncomingRevision, InsertOutcome, ReplicationCollection, ReplicationStore, RevisionForPush } from '@kithmesh/database/replication'
+import type {
+  BlobAccess,
+  ChangeEntry,
+  ConflictResolution,
+  ConflictedDocument,
+  IncomingRevision,
+  InsertOutcome,
+  ReplicationCollection,
+  ReplicationStore,
+  RevisionForPush
+} from '@kithmesh/database/replication'
 import { KithmeshError } from '@kithmesh/core'
 
-interface Rev { parent: string | undefined, deleted: boolean, body: Buffer | undefined }
-interface Doc { revs: Map<string, Rev>, current: string, rivals: Set<string>, sequence: number }
+interface Rev {
+  parent: string | undefined
+  deleted: boolean
+  body: Buffer | undefined
+}
+interface Doc {
+  revs: Map<string, Rev>
+  current: string
+  rivals: Set<string>
+  sequence: number
+}
 
 const gen = (revId: string): number => Number(revId.slice(0, revId.indexOf('-')))
-const sorted = (value: unknown): unknown => Array.isArray(value)
-  ? value.map(sorted)
-  : typeof value === 'object' && value !== null
-    ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1).map(([k, v]) => [k, sorted(v)]))
-    : value
+const sorted = (value: unknown): unknown =>
+  Array.isArray(value)
+    ? value.map(sorted)
+    : typeof value === 'object' && value !== null
+      ? Object.fromEntries(
+          Object.entries(value)
+            .sort(([a], [b]) => (a < b ? -1 : 1))
+            .map(([k, v]) => [k, sorted(v)])
+        )
+      : value
 
-export function revIdFor (parent: string | undefined, deleted: boolean, body: Uint8Array): string {
+export function revIdFor(parent: string | undefined, deleted: boolean, body: Uint8Array): string {
   const canonical = JSON.stringify(sorted(JSON.parse(Buffer.from(body).toString() || '{}')))
-  const hash = createHash('sha1').update(Uint8Array.of(parent?.length ?? 0)).update(parent ?? '').update(Uint8Array.of(deleted ? 1 : 0)).update(canonical)
+  const hash = createHash('sha1')
+    .update(Uint8Array.of(parent?.length ?? 0))
+    .update(parent ?? '')
+    .update(Uint8Array.of(deleted ? 1 : 0))
+    .update(canonical)
   return `${parent === undefined ? 1 : gen(parent) + 1}-${hash.digest('hex')}`
 }
 
@@ -24,29 +52,37 @@ export class MemoryStore implements ReplicationStore {
   readonly publicUuid: string = randomUUID()
   readonly #collections = new Map<string, MemoryCollection>()
   readonly blobs = new MemoryBlobs()
-  readonly peerCheckpoints = new Map<string, { rev: string, body: Uint8Array }>()
+  readonly peerCheckpoints = new Map<string, { rev: string; body: Uint8Array }>()
   readonly localCheckpoints = new Map<string, Uint8Array>()
 
-  constructor (collections: readonly string[] = ['_default']) {
+  constructor(collections: readonly string[] = ['_default']) {
     for (const path of collections) {
-      const [scope, name] = path.includes('.') ? path.split('.') as [string, string] : ['_default', path]
+      const [scope, name] = path.includes('.') ? (path.split('.') as [string, string]) : ['_default', path]
       this.#collections.set(`${scope}.${name}`, new MemoryCollection(scope, name))
     }
   }
 
-  collection (scope: string, name: string): MemoryCollection | undefined { return this.#collections.get(`${scope}.${name}`) }
-  get default (): MemoryCollection { return this.collection('_default', '_default') as MemoryCollection }
-  getPeerCheckpoint (client: string) { return this.peerCheckpoints.get(client) }
-  setPeerCheckpoint (client: string, rev: string, body: Uint8Array): string | undefined {
+  collection(scope: string, name: string): MemoryCollection | undefined {
+    return this.#collections.get(`${scope}.${name}`)
+  }
+  get default(): MemoryCollection {
+    return this.collection('_default', '_default') as MemoryCollection
+  }
+  getPeerCheckpoint(client: string) {
+    return this.peerCheckpoints.get(client)
+  }
+  setPeerCheckpoint(client: string, rev: string, body: Uint8Array): string | undefined {
     const old = this.peerCheckpoints.get(client)?.rev ?? ''
     if (old !== rev) return undefined
-    const next = `${Number.parseInt(old || '0') + 1}-cc`
+    const next = `${Number.parseInt(old || '0', 10) + 1}-cc`
     this.peerCheckpoints.set(client, { rev: next, body })
     return next
   }
 
-  getLocalCheckpoint (id: string) { return this.localCheckpoints.get(id) }
-  setLocalCheckpoint (id: string, body: Uint8Array | undefined) {
+  getLocalCheckpoint(id: string) {
+    return this.localCheckpoints.get(id)
+  }
+  setLocalCheckpoint(id: string, body: Uint8Array | undefined) {
     if (body === undefined) this.localCheckpoints.delete(id)
     else this.localCheckpoints.set(id, body)
   }
@@ -57,17 +93,20 @@ export class MemoryCollection implements ReplicationCollection {
   readonly name: string
   lastSequence = 0
   readonly docs = new Map<string, Doc>()
-  readonly #log: ({ id: string, sequence: number } | undefined)[] = []
+  readonly #log: ({ id: string; sequence: number } | undefined)[] = []
   readonly #listeners = new Set<() => void>()
   readonly #remotes: string[] = []
   readonly ancestors = new Map<string, string>()
   transactions = 0
   insertError: Error | undefined
 
-  constructor (scope: string, name: string) { this.scope = scope; this.name = name }
+  constructor(scope: string, name: string) {
+    this.scope = scope
+    this.name = name
+  }
 
   /** An application's edit. */
-  put (id: string, body: unknown, deleted = false): string {
+  put(id: string, body: unknown, deleted = false): string {
     const doc = this.docs.get(id)
     const bytes = Buffer.from(JSON.stringify(body))
     const parent = doc?.current
@@ -80,22 +119,33 @@ export class MemoryCollection implements ReplicationCollection {
     return revId
   }
 
-  delete (id: string): string { return this.put(id, {}, true) }
-  json (id: string): unknown {
+  delete(id: string): string {
+    return this.put(id, {}, true)
+  }
+  json(id: string): unknown {
     const doc = this.docs.get(id)
     const rev = doc?.revs.get(doc.current)
     return rev === undefined || rev.deleted ? undefined : JSON.parse((rev.body as Buffer).toString())
   }
 
   /** What two equal peers have in common. */
-  snapshot (): Record<string, string> {
-    return Object.fromEntries([...this.docs].sort(([a], [b]) => a < b ? -1 : 1).map(([id, doc]) => [id, `${doc.current}${doc.rivals.size > 0 ? ' in conflict' : ''}`]))
+  snapshot(): Record<string, string> {
+    return Object.fromEntries(
+      [...this.docs]
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([id, doc]) => [id, `${doc.current}${doc.rivals.size > 0 ? ' in conflict' : ''}`])
+    )
   }
 
   /** Burns sequences, to resemble a recorded database. */
-  setSequence (sequence: number): void { while (this.lastSequence < sequence) { this.lastSequence++; this.#log.push(undefined) } }
+  setSequence(sequence: number): void {
+    while (this.lastSequence < sequence) {
+      this.lastSequence++
+      this.#log.push(undefined)
+    }
+  }
 
-  #touch (id: string, doc: Doc): number {
+  #touch(id: string, doc: Doc): number {
     if (doc.sequence > 0) this.#log[doc.sequence - 1] = undefined
     doc.sequence = ++this.lastSequence
     this.#log.push({ id, sequence: doc.sequence })
@@ -103,12 +153,19 @@ export class MemoryCollection implements ReplicationCollection {
     return doc.sequence
   }
 
-  #entry (id: string, doc: Doc): ChangeEntry {
+  #entry(id: string, doc: Doc): ChangeEntry {
     const rev = doc.revs.get(doc.current) as Rev
-    return { id, sequence: doc.sequence, revId: doc.current, deleted: rev.deleted, conflicted: doc.rivals.size > 0, bodySize: rev.body?.length ?? 0 }
+    return {
+      id,
+      sequence: doc.sequence,
+      revId: doc.current,
+      deleted: rev.deleted,
+      conflicted: doc.rivals.size > 0,
+      bodySize: rev.body?.length ?? 0
+    }
   }
 
-  changesSince (since: number, limit: number): ChangeEntry[] {
+  changesSince(since: number, limit: number): ChangeEntry[] {
     const result: ChangeEntry[] = []
     for (let i = since; i < this.#log.length && result.length < limit; i++) {
       const logged = this.#log[i]
@@ -117,41 +174,56 @@ export class MemoryCollection implements ReplicationCollection {
     return result
   }
 
-  change (id: string) {
+  change(id: string) {
     const doc = this.docs.get(id)
     return doc === undefined ? undefined : this.#entry(id, doc)
   }
 
-  onChanged (listener: () => void) {
+  onChanged(listener: () => void) {
     this.#listeners.add(listener)
-    return () => { this.#listeners.delete(listener) }
+    return () => {
+      this.#listeners.delete(listener)
+    }
   }
 
-  #history (doc: Doc, revId: string): string[] {
+  #history(doc: Doc, revId: string): string[] {
     const result: string[] = []
     for (let parent = doc.revs.get(revId)?.parent; parent !== undefined; parent = doc.revs.get(parent)?.parent) result.push(parent)
     return result
   }
 
-  revision (id: string, revId?: string): RevisionForPush | undefined {
+  revision(id: string, revId?: string): RevisionForPush | undefined {
     const doc = this.docs.get(id)
     const wanted = revId ?? doc?.current
     if (doc === undefined || wanted === undefined) return undefined
     const rev = doc.revs.get(wanted)
     if (rev?.body === undefined || (wanted !== doc.current && !doc.rivals.has(wanted))) return undefined
-    return { id, revId: wanted, sequence: doc.sequence, deleted: rev.deleted, body: rev.body, history: this.#history(doc, wanted), hasBlobs: rev.body.includes('"@type":"blob"') }
+    return {
+      id,
+      revId: wanted,
+      sequence: doc.sequence,
+      deleted: rev.deleted,
+      body: rev.body,
+      history: this.#history(doc, wanted),
+      hasBlobs: rev.body.includes('"@type":"blob"')
+    }
   }
 
-  findMissing (entries: readonly { readonly id: string, readonly revId: string }[]): (readonly string[] | 'known')[] {
+  findMissing(entries: readonly { readonly id: string; readonly revId: string }[]): (readonly string[] | 'known')[] {
     return entries.map(({ id, revId }) => {
       const doc = this.docs.get(id)
       if (doc === undefined) return []
       if (doc.revs.has(revId)) return 'known'
-      return [...doc.revs.keys()].filter((rev) => gen(rev) < gen(revId)).sort((a, b) => gen(b) - gen(a)).slice(0, 10)
+      return [...doc.revs.keys()]
+        .filter((rev) => gen(rev) < gen(revId))
+        .sort((a, b) => gen(b) - gen(a))
+        .slice(0, 10)
     })
   }
 
-  checkProposals (entries: readonly { readonly id: string, readonly revId: string, readonly parentRevId: string }[]): (0 | 304 | { status: 409, rev: string })[] {
+  checkProposals(
+    entries: readonly { readonly id: string; readonly revId: string; readonly parentRevId: string }[]
+  ): (0 | 304 | { status: 409; rev: string })[] {
     return entries.map(({ id, revId, parentRevId }) => {
       const doc = this.docs.get(id)
       if (doc === undefined) return 0
@@ -161,16 +233,21 @@ export class MemoryCollection implements ReplicationCollection {
     })
   }
 
-  insertRevisions (revisions: readonly IncomingRevision[]): InsertOutcome[] {
+  insertRevisions(revisions: readonly IncomingRevision[]): InsertOutcome[] {
     this.transactions++
     if (this.insertError !== undefined) throw this.insertError
     return revisions.map((revision) => this.#insert(revision))
   }
 
-  #insert ({ id, revId, deleted, history, body, onConflict, remote, deletedBranch }: IncomingRevision): InsertOutcome {
-    const note = (): void => { if (remote !== undefined) this.ancestors.set(`${remote} ${id}`, revId) }
+  #insert({ id, revId, deleted, history, body, onConflict, remote, deletedBranch }: IncomingRevision): InsertOutcome {
+    const note = (): void => {
+      if (remote !== undefined) this.ancestors.set(`${remote} ${id}`, revId)
+    }
     const old = this.docs.get(id)
-    if (old?.revs.has(revId) === true) { note(); return { status: 'known' } }
+    if (old?.revs.has(revId) === true) {
+      note()
+      return { status: 'known' }
+    }
     const doc = old ?? { revs: new Map<string, Rev>(), current: '', rivals: new Set<string>(), sequence: 0 }
     const at = history.findIndex((rev) => doc.revs.has(rev))
     const base = at < 0 ? undefined : history[at]
@@ -184,7 +261,10 @@ export class MemoryCollection implements ReplicationCollection {
     if (conflict && onConflict === 'refuse') return { status: 'conflict', revId: old.current }
     const chain = at < 0 ? history : history.slice(0, at)
     let parent = base
-    for (const rev of [...chain].reverse()) { doc.revs.set(rev, { parent, deleted: false, body: undefined }); parent = rev }
+    for (const rev of [...chain].reverse()) {
+      doc.revs.set(rev, { parent, deleted: false, body: undefined })
+      parent = rev
+    }
     doc.revs.set(revId, { parent, deleted, body: Buffer.from(body) })
     if (base !== undefined) doc.rivals.delete(base)
     if (conflict || (base !== undefined && old !== undefined && !closes && base !== old.current)) doc.rivals.add(revId)
@@ -194,26 +274,33 @@ export class MemoryCollection implements ReplicationCollection {
     return { status: conflict ? 'conflicted' : 'stored', sequence: this.#touch(id, doc) }
   }
 
-  conflicts (limit: number, afterId = ''): ConflictedDocument[] {
-    return [...this.docs].filter(([id, doc]) => doc.rivals.size > 0 && id > afterId).sort(([a], [b]) => a < b ? -1 : 1).slice(0, limit).map(([id]) => this.conflict(id) as ConflictedDocument)
+  conflicts(limit: number, afterId = ''): ConflictedDocument[] {
+    return [...this.docs]
+      .filter(([id, doc]) => doc.rivals.size > 0 && id > afterId)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .slice(0, limit)
+      .map(([id]) => this.conflict(id) as ConflictedDocument)
   }
 
-  conflict (id: string): ConflictedDocument | undefined {
+  conflict(id: string): ConflictedDocument | undefined {
     const doc = this.docs.get(id)
     const [rival] = doc?.rivals ?? []
     if (doc === undefined || rival === undefined) return undefined
     return { id, local: this.revision(id, doc.current) as RevisionForPush, remote: this.revision(id, rival) as RevisionForPush }
   }
 
-  resolveConflict (id: string, localRevId: string, remoteRevId: string, resolution: ConflictResolution): ChangeEntry {
+  resolveConflict(id: string, localRevId: string, remoteRevId: string, resolution: ConflictResolution): ChangeEntry {
     const doc = this.docs.get(id)
-    if (doc === undefined || doc.current !== localRevId || !doc.rivals.has(remoteRevId)) throw new KithmeshError('ERR_DB_CONFLICT', 'no longer a leaf')
+    if (doc === undefined || doc.current !== localRevId || !doc.rivals.has(remoteRevId))
+      throw new KithmeshError('ERR_DB_CONFLICT', 'no longer a leaf')
     const local = doc.revs.get(localRevId) as Rev
     doc.rivals.delete(remoteRevId)
     if (resolution.take === 'remote') doc.current = remoteRevId
     else {
       const deleted = resolution.take === 'deleted' || (resolution.take === 'local' && local.deleted)
-      const body = Buffer.from(resolution.take === 'merged' ? resolution.body : resolution.take === 'local' ? local.body as Buffer : Buffer.from('{}'))
+      const body = Buffer.from(
+        resolution.take === 'merged' ? resolution.body : resolution.take === 'local' ? (local.body as Buffer) : Buffer.from('{}')
+      )
       const revId = revIdFor(remoteRevId, deleted, body)
       doc.revs.set(revId, { parent: remoteRevId, deleted, body })
       doc.current = revId
@@ -222,20 +309,30 @@ export class MemoryCollection implements ReplicationCollection {
     return this.#entry(id, doc)
   }
 
-  closingTombstone (id: string, revId: string): string | undefined {
+  closingTombstone(id: string, revId: string): string | undefined {
     const closing = revIdFor(revId, true, Buffer.from('{}'))
     return this.docs.get(id)?.revs.has(closing) === true ? closing : undefined
   }
 
-  purge (ids: readonly string[]): void { for (const id of ids) this.docs.delete(id) }
-  remoteId (uid: string): number {
+  adopt(): boolean {
+    return false
+  }
+
+  purge(ids: readonly string[]): void {
+    for (const id of ids) this.docs.delete(id)
+  }
+  remoteId(uid: string): number {
     if (!this.#remotes.includes(uid)) this.#remotes.push(uid)
     return this.#remotes.indexOf(uid)
   }
 
-  remoteAncestor (remote: number, id: string) { return this.ancestors.get(`${remote} ${id}`) }
-  remoteAncestors (remote: number, ids: readonly string[]) { return ids.map((id) => this.remoteAncestor(remote, id)) }
-  setRemoteAncestors (remote: number, entries: readonly { readonly id: string, readonly revId: string }[]): void {
+  remoteAncestor(remote: number, id: string) {
+    return this.ancestors.get(`${remote} ${id}`)
+  }
+  remoteAncestors(remote: number, ids: readonly string[]) {
+    return ids.map((id) => this.remoteAncestor(remote, id))
+  }
+  setRemoteAncestors(remote: number, entries: readonly { readonly id: string; readonly revId: string }[]): void {
     for (const { id, revId } of entries) this.ancestors.set(`${remote} ${id}`, revId)
   }
 }
@@ -244,35 +341,51 @@ export const digestOf = (bytes: Uint8Array): string => `sha1-${createHash('sha1'
 
 export class MemoryBlobs implements BlobAccess {
   readonly stored = new Map<string, Buffer>()
-  put (bytes: Uint8Array): string {
+  put(bytes: Uint8Array): string {
     const digest = digestOf(bytes)
     this.stored.set(digest, Buffer.from(bytes))
     return digest
   }
 
-  has (digest: string) { return this.stored.has(digest) }
-  size (digest: string) { return this.stored.get(digest)?.length }
-  read (digest: string) { return Promise.resolve(this.stored.get(digest)) }
-  openRead (digest: string) {
+  has(digest: string) {
+    return this.stored.has(digest)
+  }
+  size(digest: string) {
+    return this.stored.get(digest)?.length
+  }
+  read(digest: string) {
+    return Promise.resolve(this.stored.get(digest))
+  }
+  openRead(digest: string) {
     const bytes = this.stored.get(digest)
     return bytes === undefined ? undefined : pieces(bytes)
   }
 
-  openWrite (expected: { readonly digest: string, readonly length?: number }) {
+  openWrite(expected: { readonly digest: string; readonly length?: number }) {
     const parts: Uint8Array[] = []
     return {
-      write: (piece: Uint8Array) => { parts.push(Buffer.from(piece)); return Promise.resolve() },
+      write: (piece: Uint8Array) => {
+        parts.push(Buffer.from(piece))
+        return Promise.resolve()
+      },
       commit: async () => {
         const bytes = Buffer.concat(parts)
-        if (digestOf(bytes) !== expected.digest || (expected.length !== undefined && expected.length !== bytes.length)) throw new KithmeshError('ERR_DB_BLOB_MISMATCH', 'not what was expected')
+        if (digestOf(bytes) !== expected.digest || (expected.length !== undefined && expected.length !== bytes.length))
+          throw new KithmeshError('ERR_DB_BLOB_MISMATCH', 'not what was expected')
         await Promise.resolve()
         this.stored.set(expected.digest, bytes)
       },
-      abort: () => { parts.length = 0; return Promise.resolve() }
+      abort: () => {
+        parts.length = 0
+        return Promise.resolve()
+      }
     }
   }
 }
 
-async function * pieces (bytes: Buffer): AsyncGenerator<Buffer, void, void> {
-  for (let i = 0; i < bytes.length; i += 10_000) { await Promise.resolve(); yield bytes.subarray(i, i + 10_000) }
+async function* pieces(bytes: Buffer): AsyncGenerator<Buffer, void, void> {
+  for (let i = 0; i < bytes.length; i += 10_000) {
+    await Promise.resolve()
+    yield bytes.subarray(i, i + 10_000)
+  }
 }

@@ -8,9 +8,16 @@ import { BlipPair } from './blip-pair.ts'
 import type { FakePeer } from './blip-pair.ts'
 import type { ReplicationCollection, ReplicationStore } from '@kithmesh/database/replication'
 
-export const immediate: Scheduler = { soon: (run) => { setImmediate(run) } }
+export const immediate: Scheduler = {
+  soon: (run) => {
+    setImmediate(run)
+  }
+}
 
-export interface Ended { readonly error: KithmeshError | undefined, readonly transient: boolean }
+export interface Ended {
+  readonly error: KithmeshError | undefined
+  readonly transient: boolean
+}
 
 export interface Running {
   readonly session: ReplicationSession
@@ -21,42 +28,86 @@ export interface Running {
 
 type ActiveSettings = Partial<Omit<ActiveSessionOptions, 'collections'>> & { collections?: readonly Partial<SessionCollection>[] }
 
-function running (make: (events: ActiveSessionOptions['events']) => ReplicationSession): Running {
+function running(make: (events: ActiveSessionOptions['events']) => ReplicationSession): Running {
   const documents: DocumentEvent[] = []
   let finish!: (ended: Ended) => void
-  const ended = new Promise<Ended>((resolve) => { finish = resolve })
-  const result: { -readonly [K in keyof Running]: Running[K] } = { session: undefined as unknown as ReplicationSession, documents, ended, result: undefined }
+  const ended = new Promise<Ended>((resolve) => {
+    finish = resolve
+  })
+  const result: { -readonly [K in keyof Running]: Running[K] } = {
+    session: undefined as unknown as ReplicationSession,
+    documents,
+    ended,
+    result: undefined
+  }
   result.session = make({
-    documents: (events) => { documents.push(...events) },
-    ended: (error, transient) => { result.result = { error, transient }; finish(result.result) }
+    documents: (events) => {
+      documents.push(...events)
+    },
+    ended: (error, transient) => {
+      result.result = { error, transient }
+      finish(result.result)
+    }
   })
   return result
 }
 
-export function activeSession (blip: FakePeer, store: ReplicationStore, settings: ActiveSettings = {}): Running {
+export function activeSession(blip: FakePeer, store: ReplicationStore, settings: ActiveSettings = {}): Running {
   const { collections, ...rest } = settings
-  return running((events) => new ReplicationSession({
-    role: 'active', blip, store, versioning: treeVersioning, scheduler: immediate, logger: silentLogger, now: Date.now, events,
-    push: true, pull: true, continuous: false, remoteUid: 'peer-b',
-    ...rest,
-    collections: (collections ?? [{}]).map((settings) => ({ collection: store.collection('_default', '_default') as ReplicationCollection, ...settings }))
-  }))
+  return running(
+    (events) =>
+      new ReplicationSession({
+        role: 'active',
+        blip,
+        store,
+        versioning: treeVersioning,
+        scheduler: immediate,
+        logger: silentLogger,
+        now: Date.now,
+        events,
+        push: true,
+        pull: true,
+        continuous: false,
+        remoteUid: 'peer-b',
+        ...rest,
+        collections: (collections ?? [{}]).map((settings) => ({
+          collection: store.collection('_default', '_default') as ReplicationCollection,
+          ...settings
+        }))
+      })
+  )
 }
 
-export function passiveSession (blip: FakePeer, store: ReplicationStore, settings: Partial<PassiveSessionOptions> = {}): Running {
-  return running((events) => new ReplicationSession({
-    role: 'passive', blip, store, versioning: treeVersioning, scheduler: immediate, logger: silentLogger, now: Date.now, events,
-    allowPush: true, allowPull: true,
-    collection: ({ scope, name }) => {
-      const collection = store.collection(scope, name)
-      return collection === undefined ? undefined : { collection }
-    },
-    ...settings
-  }))
+export function passiveSession(blip: FakePeer, store: ReplicationStore, settings: Partial<PassiveSessionOptions> = {}): Running {
+  return running(
+    (events) =>
+      new ReplicationSession({
+        role: 'passive',
+        blip,
+        store,
+        versioning: treeVersioning,
+        scheduler: immediate,
+        logger: silentLogger,
+        now: Date.now,
+        events,
+        allowPush: true,
+        allowPull: true,
+        collection: ({ scope, name }) => {
+          const collection = store.collection(scope, name)
+          return collection === undefined ? undefined : { collection }
+        },
+        ...settings
+      })
+  )
 }
 
 /** One whole one-shot replication between two stores. */
-export async function replicate (a: ReplicationStore, b: ReplicationStore, settings: ActiveSettings = {}, passive: Partial<PassiveSessionOptions> = {}): Promise<{ pair: BlipPair, active: Running, passive: Running } & Ended> {
+export async function replicate(
+  a: ReplicationStore,
+  b: ReplicationStore,
+  settings: ActiveSettings = {},
+  passive: Partial<PassiveSessionOptions> = {}
+): Promise<{ pair: BlipPair; active: Running; passive: Running } & Ended> {
   const pair = new BlipPair()
   const passiveSide = passiveSession(pair.b, b, passive)
   const activeSide = activeSession(pair.a, a, settings)
@@ -67,10 +118,12 @@ export async function replicate (a: ReplicationStore, b: ReplicationStore, setti
 }
 
 /** Waits until a condition holds, in turns of the event loop; fails after `ms`. */
-export async function until (condition: () => boolean, what: string, ms = 5000): Promise<void> {
+export async function until(condition: () => boolean, what: string, ms = 5000): Promise<void> {
   const deadline = Date.now() + ms
   while (!condition()) {
     if (Date.now() > deadline) throw new Error(`Waited ${ms} ms for ${what}`)
-    await new Promise((resolve) => { setImmediate(resolve) })
+    await new Promise((resolve) => {
+      setImmediate(resolve)
+    })
   }
 }

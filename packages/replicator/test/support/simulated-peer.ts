@@ -7,22 +7,37 @@ export class SimulatedPeer {
   readonly database: Database
   readonly store: ReplicationStore
 
-  private constructor (database: Database) {
+  private constructor(database: Database) {
     this.database = database
     this.store = replicationStore(database)
   }
 
-  static async create (): Promise<SimulatedPeer> { return new SimulatedPeer(await Database.open(':memory:')) }
+  static async create(): Promise<SimulatedPeer> {
+    return new SimulatedPeer(await Database.open(':memory:'))
+  }
 
-  put (id: string, body: Record<string, unknown>): void { this.database.collection().put(id, body as never) }
+  put(id: string, body: Record<string, unknown>): void {
+    this.database.collection().put(id, body as never)
+  }
 
-  delete (id: string): void {
+  delete(id: string): void {
     if (this.database.collection().get(id) !== undefined) this.database.collection().remove(id)
   }
 
-  /** What equal peers have in common. */
-  snapshot (): Record<string, string> {
-    return Object.fromEntries(this.database.collection().changes().map(({ id, revId, deleted, conflicted }) =>
-      [id, `${revId}${deleted ? ' deleted' : ''}${conflicted ? ' in conflict' : ''}`] as const).sort(([a], [b]) => a < b ? -1 : 1))
+  /**
+   * What equal peers have in common: the documents' contents. The revision ids behind equal contents may differ where two peers
+   * ended the same conflict at the same time, each with a revision of its own.
+   */
+  snapshot(): Record<string, string> {
+    const collection = this.database.collection()
+    return Object.fromEntries(
+      collection
+        .changes()
+        .map(
+          ({ id, deleted, conflicted }) =>
+            [id, `${deleted ? 'deleted' : (collection.get(id)?.json().toString() ?? '')}${conflicted ? ' in conflict' : ''}`] as const
+        )
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+    )
   }
 }

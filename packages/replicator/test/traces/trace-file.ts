@@ -70,33 +70,40 @@ interface RawLine {
 }
 
 /** The folder with the recordings: `shared/traces` beside the checkout or further up. @throws Error when there is none. */
-export function tracesFolder (): string {
+export function tracesFolder(): string {
   let folder = dirname(fileURLToPath(import.meta.url))
   for (;;) {
     const candidate = join(folder, 'shared', 'traces')
     if (existsSync(candidate)) return candidate
     const parent = dirname(folder)
-    if (parent === folder) throw new Error('The recorded conversations are missing: no folder shared/traces beside this checkout or above it')
+    if (parent === folder)
+      throw new Error('The recorded conversations are missing: no folder shared/traces beside this checkout or above it')
     folder = parent
   }
 }
 
 /** Names of the recordings, without extension, e.g. `tree-push`. @throws Error when there are none. */
-export function traceNames (prefix = ''): string[] {
+export function traceNames(prefix = ''): string[] {
   const folder = tracesFolder()
-  const names = readdirSync(folder).filter((name) => name.endsWith('.jsonl') && name.startsWith(prefix)).map((name) => name.slice(0, -6)).sort()
+  const names = readdirSync(folder)
+    .filter((name) => name.endsWith('.jsonl') && name.startsWith(prefix))
+    .map((name) => name.slice(0, -6))
+    .sort()
   if (names.length === 0) throw new Error(`No recordings ${prefix}*.jsonl in ${folder}`)
   return names
 }
 
 /** All lines of a recording, in order. */
-export function readTrace (name: string): TraceEntry[] {
-  return readFileSync(join(tracesFolder(), `${name}.jsonl`), 'utf8').split('\n').filter((line) => line !== '').map((line) => parseLine(JSON.parse(line) as RawLine))
+export function readTrace(name: string): TraceEntry[] {
+  return readFileSync(join(tracesFolder(), `${name}.jsonl`), 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => parseLine(JSON.parse(line) as RawLine))
 }
 
 /** A recording split into its connections. */
-export function readTraceConnections (name: string): TraceConnection[] {
-  const connections: { upgrade: TraceUpgrade, protocol: string, entries: (TraceFrame | TraceClose)[] }[] = []
+export function readTraceConnections(name: string): TraceConnection[] {
+  const connections: { upgrade: TraceUpgrade; protocol: string; entries: (TraceFrame | TraceClose)[] }[] = []
   for (const entry of readTrace(name)) {
     if (entry.kind === 'upgrade') connections.push({ upgrade: entry, protocol: '', entries: [] })
     else {
@@ -109,12 +116,13 @@ export function readTraceConnections (name: string): TraceConnection[] {
   return connections
 }
 
-function parseLine (raw: RawLine): TraceEntry {
+function parseLine(raw: RawLine): TraceEntry {
   if (raw.upgrade !== undefined) return { kind: 'upgrade', request: raw.upgrade, headers: raw.headers ?? [] }
   if (raw.upgraded !== undefined) return { kind: 'upgraded', protocol: raw.upgraded }
   if (raw.close !== undefined) return { kind: 'close', side: raw.close, code: raw.code ?? 1005, reason: raw.reason ?? '' }
   const flags = raw.flags ?? ''
-  if (raw.dir === undefined || raw.hex === undefined || raw.msg === undefined || raw.type === undefined) throw new Error(`Unknown line in a recording: ${JSON.stringify(raw).slice(0, 200)}`)
+  if (raw.dir === undefined || raw.hex === undefined || raw.msg === undefined || raw.type === undefined)
+    throw new Error(`Unknown line in a recording: ${JSON.stringify(raw).slice(0, 200)}`)
   return {
     kind: 'frame',
     direction: raw.dir,

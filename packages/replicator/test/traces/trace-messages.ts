@@ -18,9 +18,12 @@ export interface TraceMessage {
 }
 
 /** The messages of a recorded connection in the order in which they were complete; acknowledgements are left out. */
-export function decodeTraceMessages (connection: TraceConnection): TraceMessage[] {
+export function decodeTraceMessages(connection: TraceConnection): TraceMessage[] {
   const decoders = { 'A>B': new FrameDecoder(), 'B>A': new FrameDecoder() }
-  const open = new Map<string, { parser: PropertiesParser, properties: Record<string, string> | undefined, pieces: Buffer[], frames: number }>()
+  const open = new Map<
+    string,
+    { parser: PropertiesParser; properties: Record<string, string> | undefined; pieces: Buffer[]; frames: number }
+  >()
   const messages: TraceMessage[] = []
   for (const entry of connection.entries) {
     if (entry.kind !== 'frame') continue
@@ -41,7 +44,17 @@ export function decodeTraceMessages (connection: TraceConnection): TraceMessage[
     if ((frame.flags & MORE_COMING) !== 0) continue
     open.delete(key)
     if (message.properties === undefined) throw new Error(`${key} ended before its properties`)
-    messages.push({ direction, number, type, urgent: entry.urgent, noReply: entry.noReply, properties: message.properties, body: Buffer.concat(message.pieces), frames: message.frames, lastFrame: entry })
+    messages.push({
+      direction,
+      number,
+      type,
+      urgent: entry.urgent,
+      noReply: entry.noReply,
+      properties: message.properties,
+      body: Buffer.concat(message.pieces),
+      frames: message.frames,
+      lastFrame: entry
+    })
   }
   if (open.size > 0) throw new Error(`Messages without an end: ${[...open.keys()].join(', ')}`)
   for (const decoder of Object.values(decoders)) decoder.close()

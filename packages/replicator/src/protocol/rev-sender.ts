@@ -1,0 +1,174 @@
+import type { ChangeEntry, RevisionForPush } from '@kithmesh/database/replication'
+import type { Properties, Reply } from '../blip/contracts.ts'
+import { withCollection } from './context.ts'
+import type { SessionCollection, SessionContext } from './context.ts'
+
+/** A document on its way, from being announced to being answered. */
+export interface PushItem extends ChangeEntry {
+  readonly parentRevId: string
+  /** Revisions the peer has; the history sent ends at one of them. */
+  known: ReadonlySet<string>
+  bytes: number
+  /** Sent as the end of the peer's branch. */
+  endsBranch: boolean
+  /** A newer change that waits: two revisions of a document are never in flight together (cbmobile.md §17.17). */
+  next: ChangeEntry | undefined
+  /** The same on the passive side, where it was announced already: a subscriber's checkpoint relies on the order of sequences. */
+  held: PushItem[] | undefined
+}
+
+/** How the sending of a revision ended. */
+export type SendOutcome =
+  | { readonly kind: 'sent'; readonly revision: RevisionForPush }
+  /** Replaced or purged since it was announced; the peer was told. */
+  | { readonly kind: 'gone' }
+  | { readonly kind: 'refused'; readonly reply: Extract<Reply, { kind: 'error' }> }
+
+export interface RevSenderOptions {
+  readonly index: number | undefined
+  readonly target: SessionCollection
+  /** The peer takes another revision for one that is gone. */
+  replaces: boolean
+  /** Ancestors the peer wants at most. */
+  maxHistory: number
+}
+
+const EMPTY_BODY = Buffer.from('{}')
+
+/** Sends the revisions that the peer wants, in order, as many at a time as the limits allow (cbmobile.md §8, §13). */
+export class RevSender {
+  readonly options: RevSenderOptions
+  readonly #context: SessionContext
+  readonly #ended: (item: PushItem, outcome: SendOutcome) => void
+  readonly #queue: PushItem[] = []
+  #head = 0
+  #unanswered = 0
+  #unansweredBytes = 0
+  /** Passive side: documents with a revision in flight. */
+  readonly #sending = new Map<string, PushItem>()
+
+  constructor(context: SessionContext, options: RevSenderOptions, ended: (item: PushItem, outcome: SendOutcome) => void) {
+    this.#context = context
+    this.options = options
+    this.#ended = ended
+  }
+
+  /** Revisions that wait to be sent. */
+  get queued(): number {
+    return this.#queue.length - this.#head
+  }
+  /** Revisions sent and not answered. */
+  get unanswered(): number {
+    return this.#unanswered
+  }
+
+  enqueue(item: PushItem): void {
+    this.#queue.push(item)
+  }
+
+  pump(): void {
+    const { maxRevsUnanswered, maxBytesUnanswered } = this.#context.limits
+    const queue = this.#queue
+    while (this.#head < queue.length && this.#unanswered < maxRevsUnanswered && this.#unansweredBytes < maxBytesUnanswered) {
+      this.#take(queue[this.#head++] as PushItem)
+    }
+    if (this.#head === queue.length) {
+      queue.length = 0
+      this.#head = 0
+    } else if (this.#head > 512) {
+      queue.splice(0, this.#head)
+      this.#head = 0
+    }
+  }
+
+  #take(item: PushItem): void {
+    const { target, replaces } = this.options
+    if (!this.#context.active) {
+      const ahead = this.#sending.get(item.id)
+      if (ahead !== undefined) {
+        ahead.held = [...(ahead.held ?? []), item]
+        return
+      }
+      this.#sending.set(item.id, item)
+    }
+    const revision = target.collection.revision(item.id, undefined, item.sequence)
+    // What was replaced since it was announced is not sent: the peer would take it for the current one. On the active side the newer
+    // change is proposed by itself.
+    const replaced = revision?.revId !== item.revId
+    if (revision === undefined || (replaced && (this.#context.active || !replaces))) this.#sendNorev(item)
+    else this.#sendRev(item, revision, replaced)
+  }
+
+  #sendRev(item: PushItem, revision: RevisionForPush, replaced: boolean): void {
+    const body = revision.body.length === 0 ? EMPTY_BODY : revision.body
+    item.bytes = body.length + 200
+    this.#unanswered++
+    this.#unansweredBytes += item.bytes
+    this.#context.blip.request(
+      {
+        profile: 'rev',
+        properties: this.#properties(item, revision, replaced),
+        body,
+        compress: true
+      },
+      (reply) => {
+        this.#unanswered--
+        this.#unansweredBytes -= item.bytes
+        if (reply.kind === 'disconnected') return
+        this.#context.touch()
+        this.#end(item, reply.kind === 'ok' ? { kind: 'sent', revision } : { kind: 'refused', reply })
+      }
+    )
+  }
+
+  #properties(item: PushItem, revision: RevisionForPush, replaced: boolean): Properties {
+    const { index, maxHistory } = this.options
+    const properties: Record<string, string> = {}
+    if (index !== undefined) properties['collection'] = String(index)
+    properties['id'] = item.id
+    properties['rev'] = revision.revId
+    properties['sequence'] = String(item.sequence)
+    if (revision.deleted) properties['deleted'] = '1'
+    if (revision.history.length > 0)
+      properties['history'] = this.#context.versioning.formatHistory(revision.history, item.known, maxHistory)
+    if (this.#context.active) {
+      const closed = this.#closedBranch(item, revision)
+      if (closed === undefined) properties['noconflicts'] = '1'
+      else {
+        item.endsBranch = true
+        properties['deleted_branch'] = `${closed},${item.parentRevId}`
+      }
+    }
+    if (replaced) properties['replacedRev'] = item.revId
+    return properties
+  }
+
+  /** 8. The tombstone on the peer's branch, when a conflict was resolved against it and no history can contain it. */
+  #closedBranch(item: PushItem, revision: RevisionForPush): string | undefined {
+    const { parentRevId } = item
+    return parentRevId === '' || revision.history.includes(parentRevId)
+      ? undefined
+      : this.options.target.collection.closingTombstone(item.id, parentRevId)
+  }
+
+  #sendNorev(item: PushItem): void {
+    const exists = this.options.target.collection.change(item.id) !== undefined
+    this.#context.blip.request({
+      profile: 'norev',
+      properties: withCollection(this.options.index, {
+        id: item.id,
+        rev: item.revId,
+        sequence: String(item.sequence),
+        error: exists ? '410' : '404'
+      }),
+      noReply: true
+    })
+    this.#end(item, { kind: 'gone' })
+  }
+
+  #end(item: PushItem, outcome: SendOutcome): void {
+    if (this.#sending.get(item.id) === item) this.#sending.delete(item.id)
+    if (item.held !== undefined) for (const held of item.held) this.#queue.push(held)
+    this.#ended(item, outcome)
+  }
+}
