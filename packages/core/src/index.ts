@@ -39,6 +39,7 @@ export type {
   Connection,
   DiscoveryChange,
   DiscoveryChanges,
+  DiscoveryListenOptions,
   DiscoveryListener,
   PeerDiscovery,
   PublishInput,

@@ -1,6 +1,6 @@
-import type { DiscoveryListener } from './contracts/discovery.ts'
+import type { DiscoveryListenOptions, DiscoveryListener } from './contracts/discovery.ts'
 import type { Logger } from './contracts/logger.ts'
-import type { ListenOptions, TransportListener, TransportStrategy } from './contracts/transport.ts'
+import type { TransportListener, TransportStrategy } from './contracts/transport.ts'
 import { coreErrors } from './error-catalogue.ts'
 import { allSettledOrThrow } from './internal/disposer.ts'
 
@@ -10,7 +10,7 @@ import { allSettledOrThrow } from './internal/disposer.ts'
  */
 export async function listenAll(
   strategies: readonly TransportStrategy[],
-  options: ListenOptions,
+  options: DiscoveryListenOptions,
   logger: Logger
 ): Promise<DiscoveryListener> {
   const listening = strategies.flatMap((strategy) => (strategy.listen === undefined ? [] : [listen(strategy, options)]))
@@ -34,6 +34,10 @@ export async function listenAll(
 }
 
 /** A transport that throws at once counts as one that rejects. */
-async function listen(strategy: TransportStrategy, options: ListenOptions): Promise<TransportListener> {
-  return await (strategy as Required<TransportStrategy>).listen(options)
+async function listen(strategy: TransportStrategy, { onConnection }: DiscoveryListenOptions): Promise<TransportListener> {
+  return await (strategy as Required<TransportStrategy>).listen({
+    onConnection: (socket, remote) => {
+      onConnection(socket, remote, strategy.name)
+    }
+  })
 }

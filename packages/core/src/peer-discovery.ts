@@ -5,6 +5,7 @@ import type {
   ConnectOptions,
   Connection,
   DiscoveryChanges,
+  DiscoveryListenOptions,
   DiscoveryListener,
   PeerDiscovery,
   PublishInput,
@@ -15,7 +16,7 @@ import type { PeerDiscoveryObserver } from './contracts/observer.ts'
 import type { Device, Peer } from './contracts/peer.ts'
 import type { ProviderMode, ProviderStatus, PublishOptions } from './contracts/provider.ts'
 import type { ConnectionReport } from './contracts/report.ts'
-import type { ListenOptions, TransportStrategy } from './contracts/transport.ts'
+import type { TransportStrategy } from './contracts/transport.ts'
 import { CONNECT_DEADLINE_MS, ROUTE_STAGGER_MS, connectDevice, providerDialer } from './connect-device.ts'
 import type { Dialer } from './connect-device.ts'
 import { coreErrors } from './error-catalogue.ts'
@@ -194,7 +195,7 @@ export class Discovery implements PeerDiscovery {
     return this.#reports.get(typeof target === 'string' ? target : target.id)?.snapshot()
   }
 
-  async listen(options: ListenOptions): Promise<DiscoveryListener> {
+  async listen(options: DiscoveryListenOptions): Promise<DiscoveryListener> {
     this.#checkOpen()
     const listener = await listenAll(this.#parts.strategies, options, this.#parts.options.logger)
     if (this.#shutdown === undefined) return listener

@@ -12,11 +12,14 @@ export interface MeshOptions {
   readonly authenticator: Authenticator
   /** What is kept in sync; stays the caller's to close, after {@link Mesh.stop}. */
   readonly database: Database
-  /** Collections to replicate, `scope.name` or `name`; default: all that exist when the mesh starts. */
+  /**
+   * Collections to replicate, `scope.name` or `name`; all members of the group use the same. They must exist when the mesh starts.
+   * Default: all that exist then. A collection made later takes part from the next start on.
+   */
   readonly collections?: readonly string[]
   /** Shown to people on other devices; need not be unique. */
   readonly displayName: string
-  /** The database's name in URLs; all members use the same. Default `db`. */
+  /** The database's name in URLs, letters, digits and `._~-`; all members use the same. Default `db`. */
   readonly databaseName?: string
   /** Decides conflicts; must come to the same result on every peer. Default: the deterministic one of Couchbase Lite 3.x. */
   readonly conflictResolver?: ConflictResolver
@@ -25,7 +28,7 @@ export interface MeshOptions {
 }
 
 /**
- * - `waiting`: the other side dials, by the rule both compute alike
+ * - `waiting`: the other side dials, by the rule both compute alike; after some seconds in vain we try it too
  * - `connecting`, `offline`: we dial, now or after a pause
  * - `busy`, `idle`: connected; documents are moving, or both are up to date
  */
@@ -33,19 +36,22 @@ export type LinkState = 'waiting' | 'connecting' | 'offline' | 'busy' | 'idle'
 
 /** The one link with one device, as it is now. A snapshot. */
 export interface MeshLink {
-  /** Peer id (SHA-256 of the certificate), proven once connected. */
+  /**
+   * Peer id (SHA-256 of the certificate), proven once connected. A device that claims none is listed under the id
+   * that discovery gave it.
+   */
   readonly deviceId: string
   readonly displayName: string
   readonly state: LinkState
-  /** Who dialled. */
+  /** Who dialled; undefined while not connected. */
   readonly direction: 'outgoing' | 'incoming' | undefined
-  /** Where the bytes go, e.g. `direct 192.168.1.4:4984`; undefined while not connected. */
+  /** Transport and the other side's address, e.g. `direct 192.168.1.4:4984`; undefined while not connected. */
   readonly route: string | undefined
-  /** Why it is not connected, or the last failure. */
+  /** Why it is not connected, as far as is known; undefined while it is. E.g. ERR_MESH_REFUSED, ERR_IDENTITY_UNTRUSTED, ERR_ROUTE_FAILED. */
   readonly error: Error | undefined
 }
 
-/** Totals since the mesh was created. */
+/** Totals since the mesh was created, of all links, those that have ended included. */
 export interface MeshStatistics {
   readonly documentsIn: number
   readonly documentsOut: number
@@ -59,19 +65,24 @@ export interface MeshStatistics {
 export interface Mesh extends AsyncDisposable {
   /**
    * Listens, publishes and browses; resolves once all of it works.
-   * @throws ERR_PD_START_FAILED when no provider starts, ERR_PD_LISTEN_FAILED and ERR_MESH_NO_LISTENER when nobody could connect to us, ERR_MESH_IDENTITY.
+   * When it fails, everything is undone. A `stop` meanwhile makes it reject with an AbortError.
+   * @throws ERR_PD_START_FAILED when no provider starts, ERR_PD_LISTEN_FAILED and ERR_MESH_NO_LISTENER when nobody could connect to us,
+   * ERR_MESH_IDENTITY, ERR_MESH_COLLECTION.
    */
   start(): Promise<void>
-  /** Withdraws the publication and ends every link in order; resolves when nothing runs any more. */
+  /**
+   * Withdraws the publication, stops listening, ends every link in order; resolves when nothing runs any more. The database
+   * can be closed then. A peer that does not play along is cut off after ten seconds.
+   */
   stop(): Promise<void>
   readonly state: 'stopped' | 'starting' | 'started' | 'stopping'
-  /** One entry per known device, in the order of discovery. */
+  /** One entry per known device, in the order of discovery; empty while stopped. A device that is gone is kept while its connection lives. */
   readonly links: readonly MeshLink[]
   readonly statistics: MeshStatistics
   /** Port peers connect to, while started. */
   readonly port: number | undefined
-  /** Called, coalesced, after any change of links or statistics; the returned function ends it. */
+  /** Called, coalesced, after any change of state, links or statistics; the returned function ends it. Exceptions are logged. */
   onChanged(listener: () => void): () => void
-  /** Called with the documents that moved or failed. */
+  /** Called with the documents that moved or failed, in batches; the returned function ends it. Exceptions are logged. */
   onDocuments(listener: (deviceId: string, events: readonly DocumentEvent[]) => void): () => void
 }

@@ -1,11 +1,14 @@
-import type { ByteSocket, Clock, Logger, MessageSocket } from '@kithmesh/core'
-import { type Authenticator, type Identity, secureServer } from '@kithmesh/identity'
+import type { ByteSocket, Clock, KithmeshError, Logger, MessageSocket } from '@kithmesh/core'
+import { type Authenticator, type Identity, type PeerCertificate, identityErrors, secureServer } from '@kithmesh/identity'
 import { replicationProtocols } from '@kithmesh/replicator'
-import { type WebSocketAcceptor, createWebSocketAcceptor } from '@kithmesh/websocket'
+import { type UpgradeDecision, type WebSocketAcceptor, createWebSocketAcceptor } from '@kithmesh/websocket'
+import { meshErrors } from './error-catalogue.ts'
 
-/** A connection that a proven device opened to us. */
+/** A connection that a proven and accepted device opened to us. */
 export interface IncomingConnection {
+  /** Its peer id. */
   readonly deviceId: string
+  /** Transport and address, e.g. `direct 192.168.1.4:50312`. */
   readonly route: string
   readonly socket: MessageSocket
 }
@@ -14,64 +17,132 @@ export interface GateOptions {
   readonly identity: Identity
   readonly authenticator: Authenticator
   readonly databaseName: string
+  readonly heartbeatMs: number
   readonly logger: Logger
   readonly clock: Clock
   readonly onConnection: (connection: IncomingConnection) => void
+  /** A device proved who it is and got no further: we do not accept it, or it does not accept us. */
+  readonly onRefused: (deviceId: string, error: KithmeshError) => void
 }
 
-/** Connections being negotiated at once; more are cut at once, so that strangers cannot exhaust us. */
-const maxPending = 64
+/** Connections being negotiated at once. One more cuts the oldest, which is the likeliest to have stalled. */
+const maxPending = 128
+const upgradeDeadlineMs = 10_000
+
+interface Visitor {
+  readonly stream: ByteSocket
+  readonly deviceId: string
+  readonly route: string
+  /** Why it is not let in. */
+  readonly refusal: KithmeshError | undefined
+  /** Its request was answered, one way or the other. */
+  answered: boolean
+}
 
 /**
  * What every incoming byte stream passes on its way to replication, whatever transport brought it:
  * mutual TLS, the authenticator, the WebSocket upgrade at `/<database>/_blipsync`. Each phase has its deadline, and a stream that
  * fails or stalls concerns nobody else.
+ *
+ * The authenticator's refusal is carried out after TLS, by HTTP status 403: with TLS 1.3 a client whose certificate is refused sees
+ * nothing but a closed connection, and could not tell its user why.
  */
 export class Gate {
   readonly #options: GateOptions
-  readonly #acceptor: WebSocketAcceptor<{ readonly deviceId: string, readonly route: string }>
+  readonly #acceptor: WebSocketAcceptor<Visitor>
+  /** In the order of arrival. */
   readonly #pending = new Set<ByteSocket>()
-  readonly #abort = new AbortController()
+  #closed = false
 
   constructor (options: GateOptions) {
     this.#options = options
-    this.#acceptor = createWebSocketAcceptor({
+    this.#acceptor = createWebSocketAcceptor<Visitor>({
       clock: options.clock,
-      authorize: (request) => request.path === `/${options.databaseName}/_blipsync`
-        ? { allow: true }
-        : { allow: false, status: 404, message: 'No such database' },
-      selectProtocol: (offered) => offered.find((each) => replicationProtocols.includes(each)),
       logger: options.logger,
-      onConnection: (socket, request) => { options.onConnection({ ...request.context, socket }) }
+      heartbeatMs: options.heartbeatMs,
+      handshakeDeadlineMs: upgradeDeadlineMs,
+      authorize: ({ path, context }) => this.#authorize(path, context),
+      selectProtocol: (offered) => offered.find((each) => replicationProtocols.includes(each)),
+      onConnection: (socket, { context: { deviceId, route } }) => { options.onConnection({ deviceId, route, socket }) }
     })
   }
 
   /** Takes over a stream that a transport accepted. */
-  accept (stream: ByteSocket, remote: string): void {
-    if (this.#abort.signal.aborted || this.#pending.size >= maxPending) {
+  accept (stream: ByteSocket, remote: string, strategy: string): void {
+    stream.on('error', ignore)
+    if (this.#closed || stream.destroyed) {
       stream.destroy()
       return
     }
+    if (this.#pending.size >= maxPending) this.#cutOldest()
     this.#pending.add(stream)
-    this.#negotiate(stream, remote)
-      .catch((error: unknown) => { this.#options.logger.info('an incoming connection was refused', { remote, error }) })
-      .finally(() => { this.#pending.delete(stream) })
+    stream.once('close', () => { this.#pending.delete(stream) })
+    this.#negotiate(stream, `${strategy} ${remote}`).catch((error: unknown) => {
+      if (!this.#closed) this.#options.logger.info('an incoming connection failed', { remote, error })
+    })
   }
 
-  async #negotiate (stream: ByteSocket, remote: string): Promise<void> {
-    const { identity, authenticator, clock } = this.#options
-    const { stream: secured, peer } = await secureServer(stream, { identity, authenticator, clock, signal: this.#abort.signal })
-    if (peer === undefined) {
+  async #negotiate (stream: ByteSocket, route: string): Promise<void> {
+    const { identity, authenticator, clock, logger, onRefused } = this.#options
+    let refusal: KithmeshError | undefined
+    const judge = async (peer: PeerCertificate): Promise<boolean> => {
+      refusal = peer.peerId === identity.peerId
+        ? meshErrors.create('ERR_MESH_SELF', 'The connection comes from this device itself')
+        : await judgement(authenticator, peer)
+      return true
+    }
+    const { name, authorities } = authenticator
+    const { stream: secured, peer } = await secureServer(stream, {
+      identity, clock, authenticator: { name, check: judge, ...(authorities === undefined ? {} : { authorities }) }
+    })
+    if (peer === undefined || this.#closed) {
       secured.destroy()
       return
     }
-    this.#acceptor.accept(secured, { deviceId: peer.peerId, route: `direct ${remote}` })
+    const visitor: Visitor = { stream, deviceId: peer.peerId, route, refusal, answered: false }
+    if (refusal !== undefined) {
+      logger.info('an incoming connection was refused', { route, error: refusal })
+      onRefused(peer.peerId, refusal)
+    }
+    secured.once('close', () => {
+      if (visitor.answered || refusal !== undefined || this.#closed) return
+      onRefused(peer.peerId, meshErrors.create('ERR_MESH_REFUSED', `"${peer.commonName}" hung up after the TLS handshake: it probably does not accept this device`, { details: { localPeerId: identity.peerId, peerId: peer.peerId } }))
+    })
+    // From here on the stream is the upgrade's: it counts as pending until that is answered.
+    this.#acceptor.accept(secured, visitor)
+  }
+
+  #authorize (path: string, visitor: Visitor): UpgradeDecision {
+    visitor.answered = true
+    this.#pending.delete(visitor.stream)
+    if (visitor.refusal !== undefined) return { allow: false, status: 403, message: 'This device does not accept yours' }
+    return path === `/${this.#options.databaseName}/_blipsync` ? { allow: true } : { allow: false, status: 404, message: 'No such database' }
+  }
+
+  #cutOldest (): void {
+    const [oldest] = this.#pending
+    if (oldest === undefined) return
+    this.#pending.delete(oldest)
+    this.#options.logger.warn('too many incoming connections are being negotiated, the oldest is cut', { pending: maxPending })
+    oldest.destroy(meshErrors.create('ERR_MESH_INCOMING_LIMIT', `More than ${maxPending} connections are being negotiated`))
   }
 
   /** Cuts what is being negotiated; open connections belong to their receivers. */
   close (): void {
-    this.#abort.abort(new DOMException('The mesh is stopping', 'AbortError'))
-    for (const stream of this.#pending) stream.destroy()
+    this.#closed = true
     this.#acceptor.close()
+    for (const stream of this.#pending) stream.destroy()
   }
 }
+
+async function judgement (authenticator: Authenticator, peer: PeerCertificate): Promise<KithmeshError | undefined> {
+  const details = { peerId: peer.peerId, commonName: peer.commonName }
+  try {
+    if (await authenticator.check(peer) === true) return undefined
+    return identityErrors.create('ERR_IDENTITY_UNTRUSTED', `${authenticator.name} refused "${peer.commonName}" (${peer.peerId})`, { details })
+  } catch (cause) {
+    return identityErrors.create('ERR_IDENTITY_UNTRUSTED', `${authenticator.name} refused "${peer.commonName}" (${peer.peerId}): ${cause instanceof Error ? cause.message : String(cause)}`, { cause, details })
+  }
+}
+
+function ignore (): void {}

@@ -4,7 +4,6 @@ import type { Device, Peer } from './peer.ts'
 import type { ProviderMode, ProviderStatus } from './provider.ts'
 import type { ConnectionReport } from './report.ts'
 import type { ByteSocket } from './socket.ts'
-import type { ListenOptions } from './transport.ts'
 
 /** What to publish about this device. */
 export interface PublishInput {
@@ -67,6 +66,14 @@ export interface DiscoveryChanges extends AsyncIterableIterator<DiscoveryChange>
   readonly dropped: number
   next(): Promise<IteratorResult<DiscoveryChange, undefined>>
   return(): Promise<IteratorResult<DiscoveryChange, undefined>>
+}
+
+export interface DiscoveryListenOptions {
+  /**
+   * A peer connected; the callee owns the stream, which is unauthenticated.
+   * `remote` is where it comes from, e.g. `192.168.1.4:50312`, and `strategy` names the transport that accepted it.
+   */
+  readonly onConnection: (socket: ByteSocket, remote: string, strategy: string) => void
 }
 
 /** The passive sides of all transports together. */
@@ -149,7 +156,7 @@ export interface PeerDiscovery {
    * Streams arrive unauthenticated; the callee owns them.
    * @throws ERR_PD_LISTEN_FAILED when no transport listens, with their errors as the cause.
    */
-  listen(options: ListenOptions): Promise<DiscoveryListener>
+  listen(options: DiscoveryListenOptions): Promise<DiscoveryListener>
 
   /**
    * Stops everything for good: running operations are cancelled, providers and transports shut down side by side within a

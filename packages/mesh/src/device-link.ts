@@ -1,0 +1,302 @@
+import { type Clock, type Logger, type MessageSocket, dials, isKithmeshError, isPeerId, withDeadline } from '@kithmesh/core/plugin'
+import type { KithmeshError } from '@kithmesh/core'
+import type { Database } from '@kithmesh/database'
+import { type ConflictResolver, type PassiveReplication, Replicator, serveReplication, socketEndpoint } from '@kithmesh/replicator'
+import type { Announcer } from './announcer.ts'
+import type { CollectionPath } from './collection-paths.ts'
+import type { MeshLink } from './contracts.ts'
+import { meshErrors } from './error-catalogue.ts'
+import type { IncomingConnection } from './incoming.ts'
+import type { DialOptions, OutgoingConnection } from './outgoing.ts'
+import { maxRetryMs, retryDelay } from './retry-delay.ts'
+import type { Totals } from './totals.ts'
+
+/** Silence after which a connection is probed, so that a peer that vanished without a word is noticed within a minute. */
+export const heartbeatMs = 20_000
+/** How long the side that does not dial waits for the other before it dials itself: one-way reachability, or a peer that restarted unseen. */
+const patienceMs = 5_000
+/** At most one extra try in this time, however often a device appears. */
+const nudgePauseMs = 1_000
+/** How often a device that is linked under another name is looked at. */
+const linkedElsewhereMs = 15_000
+const stopDeadlineMs = 10_000
+
+/** What a link needs from its mesh. */
+export interface LinkEnvironment {
+  readonly localPeerId: string
+  readonly database: Database
+  readonly collections: readonly CollectionPath[]
+  readonly conflictResolver: ConflictResolver | undefined
+  readonly totals: Totals
+  readonly announcer: Announcer
+  readonly logger: Logger
+  readonly clock: Clock
+  dial (deviceId: string, displayName: string, options: DialOptions): Promise<OutgoingConnection>
+  /** Whether an outgoing connection of this link to that peer may stay, where others lead to the same peer. Ends those that must yield. */
+  claim (link: DeviceLink, peerId: string): boolean
+  /** Whether any link has a connection to that peer. */
+  reaches (peerId: string): boolean
+  /** Nothing is left of the link and its device is not listed. */
+  forget (link: DeviceLink): void
+}
+
+/** Our side of the link: a replicator that dials. */
+interface Active {
+  readonly replicator: Replicator
+  activity: Replicator['status']['activity']
+  route: string | undefined
+  peerId: string | undefined
+  socket: MessageSocket | undefined
+}
+
+/** Their side: an incoming connection that is served. */
+interface Passive {
+  readonly service: PassiveReplication
+  readonly socket: MessageSocket
+  readonly route: string
+  idle: boolean
+}
+
+/** The one link with one device: who dials, what runs over it, and when it is tried again. */
+export class DeviceLink {
+  readonly deviceId: string
+  displayName: string
+  /** Still seen by a provider. */
+  listed = false
+  readonly #environment: LinkEnvironment
+  readonly #ending = new Set<Promise<void>>()
+  #active: Active | undefined
+  #passive: Passive | undefined
+  /** Who the device proved to be when it was last dialled. */
+  #provenId: string | undefined
+  #error: Error | undefined
+  #failures = 0
+  #cancelTimer: (() => void) | undefined
+  #lastNudge = Number.NEGATIVE_INFINITY
+  #ended = false
+
+  constructor (deviceId: string, displayName: string, environment: LinkEnvironment) {
+    this.deviceId = deviceId
+    this.displayName = displayName
+    this.#environment = environment
+  }
+
+  get connected (): boolean { return this.#dialled !== undefined || this.#passive !== undefined }
+  /** The peer our own open connection leads to. */
+  get dialledPeerId (): string | undefined { return this.#dialled?.peerId }
+  /** The peer whose incoming connection is served; such links are named by the proven peer id. */
+  get servedPeerId (): string | undefined { return this.#passive === undefined ? undefined : this.deviceId }
+
+  get snapshot (): MeshLink {
+    const { deviceId, displayName } = this
+    const dialled = this.#dialled
+    if (dialled !== undefined) return { deviceId, displayName, state: dialled.activity === 'idle' ? 'idle' : 'busy', direction: 'outgoing', route: dialled.route, error: undefined }
+    if (this.#passive !== undefined) return { deviceId, displayName, state: this.#passive.idle ? 'idle' : 'busy', direction: 'incoming', route: this.#passive.route, error: undefined }
+    const state = this.#active?.activity === 'connecting' ? 'connecting' : this.#active !== undefined || this.#dialsFirst ? 'offline' : 'waiting'
+    return { deviceId, displayName, state, direction: undefined, route: undefined, error: this.#error }
+  }
+
+  /** A provider sees the device. `fresh`: in a way it did not before, so that trying at once is worth while. */
+  found (displayName: string, fresh: boolean): void {
+    this.displayName = displayName
+    this.listed = true
+    if (fresh && !this.connected) this.#nudge()
+    this.#environment.announcer.changed()
+  }
+
+  /** No provider sees it any more: an open connection lives on, nothing else does. */
+  lost (): void {
+    this.listed = false
+    this.#settle()
+  }
+
+  /** Something else said why there is no connection. */
+  failed (error: KithmeshError): void {
+    if (this.connected) return
+    this.#error = error
+    this.#environment.announcer.changed()
+  }
+
+  /** Serves a connection of the device, instead of any earlier one it made. */
+  serve ({ socket, route }: IncomingConnection): void {
+    const { database, collections, totals, announcer, logger, clock } = this.#environment
+    this.yieldPassive()
+    const service = serveReplication(socket, { database, collections, logger, clock })
+    const passive: Passive = { service, socket, route, idle: false }
+    this.#passive = passive
+    this.#error = undefined
+    this.#failures = 0
+    this.#cancel()
+    if (this.#active?.activity === 'offline') this.yieldActive()
+    totals.begin(service)
+    service.onDocuments((events) => { announcer.documents(this.deviceId, events) })
+    service.onStatus(({ activity, error }) => {
+      passive.idle = activity === 'idle'
+      if (activity === 'stopped') {
+        totals.end(service)
+        if (this.#passive === passive) {
+          this.#passive = undefined
+          this.#error = error
+          this.#settle()
+        }
+      }
+      announcer.changed()
+    })
+    announcer.changed()
+  }
+
+  /** Ends our own connection, or the attempts at one, in favour of another. */
+  yieldActive (): void {
+    const active = this.#active
+    if (active === undefined) return
+    this.#active = undefined
+    void this.#track(active.replicator.stop(), active.socket).then(() => { this.#environment.totals.end(active.replicator) })
+    if (this.listed) this.#after(linkedElsewhereMs)
+  }
+
+  /** Ends the incoming connection in favour of another. */
+  yieldPassive (code: 1000 | 4001 = 1000): void {
+    const passive = this.#passive
+    if (passive === undefined) return
+    this.#passive = undefined
+    void this.#track(passive.service.stop(code), passive.socket)
+  }
+
+  /** Ends everything in order, for good; resolves when nothing runs any more. */
+  async end (): Promise<void> {
+    this.#ended = true
+    this.#cancel()
+    this.yieldActive()
+    this.yieldPassive(4001)
+    await Promise.all(this.#ending)
+  }
+
+  get #dialled (): Active | undefined {
+    const active = this.#active
+    return active?.activity === 'busy' || active?.activity === 'idle' ? active : undefined
+  }
+
+  /** By the rule both sides compute alike. A device that claims no peer id cannot compute it, so it is dialled. */
+  get #dialsFirst (): boolean {
+    return !isPeerId(this.deviceId) || dials(this.#environment.localPeerId, this.deviceId)
+  }
+
+  #nudge (): void {
+    const now = this.#environment.clock.monotonic()
+    if (now - this.#lastNudge < nudgePauseMs) return
+    this.#lastNudge = now
+    if (this.#active !== undefined) this.#active.replicator.retryNow()
+    else if (this.#dialsFirst) this.#dial()
+    else {
+      this.#cancel()
+      this.#after(patienceMs)
+    }
+  }
+
+  #dial (): void {
+    if (this.#ended || this.#active !== undefined || !this.listed) return
+    this.#cancel()
+    const { database, collections, conflictResolver, totals, announcer, logger, clock } = this.#environment
+    let replicator: Replicator
+    try {
+      replicator = new Replicator({
+        database,
+        endpoint: socketEndpoint({ uid: this.deviceId, description: this.displayName, open: (options) => this.#open(active, options) }),
+        type: 'push-and-pull',
+        continuous: true,
+        heartbeatMs,
+        maxAttemptWaitMs: maxRetryMs,
+        collections: collections.map(({ scope, name }) => ({ scope, name, ...(conflictResolver === undefined ? {} : { conflictResolver }) })),
+        logger,
+        clock
+      })
+    } catch (error) {
+      logger.error('replication cannot be started', { device: this.deviceId, error })
+      this.#error = error as Error
+      this.#after(retryDelay(error, ++this.#failures))
+      return
+    }
+    const active: Active = { replicator, activity: 'connecting', route: undefined, peerId: undefined, socket: undefined }
+    this.#active = active
+    replicator.onDocuments((events) => { announcer.documents(this.deviceId, events) })
+    replicator.onStatus(({ activity, error }) => {
+      active.activity = activity
+      if (this.#active === active) this.#onActive(active, error)
+      announcer.changed()
+    })
+    totals.begin(replicator)
+    replicator.start()
+  }
+
+  async #open (active: Active, options: DialOptions): Promise<MessageSocket> {
+    const { dial, claim } = this.#environment
+    const { socket, route, peerId } = await dial(this.deviceId, this.displayName, options)
+    this.#provenId = peerId
+    if (this.#active !== active || options.signal.aborted || !claim(this, peerId)) {
+      socket.close(1000, 'duplicate link')
+      options.signal.throwIfAborted()
+      throw meshErrors.create('ERR_MESH_DUPLICATE', `${this.displayName} is linked already`, { details: { peerId } })
+    }
+    Object.assign(active, { socket, route, peerId })
+    return socket
+  }
+
+  #onActive (active: Active, error: KithmeshError | undefined): void {
+    if (active.activity === 'idle' || active.activity === 'busy') {
+      this.#error = undefined
+      this.#failures = active.activity === 'idle' ? 0 : this.#failures
+      return
+    }
+    active.socket = undefined
+    if (error !== undefined) this.#error = isKithmeshError(error, 'ERR_REPL_CONNECT') && isKithmeshError(error.cause) ? error.cause : error
+    if (active.activity === 'stopped') {
+      this.#active = undefined
+      this.#environment.totals.end(active.replicator)
+    }
+    if (active.activity !== 'connecting') this.#settle()
+  }
+
+  /** After something ended: what is next? */
+  #settle (): void {
+    if (this.#ended) return
+    if (this.connected) {
+      this.#cancel()
+    } else if (!this.listed) {
+      this.#cancel()
+      this.yieldActive()
+      this.#environment.forget(this)
+    } else if (this.#active === undefined) {
+      this.#after(this.#error === undefined ? patienceMs : retryDelay(this.#error, ++this.#failures))
+    }
+    if (this.#passive !== undefined && this.#active?.activity === 'offline') this.yieldActive()
+    this.#environment.announcer.changed()
+  }
+
+  #after (ms: number): void {
+    if (this.#ended || this.#cancelTimer !== undefined) return
+    this.#cancelTimer = this.#environment.clock.after(ms, () => {
+      this.#cancelTimer = undefined
+      if (this.connected) return
+      if (this.#provenId !== undefined && this.#environment.reaches(this.#provenId)) this.#after(linkedElsewhereMs)
+      else this.#dial()
+    })
+  }
+
+  #cancel (): void {
+    this.#cancelTimer?.()
+    this.#cancelTimer = undefined
+  }
+
+  /** Waits for the orderly end of a connection; one that takes too long is cut. */
+  #track (stopping: Promise<void>, socket: MessageSocket | undefined): Promise<void> {
+    const { clock, logger } = this.#environment
+    const end = withDeadline(() => stopping, { clock, ms: stopDeadlineMs, what: `Ending the link with ${this.displayName}` })
+      .catch((error: unknown) => {
+        logger.warn('a link did not end in order and is cut', { device: this.deviceId, error })
+        socket?.terminate()
+      })
+      .finally(() => { this.#ending.delete(end) })
+    this.#ending.add(end)
+    return end
+  }
+}

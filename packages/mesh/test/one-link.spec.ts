@@ -1,0 +1,150 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { expect } from 'chai'
+import { type ByteSocket, type MessageSocket, type TransportFactory, dials, errorCode } from '@kithmesh/core'
+import { type Identity, createIdentity, insecureAcceptAnyone, secureClient } from '@kithmesh/identity'
+import { eventually } from '@kithmesh/testkit'
+import { duplexPair, memoryProvider } from '@kithmesh/testkit/memory'
+import { direct } from '@kithmesh/transport-direct'
+import { openWebSocket } from '@kithmesh/websocket'
+import { type TestPeer, World, converged, fastClock, isUp, linkTo, linked } from './world.ts'
+
+/** Direct connections whose dialling goes through `attempt`. */
+function dialling (attempt: (dial: () => Promise<ByteSocket>) => Promise<ByteSocket>): TransportFactory {
+  const factory = direct({ host: '127.0.0.1' })
+  return {
+    ...factory,
+    create (context) {
+      const strategy = factory.create(context)
+      return { ...strategy, attempt: (target, options) => attempt(() => strategy.attempt(target, options)) }
+    }
+  }
+}
+
+function connectedLinks (peer: TestPeer): number {
+  return peer.mesh.links.filter(isUp).length
+}
+
+describe('one link per device', () => {
+  let world: World
+  const sockets: MessageSocket[] = []
+  beforeEach(() => { world = new World() })
+  afterEach(async () => {
+    for (const socket of sockets.splice(0)) socket.terminate()
+    await world.end()
+  })
+
+  async function dialAs (identity: Identity, peer: TestPeer): Promise<{ socket: MessageSocket, closed: Promise<number> }> {
+    const tcp = connect(peer.mesh.port ?? 0, '127.0.0.1')
+    await once(tcp, 'connect')
+    const { stream } = await secureClient(tcp, { identity, authenticator: insecureAcceptAnyone() })
+    const { socket } = await openWebSocket(stream, { url: 'wss://peer.invalid/db/_blipsync', protocols: ['BLIP_3+CBMobile_3'] })
+    sockets.push(socket)
+    const closed = new Promise<number>((resolve) => { socket.attach({ message: () => {}, drained: () => {}, closed: ({ code }) => { resolve(code) } }) })
+    return { socket, closed }
+  }
+
+  it('replaces the connection of a peer by a newer one of the same peer', async () => {
+    const [host] = await world.started(['host'])
+    const peer = await createIdentity({ commonName: 'peer' })
+    const first = await dialAs(peer, host!)
+    await eventually('the first', () => connectedLinks(host!) === 1)
+    await dialAs(peer, host!)
+    expect(await first.closed).to.equal(1000)
+    expect(host!.mesh.links).to.have.length(1)
+    expect(connectedLinks(host!)).to.equal(1)
+  })
+
+  it('keeps its own connection when a peer dials that should be dialled, and lets the peer have its way when it is the other\'s turn', async () => {
+    for (let round = 0; round < 6; round++) {
+      const [left, right] = await world.started([`left ${round}`, `right ${round}`])
+      await linked([left!, right!])
+      const [dialler, dialled] = dials(left!.id, right!.id) ? [left!, right!] : [right!, left!]
+      const intruder = await dialAs(dialled.identity, dialler)
+      expect(await intruder.closed).to.equal(1000)
+      expect(linkTo(dialler, dialled)).to.include({ direction: 'outgoing' })
+      const second = await dialAs(dialler.identity, dialled)
+      await eventually('the newer one in the right direction to be served', () => isUp(linkTo(dialled, dialler)))
+      second.socket.close()
+      await world.leave(left!)
+      await world.leave(right!)
+    }
+  })
+
+  it('works with devices that do not say who they are, also when all of them dial each other', async () => {
+    const clock = fastClock(5)
+    for (let round = 0; round < 4; round++) {
+      const left = await world.peer('left', { claims: round % 2 === 0, clock })
+      const right = await world.peer('right', { claims: false, clock })
+      await Promise.all([left.mesh.start(), right.mesh.start()])
+      left.database.collection().put(`left ${round}`, {})
+      right.database.collection().put(`right ${round}`, {})
+      await converged([left, right], 2)
+      await eventually('one link on each side', () => connectedLinks(left) === 1 && connectedLinks(right) === 1)
+      left.database.collection().put('after', {})
+      await converged([left, right], 3)
+      await clock.sleep(2000)
+      await eventually('one link on each side, still', () => connectedLinks(left) === 1 && connectedLinks(right) === 1)
+      await world.leave(left)
+      await world.leave(right)
+    }
+  })
+
+  it('notices that what it found is itself', async () => {
+    const [host] = await world.started(['host'], { claims: false })
+    world.medium.announce({ ...world.medium.services[0]!, displayName: 'mirror', peerId: 'f'.repeat(64), metadata: new Map() })
+    await eventually('the error', () => errorCode(host!.mesh.links.find(({ displayName }) => displayName === 'mirror')?.error) === 'ERR_MESH_SELF')
+    expect(connectedLinks(host!)).to.equal(0)
+  })
+
+  it('is dialled by the other side when the side whose turn it is cannot reach it', async () => {
+    const clock = fastClock(10)
+    const [one, two] = [await createIdentity({ commonName: 'one' }), await createIdentity({ commonName: 'two' })]
+    const [dialler, dialled] = dials(one.peerId, two.peerId) ? [one, two] : [two, one]
+    const walled = await world.peer('walled', { identity: dialler, clock, transports: [dialling(async () => { throw Object.assign(new Error('a firewall'), { code: 'EHOSTUNREACH' }) })] })
+    const free = await world.peer('free', { identity: dialled, clock })
+    await Promise.all([walled.mesh.start(), free.mesh.start()])
+    await eventually('the reason to be shown', () => errorCode(linkTo(walled, free)?.error) === 'ERR_ROUTE_FAILED')
+    await linked([walled, free])
+    expect(linkTo(free, walled)).to.include({ direction: 'outgoing' })
+    walled.database.collection().put('hello', {})
+    await converged([walled, free], 1)
+    await clock.sleep(10_000)
+    expect(linkTo(walled, free)).to.include({ direction: 'incoming', error: undefined })
+  })
+
+  it('notices a connection that died without a word, and makes another', async () => {
+    let frozen = false
+    let streams = 0
+    const bridge = async (dial: () => Promise<ByteSocket>): Promise<ByteSocket> => {
+      const outer = await dial()
+      const [near, far] = duplexPair()
+      const mine = ++streams
+      const pass = (to: ByteSocket) => (chunk: Buffer): void => { if (!frozen || mine > 1) to.write(chunk) }
+      outer.on('data', pass(far)).on('error', () => {}).on('close', () => { if (!frozen || mine > 1) far.destroy() })
+      far.on('data', pass(outer)).on('error', () => {}).on('close', () => { if (!frozen || mine > 1) outer.destroy() })
+      return near
+    }
+    const clock = fastClock(20)
+    const transports = [dialling(bridge)]
+    const [left, right] = await world.started(['left', 'right'], { clock, transports })
+    await linked([left!, right!])
+    left!.database.collection().put('before', {})
+    await converged([left!, right!], 1)
+    frozen = true
+    left!.database.collection().put('after', {})
+    await converged([left!, right!], 2)
+    expect(streams).to.be.greaterThan(1)
+    await linked([left!, right!])
+  })
+
+  it('takes connections that a provider brings, and names them by it', async () => {
+    const providers = (host: string) => [memoryProvider(world.medium, { host })]
+    const peers = [await world.peer('left', { providers: providers('left') }), await world.peer('right', { providers: providers('right') })]
+    for (const { name, database } of peers) database.collection().put(name, {})
+    await Promise.all(peers.map(({ mesh }) => mesh.start()))
+    await converged(peers, 2)
+    await linked(peers)
+    for (const peer of peers) expect(peer.mesh.links[0]?.route).to.match(/^Memory /)
+  })
+})
