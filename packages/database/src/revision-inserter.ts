@@ -11,15 +11,15 @@ export type StorableDocument = Omit<StoredDocument, 'sequence'>
 /** What to do with a foreign revision. */
 export type InsertionPlan =
   | { readonly status: 'known' }
-  | { readonly status: 'conflict', readonly revId: string }
-  | { readonly status: 'stored' | 'conflicted', readonly document: StorableDocument }
+  | { readonly status: 'conflict'; readonly revId: string }
+  | { readonly status: 'stored' | 'conflicted'; readonly document: StorableDocument }
 
 /** What the decision may ask about the document; asked only off the common paths. */
 export interface InsertionContext {
   /** The revision last known to be current at the remote it comes from. */
-  remoteAncestor (): string | undefined
+  remoteAncestor(): string | undefined
   /** Revisions known to be current at any remote; they are not pruned away. */
-  remoteAncestors (): ReadonlySet<string>
+  remoteAncestors(): ReadonlySet<string>
 }
 
 const NOTHING = new Uint8Array(0)
@@ -28,7 +28,7 @@ const NOTHING = new Uint8Array(0)
  * Decides what a foreign revision does to a document (cbmobile.md §7, §11). Pure; the usual cases, a new document and the next
  * revision of a linear history, never build a tree.
  */
-export function planInsertion (existing: StoredDocument | undefined, revision: IncomingRevision, context: InsertionContext): InsertionPlan {
+export function planInsertion(existing: StoredDocument | undefined, revision: IncomingRevision, context: InsertionContext): InsertionPlan {
   const { id, revId, deleted, hasBlobs, history } = revision
   const body = deleted && revision.body.length <= 2 ? NOTHING : revision.body
   const flags = (deleted ? DocumentFlag.deleted : 0) | (hasBlobs ? DocumentFlag.hasBlobs : 0)
@@ -49,13 +49,14 @@ export function planInsertion (existing: StoredDocument | undefined, revision: I
   return planBranch(existing, { ...revision, body }, context)
 }
 
-function planBranch (existing: StoredDocument, revision: IncomingRevision, context: InsertionContext): InsertionPlan {
+function planBranch(existing: StoredDocument, revision: IncomingRevision, context: InsertionContext): InsertionPlan {
   const { id, revId, deleted, hasBlobs, history, body } = revision
   const tree = RevisionTree.fromStored(existing)
   const related = history.some((ancestor) => tree.has(ancestor))
-  const supersedes = !tree.conflicted && (
-    (!related && (existing.flags & DocumentFlag.deleted) !== 0) ||
-    (revision.deletedBranch !== undefined && revision.deletedBranch === tombstoneIdFor(existing.revId)))
+  const supersedes =
+    !tree.conflicted &&
+    ((!related && (existing.flags & DocumentFlag.deleted) !== 0) ||
+      (revision.deletedBranch !== undefined && revision.deletedBranch === tombstoneIdFor(existing.revId)))
   if (tree.has(revId)) return { status: 'known' }
   const branched = tree.insert({ revId, history, deleted, hasBlobs, body, incoming: true }) === 'branched'
   if (branched && supersedes) {
@@ -72,14 +73,14 @@ function planBranch (existing: StoredDocument, revision: IncomingRevision, conte
  * The remote had exactly our revision as its current one and has gone on from it so far that the history it sends no longer reaches back:
  * the revision descends from ours although the list does not say so.
  */
-function movedOn (current: string, { revId, history, remote }: IncomingRevision, context: InsertionContext): boolean {
+function movedOn(current: string, { revId, history, remote }: IncomingRevision, context: InsertionContext): boolean {
   if (remote === undefined) return false
   const oldest = history[history.length - 1] ?? revId
   return generationOf(oldest) > generationOf(current) && context.remoteAncestor() === current
 }
 
 /** Ends the branch at a leaf: with the tombstone every peer would compute for it, or as it is when it is a tombstone already. */
-export function endBranch (tree: RevisionTree, leafRevId: string): void {
+export function endBranch(tree: RevisionTree, leafRevId: string): void {
   let last = leafRevId
   if (tree.get(leafRevId)?.deleted === false) {
     last = tombstoneIdFor(leafRevId)
@@ -89,7 +90,7 @@ export function endBranch (tree: RevisionTree, leafRevId: string): void {
 }
 
 /** Shortens ancestors (newest first) to the tree's depth, but keeps what a remote is known to have. */
-export function clipHistory (ancestors: string[], context: Pick<InsertionContext, 'remoteAncestors'>): string[] {
+export function clipHistory(ancestors: string[], context: Pick<InsertionContext, 'remoteAncestors'>): string[] {
   const depth = TREE_DEPTH - 1
   if (ancestors.length <= depth) return ancestors
   const keep = context.remoteAncestors()
@@ -100,6 +101,6 @@ export function clipHistory (ancestors: string[], context: Pick<InsertionContext
   return ancestors.slice(0, wanted)
 }
 
-export function pruneTree (tree: RevisionTree, context: Pick<InsertionContext, 'remoteAncestors'>): void {
+export function pruneTree(tree: RevisionTree, context: Pick<InsertionContext, 'remoteAncestors'>): void {
   if (tree.depth() > TREE_DEPTH || tree.leaves().length > 4) tree.prune(TREE_DEPTH, context.remoteAncestors())
 }

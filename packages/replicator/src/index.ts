@@ -1,2 +1,54 @@
-export {}
-
+/**
+ * The Couchbase replication protocol: replicators, listeners, and the passive side for any message transport.
+ *
+ * @example
+ * ```ts
+ * import { Database } from '@kithmesh/database'
+ * import { passwordAuthenticator } from '@kithmesh/identity'
+ * import { Replicator, UrlEndpointListener, urlEndpoint } from '@kithmesh/replicator'
+ *
+ * const warehouse = await Database.open(':memory:')
+ * const shop = await Database.open(':memory:')
+ * warehouse.collection().put('pen', { name: 'Pen', quantity: 3 })
+ *
+ * const listener = new UrlEndpointListener({
+ *   databases: { inventory: warehouse },
+ *   host: '127.0.0.1',
+ *   authenticator: passwordAuthenticator((user, password) => user === 'shop' && password === 'secret')
+ * })
+ * await listener.start()
+ *
+ * const replicator = new Replicator({
+ *   database: shop,
+ *   endpoint: urlEndpoint(listener.urls[0]!, { trust: { mode: 'self-signed' }, basicAuth: { username: 'shop', password: 'secret' } })
+ * })
+ * replicator.start()
+ * const { error } = await replicator.finished()
+ * console.log(error, shop.collection().get('pen')?.body)
+ * await listener.stop()
+ * ```
+ *
+ * @packageDocumentation
+ */
+export { createBlipConnection } from './blip/connection.ts'
+export type { BlipConnectionOptions } from './blip/connection-options.ts'
+export type { BlipPeer, IncomingMessage, IncomingRequest, OutgoingMessage, OutgoingRequest, Properties, Reply, RequestOptions } from './blip/contracts.ts'
+export { socketEndpoint } from './endpoint.ts'
+export type { OpenEndpointOptions, ReplicatorEndpoint } from './endpoint.ts'
+export { replicatorErrors } from './error-catalogue.ts'
+export { replicationProtocols, serveReplication } from './listener/serve-replication.ts'
+export type { PassiveReplication, PassiveStatus, ServeReplicationOptions } from './listener/serve-replication.ts'
+export { UrlEndpointListener } from './listener/url-endpoint-listener.ts'
+export type { ListenerStatus, UrlEndpointListenerOptions } from './listener/url-endpoint-listener.ts'
+export type { WireOptions } from './connection.ts'
+export { formatCollectionPath, parseCollectionPath } from './protocol/collection-path.ts'
+export type { CollectionName } from './protocol/collection-path.ts'
+export { defaultConflictResolver } from './protocol/conflict-resolver.ts'
+export type { Conflict, ConflictResolver, ConflictingRevision, Resolution } from './protocol/conflict-resolver.ts'
+export type { DocumentEvent, DocumentFilter, FilteredDocument, SessionStatistics } from './protocol/context.ts'
+export { Replicator } from './replicator.ts'
+export type { ReplicatorActivity, ReplicatorCollection, ReplicatorOptions, ReplicatorStatus, ReplicatorType } from './replicator.ts'
+export { classifyFailure, nextAttemptIn } from './retry-policy.ts'
+export type { FailureKind, RetryLimits } from './retry-policy.ts'
+export { urlEndpoint } from './url-endpoint.ts'
+export type { UrlEndpointOptions } from './url-endpoint.ts'

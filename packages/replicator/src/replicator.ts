@@ -46,6 +46,11 @@ export interface ReplicatorOptions extends WireOptions {
   readonly type?: ReplicatorType
   /** Stay connected after catching up, and reconnect. @default false */
   readonly continuous?: boolean
+  /**
+   * Leave out tombstones when pulling into an empty collection for the first time. Saves time with a server that keeps many; among
+   * peers that also replicate with others, a deletion left out can let the document come back. @default false
+   */
+  readonly skipOldTombstones?: boolean
   /** @default 300,000 */
   readonly heartbeatMs?: number
   /** Tries in a row, the first included. @default 10, continuous unlimited */
@@ -259,6 +264,7 @@ export class Replicator {
         collections: this.#targets,
         remoteUid: this.#options.endpoint.uid,
         resetCheckpoint,
+        skipOldTombstones: this.#options.skipOldTombstones,
         ...(this.#options.maxDocumentBytes !== undefined && { limits: { maxDocumentBytes: this.#options.maxDocumentBytes } }),
         ...(this.#options.checkpointIntervalMs !== undefined && { checkpointIntervalMs: this.#options.checkpointIntervalMs }),
         events: {

@@ -6,7 +6,7 @@ import { errorCode, isKithmeshError } from '@kithmesh/core'
  */
 export type FailureKind = 'transient' | 'network' | 'permanent'
 
-const TRANSIENT_CODES: ReadonlySet<string> = new Set(['ENETRESET', 'ECONNABORTED', 'ECONNRESET', 'ETIMEDOUT', 'ECONNREFUSED', 'EAI_AGAIN', 'ERR_CORE_TIMEOUT', 'ERR_WS_TIMEOUT', 'ERR_REPL_TIMEOUT', 'ERR_IDENTITY_HANDSHAKE_TIMEOUT'])
+const TRANSIENT_CODES: ReadonlySet<string> = new Set(['ENETRESET', 'ECONNABORTED', 'ECONNRESET', 'ETIMEDOUT', 'ECONNREFUSED', 'EAI_AGAIN', 'ERR_CORE_TIMEOUT', 'ERR_WS_TIMEOUT', 'ERR_DIRECT_TIMEOUT', 'ERR_REPL_TIMEOUT', 'ERR_IDENTITY_HANDSHAKE_TIMEOUT'])
 const NETWORK_CODES: ReadonlySet<string> = new Set(['ENETDOWN', 'ENETUNREACH', 'ENOTCONN', 'EHOSTDOWN', 'EHOSTUNREACH', 'EADDRNOTAVAIL', 'EPIPE', 'ENOTFOUND', 'ENODATA', 'ENODEV'])
 const TRANSIENT_HTTP: ReadonlySet<number> = new Set([408, 429, 502, 503, 504])
 /** 1000 and 1001: the peer went away in good order and may come back. */
@@ -37,6 +37,8 @@ function classifyOne (error: unknown): FailureKind | undefined {
   if (isKithmeshError(error)) {
     const { status, code: number } = error.details
     if (code === 'ERR_WS_HTTP') return TRANSIENT_HTTP.has(Number(status)) ? 'transient' : 'permanent'
+    // The server went away before it answered.
+    if (code === 'ERR_WS_HANDSHAKE' && error.cause === undefined) return 'transient'
     if (code === 'ERR_REPL_REMOTE') return TRANSIENT_HTTP.has(Number(number)) ? 'transient' : 'permanent'
     if (code === 'ERR_REPL_CLOSED') {
       if (TRANSIENT_CLOSE.has(Number(number))) return 'transient'

@@ -290,6 +290,7 @@ function settingsOf (trace: readonly TraceMessage[], collections: readonly strin
     push: trace.some((m) => profileOf(m) === 'proposeChanges') || subs === undefined,
     continuous: subs?.properties['continuous'] !== undefined,
     remoteUid: 'recorded',
+    skipOldTombstones: true,
     collections: collections.map((_, i) => ({ collection: collectionAt(store, collections, i), documentIds: docIds }))
   }
 }

@@ -70,6 +70,8 @@ export interface Scheduler {
 export interface SessionContext {
   readonly active: boolean
   readonly continuous: boolean
+  /** Ask for no tombstones when a collection is pulled for the first time. */
+  readonly skipOldTombstones: boolean
   readonly blip: BlipPeer
   readonly store: ReplicationStore
   readonly versioning: Versioning

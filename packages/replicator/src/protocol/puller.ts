@@ -6,12 +6,14 @@ import { replicatorErrors } from '../error-catalogue.ts'
 import { BlobFetcher } from './attachments.ts'
 import { checkReceivedBody } from './body.ts'
 import type { ReceivedBody } from './body.ts'
+import { defaultWinner } from './conflict-resolver.ts'
 import { ConflictWorker } from './conflict-worker.ts'
 import { isTransientStatus, remoteError, withCollection } from './context.ts'
 import type { SessionCollection, SessionContext } from './context.ts'
 import { MessageError, encodeListReply, parseChanges, parseProposals, parseRev } from './messages.ts'
 import type { IncomingChange, IncomingRev } from './messages.ts'
 import type { PullProgress, RemoteEntry } from './progress.ts'
+import { generation } from './versioning.ts'
 
 export interface PullerOptions {
   readonly index: number | undefined
@@ -93,7 +95,7 @@ export class Puller {
     properties['batch'] = String(limits.changesBatch)
     properties['sendReplacementRevs'] = 'true'
     properties['versioning'] = versioning.name
-    if (progress?.reached === undefined && target.collection.lastSequence === 0) properties['activeOnly'] = 'true'
+    if (this.#context.skipOldTombstones && progress?.reached === undefined && target.collection.lastSequence === 0) properties['activeOnly'] = 'true'
     properties['revocations'] = 'true'
     this.#subscribed = true
     blip.request({
@@ -297,33 +299,54 @@ export class Puller {
   }
 
   #flush (): void {
-    const arrivals = this.#ready
-    if (arrivals.length === 0) return
+    const received = this.#ready
+    if (received.length === 0) return
     this.#ready = []
-    const { remote, target } = this.#options
-    const onConflict = this.#context.active ? 'branch' : 'refuse'
-    const revisions = arrivals.map(({ rev, body, hasBlobs }): IncomingRevision => ({
+    let arrivals: Arrival[]
+    let outcomes: InsertOutcome[]
+    try {
+      arrivals = received.filter((arrival) => !this.#outlivesTombstone(arrival))
+      outcomes = this.#options.target.collection.insertRevisions(arrivals.map((arrival) => this.#revisionOf(arrival)))
+    } catch (cause) {
+      const transient = errorCode(cause) === 'ERR_DB_LOCKED'
+      for (const { request } of received) request.respondError('HTTP', 503, 'the database failed')
+      this.#context.fail(replicatorErrors.create('ERR_REPL_STORE', 'Received documents could not be stored', { cause }), transient)
+      return
+    }
+    for (let i = 0; i < arrivals.length; i++) this.#settle(arrivals[i] as Arrival, outcomes[i] as InsertOutcome)
+    this.#takeLists()
+  }
+
+  #revisionOf ({ rev, body, hasBlobs }: Arrival): IncomingRevision {
+    const { remote } = this.#options
+    return {
       id: rev.id,
       revId: rev.revId,
       deleted: rev.deleted,
       history: rev.history,
       body,
       hasBlobs,
-      onConflict,
+      onConflict: this.#context.active ? 'branch' : 'refuse',
       ...(remote !== undefined && { remote }),
       ...(rev.deletedBranch !== undefined && { deletedBranch: rev.deletedBranch })
-    }))
-    let outcomes: InsertOutcome[]
-    try {
-      outcomes = target.collection.insertRevisions(revisions)
-    } catch (cause) {
-      const transient = errorCode(cause) === 'ERR_DB_LOCKED'
-      for (const { request } of arrivals) request.respondError('HTTP', 503, 'the database failed')
-      this.#context.fail(replicatorErrors.create('ERR_REPL_STORE', 'Received documents could not be stored', { cause }), transient)
-      return
     }
-    for (let i = 0; i < arrivals.length; i++) this.#settle(arrivals[i] as Arrival, outcomes[i] as InsertOutcome)
-    this.#takeLists()
+  }
+
+  /**
+   * A tombstone of another document of the same name does not end ours, and of two tombstones the later stays. Passive sides let
+   * a new document pass over a tombstone (cbmobile.md §7, rule 4), so with any other decision here the order of two messages would
+   * decide, and peers would end up differently.
+   */
+  #outlivesTombstone (arrival: Arrival): boolean {
+    const { rev } = arrival
+    if (!rev.deleted) return false
+    const { collection } = this.#options.target
+    const local = collection.revision(rev.id)
+    if (local === undefined || !isOtherDocument([rev.revId, ...rev.history], [local.revId, ...local.history])) return false
+    if (local.deleted ? defaultWinner(local, rev) === 'remote' : !this.#context.active) return false
+    if (this.#options.remote !== undefined) collection.setRemoteAncestors(this.#options.remote, [{ id: rev.id, revId: rev.revId }])
+    this.#settle(arrival, { status: 'known' })
+    return true
   }
 
   #settle (arrival: Arrival, outcome: InsertOutcome): void {
@@ -385,4 +408,10 @@ export class Puller {
       direction: 'pull', collection: { scope, name }, id, revId, deleted, ...(error !== undefined && { error }), ...(transient !== undefined && { transient })
     })
   }
+}
+
+/** Two whole histories with nothing in common. A pruned one may hide a common ancestor. */
+function isOtherDocument (theirs: readonly string[], ours: readonly string[]): boolean {
+  const whole = (history: readonly string[]): boolean => generation(history.at(-1) ?? '') === 1
+  return whole(theirs) && whole(ours) && !theirs.some((revId) => ours.includes(revId))
 }

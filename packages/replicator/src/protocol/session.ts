@@ -46,6 +46,11 @@ export interface ActiveSessionOptions extends CommonOptions {
   readonly collections: readonly SessionCollection[]
   /** Stable name of the remote; checkpoints and remote ancestors hang on it. */
   readonly remoteUid: string
+  /**
+   * Leave out tombstones when pulling into an empty collection for the first time. Saves time with a server that keeps many; among peers
+   * that also replicate with others, a deletion left out can let the document come back. @default false
+   */
+  readonly skipOldTombstones?: boolean | undefined
   /** Forget what earlier sessions did. */
   readonly resetCheckpoint?: boolean
 }
@@ -93,6 +98,7 @@ export class ReplicationSession {
     this.#context = {
       active: options.role === 'active',
       continuous: options.role === 'active' && options.continuous,
+      skipOldTombstones: options.role === 'active' && options.skipOldTombstones === true,
       blip: options.blip,
       store: options.store,
       versioning: options.versioning,
@@ -163,7 +169,10 @@ export class ReplicationSession {
     const { limits } = this.#context
     const silence = now - this.#lastTouch
     const active = this.#options.role === 'active'
-    if (active && !this.#began && silence >= limits.firstReplyMs) { this.#fail(timeout(`getCollections within ${limits.firstReplyMs} ms`), true); return }
+    if (!this.#began && silence >= limits.firstReplyMs) {
+      this.#fail(timeout(`${active ? 'the answer to getCollections' : 'a first message'} within ${limits.firstReplyMs} ms`), true)
+      return
+    }
     if (silence >= limits.inactivityMs && (this.#closing || this.#collections.some((collection) => collection.waiting))) {
       this.#fail(timeout(`anything for ${limits.inactivityMs} ms`), true)
       return

@@ -6,7 +6,7 @@ import type { ActiveSessionOptions, PassiveSessionOptions } from '../../dist/pro
 import { treeVersioning } from '../../dist/protocol/versioning.js'
 import { BlipPair } from './blip-pair.ts'
 import type { FakePeer } from './blip-pair.ts'
-import type { MemoryStore } from './memory-store.ts'
+import type { ReplicationCollection, ReplicationStore } from '@kithmesh/database/replication'
 
 export const immediate: Scheduler = { soon: (run) => { setImmediate(run) } }
 
@@ -33,17 +33,17 @@ function running (make: (events: ActiveSessionOptions['events']) => ReplicationS
   return result
 }
 
-export function activeSession (blip: FakePeer, store: MemoryStore, settings: ActiveSettings = {}): Running {
+export function activeSession (blip: FakePeer, store: ReplicationStore, settings: ActiveSettings = {}): Running {
   const { collections, ...rest } = settings
   return running((events) => new ReplicationSession({
     role: 'active', blip, store, versioning: treeVersioning, scheduler: immediate, logger: silentLogger, now: Date.now, events,
     push: true, pull: true, continuous: false, remoteUid: 'peer-b',
     ...rest,
-    collections: (collections ?? [{}]).map((settings) => ({ collection: store.default, ...settings }))
+    collections: (collections ?? [{}]).map((settings) => ({ collection: store.collection('_default', '_default') as ReplicationCollection, ...settings }))
   }))
 }
 
-export function passiveSession (blip: FakePeer, store: MemoryStore, settings: Partial<PassiveSessionOptions> = {}): Running {
+export function passiveSession (blip: FakePeer, store: ReplicationStore, settings: Partial<PassiveSessionOptions> = {}): Running {
   return running((events) => new ReplicationSession({
     role: 'passive', blip, store, versioning: treeVersioning, scheduler: immediate, logger: silentLogger, now: Date.now, events,
     allowPush: true, allowPull: true,
@@ -56,7 +56,7 @@ export function passiveSession (blip: FakePeer, store: MemoryStore, settings: Pa
 }
 
 /** One whole one-shot replication between two stores. */
-export async function replicate (a: MemoryStore, b: MemoryStore, settings: ActiveSettings = {}, passive: Partial<PassiveSessionOptions> = {}): Promise<{ pair: BlipPair, active: Running, passive: Running } & Ended> {
+export async function replicate (a: ReplicationStore, b: ReplicationStore, settings: ActiveSettings = {}, passive: Partial<PassiveSessionOptions> = {}): Promise<{ pair: BlipPair, active: Running, passive: Running } & Ended> {
   const pair = new BlipPair()
   const passiveSide = passiveSession(pair.b, b, passive)
   const activeSide = activeSession(pair.a, a, settings)

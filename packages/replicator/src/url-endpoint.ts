@@ -1,0 +1,62 @@
+import type { Clock } from '@kithmesh/core'
+import type { Identity, PasswordCredentials, ServerTrust } from '@kithmesh/identity'
+import { webSocketFactory } from '@kithmesh/transport-direct'
+import type { OpenedConnection } from '@kithmesh/transport-direct'
+import type { ReplicatorEndpoint } from './endpoint.ts'
+
+export interface UrlEndpointOptions {
+  /** How the server of a `wss:` URL is judged. @default certificate authorities, with the host name */
+  readonly trust?: ServerTrust
+  /** Our certificate, for servers that want one. */
+  readonly identity?: Identity
+  readonly basicAuth?: PasswordCredentials
+  /** Session cookies such as Sync Gateway's `SyncGatewaySession`. */
+  readonly cookies?: Readonly<Record<string, string>>
+  readonly headers?: Readonly<Record<string, string>>
+  /** Stable name of the remote. @default the URL; give a peer id for peers whose addresses change */
+  readonly uid?: string
+  /** Concrete addresses for the URL's host, when discovery knows them. */
+  readonly addresses?: readonly string[]
+  /** Told the server's certificate and response headers each time a connection opened. */
+  readonly onOpened?: (connection: OpenedConnection) => void
+  readonly clock?: Clock
+}
+
+/**
+ * A listener or Sync Gateway by its URL, `ws://host:port/db` or `wss://host/db` (cbmobile.md §1).
+ * @throws TypeError for another scheme, or a URL without a database name.
+ */
+export function urlEndpoint (url: string | URL, options: UrlEndpointOptions = {}): ReplicatorEndpoint {
+  const target = new URL(url)
+  if (target.protocol !== 'ws:' && target.protocol !== 'wss:') throw new TypeError(`The URL of a replication starts with ws: or wss:, not ${target.protocol}`)
+  const path = target.pathname.replace(/\/+$/, '')
+  if (path === '') throw new TypeError('The URL of a replication names a database, like wss://host:4984/inventory')
+  const { trust, identity, cookies, headers, addresses, onOpened, clock } = options
+  const inUrl = target.username === '' ? undefined : { username: decodeURIComponent(target.username), password: decodeURIComponent(target.password) }
+  const basicAuth = options.basicAuth ?? inUrl
+  target.username = ''
+  target.password = ''
+  target.hash = ''
+  target.pathname = path
+  const description = target.href
+  target.pathname = path.endsWith('/_blipsync') ? path : `${path}/_blipsync`
+  const request = target.href
+  const cookie = Object.entries(cookies ?? {}).map(([name, value]) => `${name}=${value}`).join('; ')
+  const allHeaders = { ...headers, ...(cookie !== '' && { Cookie: cookie }) }
+  return {
+    uid: options.uid ?? description,
+    description,
+    open: async ({ signal, protocols, heartbeatMs }) => {
+      const factory = webSocketFactory({
+        heartbeatMs,
+        headers: allHeaders,
+        ...(trust !== undefined && { trust }),
+        ...(identity !== undefined && { identity }),
+        ...(basicAuth !== undefined && { basicAuth }),
+        ...(onOpened !== undefined && { onOpened }),
+        ...(clock !== undefined && { clock })
+      })
+      return await factory.open(request, { signal, protocols, ...(addresses !== undefined && { addresses }) })
+    }
+  }
+}

@@ -1,0 +1,121 @@
+import { expect } from 'chai'
+import fc from 'fast-check'
+import { BlipPair } from './support/blip-pair.ts'
+import { SimulatedPeer } from './support/simulated-peer.ts'
+import { activeSession, passiveSession, replicate } from './support/sessions.ts'
+import type { Running } from './support/sessions.ts'
+
+/** A step of a simulation: an edit at a peer, or something about one of the links. */
+type Step =
+  | { readonly kind: 'edit', readonly peer: number, readonly doc: number, readonly value: number }
+  | { readonly kind: 'delete', readonly peer: number, readonly doc: number }
+  | { readonly kind: 'deliver', readonly link: number, readonly to: 'a' | 'b', readonly count: number }
+  | { readonly kind: 'cut' | 'reconnect', readonly link: number }
+  | { readonly kind: 'tick', readonly link: number }
+
+interface Link { readonly active: number, readonly passive: number, pair: BlipPair | undefined, running: Running | undefined }
+
+const turn = async (): Promise<void> => { await new Promise((resolve) => { setImmediate(resolve) }) }
+
+class Network {
+  readonly peers: readonly SimulatedPeer[]
+  readonly links: Link[]
+  #time = 1_000_000
+
+  constructor (peers: readonly SimulatedPeer[], links: readonly (readonly [number, number])[]) {
+    this.peers = peers
+    this.links = links.map(([active, passive]) => ({ active, passive, pair: undefined, running: undefined }))
+    for (const link of this.links) this.connect(link)
+  }
+
+  connect (link: Link): void {
+    if (link.pair !== undefined && !link.pair.closed) return
+    const pair = new BlipPair(false)
+    passiveSession(pair.b, (this.peers[link.passive] as SimulatedPeer).store)
+    const running = activeSession(pair.a, (this.peers[link.active] as SimulatedPeer).store, { continuous: true, remoteUid: `peer ${link.passive}` })
+    running.session.start()
+    link.pair = pair
+    link.running = running
+  }
+
+  async step (step: Step): Promise<void> {
+    const link = 'link' in step ? this.links[step.link % this.links.length] : undefined
+    switch (step.kind) {
+      case 'edit': this.peer(step.peer).put(`doc${step.doc}`, { value: step.value }); break
+      case 'delete': this.peer(step.peer).delete(`doc${step.doc}`); break
+      case 'deliver': for (let i = 0; i < step.count; i++) { link?.pair?.deliver(step.to); if (i % 4 === 3) await turn() } break
+      case 'cut': link?.pair?.cut(); break
+      case 'reconnect': if (link !== undefined) this.connect(link); break
+      case 'tick': this.#time += 6000; link?.running?.session.tick(this.#time)
+    }
+    await turn()
+  }
+
+  peer (index: number): SimulatedPeer { return this.peers[index % this.peers.length] as SimulatedPeer }
+
+  /** Lets everything run until nobody has anything to say. */
+  async settle (): Promise<void> {
+    for (const link of this.links) this.connect(link)
+    let quiet = 0
+    for (let i = 0; quiet < 30; i++) {
+      if (i > 20_000) throw new Error('the network does not come to rest')
+      let delivered = false
+      for (const { pair } of this.links) delivered = pair?.deliver(i % 2 === 0 ? 'a' : 'b') === true || delivered
+      await turn()
+      quiet = delivered || this.links.some(({ running }) => running?.session.activity !== 'idle') ? 0 : quiet + 1
+    }
+  }
+
+  async end (): Promise<void> {
+    for (const { pair } of this.links) pair?.cut()
+    await turn()
+    await turn()
+  }
+}
+
+const edits = (peers: number): fc.Arbitrary<Step> => fc.oneof(
+  { weight: 6, arbitrary: fc.record({ kind: fc.constant('edit' as const), peer: fc.nat(peers - 1), doc: fc.nat(4), value: fc.nat(9) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('delete' as const), peer: fc.nat(peers - 1), doc: fc.nat(4) }) },
+  { weight: 8, arbitrary: fc.record({ kind: fc.constant('deliver' as const), link: fc.nat(9), to: fc.constantFrom('a' as const, 'b' as const), count: fc.integer({ min: 1, max: 12 }) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('cut' as const, 'reconnect' as const), link: fc.nat(9) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('tick' as const), link: fc.nat(9) }) }
+)
+
+const topologies: Record<string, readonly [number, readonly (readonly [number, number])[]]> = {
+  'two peers': [2, [[0, 1]]],
+  'two peers that both connect': [2, [[0, 1], [1, 0]]],
+  'a chain of four': [4, [[0, 1], [1, 2], [3, 2]]],
+  'a ring of three': [3, [[0, 1], [1, 2], [2, 0]]]
+}
+
+describe('simulated networks with random edits, deliveries and disconnections', () => {
+  for (const [name, [peers, links]] of Object.entries(topologies)) {
+    it(`${name}: all end with the same documents`, async function () {
+      this.timeout(60_000)
+      await fc.assert(fc.asyncProperty(fc.array(edits(peers), { maxLength: 60, size: 'max' }), async (steps) => {
+        const network = new Network(await Promise.all(Array.from({ length: peers }, () => SimulatedPeer.create())), links)
+        for (const step of steps) await network.step(step)
+        await network.settle()
+        const [first, ...others] = network.peers.map((peer) => peer.snapshot())
+        for (const other of others) expect(other).to.deep.equal(first)
+        expect(Object.values(first ?? {}).filter((text) => text.includes('conflict'))).to.deep.equal([])
+        await network.end()
+      }), { numRuns: 40 })
+    })
+  }
+
+  it('one-shot runs in turn bring a star together', async () => {
+    await fc.assert(fc.asyncProperty(fc.array(edits(4), { maxLength: 40, size: 'max' }), async (steps) => {
+      const peers = await Promise.all(Array.from({ length: 4 }, () => SimulatedPeer.create()))
+      const run = async (i: number): Promise<void> => { await replicate((peers[i] as SimulatedPeer).store, (peers[0] as SimulatedPeer).store, { remoteUid: 'hub' }) }
+      for (const step of steps) {
+        if (step.kind === 'edit') (peers[step.peer] as SimulatedPeer).put(`doc${step.doc}`, { value: step.value })
+        else if (step.kind === 'delete') (peers[step.peer] as SimulatedPeer).delete(`doc${step.doc}`)
+        else if (step.kind === 'deliver') await run(1 + step.link % 3)
+      }
+      for (let round = 0; round < 3; round++) for (const i of [1, 2, 3]) await run(i)
+      const [first, ...others] = peers.map((peer) => peer.snapshot())
+      for (const other of others) expect(other).to.deep.equal(first)
+    }), { numRuns: 20 })
+  })
+})
