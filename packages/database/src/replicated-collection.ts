@@ -123,8 +123,8 @@ export class ReplicatedCollection implements ReplicationCollection {
     const stored = this.#reader.get(this.#core.id, id)
     if (stored === undefined || decodeLinear(stored.tree) !== undefined) return undefined
     const tree = RevisionTree.fromStored(stored)
-    const tombstone = tombstoneIdFor(revId)
-    return tree.get(tombstone)?.closed === true ? tombstone : undefined
+    const superseded = tree.has(revId) && !tree.openLeaves().some((leaf) => leaf.revId === revId || tree.isAncestor(revId, leaf.revId))
+    return superseded ? tombstoneIdFor(revId) : undefined
   }
 
   purge(ids: readonly string[]): void {

@@ -52,12 +52,8 @@ export function planInsertion(existing: StoredDocument | undefined, revision: In
 function planBranch(existing: StoredDocument, revision: IncomingRevision, context: InsertionContext): InsertionPlan {
   const { id, revId, deleted, hasBlobs, history, body } = revision
   const tree = RevisionTree.fromStored(existing)
-  const related = history.some((ancestor) => tree.has(ancestor))
-  const supersedes =
-    !tree.conflicted &&
-    ((!related && (existing.flags & DocumentFlag.deleted) !== 0) ||
-      (revision.deletedBranch !== undefined && revision.deletedBranch === tombstoneIdFor(existing.revId)))
   if (tree.has(revId)) return { status: 'known' }
+  const supersedes = !tree.conflicted && endsOurs(existing, tree, revision)
   const branched = tree.insert({ revId, history, deleted, hasBlobs, body, incoming: true }) === 'branched'
   if (branched && supersedes) {
     endBranch(tree, existing.revId)
@@ -67,6 +63,16 @@ function planBranch(existing: StoredDocument, revision: IncomingRevision, contex
   }
   pruneTree(tree, context)
   return { status: tree.conflicted ? 'conflicted' : 'stored', document: { id, ...tree.toStored() } }
+}
+
+/**
+ * Whether a revision that does not descend from ours replaces it without a conflict: when the sender ended our branch, or when ours is a tombstone
+ * and a passive peer is given a document that was made anew (cbmobile.md §7, rule 4). Active peers take the latter for a conflict: the
+ * resolver decides, and its decision descends from one of the two, so that all others follow it.
+ */
+function endsOurs(existing: StoredDocument, tree: RevisionTree, { history, onConflict, deletedBranch }: IncomingRevision): boolean {
+  if (deletedBranch !== undefined && deletedBranch === tombstoneIdFor(existing.revId)) return true
+  return onConflict === 'refuse' && (existing.flags & DocumentFlag.deleted) !== 0 && !history.some((ancestor) => tree.has(ancestor))
 }
 
 /**

@@ -111,7 +111,7 @@ export interface ReplicationCollection {
    */
   resolveConflict(id: string, localRevId: string, remoteRevId: string, resolution: ConflictResolution): ChangeEntry
   /**
-   * When a conflict was resolved here against the branch that `revId` belongs to: the tombstone that ended the branch at that revision.
+   * When a conflict was resolved here against the branch that `revId` belongs to: the tombstone that ends that branch at `revId`.
    * What a pusher sends as `deletedBranch` to a peer whose current revision is `revId`, because no history it could send contains it.
    */
   closingTombstone(id: string, revId: string): string | undefined
