@@ -52,6 +52,7 @@ class Link {
         const [outcome] = this.passive.insertRevisions([
           { ...revision, onConflict: 'refuse', ...(deletedBranch === undefined ? {} : { deletedBranch }) }
         ])
+        if (outcome?.status === 'conflict' && deletedBranch !== undefined) this.active.adopt(id, outcome.revId)
         if (outcome?.status !== 'stored' && outcome?.status !== 'known') continue
       }
       this.active.setRemoteAncestors(this.#remote, [{ id, revId }])
