@@ -20,7 +20,7 @@ async function run (settings: PeerSettings): Promise<void> {
     peerGroupId: settings.group,
     localPeerId: identity.peerId,
     providers: [dnssd({ interfaces: settings.interfaces })],
-    transports: [direct({ host: settings.interfaces.includes('lo') ? 'localhost' : undefined })]
+    transports: [direct(settings.interfaces.every((name) => name === 'lo') ? { host: '127.0.0.1' } : {})]
   })
   const mesh = createMesh({ discovery, database, identity, authenticator: pinnedPeers(settings.trusted), displayName: settings.name })
 

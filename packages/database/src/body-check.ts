@@ -30,12 +30,15 @@ export interface CheckBodyOptions {
  * `_attachments` entries that do not shadow blobs in the document (cbmobile.md §8); only then are the bytes written anew.
  * @throws ERR_DB_MALFORMED_JSON, ERR_DB_TOO_LARGE
  */
-export function checkBody (bytes: Uint8Array, options: CheckBodyOptions = {}): CheckedBody {
+export function checkBody(bytes: Uint8Array, options: CheckBodyOptions = {}): CheckedBody {
   const { value, text } = parseBody(bytes, options)
   let body = bytes
   let reserved = false
   for (const key in value) {
-    if (key.charCodeAt(0) === UNDERSCORE) { reserved = true; break }
+    if (key.charCodeAt(0) === UNDERSCORE) {
+      reserved = true
+      break
+    }
   }
   if (reserved && stripReserved(value)) body = Buffer.from(JSON.stringify(value))
   return { body, value, hasBlobs: mayHaveBlobs(text) && blobsIn(value).length > 0 }
@@ -45,9 +48,14 @@ export function checkBody (bytes: Uint8Array, options: CheckBodyOptions = {}): C
  * Parses the bytes of a body.
  * @throws ERR_DB_MALFORMED_JSON with the position, ERR_DB_TOO_LARGE with the limit.
  */
-export function parseBody (bytes: Uint8Array, { maxSize = MAX_DOCUMENT_SIZE }: CheckBodyOptions = {}): { value: Record<string, unknown>, text: string } {
+export function parseBody(
+  bytes: Uint8Array,
+  { maxSize = MAX_DOCUMENT_SIZE }: CheckBodyOptions = {}
+): { value: Record<string, unknown>; text: string } {
   if (bytes.length > maxSize) {
-    throw databaseErrors.create('ERR_DB_TOO_LARGE', `The document has ${bytes.length} bytes; the limit is ${maxSize}`, { details: { size: bytes.length, limit: maxSize } })
+    throw databaseErrors.create('ERR_DB_TOO_LARGE', `The document has ${bytes.length} bytes; the limit is ${maxSize}`, {
+      details: { size: bytes.length, limit: maxSize }
+    })
   }
   if (!isUtf8(bytes)) throw databaseErrors.create('ERR_DB_MALFORMED_JSON', 'The body is not UTF-8')
   const text = asBuffer(bytes).toString()
@@ -56,20 +64,24 @@ export function parseBody (bytes: Uint8Array, { maxSize = MAX_DOCUMENT_SIZE }: C
     value = JSON.parse(text)
   } catch (cause) {
     const position = findJsonError(text)
-    throw databaseErrors.create('ERR_DB_MALFORMED_JSON', `The body is not valid JSON: error at character ${position} of ${text.length}`, { cause, details: { position } })
+    throw databaseErrors.create('ERR_DB_MALFORMED_JSON', `The body is not valid JSON: error at character ${position} of ${text.length}`, {
+      cause,
+      details: { position }
+    })
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw databaseErrors.create('ERR_DB_MALFORMED_JSON', 'The body is JSON, but not an object')
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw databaseErrors.create('ERR_DB_MALFORMED_JSON', 'The body is JSON, but not an object')
   return { value: value as Record<string, unknown>, text }
 }
 
 /** The top-level keys an application must not use, if any is there. */
-export function reservedKey (value: Record<string, unknown>): string | undefined {
+export function reservedKey(value: Record<string, unknown>): string | undefined {
   return Object.keys(value).find((key) => key.charCodeAt(0) === UNDERSCORE)
 }
 
 const UNDERSCORE = 95
 
-function stripReserved (value: Record<string, unknown>): boolean {
+function stripReserved(value: Record<string, unknown>): boolean {
   let changed = false
   for (const key of Object.keys(value)) {
     if (key.charCodeAt(0) !== UNDERSCORE) continue
@@ -89,12 +101,12 @@ function stripReserved (value: Record<string, unknown>): boolean {
 }
 
 /** False when there certainly is no blob in the JSON text; cheap. */
-export function mayHaveBlobs (text: string): boolean {
+export function mayHaveBlobs(text: string): boolean {
   return (text.includes('"@type"') && text.includes('"blob"')) || text.includes('\\u00') || text.includes('"_attachments"')
 }
 
 /** Every blob mentioned in a parsed body, in document order, each digest once. */
-export function blobsIn (value: Record<string, unknown>): BlobReference[] {
+export function blobsIn(value: Record<string, unknown>): BlobReference[] {
   const found = new Map<string, BlobReference>()
   const pending: unknown[] = [value]
   while (pending.length > 0) {
@@ -115,7 +127,7 @@ export function blobsIn (value: Record<string, unknown>): BlobReference[] {
   return [...found.values()]
 }
 
-function addBlob (found: Map<string, BlobReference>, digest: string, length: unknown, contentType: unknown): void {
+function addBlob(found: Map<string, BlobReference>, digest: string, length: unknown, contentType: unknown): void {
   if (found.has(digest)) return
   found.set(digest, {
     digest,

@@ -1,5 +1,5 @@
 /** JSON with keys sorted by UTF-16 unit and no blanks; what the revision digest is taken of (cbmobile.md §14). */
-export function canonicalJson (value: unknown): string {
+export function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null'
   const record = value as Record<string, unknown>
@@ -16,7 +16,7 @@ export function canonicalJson (value: unknown): string {
  * bodies could get one id; such bodies are taken as they are written.
  * @param text the body, `value` the same parsed.
  */
-export function canonicalBody (text: string, value: unknown): string {
+export function canonicalBody(text: string, value: unknown): string {
   return WIDE_NUMBER.test(text) ? text : canonicalJson(value)
 }
 

@@ -16,20 +16,22 @@ export class ChangeHub {
   /** Called when the first listener comes and when the last one goes. */
   onInterest: (interested: boolean) => void = () => {}
 
-  constructor (lastSequence: (collection: number) => number | undefined, logger: Logger) {
+  constructor(lastSequence: (collection: number) => number | undefined, logger: Logger) {
     this.#lastSequence = lastSequence
     this.#logger = logger
   }
 
-  listen (collection: number, listener: () => void): () => void {
+  listen(collection: number, listener: () => void): () => void {
     if (this.#closed) return () => {}
     let listeners = this.#listeners.get(collection)
     if (listeners === undefined) {
-      this.#listeners.set(collection, listeners = new Set())
+      this.#listeners.set(collection, (listeners = new Set()))
       this.#seen.set(collection, this.#lastSequence(collection) ?? 0)
       if (this.#listeners.size === 1) this.onInterest(true)
     }
-    const entry = (): void => { listener() }
+    const entry = (): void => {
+      listener()
+    }
     listeners.add(entry)
     const own = listeners
     return () => {
@@ -40,36 +42,41 @@ export class ChangeHub {
   }
 
   /** This process committed to the collection. */
-  committed (collection: number): void {
+  committed(collection: number): void {
     if (this.#closed || !this.#listeners.has(collection)) return
     this.#dirty.add(collection)
     this.#schedule()
   }
 
   /** Another process committed something. */
-  committedElsewhere (): void {
+  committedElsewhere(): void {
     for (const collection of this.#listeners.keys()) {
       if (this.#lastSequence(collection) !== this.#seen.get(collection)) this.committed(collection)
     }
   }
 
-  /** Ends it; listeners are called a last time, so that those who wait notice. */
-  close (): void {
+  /** No listener is called any more. */
+  close(): void {
     if (this.#closed) return
-    for (const collection of this.#listeners.keys()) this.committed(collection)
     this.#closed = true
+    this.#listeners.clear()
+    if (this.#scheduled !== undefined) clearImmediate(this.#scheduled)
     this.onInterest(false)
   }
 
-  #schedule (): void {
+  #schedule(): void {
     this.#scheduled ??= setImmediate(() => {
       this.#scheduled = undefined
       const collections = [...this.#dirty]
       this.#dirty.clear()
       for (const collection of collections) {
-        if (!this.#closed) this.#seen.set(collection, this.#lastSequence(collection) ?? 0)
+        this.#seen.set(collection, this.#lastSequence(collection) ?? 0)
         for (const listener of this.#listeners.get(collection) ?? []) {
-          try { listener() } catch (error) { this.#logger.error('A change listener failed', { error }) }
+          try {
+            listener()
+          } catch (error) {
+            this.#logger.error('A change listener failed', { error })
+          }
         }
       }
     })

@@ -17,7 +17,7 @@ export class CollectionCore {
   readonly name: string
   readonly #conflicts: string
 
-  constructor (shared: DatabaseInternals, id: number, scope: string, name: string) {
+  constructor(shared: DatabaseInternals, id: number, scope: string, name: string) {
     this.shared = shared
     this.id = id
     this.scope = scope
@@ -26,8 +26,14 @@ export class CollectionCore {
   }
 
   /** Runs `work` in a transaction and tells the listeners. */
-  transact<T> (work: (writer: StorageWriter) => T): T {
-    const result = this.shared.engine.transact(work)
+  transact<T>(work: (writer: StorageWriter) => T): T {
+    let result: T
+    try {
+      result = this.shared.engine.transact(work)
+    } catch (error) {
+      this.shared.failed(error)
+      throw error
+    }
     this.shared.hub.committed(this.id)
     return result
   }
@@ -37,7 +43,12 @@ export class CollectionCore {
    * @param document its `tree` is the history alone.
    * @param known a remote that is known to have `revId`.
    */
-  store (writer: StorageWriter, existing: StoredDocument | undefined, document: StorableDocument, known?: { readonly remote: number, readonly revId: string }): number {
+  store(
+    writer: StorageWriter,
+    existing: StoredDocument | undefined,
+    document: StorableDocument,
+    known?: { readonly remote: number; readonly revId: string }
+  ): number {
     const conflicted = document.flags & DocumentFlag.conflicted
     if (conflicted !== ((existing?.flags ?? 0) & DocumentFlag.conflicted)) {
       writer.setValue(this.#conflicts, document.id, conflicted === 0 ? undefined : new Uint8Array(0))
@@ -48,14 +59,15 @@ export class CollectionCore {
   }
 
   /** Notes that a remote has a revision of a document that stays as it is. */
-  noteRemote (writer: StorageWriter, existing: StoredDocument, remote: number, revId: string): void {
+  noteRemote(writer: StorageWriter, existing: StoredDocument, remote: number, revId: string): void {
     const before = remotePart(existing.tree)
     const after = setRemote(before, remote, revId, existing.revId)
-    if (after !== before) writer.update(this.id, existing.id, { flags: existing.flags, tree: withRemotes(after, historyPart(existing.tree)) })
+    if (after !== before)
+      writer.update(this.id, existing.id, { flags: existing.flags, tree: withRemotes(after, historyPart(existing.tree)) })
   }
 
   /** Lets go of every trace of the documents. Returns how many there were. */
-  purge (ids: Iterable<string>): number {
+  purge(ids: Iterable<string>): number {
     return this.transact((writer) => {
       let purged = 0
       for (const id of ids) {
@@ -66,13 +78,16 @@ export class CollectionCore {
     })
   }
 
-  conflictedIds (limit: number, afterId: string | undefined): string[] {
-    const ids = this.shared.engine.reader.valuesIn(this.#conflicts).map(({ key }) => key).sort()
+  conflictedIds(limit: number, afterId: string | undefined): string[] {
+    const ids = this.shared.engine.reader
+      .valuesIn(this.#conflicts)
+      .map(({ key }) => key)
+      .sort()
     return ids.filter((id) => afterId === undefined || id > afterId).slice(0, limit)
   }
 
   /** @throws ERR_DB_CONFLICT, ERR_DB_NO_DOCUMENT */
-  resolve (id: string, localRevId: string, remoteRevId: string, resolution: ConflictResolution): ChangeEntry {
+  resolve(id: string, localRevId: string, remoteRevId: string, resolution: ConflictResolution): ChangeEntry {
     return this.transact((writer) => {
       const existing = writer.get(this.id, id)
       if (existing === undefined) throw databaseErrors.create('ERR_DB_NO_DOCUMENT', `There is no document ${JSON.stringify(id)}`)
@@ -85,15 +100,22 @@ export class CollectionCore {
 }
 
 /** What decisions about one document may ask; nothing is read before they do. */
-export function insertionContext (existing: StoredDocument | undefined, remote?: number): InsertionContext {
+export function insertionContext(existing: StoredDocument | undefined, remote?: number): InsertionContext {
   const remotes = existing === undefined ? '' : remotePart(existing.tree)
   const winner = existing?.revId ?? ''
   return {
-    remoteAncestor: () => remote === undefined ? undefined : findRemote(remotes, remote, winner),
+    remoteAncestor: () => (remote === undefined ? undefined : findRemote(remotes, remote, winner)),
     remoteAncestors: () => allRemoteRevisions(remotes, winner)
   }
 }
 
-export function changeEntry ({ sequence, id, revId, flags, bodySize }: StoredChange): ChangeEntry {
-  return { sequence, id, revId, deleted: (flags & DocumentFlag.deleted) !== 0, conflicted: (flags & DocumentFlag.conflicted) !== 0, bodySize }
+export function changeEntry({ sequence, id, revId, flags, bodySize }: StoredChange): ChangeEntry {
+  return {
+    sequence,
+    id,
+    revId,
+    deleted: (flags & DocumentFlag.deleted) !== 0,
+    conflicted: (flags & DocumentFlag.conflicted) !== 0,
+    bodySize
+  }
 }

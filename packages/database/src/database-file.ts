@@ -17,19 +17,24 @@ export interface DatabaseFile {
 }
 
 /** Undefined when the directory is no database. @throws ERR_DB_UNREADABLE, ERR_DB_VERSION */
-export function readDatabaseFile (directory: string): DatabaseFile | undefined {
+export function readDatabaseFile(directory: string): DatabaseFile | undefined {
   const path = join(directory, DATABASE_FILE)
   let text: string
-  try { text = readFileSync(path, 'utf8') } catch (error) {
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw mapFileError(error, path)
   }
   let value: Partial<DatabaseFile> | null
-  try { value = JSON.parse(text) as Partial<DatabaseFile> | null } catch (cause) {
+  try {
+    value = JSON.parse(text) as Partial<DatabaseFile> | null
+  } catch (cause) {
     throw databaseErrors.create('ERR_DB_UNREADABLE', `${path} is not JSON`, { cause })
   }
   const { format, engine, privateUuid, publicUuid } = value ?? {}
-  if (typeof format === 'number' && format > FORMAT) throw databaseErrors.create('ERR_DB_VERSION', `${path} has format ${format}; this program knows ${FORMAT}`)
+  if (typeof format === 'number' && format > FORMAT)
+    throw databaseErrors.create('ERR_DB_VERSION', `${path} has format ${format}; this program knows ${FORMAT}`)
   if (format !== FORMAT || typeof engine !== 'string' || typeof privateUuid !== 'string' || typeof publicUuid !== 'string') {
     throw databaseErrors.create('ERR_DB_UNREADABLE', `${path} does not describe a database`)
   }
@@ -37,7 +42,7 @@ export function readDatabaseFile (directory: string): DatabaseFile | undefined {
 }
 
 /** Makes the directory a database with new identities, unless another process was faster; returns what is there then. */
-export function createDatabaseFile (directory: string, engine: string): DatabaseFile {
+export function createDatabaseFile(directory: string, engine: string): DatabaseFile {
   const path = join(directory, DATABASE_FILE)
   const temporary = join(directory, `${DATABASE_FILE}.${randomBytes(6).toString('hex')}`)
   try {
@@ -46,19 +51,27 @@ export function createDatabaseFile (directory: string, engine: string): Database
     try {
       writeSync(file, JSON.stringify({ format: FORMAT, engine, privateUuid: randomUUID(), publicUuid: randomUUID() }, undefined, 2) + '\n')
       fsyncSync(file)
-    } finally { closeSync(file) }
-    try { linkSync(temporary, path) } catch (error) {
+    } finally {
+      closeSync(file)
+    }
+    try {
+      linkSync(temporary, path)
+    } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-    } finally { rmSync(temporary, { force: true }) }
+    } finally {
+      rmSync(temporary, { force: true })
+    }
     for (const folder of [directory, dirname(directory)]) syncDirectory(folder)
-  } catch (error) { throw mapFileError(error, directory) }
+  } catch (error) {
+    throw mapFileError(error, directory)
+  }
   const made = readDatabaseFile(directory)
   if (made === undefined) throw databaseErrors.create('ERR_DB_IO', `${path} vanished`)
   return made
 }
 
 /** Removes what belongs to a database and, when nothing else is in it, the directory. */
-export function removeDatabaseFiles (directory: string): void {
+export function removeDatabaseFiles(directory: string): void {
   try {
     rmSync(join(directory, DATABASE_FILE), { force: true })
     for (const file of readdirSync(directory)) {
@@ -66,11 +79,21 @@ export function removeDatabaseFiles (directory: string): void {
     }
     rmSync(join(directory, 'blobs'), { recursive: true, force: true })
     if (readdirSync(directory).length === 0) rmdirSync(directory)
-  } catch (error) { throw mapFileError(error, directory) }
+  } catch (error) {
+    throw mapFileError(error, directory)
+  }
 }
 
-function syncDirectory (directory: string): void {
+function syncDirectory(directory: string): void {
   let handle: number
-  try { handle = openSync(directory, 'r') } catch { return }
-  try { fsyncSync(handle) } finally { closeSync(handle) }
+  try {
+    handle = openSync(directory, 'r')
+  } catch {
+    return
+  }
+  try {
+    fsyncSync(handle)
+  } finally {
+    closeSync(handle)
+  }
 }

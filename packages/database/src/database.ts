@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, statSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
-import { silentLogger, systemClock } from '@kithmesh/core'
+import { isKithmeshError, silentLogger, systemClock } from '@kithmesh/core'
 import type { Clock, Logger } from '@kithmesh/core'
 import type { BlobStore, ManagedBlobStore } from './blobs/blob-store.ts'
 import { DiskBlobs } from './blobs/disk-blobs.ts'
@@ -55,8 +55,16 @@ export class Database {
   /** The last part of the path. */
   readonly name: string
   #closed = false
+  #lastError: Error | undefined
 
-  private constructor (directory: string, engine: StorageEngine, blobs: ManagedBlobStore, file: Pick<DatabaseFile, 'privateUuid' | 'publicUuid'>, watch: boolean, options: OpenOptions) {
+  private constructor(
+    directory: string,
+    engine: StorageEngine,
+    blobs: ManagedBlobStore,
+    file: Pick<DatabaseFile, 'privateUuid' | 'publicUuid'>,
+    watch: boolean,
+    options: OpenOptions
+  ) {
     this.directory = directory
     this.name = directory === MEMORY ? 'memory' : basename(directory)
     this.#engine = engine
@@ -64,17 +72,43 @@ export class Database {
     const logger = (options.logger ?? silentLogger).child('database')
     const clock = options.clock ?? systemClock
     const hub = new ChangeHub((collection) => {
-      try { return engine.reader.lastSequence(collection) } catch { return undefined }
+      try {
+        return engine.reader.lastSequence(collection)
+      } catch {
+        return undefined
+      }
     }, logger)
     this.#shared = {
-      engine, blobs, hub, privateUuid: file.privateUuid, publicUuid: file.publicUuid,
-      maxDocumentSize: options.maxDocumentSize ?? MAX_DOCUMENT_SIZE, clock, logger, closing: this.#closing.signal
+      engine,
+      blobs,
+      hub,
+      privateUuid: file.privateUuid,
+      publicUuid: file.publicUuid,
+      maxDocumentSize: options.maxDocumentSize ?? MAX_DOCUMENT_SIZE,
+      clock,
+      logger,
+      closing: this.#closing.signal,
+      failed: (error) => {
+        this.#failed(error)
+      }
     }
     if (watch) {
       this.#watcher = new StoreWatcher({
-        directory, clock, logger, dataVersion: () => engine.dataVersion(), changedElsewhere: () => { hub.committedElsewhere() }
+        directory,
+        clock,
+        logger,
+        dataVersion: () => engine.dataVersion(),
+        changedElsewhere: () => {
+          hub.committedElsewhere()
+        },
+        failed: (error) => {
+          this.#failed(error)
+        }
       })
-      hub.onInterest = (interested) => { if (interested) this.#watcher?.start(); else this.#watcher?.stop() }
+      hub.onInterest = (interested) => {
+        if (interested) this.#watcher?.start()
+        else this.#watcher?.stop()
+      }
     }
   }
 
@@ -83,7 +117,7 @@ export class Database {
    * @param directory a path, or `:memory:` for one that ends with the process.
    * @throws ERR_DB_NOT_FOUND, ERR_DB_UNREADABLE, ERR_DB_VERSION, ERR_DB_LOCKED, ERR_DB_DISK_FULL, ERR_DB_ENGINE_MISSING
    */
-  static async open (directory: string, options: OpenOptions = {}): Promise<Database> {
+  static async open(directory: string, options: OpenOptions = {}): Promise<Database> {
     if (typeof directory !== 'string' || directory === '') throw new TypeError('The directory of a database is a path')
     const inMemory = directory === MEMORY
     const factory = options.engine ?? (inMemory ? memoryEngine() : sqliteEngine({ durability: options.durability ?? 'full' }))
@@ -95,10 +129,22 @@ export class Database {
     const path = resolve(directory)
     const file = readDatabaseFile(path) ?? (options.createIfMissing === false ? undefined : createDatabaseFile(path, factory.name))
     if (file === undefined) throw databaseErrors.create('ERR_DB_NOT_FOUND', `There is no database in ${path}`)
-    if (file.engine !== factory.name) throw databaseErrors.create('ERR_DB_UNREADABLE', `The database in ${path} is kept by the engine ${file.engine}, not ${factory.name}`, { hint: 'Open it with the engine it was made with.' })
+    if (file.engine !== factory.name)
+      throw databaseErrors.create(
+        'ERR_DB_UNREADABLE',
+        `The database in ${path} is kept by the engine ${file.engine}, not ${factory.name}`,
+        { hint: 'Open it with the engine it was made with.' }
+      )
     const engine = factory.open(path)
     try {
-      return new Database(path, engine, new DiskBlobs(join(path, 'blobs'), clock), file, options.watch !== false && factory.capabilities.multiProcess, options)
+      return new Database(
+        path,
+        engine,
+        new DiskBlobs(join(path, 'blobs'), clock),
+        file,
+        options.watch !== false && factory.capabilities.multiProcess,
+        options
+      )
     } catch (error) {
       engine.close()
       throw mapFileError(error, path)
@@ -109,7 +155,7 @@ export class Database {
    * Copies a database, while it may be in use, into a new or empty directory. The copy has identities of its own, so that peers do not take the two for one.
    * @throws ERR_DB_NOT_FOUND, ERR_DB_EXISTS, ERR_DB_DISK_FULL
    */
-  static async copy (from: string, to: string, options: Pick<OpenOptions, 'engine'> = {}): Promise<void> {
+  static async copy(from: string, to: string, options: Pick<OpenOptions, 'engine'> = {}): Promise<void> {
     const target = resolve(to)
     const source = await Database.open(from, { ...options, createIfMissing: false, watch: false })
     try {
@@ -118,49 +164,63 @@ export class Database {
         if (readdirSync(target).length > 0) throw databaseErrors.create('ERR_DB_EXISTS', `${target} is not empty`)
         source.#engine.copyTo(target)
         source.#blobs.copyTo(join(target, 'blobs'))
-      } catch (error) { throw mapFileError(error, target) }
+      } catch (error) {
+        throw mapFileError(error, target)
+      }
       createDatabaseFile(target, (options.engine ?? sqliteEngine()).name)
-    } finally { await source.close() }
+    } finally {
+      await source.close()
+    }
   }
 
   /** Removes a database that nobody has open; other files in the directory stay. @throws ERR_DB_NOT_FOUND */
-  static async delete (directory: string): Promise<void> {
+  static async delete(directory: string): Promise<void> {
     const path = resolve(directory)
     if (readDatabaseFile(path) === undefined) throw databaseErrors.create('ERR_DB_NOT_FOUND', `There is no database in ${path}`)
     removeDatabaseFiles(path)
   }
 
   /** @internal */
-  get [internals] (): DatabaseInternals {
+  get [internals](): DatabaseInternals {
     this.#check()
     return this.#shared
   }
 
   /** The blobs of all collections. */
-  get blobs (): BlobStore { return this.#blobs }
+  get blobs(): BlobStore {
+    return this.#blobs
+  }
 
-  get closed (): boolean { return this.#closed }
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  /** The last error of the store itself (disk full, locked, damaged…), also of those that nobody was there to be thrown at. */
+  get lastError(): Error | undefined {
+    return this.#lastError
+  }
 
   /**
    * A collection; made first when `create` says so. The default one always exists.
    * @throws ERR_DB_NO_COLLECTION, ERR_DB_COLLECTION_NAME
    */
-  collection (name = '_default', scope = '_default', options: { readonly create?: boolean } = {}): Collection {
+  collection(name = '_default', scope = '_default', options: { readonly create?: boolean } = {}): Collection {
     this.#check()
     checkCollectionName(scope, name)
     const create = options.create === true || (scope === '_default' && name === '_default')
     const id = this.#find(scope, name) ?? (create ? this.#engine.transact((writer) => writer.createCollection(scope, name)) : undefined)
-    if (id === undefined) throw databaseErrors.create('ERR_DB_NO_COLLECTION', `There is no collection ${scope}.${name} in ${this.directory}`)
+    if (id === undefined)
+      throw databaseErrors.create('ERR_DB_NO_COLLECTION', `There is no collection ${scope}.${name} in ${this.directory}`)
     return new Collection(new CollectionCore(this.#shared, id, scope, name))
   }
 
-  collections (): { readonly scope: string, readonly name: string }[] {
+  collections(): { readonly scope: string; readonly name: string }[] {
     this.#check()
     return this.#engine.reader.collections().map(({ scope, name }) => ({ scope, name }))
   }
 
   /** Removes a collection and all in it; false when there was none. */
-  deleteCollection (name = '_default', scope = '_default'): boolean {
+  deleteCollection(name = '_default', scope = '_default'): boolean {
     this.#check()
     return this.#engine.transact((writer) => {
       const found = writer.collections().find((collection) => collection.scope === scope && collection.name === name)
@@ -173,7 +233,7 @@ export class Database {
   }
 
   /** Gives unused space back and removes blobs that no document mentions; returns how many of those. May take long. */
-  compact (options: CompactOptions = {}): { readonly blobsRemoved: number } {
+  compact(options: CompactOptions = {}): { readonly blobsRemoved: number } {
     this.#check()
     const blobsRemoved = this.#blobs.sweep(referencedBlobs(this.#engine.reader), options.blobsUnusedForMs ?? 3_600_000)
     this.#engine.compact()
@@ -181,13 +241,13 @@ export class Database {
   }
 
   /** Reads everything once. @throws ERR_DB_UNREADABLE with what is damaged. */
-  checkIntegrity (): void {
+  checkIntegrity(): void {
     this.#check()
     this.#engine.checkIntegrity()
   }
 
   /** Ends listeners and feeds and lets go of the files. May be called any number of times. */
-  async close (): Promise<void> {
+  async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
     this.#shared.hub.close()
@@ -197,20 +257,30 @@ export class Database {
   }
 
   /** Closes the database and removes it from the disk. */
-  async delete (): Promise<void> {
+  async delete(): Promise<void> {
     await this.close()
     if (this.directory !== MEMORY && statSync(this.directory, { throwIfNoEntry: false }) !== undefined) removeDatabaseFiles(this.directory)
   }
 
-  async [Symbol.asyncDispose] (): Promise<void> { await this.close() }
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
 
-  #find (scope: string, name: string): number | undefined {
+  #failed(error: unknown): void {
+    if (!isKithmeshError(error) || !STORE_ERRORS.has(error.code)) return
+    this.#lastError = error
+    this.#shared.logger.error(error.message, { code: error.code, hint: error.hint })
+  }
+
+  #find(scope: string, name: string): number | undefined {
     return this.#engine.reader.collections().find((collection) => collection.scope === scope && collection.name === name)?.id
   }
 
-  #check (): void {
+  #check(): void {
     if (this.#closed) throw databaseErrors.create('ERR_DB_CLOSED', `The database ${this.directory} is closed`)
   }
 }
+
+const STORE_ERRORS: ReadonlySet<string> = new Set(['ERR_DB_DISK_FULL', 'ERR_DB_IO', 'ERR_DB_LOCKED', 'ERR_DB_UNREADABLE', 'ERR_DB_ENGINE'])
 
 const MEMORY = ':memory:'

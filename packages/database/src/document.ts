@@ -17,7 +17,7 @@ export class Document {
   #body: Record<string, unknown> | undefined
 
   /** @internal */
-  constructor (stored: StoredDocument) {
+  constructor(stored: StoredDocument) {
     this.id = stored.id
     this.revId = stored.revId
     this.sequence = stored.sequence
@@ -27,12 +27,12 @@ export class Document {
   }
 
   /** The body as JSON bytes, exactly as stored. */
-  json (): Buffer {
+  json(): Buffer {
     return this.#bytes.length === 0 ? Buffer.from(EMPTY_OBJECT) : asBuffer(this.#bytes)
   }
 
   /** The body, parsed at the first use. Changing it changes nothing stored. */
-  get body (): Record<string, unknown> {
+  get body(): Record<string, unknown> {
     this.#body ??= JSON.parse(this.json().toString()) as Record<string, unknown>
     return this.#body
   }

@@ -13,6 +13,8 @@ export interface DatabaseInternals {
   readonly maxDocumentSize: number
   readonly clock: Clock
   readonly logger: Logger
+  /** Told of errors of the store itself. */
+  failed(error: unknown): void
   /** Aborts when the database closes. */
   readonly closing: AbortSignal
 }
@@ -21,7 +23,9 @@ export interface DatabaseInternals {
 export const internals: unique symbol = Symbol('kithmesh database internals')
 
 /** The storage space that lists a collection's documents in conflict. */
-export function conflictSpace (collection: number): string { return `conflicts/${collection}` }
+export function conflictSpace(collection: number): string {
+  return `conflicts/${collection}`
+}
 
 /** Numbers of remotes by their stable id. */
 export const REMOTES_SPACE = 'remotes'

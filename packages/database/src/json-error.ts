@@ -2,7 +2,7 @@
  * Where a text stops being JSON: the index of the first character that cannot be right, or its length when it ends too early.
  * Only called for texts that `JSON.parse` refused, whose messages do not always say where.
  */
-export function findJsonError (text: string): number {
+export function findJsonError(text: string): number {
   const nesting: ('[' | '{')[] = []
   let at = 0
   let expect: 'value' | 'key' | 'first key' | 'first value' | 'after' = 'value'
@@ -20,11 +20,20 @@ export function findJsonError (text: string): number {
     if (expect === 'after') {
       const open = nesting[nesting.length - 1]
       if (open === undefined) return at
-      if (char === ',') { at += 1; expect = open === '{' ? 'key' : 'value' }
-      else if (char === (open === '{' ? '}' : ']')) { at += 1; nesting.pop() }
-      else return at
+      if (char === ',') {
+        at += 1
+        expect = open === '{' ? 'key' : 'value'
+      } else if (char === (open === '{' ? '}' : ']')) {
+        at += 1
+        nesting.pop()
+      } else return at
     } else if (expect === 'key' || expect === 'first key') {
-      if (char === '}' && expect === 'first key') { at += 1; nesting.pop(); expect = 'after'; continue }
+      if (char === '}' && expect === 'first key') {
+        at += 1
+        nesting.pop()
+        expect = 'after'
+        continue
+      }
       if (char !== '"') return at
       const end = stringEnd(text, at)
       if (end.error) return end.at
@@ -56,7 +65,7 @@ const BLANKS = /[ \t\r\n]*/y
 const SCALAR = /true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y
 
 /** The index after a string that starts at `start`, or of the character that spoils it. */
-function stringEnd (text: string, start: number): { at: number, error: boolean } {
+function stringEnd(text: string, start: number): { at: number; error: boolean } {
   for (let at = start + 1; at < text.length; at += 1) {
     const char = text.charCodeAt(at)
     if (char === 34) return { at: at + 1, error: false }

@@ -23,7 +23,11 @@ export interface LocalRevision {
  * The next stored state of a document for a change made here, or undefined when exactly this change is there already.
  * @throws ERR_DB_CONFLICT when `parent` is not current.
  */
-export function planLocal (existing: StoredDocument | undefined, revision: LocalRevision, context: Pick<InsertionContext, 'remoteAncestors'>): StorableDocument | undefined {
+export function planLocal(
+  existing: StoredDocument | undefined,
+  revision: LocalRevision,
+  context: Pick<InsertionContext, 'remoteAncestors'>
+): StorableDocument | undefined {
   const { id, body, canonical, deleted, hasBlobs } = revision
   const flags = (deleted ? DocumentFlag.deleted : 0) | (hasBlobs ? DocumentFlag.hasBlobs : 0)
   if (existing === undefined) {
@@ -47,8 +51,12 @@ export function planLocal (existing: StoredDocument | undefined, revision: Local
   return { id, ...tree.toStored() }
 }
 
-function conflict (id: string, parent: string, current: string | undefined): Error {
-  return databaseErrors.create('ERR_DB_CONFLICT', current === undefined
-    ? `Document ${JSON.stringify(id)} does not exist, so ${parent} cannot be its current revision`
-    : `The current revision of ${JSON.stringify(id)} is ${current}, not ${parent === '' ? 'absent' : parent}`, { details: { id, parent, current } })
+function conflict(id: string, parent: string, current: string | undefined): Error {
+  return databaseErrors.create(
+    'ERR_DB_CONFLICT',
+    current === undefined
+      ? `Document ${JSON.stringify(id)} does not exist, so ${parent} cannot be its current revision`
+      : `The current revision of ${JSON.stringify(id)} is ${current}, not ${parent === '' ? 'absent' : parent}`,
+    { details: { id, parent, current } }
+  )
 }

@@ -6,7 +6,7 @@ import { RevisionTree } from './rev-tree.ts'
 const PAGE = 100
 
 /** The digests of all blobs that any document of any collection mentions, unresolved branches included. */
-export function referencedBlobs (reader: StorageReader): Set<string> {
+export function referencedBlobs(reader: StorageReader): Set<string> {
   const digests = new Set<string>()
   const add = (body: Uint8Array): void => {
     for (const { digest } of blobsIn(JSON.parse(Buffer.from(body).toString()) as Record<string, unknown>)) digests.add(digest)

@@ -11,17 +11,17 @@ const MARK = 3
 export const MAX_REMOTES = 256
 
 /** The tree bytes without the list. */
-export function historyPart (tree: Uint8Array): Uint8Array {
+export function historyPart(tree: Uint8Array): Uint8Array {
   return tree[0] === MARK ? tree.subarray(listEnd(tree)) : tree
 }
 
 /** The list as stored text; empty when there is none. */
-export function remotePart (tree: Uint8Array): string {
+export function remotePart(tree: Uint8Array): string {
   return tree[0] === MARK ? asciiOf(tree.subarray(3, listEnd(tree))) : ''
 }
 
 /** Tree bytes with a list in front of a history. */
-export function withRemotes (remotes: string, history: Uint8Array): Uint8Array {
+export function withRemotes(remotes: string, history: Uint8Array): Uint8Array {
   if (remotes === '') return history
   const bytes = Buffer.allocUnsafe(3 + remotes.length + history.length)
   bytes[0] = MARK
@@ -32,7 +32,7 @@ export function withRemotes (remotes: string, history: Uint8Array): Uint8Array {
 }
 
 /** The revision that `remote` has, if known. */
-export function findRemote (remotes: string, remote: number, winner: string): string | undefined {
+export function findRemote(remotes: string, remote: number, winner: string): string | undefined {
   if (remotes === '') return undefined
   const name = String(remote)
   for (const entry of remotes.split(',')) {
@@ -43,31 +43,37 @@ export function findRemote (remotes: string, remote: number, winner: string): st
 }
 
 /** All revisions that any remote has. */
-export function allRemoteRevisions (remotes: string, winner: string): Set<string> {
-  return new Set(remotes === '' ? [] : remotes.split(',').map((entry) => entry.includes('=') ? entry.slice(entry.indexOf('=') + 1) : winner))
+export function allRemoteRevisions(remotes: string, winner: string): Set<string> {
+  return new Set(
+    remotes === '' ? [] : remotes.split(',').map((entry) => (entry.includes('=') ? entry.slice(entry.indexOf('=') + 1) : winner))
+  )
 }
 
 /** The list after the winner changed from `before` to `after`. */
-export function rebaseRemotes (remotes: string, before: string, after: string): string {
+export function rebaseRemotes(remotes: string, before: string, after: string): string {
   if (remotes === '' || before === after) return remotes
-  return clip(remotes.split(',').map((entry) => {
-    if (!entry.includes('=')) return `${entry}=${before}`
-    return entry.slice(entry.indexOf('=') + 1) === after ? entry.slice(0, entry.indexOf('=')) : entry
-  }))
+  return clip(
+    remotes.split(',').map((entry) => {
+      if (!entry.includes('=')) return `${entry}=${before}`
+      return entry.slice(entry.indexOf('=') + 1) === after ? entry.slice(0, entry.indexOf('=')) : entry
+    })
+  )
 }
 
 /** The list after `remote` was found to have `revId`. */
-export function setRemote (remotes: string, remote: number, revId: string, winner: string): string {
+export function setRemote(remotes: string, remote: number, revId: string, winner: string): string {
   const name = String(remote)
   const entry = revId === winner ? name : `${name}=${revId}`
   if (remotes === '' || remotes === entry) return entry
   return clip([entry, ...remotes.split(',').filter((other) => other !== name && !other.startsWith(`${name}=`))])
 }
 
-function clip (entries: string[]): string {
+function clip(entries: string[]): string {
   let kept = entries.slice(0, MAX_REMOTES)
   while (kept.length > 1 && kept.reduce((sum, entry) => sum + entry.length + 1, 0) > 0xffff) kept = kept.slice(0, kept.length >> 1)
   return kept.join(',')
 }
 
-function listEnd (tree: Uint8Array): number { return 3 + asBuffer(tree).readUInt16BE(1) }
+function listEnd(tree: Uint8Array): number {
+  return 3 + asBuffer(tree).readUInt16BE(1)
+}

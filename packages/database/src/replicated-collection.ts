@@ -3,7 +3,15 @@ import { isKithmeshError } from '@kithmesh/core'
 import type { CollectionCore } from './collection-core.ts'
 import { changeEntry, insertionContext } from './collection-core.ts'
 import { conflictOf, revisionForPush } from './conflict-resolution.ts'
-import type { ChangeEntry, ConflictResolution, ConflictedDocument, IncomingRevision, InsertOutcome, ReplicationCollection, RevisionForPush } from './contracts/replication.ts'
+import type {
+  ChangeEntry,
+  ConflictResolution,
+  ConflictedDocument,
+  IncomingRevision,
+  InsertOutcome,
+  ReplicationCollection,
+  RevisionForPush
+} from './contracts/replication.ts'
 import { DocumentFlag } from './contracts/storage.ts'
 import type { StorageReader, StorageWriter, StoredDocument } from './contracts/storage.ts'
 import { databaseErrors } from './errors.ts'
@@ -14,7 +22,7 @@ import { generationOf, isHistory, isRevisionId } from './rev-id.ts'
 import { decodeLinear } from './rev-tree-codec.ts'
 import { RevisionTree } from './rev-tree.ts'
 import { findRemote, remotePart } from './remote-list.ts'
-import { planInsertion } from './revision-inserter.ts'
+import { adoptBranch, endOfBranch, planInsertion } from './revision-inserter.ts'
 
 const EMPTY_OBJECT = Buffer.from('{}')
 
@@ -24,24 +32,34 @@ const MAX_ANCESTORS = 10
 export class ReplicatedCollection implements ReplicationCollection {
   readonly #core: CollectionCore
 
-  constructor (core: CollectionCore) { this.#core = core }
+  constructor(core: CollectionCore) {
+    this.#core = core
+  }
 
-  get scope (): string { return this.#core.scope }
-  get name (): string { return this.#core.name }
-  get lastSequence (): number { return this.#reader.lastSequence(this.#core.id) }
+  get scope(): string {
+    return this.#core.scope
+  }
+  get name(): string {
+    return this.#core.name
+  }
+  get lastSequence(): number {
+    return this.#reader.lastSequence(this.#core.id)
+  }
 
-  changesSince (since: number, limit: number): ChangeEntry[] {
+  changesSince(since: number, limit: number): ChangeEntry[] {
     return this.#reader.changesSince(this.#core.id, since, limit).map(changeEntry)
   }
 
-  change (id: string): ChangeEntry | undefined {
+  change(id: string): ChangeEntry | undefined {
     const found = this.#reader.getChange(this.#core.id, id)
     return found === undefined ? undefined : changeEntry(found)
   }
 
-  onChanged (listener: () => void): () => void { return this.#core.shared.hub.listen(this.#core.id, listener) }
+  onChanged(listener: () => void): () => void {
+    return this.#core.shared.hub.listen(this.#core.id, listener)
+  }
 
-  revision (id: string, revId?: string): RevisionForPush | undefined {
+  revision(id: string, revId?: string): RevisionForPush | undefined {
     const stored = this.#reader.get(this.#core.id, id)
     if (stored === undefined) return undefined
     if (revId === undefined || revId === stored.revId) {
@@ -51,7 +69,7 @@ export class ReplicatedCollection implements ReplicationCollection {
     return revisionForPush(stored, RevisionTree.fromStored(stored), revId ?? stored.revId)
   }
 
-  findMissing (entries: readonly { readonly id: string, readonly revId: string }[]): (readonly string[] | 'known')[] {
+  findMissing(entries: readonly { readonly id: string; readonly revId: string }[]): (readonly string[] | 'known')[] {
     return entries.map(({ id, revId }) => {
       const change = this.#reader.getChange(this.#core.id, id)
       if (change === undefined) return []
@@ -63,11 +81,16 @@ export class ReplicatedCollection implements ReplicationCollection {
       const tree = RevisionTree.fromStored(stored)
       if (tree.has(revId)) return 'known'
       const all = new Set(tree.leaves().flatMap((leaf) => [leaf.revId, ...tree.ancestors(leaf.revId)]))
-      return olderThan(revId, [...all].sort((a, b) => generationOf(b) - generationOf(a)))
+      return olderThan(
+        revId,
+        [...all].sort((a, b) => generationOf(b) - generationOf(a))
+      )
     })
   }
 
-  checkProposals (entries: readonly { readonly id: string, readonly revId: string, readonly parentRevId: string }[]): (0 | 304 | { readonly status: 409, readonly rev: string })[] {
+  checkProposals(
+    entries: readonly { readonly id: string; readonly revId: string; readonly parentRevId: string }[]
+  ): (0 | 304 | { readonly status: 409; readonly rev: string })[] {
     return entries.map(({ id, revId, parentRevId }) => {
       const current = this.#reader.getChange(this.#core.id, id)
       if (current === undefined) return 0
@@ -78,70 +101,92 @@ export class ReplicatedCollection implements ReplicationCollection {
     })
   }
 
-  insertRevisions (revisions: readonly IncomingRevision[]): InsertOutcome[] {
+  insertRevisions(revisions: readonly IncomingRevision[]): InsertOutcome[] {
     if (revisions.length === 0) return []
     return this.#core.transact((writer) => revisions.map((revision) => this.#insert(writer, revision)))
   }
 
-  conflicts (limit: number, afterId?: string): ConflictedDocument[] {
+  conflicts(limit: number, afterId?: string): ConflictedDocument[] {
     return this.#core.conflictedIds(limit, afterId).flatMap((id) => this.conflict(id) ?? [])
   }
 
-  conflict (id: string): ConflictedDocument | undefined {
+  conflict(id: string): ConflictedDocument | undefined {
     const stored = this.#reader.get(this.#core.id, id)
     return stored === undefined || (stored.flags & DocumentFlag.conflicted) === 0 ? undefined : conflictOf(stored)
   }
 
-  resolveConflict (id: string, localRevId: string, remoteRevId: string, resolution: ConflictResolution): ChangeEntry {
+  resolveConflict(id: string, localRevId: string, remoteRevId: string, resolution: ConflictResolution): ChangeEntry {
     return this.#core.resolve(id, localRevId, remoteRevId, resolution)
   }
 
-  closingTombstone (id: string, revId: string): string | undefined {
+  closingTombstone(id: string, revId: string): string | undefined {
     const stored = this.#reader.get(this.#core.id, id)
     if (stored === undefined || decodeLinear(stored.tree) !== undefined) return undefined
     const tree = RevisionTree.fromStored(stored)
-    const tombstone = tombstoneIdFor(revId)
-    return tree.get(tombstone)?.closed === true ? tombstone : undefined
+    const superseded = tree.has(revId) && !tree.openLeaves().some((leaf) => leaf.revId === revId || tree.isAncestor(revId, leaf.revId))
+    return superseded ? tombstoneIdFor(revId) : undefined
   }
 
-  purge (ids: readonly string[]): void { this.#core.purge(ids) }
+  adopt(id: string, revId: string): boolean {
+    return this.#core.transact((writer) => {
+      const existing = writer.get(this.#core.id, id)
+      if (existing === undefined || decodeLinear(existing.tree) !== undefined) return false
+      const tree = RevisionTree.fromStored(existing)
+      const end = endOfBranch(tree, revId)
+      if (end === undefined || tree.conflicted || !adoptBranch(tree, existing.revId, end)) return false
+      this.#core.store(writer, existing, { id, ...tree.toStored() })
+      return true
+    })
+  }
 
-  remoteId (uid: string): number {
+  purge(ids: readonly string[]): void {
+    this.#core.purge(ids)
+  }
+
+  remoteId(uid: string): number {
     const read = (reader: StorageReader): number | undefined => {
       const value = reader.getValue(REMOTES_SPACE, uid)
       return value === undefined ? undefined : Number(asciiOf(value))
     }
-    return read(this.#reader) ?? this.#core.shared.engine.transact((writer) => {
-      const there = read(writer)
-      if (there !== undefined) return there
-      const next = 1 + Math.max(0, ...writer.valuesIn(REMOTES_SPACE).map(({ value }) => Number(asciiOf(value))))
-      writer.setValue(REMOTES_SPACE, uid, Buffer.from(String(next), 'latin1'))
-      return next
-    })
+    return (
+      read(this.#reader) ??
+      this.#core.shared.engine.transact((writer) => {
+        const there = read(writer)
+        if (there !== undefined) return there
+        const next = 1 + Math.max(0, ...writer.valuesIn(REMOTES_SPACE).map(({ value }) => Number(asciiOf(value))))
+        writer.setValue(REMOTES_SPACE, uid, Buffer.from(String(next), 'latin1'))
+        return next
+      })
+    )
   }
 
-  remoteAncestor (remote: number, id: string): string | undefined {
+  remoteAncestor(remote: number, id: string): string | undefined {
     const stored = this.#reader.get(this.#core.id, id)
     return stored === undefined ? undefined : findRemote(remotePart(stored.tree), remote, stored.revId)
   }
 
-  remoteAncestors (remote: number, ids: readonly string[]): (string | undefined)[] {
+  remoteAncestors(remote: number, ids: readonly string[]): (string | undefined)[] {
     return ids.map((id) => this.remoteAncestor(remote, id))
   }
 
-  setRemoteAncestors (remote: number, entries: readonly { readonly id: string, readonly revId: string }[]): void {
+  setRemoteAncestors(remote: number, entries: readonly { readonly id: string; readonly revId: string }[]): void {
     if (entries.length === 0) return
-    this.#core.shared.engine.transact((writer) => {
-      for (const { id, revId } of entries) {
-        const existing = writer.get(this.#core.id, id)
-        if (existing !== undefined) this.#core.noteRemote(writer, existing, remote, revId)
-      }
-    })
+    this.#core.shared.engine.transact(
+      (writer) => {
+        for (const { id, revId } of entries) {
+          const existing = writer.get(this.#core.id, id)
+          if (existing !== undefined) this.#core.noteRemote(writer, existing, remote, revId)
+        }
+      },
+      { relaxed: true }
+    )
   }
 
-  get #reader (): StorageReader { return this.#core.shared.engine.reader }
+  get #reader(): StorageReader {
+    return this.#core.shared.engine.reader
+  }
 
-  #insert (writer: StorageWriter, revision: IncomingRevision): InsertOutcome {
+  #insert(writer: StorageWriter, revision: IncomingRevision): InsertOutcome {
     const { id, revId, history, remote } = revision
     try {
       checkRevision(revision, this.#core.shared.maxDocumentSize)
@@ -150,8 +195,13 @@ export class ReplicatedCollection implements ReplicationCollection {
       throw error
     }
     const existing = writer.get(this.#core.id, id)
-    const plan = planInsertion(existing, history.length === 0 ? revision : { ...revision, history: [...history] }, insertionContext(existing, remote))
-    if (plan.status === 'known' || plan.status === 'conflict') {
+    const plan = planInsertion(
+      existing,
+      history.length === 0 ? revision : { ...revision, history: [...history] },
+      insertionContext(existing, remote)
+    )
+    if (plan.status === 'conflict') return plan
+    if (plan.status === 'known') {
       if (remote !== undefined && existing !== undefined) this.#core.noteRemote(writer, existing, remote, revId)
       return plan
     }
@@ -160,25 +210,37 @@ export class ReplicatedCollection implements ReplicationCollection {
   }
 }
 
-function plainRevision (stored: StoredDocument, history: readonly string[]): RevisionForPush {
+function plainRevision(stored: StoredDocument, history: readonly string[]): RevisionForPush {
   const { id, revId, sequence, flags, body } = stored
   return {
-    id, revId, sequence, deleted: (flags & DocumentFlag.deleted) !== 0, body: body.length === 0 ? EMPTY_OBJECT : body, history,
+    id,
+    revId,
+    sequence,
+    deleted: (flags & DocumentFlag.deleted) !== 0,
+    body: body.length === 0 ? EMPTY_OBJECT : body,
+    history,
     hasBlobs: (flags & DocumentFlag.hasBlobs) !== 0
   }
 }
 
-function olderThan (revId: string, candidates: readonly string[]): string[] {
+function olderThan(revId: string, candidates: readonly string[]): string[] {
   const generation = generationOf(revId)
   return candidates.filter((candidate) => generationOf(candidate) < generation).slice(0, MAX_ANCESTORS)
 }
 
-function checkRevision ({ id, revId, history, body }: IncomingRevision, maxSize: number): void {
+function checkRevision({ id, revId, history, body }: IncomingRevision, maxSize: number): void {
   checkDocumentId(id, MAX_FOREIGN_DOCUMENT_ID)
   if (!isRevisionId(revId) || !isHistory(revId, history)) {
-    throw databaseErrors.create('ERR_DB_REVISION_ID', `Revision ${JSON.stringify(revId.slice(0, 80))} of ${JSON.stringify(id)} or its history is malformed`)
+    throw databaseErrors.create(
+      'ERR_DB_REVISION_ID',
+      `Revision ${JSON.stringify(revId.slice(0, 80))} of ${JSON.stringify(id)} or its history is malformed`
+    )
   }
   if (body.length > maxSize) {
-    throw databaseErrors.create('ERR_DB_TOO_LARGE', `The document ${JSON.stringify(id)} has ${body.length} bytes; the limit is ${maxSize}`, { details: { size: body.length, limit: maxSize } })
+    throw databaseErrors.create(
+      'ERR_DB_TOO_LARGE',
+      `The document ${JSON.stringify(id)} has ${body.length} bytes; the limit is ${maxSize}`,
+      { details: { size: body.length, limit: maxSize } }
+    )
   }
 }

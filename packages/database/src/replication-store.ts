@@ -1,7 +1,7 @@
 import { asciiOf } from './bytes.ts'
 import { CollectionCore } from './collection-core.ts'
 import type { ReplicationCollection, ReplicationStore } from './contracts/replication.ts'
-import { Database } from './database.ts'
+import type { Database } from './database.ts'
 import { internals } from './internals.ts'
 import { ReplicatedCollection } from './replicated-collection.ts'
 
@@ -12,7 +12,7 @@ const LOCAL_CHECKPOINTS = 'checkpoints'
  * The view of an open database that replicators work on. Collections made later are found too.
  * @throws ERR_DB_CLOSED
  */
-export function replicationStore (database: Database): ReplicationStore {
+export function replicationStore(database: Database): ReplicationStore {
   const shared = database[internals]
   const { engine } = shared
   const known = new Map<number, ReplicationCollection>()
@@ -20,19 +20,19 @@ export function replicationStore (database: Database): ReplicationStore {
     privateUuid: shared.privateUuid,
     publicUuid: shared.publicUuid,
     blobs: shared.blobs,
-    collection (scope, name) {
+    collection(scope, name) {
       if (scope === '_default' && name === '_default') database.collection()
       const id = engine.reader.collections().find((collection) => collection.scope === scope && collection.name === name)?.id
       if (id === undefined) return undefined
       let collection = known.get(id)
-      if (collection === undefined) known.set(id, collection = new ReplicatedCollection(new CollectionCore(shared, id, scope, name)))
+      if (collection === undefined) known.set(id, (collection = new ReplicatedCollection(new CollectionCore(shared, id, scope, name))))
       return collection
     },
-    getPeerCheckpoint (client) {
+    getPeerCheckpoint(client) {
       const value = engine.reader.getValue(PEER_CHECKPOINTS, client)
       return value === undefined ? undefined : splitCheckpoint(value)
     },
-    setPeerCheckpoint (client, rev, body) {
+    setPeerCheckpoint(client, rev, body) {
       return engine.transact((writer) => {
         const value = writer.getValue(PEER_CHECKPOINTS, client)
         const current = value === undefined ? '' : splitCheckpoint(value).rev
@@ -43,11 +43,18 @@ export function replicationStore (database: Database): ReplicationStore {
       })
     },
     getLocalCheckpoint: (id) => engine.reader.getValue(LOCAL_CHECKPOINTS, id),
-    setLocalCheckpoint (id, body) { engine.transact((writer) => { writer.setValue(LOCAL_CHECKPOINTS, id, body) }) }
+    setLocalCheckpoint(id, body) {
+      engine.transact(
+        (writer) => {
+          writer.setValue(LOCAL_CHECKPOINTS, id, body)
+        },
+        { relaxed: true }
+      )
+    }
   }
 }
 
-function splitCheckpoint (value: Uint8Array): { rev: string, body: Uint8Array } {
+function splitCheckpoint(value: Uint8Array): { rev: string; body: Uint8Array } {
   const end = value.indexOf(10)
   return { rev: asciiOf(value.subarray(0, end)), body: Buffer.from(value.subarray(end + 1)) }
 }

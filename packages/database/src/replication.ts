@@ -12,7 +12,18 @@
  *
  * @packageDocumentation
  */
-export type { BlobAccess, BlobWriter, ChangeEntry, ConflictResolution, ConflictedDocument, IncomingRevision, InsertOutcome, ReplicationCollection, ReplicationStore, RevisionForPush } from './contracts/replication.ts'
+export type {
+  BlobAccess,
+  BlobWriter,
+  ChangeEntry,
+  ConflictResolution,
+  ConflictedDocument,
+  IncomingRevision,
+  InsertOutcome,
+  ReplicationCollection,
+  ReplicationStore,
+  RevisionForPush
+} from './contracts/replication.ts'
 export { blobsIn, checkBody, parseBody } from './body-check.ts'
 export type { BlobReference, CheckBodyOptions, CheckedBody } from './body-check.ts'
 export { replicationStore } from './replication-store.ts'

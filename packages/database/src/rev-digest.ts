@@ -8,7 +8,7 @@ import { generationOf } from './rev-id.ts'
  * @param parent `''` for a first revision.
  * @param canonical the body as {@link canonicalBody} writes it.
  */
-export function makeRevisionId (parent: string, deleted: boolean, canonical: string | Uint8Array): string {
+export function makeRevisionId(parent: string, deleted: boolean, canonical: string | Uint8Array): string {
   const head = Buffer.allocUnsafe(parent.length + 2)
   head[0] = parent.length
   head.write(parent, 1, 'latin1')
@@ -18,6 +18,6 @@ export function makeRevisionId (parent: string, deleted: boolean, canonical: str
 }
 
 /** The tombstone that ends a branch without a body of its own. */
-export function tombstoneIdFor (parent: string): string {
+export function tombstoneIdFor(parent: string): string {
   return makeRevisionId(parent, true, '{}')
 }

@@ -4,12 +4,12 @@ const PATTERN = /^[1-9][0-9]{0,8}-(?:[0-9a-f]{2})+$/
 /** Longest revision id accepted, in characters. */
 export const MAX_REVISION_ID = 250
 
-export function isRevisionId (text: string): boolean {
+export function isRevisionId(text: string): boolean {
   return text.length <= MAX_REVISION_ID && PATTERN.test(text)
 }
 
 /** The generation of a valid revision id; 0 for the empty string ("no revision"). */
-export function generationOf (revId: string): number {
+export function generationOf(revId: string): number {
   let generation = 0
   for (let index = 0; index < revId.length; index += 1) {
     const digit = revId.charCodeAt(index) - 48
@@ -20,7 +20,7 @@ export function generationOf (revId: string): number {
 }
 
 /** Orders revision ids as winners are chosen: by generation, then by digest. */
-export function compareRevisionIds (a: string, b: string): number {
+export function compareRevisionIds(a: string, b: string): number {
   const difference = generationOf(a) - generationOf(b)
   if (difference !== 0) return difference
   return a === b ? 0 : a < b ? -1 : 1
@@ -30,7 +30,7 @@ export function compareRevisionIds (a: string, b: string): number {
  * Whether `history` (newest first) can be the ancestors of `revId`: valid ids of strictly falling generations.
  * Gaps are allowed; peers that prune leave them.
  */
-export function isHistory (revId: string, history: readonly string[]): boolean {
+export function isHistory(revId: string, history: readonly string[]): boolean {
   let generation = generationOf(revId)
   for (const ancestor of history) {
     if (!isRevisionId(ancestor)) return false

@@ -24,12 +24,12 @@ const BLOBS = 8
 const BRANCHED = 2
 
 /** The stored form of a history without branches: the ancestors, newest first, joined by commas; nothing for a first revision. */
-export function encodeLinear (ancestors: readonly string[]): Uint8Array {
+export function encodeLinear(ancestors: readonly string[]): Uint8Array {
   return ancestors.length === 0 ? NOTHING : Buffer.from(ancestors.join(','), 'latin1')
 }
 
 /** The ancestors in a linear tree, or undefined when the tree has branches. */
-export function decodeLinear (stored: Uint8Array): string[] | undefined {
+export function decodeLinear(stored: Uint8Array): string[] | undefined {
   const tree = historyPart(stored)
   if (tree.length === 0) return []
   if (tree[0] === BRANCHED) return undefined
@@ -40,7 +40,7 @@ export function decodeLinear (stored: Uint8Array): string[] | undefined {
  * The stored form of a tree with branches: byte 2, 32-bit length of a JSON list of `[revId, parent, flags, body length]`, that list,
  * the bodies one after the other.
  */
-export function encodeBranches (nodes: readonly TreeNode[], winner: number): Uint8Array {
+export function encodeBranches(nodes: readonly TreeNode[], winner: number): Uint8Array {
   const bodies: Uint8Array[] = []
   const list = nodes.map((node, index) => {
     const body = index === winner ? undefined : node.body
@@ -56,19 +56,27 @@ export function encodeBranches (nodes: readonly TreeNode[], winner: number): Uin
 }
 
 /** Reads {@link encodeBranches}. */
-export function decodeBranches (stored: Uint8Array): TreeNode[] {
+export function decodeBranches(stored: Uint8Array): TreeNode[] {
   const bytes = asBuffer(historyPart(stored))
   const end = 5 + bytes.readUInt32BE(1)
   const list = JSON.parse(bytes.toString('latin1', 5, end)) as [string, number, number, number][]
   let offset = end
   return list.map(([revId, parent, flags, length]) => {
-    const body = length < 0 ? undefined : bytes.subarray(offset, offset += length)
-    return { revId, parent, deleted: (flags & DELETED) !== 0, incoming: (flags & INCOMING) !== 0, closed: (flags & CLOSED) !== 0, hasBlobs: (flags & BLOBS) !== 0, body }
+    const body = length < 0 ? undefined : bytes.subarray(offset, (offset += length))
+    return {
+      revId,
+      parent,
+      deleted: (flags & DELETED) !== 0,
+      incoming: (flags & INCOMING) !== 0,
+      closed: (flags & CLOSED) !== 0,
+      hasBlobs: (flags & BLOBS) !== 0,
+      body
+    }
   })
 }
 
 /** Which of two leaves wins: the one that is not deleted, then the higher generation, then the greater id (cbmobile.md §11). Positive: `a`. */
-export function compareLeaves (a: TreeNode, b: TreeNode): number {
+export function compareLeaves(a: TreeNode, b: TreeNode): number {
   if (a.deleted !== b.deleted) return a.deleted ? -1 : 1
   return compareRevisionIds(a.revId, b.revId)
 }

@@ -36,14 +36,18 @@ export class RevisionTree {
   readonly #nodes: TreeNode[]
   readonly #index = new Map<string, number>()
 
-  private constructor (nodes: TreeNode[]) {
+  private constructor(nodes: TreeNode[]) {
     this.#nodes = nodes
-    nodes.forEach((node, index) => { this.#index.set(node.revId, index) })
+    nodes.forEach((node, index) => {
+      this.#index.set(node.revId, index)
+    })
   }
 
-  static empty (): RevisionTree { return new RevisionTree([]) }
+  static empty(): RevisionTree {
+    return new RevisionTree([])
+  }
 
-  static fromStored ({ revId, flags, body, tree }: StoredTree): RevisionTree {
+  static fromStored({ revId, flags, body, tree }: StoredTree): RevisionTree {
     const ancestors = decodeLinear(tree)
     if (ancestors === undefined) {
       const result = new RevisionTree(decodeBranches(tree))
@@ -53,47 +57,62 @@ export class RevisionTree {
     }
     const nodes = ancestors.map((ancestor, index) => ancestorNode(ancestor, index + 2 > ancestors.length ? -1 : index + 2))
     nodes.unshift({
-      revId, parent: ancestors.length === 0 ? -1 : 1, deleted: (flags & DocumentFlag.deleted) !== 0, incoming: false, closed: false,
-      hasBlobs: (flags & DocumentFlag.hasBlobs) !== 0, body
+      revId,
+      parent: ancestors.length === 0 ? -1 : 1,
+      deleted: (flags & DocumentFlag.deleted) !== 0,
+      incoming: false,
+      closed: false,
+      hasBlobs: (flags & DocumentFlag.hasBlobs) !== 0,
+      body
     })
     return new RevisionTree(nodes)
   }
 
-  has (revId: string): boolean { return this.#index.has(revId) }
+  has(revId: string): boolean {
+    return this.#index.has(revId)
+  }
 
-  get (revId: string): Readonly<TreeNode> | undefined {
+  get(revId: string): Readonly<TreeNode> | undefined {
     const index = this.#index.get(revId)
     return index === undefined ? undefined : this.#nodes[index]
   }
 
   /** Best first. */
-  leaves (): Readonly<TreeNode>[] {
+  leaves(): Readonly<TreeNode>[] {
     const parents = new Set(this.#nodes.map((node) => node.parent))
     return this.#nodes.filter((_node, index) => !parents.has(index)).sort((a, b) => compareLeaves(b, a))
   }
 
-  openLeaves (): Readonly<TreeNode>[] { return this.leaves().filter((leaf) => !leaf.closed) }
-
-  get winner (): Readonly<TreeNode> {
-    const leaves = this.leaves()
-    return leaves.find((leaf) => !leaf.closed) ?? leaves[0] as TreeNode
+  openLeaves(): Readonly<TreeNode>[] {
+    return this.leaves().filter((leaf) => !leaf.closed)
   }
 
-  get conflicted (): boolean { return this.openLeaves().length > 1 }
+  get winner(): Readonly<TreeNode> {
+    const leaves = this.leaves()
+    return leaves.find((leaf) => !leaf.closed) ?? (leaves[0] as TreeNode)
+  }
 
-  isLeaf (revId: string): boolean { return this.leaves().some((leaf) => leaf.revId === revId) }
+  get conflicted(): boolean {
+    return this.openLeaves().length > 1
+  }
+
+  isLeaf(revId: string): boolean {
+    return this.leaves().some((leaf) => leaf.revId === revId)
+  }
 
   /** Newest first, without `revId` itself. */
-  ancestors (revId: string): string[] {
+  ancestors(revId: string): string[] {
     const found: string[] = []
     for (let node = this.#parentOf(this.get(revId)); node !== undefined; node = this.#parentOf(node)) found.push(node.revId)
     return found
   }
 
-  isAncestor (ancestor: string, descendant: string): boolean { return this.ancestors(descendant).includes(ancestor) }
+  isAncestor(ancestor: string, descendant: string): boolean {
+    return this.ancestors(descendant).includes(ancestor)
+  }
 
   /** Whether the branch that ends in `revId` was brought by a peer as a conflict. */
-  isIncoming (revId: string): boolean {
+  isIncoming(revId: string): boolean {
     for (let node: TreeNode | undefined = this.get(revId); node !== undefined; node = this.#parentOf(node)) {
       if (node.incoming) return true
     }
@@ -101,11 +120,11 @@ export class RevisionTree {
   }
 
   /** Adds a revision and whatever of its history is new. `branched`: it does not continue an open leaf. */
-  insert (revision: NewRevision): 'known' | 'stored' | 'branched' {
+  insert(revision: NewRevision): 'known' | 'stored' | 'branched' {
     const known = this.#index.has(revision.revId)
     const chain = [revision.revId, ...revision.history]
     const firstKnown = chain.findIndex((revId) => this.#index.has(revId))
-    const joined = firstKnown > 0 ? chain[firstKnown] as string : undefined
+    const joined = firstKnown > 0 ? (chain[firstKnown] as string) : undefined
     const joins = joined !== undefined && this.isLeaf(joined) && this.get(joined)?.closed === false
     const wasEmpty = this.#nodes.length === 0
     let child = -1
@@ -113,9 +132,20 @@ export class RevisionTree {
       let index = this.#index.get(revId)
       const existed = index !== undefined
       if (index === undefined) {
-        index = this.#nodes.push(revId === revision.revId
-          ? { revId, parent: -1, deleted: revision.deleted, incoming: false, closed: false, hasBlobs: revision.hasBlobs, body: revision.body }
-          : ancestorNode(revId, -1)) - 1
+        index =
+          this.#nodes.push(
+            revId === revision.revId
+              ? {
+                  revId,
+                  parent: -1,
+                  deleted: revision.deleted,
+                  incoming: false,
+                  closed: false,
+                  hasBlobs: revision.hasBlobs,
+                  body: revision.body
+                }
+              : ancestorNode(revId, -1)
+          ) - 1
         this.#index.set(revId, index)
       }
       if (child >= 0) {
@@ -133,20 +163,39 @@ export class RevisionTree {
   }
 
   /** Declares the branch that ends in this leaf resolved: it stays known, but no longer counts. */
-  close (leafRevId: string): void {
+  close(leafRevId: string): void {
     const leaf = this.get(leafRevId) as TreeNode | undefined
     if (leaf === undefined) return
     leaf.closed = true
-    leaf.body = undefined
+  }
+
+  /**
+   * Takes back that the branch ending in `revId` was ended, by the tombstone or as it is; false when it went on otherwise.
+   * Its body was kept with the tombstone.
+   */
+  reopen(revId: string, tombstone: string): boolean {
+    const index = this.#index.get(revId)
+    const end = this.#index.get(tombstone)
+    const node = index === undefined ? undefined : this.#nodes[index]
+    if (node === undefined) return false
+    const children = this.#nodes.flatMap((child, at) => (child.parent === index ? [at] : []))
+    const endNode = end === undefined ? undefined : this.#nodes[end]
+    const body = endNode?.body ?? node.body
+    if (endNode !== undefined && children.length === 1 && children[0] === end && endNode.closed && this.isLeaf(tombstone)) {
+      this.#retain(new Set([...this.#nodes.keys()].filter((at) => at !== end)))
+    } else if (children.length > 0 || !node.closed) return false
+    node.closed = false
+    node.body = body ?? new Uint8Array(0)
+    return true
   }
 
   /** The branch that ends here is ours from now on. */
-  settle (leafRevId: string): void {
+  settle(leafRevId: string): void {
     for (let node = this.get(leafRevId) as TreeNode | undefined; node !== undefined; node = this.#parentOf(node)) node.incoming = false
   }
 
   /** Removes everything below the deepest `depth` revisions of each branch, but nothing from `keep` up, and the oldest closed branches. */
-  prune (depth = TREE_DEPTH, keep: ReadonlySet<string> = new Set()): void {
+  prune(depth = TREE_DEPTH, keep: ReadonlySet<string> = new Set()): void {
     const kept = new Set<number>()
     const closed = this.leaves().filter((leaf) => leaf.closed)
     const forgotten = new Set(closed.sort((a, b) => generationOf(b.revId) - generationOf(a.revId)).slice(CLOSED_BRANCHES))
@@ -155,31 +204,37 @@ export class RevisionTree {
       const path: number[] = []
       for (let index = this.#index.get(leaf.revId) ?? -1; index >= 0; index = (this.#nodes[index] as TreeNode).parent) path.push(index)
       let wanted = Math.min(depth, path.length)
-      path.forEach((index, position) => { if (keep.has((this.#nodes[index] as TreeNode).revId)) wanted = Math.max(wanted, position + 1) })
+      path.forEach((index, position) => {
+        if (keep.has((this.#nodes[index] as TreeNode).revId)) wanted = Math.max(wanted, position + 1)
+      })
       for (const index of path.slice(0, Math.min(wanted, 10 * depth))) kept.add(index)
     }
     if (kept.size < this.#nodes.length) this.#retain(kept)
   }
 
   /** The depth of the deepest branch, in revisions. */
-  depth (): number {
+  depth(): number {
     return Math.max(...this.leaves().map((leaf) => this.ancestors(leaf.revId).length + 1))
   }
 
-  toStored (): StoredTree {
+  toStored(): StoredTree {
     const winner = this.winner
     const leaves = this.leaves()
     const conflicted = leaves.filter((leaf) => !leaf.closed).length > 1
-    const flags = (winner.deleted ? DocumentFlag.deleted : 0) | (conflicted ? DocumentFlag.conflicted : 0) | (winner.hasBlobs ? DocumentFlag.hasBlobs : 0)
-    const tree = leaves.length === 1 ? encodeLinear(this.ancestors(winner.revId)) : encodeBranches(this.#nodes, this.#index.get(winner.revId) ?? -1)
+    const flags =
+      (winner.deleted ? DocumentFlag.deleted : 0) |
+      (conflicted ? DocumentFlag.conflicted : 0) |
+      (winner.hasBlobs ? DocumentFlag.hasBlobs : 0)
+    const tree =
+      leaves.length === 1 ? encodeLinear(this.ancestors(winner.revId)) : encodeBranches(this.#nodes, this.#index.get(winner.revId) ?? -1)
     return { revId: winner.revId, flags, body: winner.body ?? new Uint8Array(0), tree }
   }
 
-  #parentOf (node: Readonly<TreeNode> | undefined): TreeNode | undefined {
+  #parentOf(node: Readonly<TreeNode> | undefined): TreeNode | undefined {
     return node === undefined || node.parent < 0 ? undefined : this.#nodes[node.parent]
   }
 
-  #dropInnerBodies (): void {
+  #dropInnerBodies(): void {
     for (const node of this.#nodes) {
       const parent = this.#parentOf(node)
       if (parent !== undefined) {
@@ -189,7 +244,7 @@ export class RevisionTree {
     }
   }
 
-  #retain (kept: ReadonlySet<number>): void {
+  #retain(kept: ReadonlySet<number>): void {
     const renumbered = new Map<number, number>()
     const nodes = this.#nodes.filter((_node, index) => {
       if (kept.has(index)) renumbered.set(index, renumbered.size)
@@ -198,10 +253,13 @@ export class RevisionTree {
     for (const node of nodes) node.parent = renumbered.get(node.parent) ?? -1
     this.#nodes.length = 0
     this.#index.clear()
-    nodes.forEach((node, index) => { this.#nodes.push(node); this.#index.set(node.revId, index) })
+    nodes.forEach((node, index) => {
+      this.#nodes.push(node)
+      this.#index.set(node.revId, index)
+    })
   }
 }
 
-function ancestorNode (revId: string, parent: number): TreeNode {
+function ancestorNode(revId: string, parent: number): TreeNode {
   return { revId, parent, deleted: false, incoming: false, closed: false, hasBlobs: false, body: undefined }
 }

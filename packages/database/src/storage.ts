@@ -9,7 +9,15 @@
  * @packageDocumentation
  */
 export { DocumentFlag } from './contracts/storage.ts'
-export type { StorageCapabilities, StorageEngine, StorageEngineFactory, StorageReader, StorageWriter, StoredChange, StoredDocument } from './contracts/storage.ts'
+export type {
+  StorageCapabilities,
+  StorageEngine,
+  StorageEngineFactory,
+  StorageReader,
+  StorageWriter,
+  StoredChange,
+  StoredDocument
+} from './contracts/storage.ts'
 export { memoryEngine } from './memory/engine.ts'
 export { sqliteEngine } from './sqlite/engine.ts'
 export type { SqliteEngineOptions } from './sqlite/engine.ts'

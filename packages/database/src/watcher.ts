@@ -14,8 +14,9 @@ const CHECK_AFTER_MS = [0, 1, 2, 4, 8, 16, 32, 64, 128]
 export interface StoreWatcherOptions {
   readonly directory: string
   /** Of the storage engine: differs once another process committed. */
-  dataVersion (): number
-  changedElsewhere (): void
+  dataVersion(): number
+  changedElsewhere(): void
+  failed(error: unknown): void
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -32,13 +33,17 @@ export class StoreWatcher {
   #cancelCheck: (() => void) | undefined
   #eventSinceCheck = false
 
-  constructor (options: StoreWatcherOptions) { this.#options = options }
+  constructor(options: StoreWatcherOptions) {
+    this.#options = options
+  }
 
-  start (): void {
+  start(): void {
     if (this.#stopPolling !== undefined) return
     const { directory, clock, logger, dataVersion } = this.#options
     this.#version = dataVersion()
-    this.#stopPolling = clock.every(POLL_MS, () => { this.#check() })
+    this.#stopPolling = clock.every(POLL_MS, () => {
+      this.#check()
+    })
     try {
       this.#files = watch(directory, { persistent: false }, (_event, name) => {
         if (name === null || name.includes('-wal')) this.#onEvent()
@@ -53,7 +58,7 @@ export class StoreWatcher {
     }
   }
 
-  stop (): void {
+  stop(): void {
     this.#stopPolling?.()
     this.#stopPolling = undefined
     this.#files?.close()
@@ -62,12 +67,12 @@ export class StoreWatcher {
     this.#cancelCheck = undefined
   }
 
-  #onEvent (): void {
+  #onEvent(): void {
     this.#eventSinceCheck = true
     if (this.#cancelCheck === undefined) this.#checkSoon(0)
   }
 
-  #checkSoon (step: number): void {
+  #checkSoon(step: number): void {
     const delay = CHECK_AFTER_MS[step]
     if (delay === undefined) {
       this.#cancelCheck = undefined
@@ -81,11 +86,13 @@ export class StoreWatcher {
     }
     if (delay === 0) {
       const immediate = setImmediate(run)
-      this.#cancelCheck = () => { clearImmediate(immediate) }
+      this.#cancelCheck = () => {
+        clearImmediate(immediate)
+      }
     } else this.#cancelCheck = this.#options.clock.after(delay, run)
   }
 
-  #check (): boolean {
+  #check(): boolean {
     if (this.#stopPolling === undefined) return false
     try {
       const version = this.#options.dataVersion()
@@ -93,7 +100,7 @@ export class StoreWatcher {
       this.#version = version
       this.#options.changedElsewhere()
     } catch (error) {
-      this.#options.logger.warn('The store could not be asked for changes', { error })
+      this.#options.failed(error)
       return false
     }
     return true

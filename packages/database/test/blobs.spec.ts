@@ -11,9 +11,18 @@ const digestOf = (bytes: Uint8Array): string => `sha1-${createHash('sha1').updat
 for (const place of ['on disk', 'in memory']) {
   describe(`blobs ${place}`, () => {
     let database: Database
-    beforeEach(async () => { database = await temporary.open(place === 'in memory' ? ':memory:' : undefined) })
-    afterEach(async () => { await temporary.clean() })
-    const files = (): string[] => place === 'in memory' ? [] : readdirSync(join(database.directory, 'blobs'), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map(({ name }) => name)
+    beforeEach(async () => {
+      database = await temporary.open(place === 'in memory' ? ':memory:' : undefined)
+    })
+    afterEach(async () => {
+      await temporary.clean()
+    })
+    const files = (): string[] =>
+      place === 'in memory'
+        ? []
+        : readdirSync(join(database.directory, 'blobs'), { recursive: true, withFileTypes: true })
+            .filter((entry) => entry.isFile())
+            .map(({ name }) => name)
     const read = async (digest: string): Promise<Buffer> => {
       const pieces: Buffer[] = []
       for await (const piece of database.blobs.openRead(digest) ?? []) pieces.push(piece)
@@ -33,22 +42,39 @@ for (const place of ['on disk', 'in memory']) {
     })
     it('are streamed in and out', async () => {
       const bytes = randomBytes(5_000_001)
-      const blob = await database.blobs.saveBlob((async function * () { for (let at = 0; at < bytes.length; at += 100_000) yield bytes.subarray(at, at + 100_000) })())
+      const blob = await database.blobs.saveBlob(
+        (async function* () {
+          for (let at = 0; at < bytes.length; at += 100_000) yield bytes.subarray(at, at + 100_000)
+        })()
+      )
       expect([blob.digest, blob.length]).to.deep.equal([digestOf(bytes), bytes.length])
       expect((await read(blob.digest)).equals(bytes)).to.equal(true)
       expect((await database.blobs.read(blob.digest))?.equals(bytes)).to.equal(true)
     })
     it('are absent in every way when absent', async () => {
       for (const digest of [digestOf(Buffer.from('never')), 'sha1-../../../../etc/passwd', 'md5-x', '']) {
-        expect([database.blobs.has(digest), database.blobs.size(digest), await database.blobs.read(digest), database.blobs.openRead(digest)], digest).to.deep.equal([false, undefined, undefined, undefined])
+        expect(
+          [database.blobs.has(digest), database.blobs.size(digest), await database.blobs.read(digest), database.blobs.openRead(digest)],
+          digest
+        ).to.deep.equal([false, undefined, undefined, undefined])
       }
       expect(thrownBy(() => database.blobs.openWrite({ digest: 'sha1-../../x' })).code).to.equal('ERR_DB_BLOB_DIGEST')
     })
     it('are not stored when digest or length are wrong, and nothing stays behind', async () => {
       const bytes = randomBytes(2_000_000)
-      for (const expected of [{ digest: digestOf(Buffer.from('other')) }, { digest: digestOf(bytes), length: bytes.length + 1 }, { digest: digestOf(bytes), length: 10 }]) {
+      for (const expected of [
+        { digest: digestOf(Buffer.from('other')) },
+        { digest: digestOf(bytes), length: bytes.length + 1 },
+        { digest: digestOf(bytes), length: 10 }
+      ]) {
         const writer = database.blobs.openWrite(expected)
-        const error = await rejectionOf((async () => { await writer.write(bytes.subarray(0, 1_500_000)); await writer.write(bytes.subarray(1_500_000)); await writer.commit() })())
+        const error = await rejectionOf(
+          (async () => {
+            await writer.write(bytes.subarray(0, 1_500_000))
+            await writer.write(bytes.subarray(1_500_000))
+            await writer.commit()
+          })()
+        )
         expect(error.code).to.equal('ERR_DB_BLOB_MISMATCH')
         expect([database.blobs.has(digestOf(bytes)), database.blobs.has(expected.digest)]).to.deep.equal([false, false])
       }
@@ -74,11 +100,13 @@ for (const place of ['on disk', 'in memory']) {
     })
     it('can be written by many at once, the same one too', async () => {
       const contents = Array.from({ length: 20 }, (_, n) => randomBytes(20_000 + n))
-      await Promise.all([...contents, ...contents].map(async (bytes) => {
-        const writer = database.blobs.openWrite({ digest: digestOf(bytes), length: bytes.length })
-        await writer.write(bytes)
-        await writer.commit()
-      }))
+      await Promise.all(
+        [...contents, ...contents].map(async (bytes) => {
+          const writer = database.blobs.openWrite({ digest: digestOf(bytes), length: bytes.length })
+          await writer.write(bytes)
+          await writer.commit()
+        })
+      )
       for (const bytes of contents) expect((await database.blobs.read(digestOf(bytes)))?.equals(bytes)).to.equal(true)
       if (place === 'on disk') expect(files()).to.have.length(20)
     })
@@ -86,7 +114,9 @@ for (const place of ['on disk', 'in memory']) {
 }
 
 describe('blob files', () => {
-  afterEach(async () => { await temporary.clean() })
+  afterEach(async () => {
+    await temporary.clean()
+  })
   it('count as used when asked for, so that compaction leaves them to whoever is about to mention them', async () => {
     const database = await temporary.open()
     const blobs = await Promise.all(['asked', 'forgotten'].map(async (text) => await database.blobs.saveBlob(Buffer.from(text))))

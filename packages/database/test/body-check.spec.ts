@@ -14,7 +14,8 @@ describe('bodies from outside', () => {
     expect(checked.hasBlobs).to.equal(false)
   })
   it('are refused when they are not a JSON object, with the place of the error', () => {
-    for (const text of ['', 'null', '[]', '"x"', '1']) expect(thrownBy(() => checkBody(bytes(text))).code, text).to.equal('ERR_DB_MALFORMED_JSON')
+    for (const text of ['', 'null', '[]', '"x"', '1'])
+      expect(thrownBy(() => checkBody(bytes(text))).code, text).to.equal('ERR_DB_MALFORMED_JSON')
     const error = thrownBy(() => checkBody(bytes('{"a":1,"b":oops}')))
     expect(error.code).to.equal('ERR_DB_MALFORMED_JSON')
     expect(error.message).to.include('character 11 of 16')
@@ -33,14 +34,24 @@ describe('bodies from outside', () => {
   })
   it('keep attachments that do not shadow blobs', () => {
     const kept = checkBody(bytes('{"_attachments":{"blob_/pic":{"digest":"sha1-x"},"old.txt":{"digest":"sha1-y","length":3}},"a":1}'))
-    expect(JSON.parse(Buffer.from(kept.body).toString())).to.deep.equal({ _attachments: { 'old.txt': { digest: 'sha1-y', length: 3 } }, a: 1 })
+    expect(JSON.parse(Buffer.from(kept.body).toString())).to.deep.equal({
+      _attachments: { 'old.txt': { digest: 'sha1-y', length: 3 } },
+      a: 1
+    })
     expect(kept.hasBlobs).to.equal(true)
     const dropped = checkBody(bytes('{"_attachments":{"blob_/pic":{"digest":"sha1-x"}},"a":1}'))
     expect(Buffer.from(dropped.body).toString()).to.equal('{"a":1}')
   })
   it('tell where blobs are, however deep and however written', () => {
-    const value = { list: [{ deep: { '@type': 'blob', digest: 'sha1-A', length: 5, content_type: 'image/png' } }], again: { '@type': 'blob', digest: 'sha1-A' }, other: { '@type': 'blob', digest: 'sha1-B', length: -1 } }
-    expect(blobsIn(value)).to.deep.equal([{ digest: 'sha1-A', length: 5, contentType: 'image/png' }, { digest: 'sha1-B', length: undefined, contentType: undefined }])
+    const value = {
+      list: [{ deep: { '@type': 'blob', digest: 'sha1-A', length: 5, content_type: 'image/png' } }],
+      again: { '@type': 'blob', digest: 'sha1-A' },
+      other: { '@type': 'blob', digest: 'sha1-B', length: -1 }
+    }
+    expect(blobsIn(value)).to.deep.equal([
+      { digest: 'sha1-A', length: 5, contentType: 'image/png' },
+      { digest: 'sha1-B', length: undefined, contentType: undefined }
+    ])
     expect(checkBody(bytes(JSON.stringify(value))).hasBlobs).to.equal(true)
     expect(checkBody(bytes('{"p":{"\\u0040type":"blob","digest":"sha1-A"}}')).hasBlobs).to.equal(true)
     expect(checkBody(bytes('{"note":"an \\"@type\\" of \\"blob\\"","x":{"@type":"blob"}}')).hasBlobs).to.equal(false)
@@ -53,18 +64,32 @@ describe('bodies from outside', () => {
 
 describe('the place of a JSON error', () => {
   it('is found in examples', () => {
-    const places: [string, number][] = [['{', 1], ['{]', 1], ['{"a"}', 4], ['{"a":1,}', 7], ['[1,]', 3], ['{"a":01}', 6], ['"a\nb"', 2], ['"\\x"', 1], ['{} x', 3], ['nul', 0], ['{"a":"\\u12g4"}', 6]]
+    const places: [string, number][] = [
+      ['{', 1],
+      ['{]', 1],
+      ['{"a"}', 4],
+      ['{"a":1,}', 7],
+      ['[1,]', 3],
+      ['{"a":01}', 6],
+      ['"a\nb"', 2],
+      ['"\\x"', 1],
+      ['{} x', 3],
+      ['nul', 0],
+      ['{"a":"\\u12g4"}', 6]
+    ]
     for (const [text, place] of places) expect(findJsonError(text), text).to.equal(place)
   })
   it('is the end for a text cut short, and never before what was right', () => {
-    fc.assert(fc.property(fc.dictionary(fc.string(), fc.jsonValue(), { minKeys: 1 }), fc.nat(), (value, at) => {
-      const text = JSON.stringify(value)
-      const cut = text.slice(0, at % text.length)
-      expect(() => JSON.parse(cut) as unknown).to.throw()
-      expect(findJsonError(text)).to.equal(text.length)
-      const found = findJsonError(cut)
-      expect(found).to.be.at.most(cut.length)
-      expect(found).to.be.at.least(Math.max(0, cut.length - 12))
-    }))
+    fc.assert(
+      fc.property(fc.dictionary(fc.string(), fc.jsonValue(), { minKeys: 1 }), fc.nat(), (value, at) => {
+        const text = JSON.stringify(value)
+        const cut = text.slice(0, at % text.length)
+        expect(() => JSON.parse(cut) as unknown).to.throw()
+        expect(findJsonError(text)).to.equal(text.length)
+        const found = findJsonError(cut)
+        expect(found).to.be.at.most(cut.length)
+        expect(found).to.be.at.least(Math.max(0, cut.length - 12))
+      })
+    )
   })
 })

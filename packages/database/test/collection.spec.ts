@@ -12,7 +12,9 @@ describe('a collection', () => {
     database = await temporary.open()
     items = database.collection()
   })
-  afterEach(async () => { await temporary.clean() })
+  afterEach(async () => {
+    await temporary.clean()
+  })
 
   it('stores objects, JSON text and JSON bytes, the latter as they are', () => {
     items.put('object', { b: 1, a: [true, null] })
@@ -59,8 +61,22 @@ describe('a collection', () => {
   })
   it('writes many documents or none', () => {
     expect(items.putMany(Array.from({ length: 500 }, (_, n) => ({ id: `d${n}`, body: { n } })))).to.have.length(500)
-    expect(thrownBy(() => items.putMany([{ id: 'x', body: {} }, { id: '_y', body: {} }])).code).to.equal('ERR_DB_DOCUMENT_ID')
-    expect(thrownBy(() => items.putMany([{ id: 'x', body: {} }, { id: 'd1', body: {}, parent: '' }])).code).to.equal('ERR_DB_CONFLICT')
+    expect(
+      thrownBy(() =>
+        items.putMany([
+          { id: 'x', body: {} },
+          { id: '_y', body: {} }
+        ])
+      ).code
+    ).to.equal('ERR_DB_DOCUMENT_ID')
+    expect(
+      thrownBy(() =>
+        items.putMany([
+          { id: 'x', body: {} },
+          { id: 'd1', body: {}, parent: '' }
+        ])
+      ).code
+    ).to.equal('ERR_DB_CONFLICT')
     expect([items.count, items.get('x')]).to.deep.equal([500, undefined])
   })
   it('lists documents in order of their ids, in pages, without tombstones', () => {
@@ -74,7 +90,11 @@ describe('a collection', () => {
   it('lists changes once per document in the order of the latest', () => {
     for (const id of ['a', 'b', 'c', 'a']) items.put(id, { now: items.lastSequence })
     items.remove('b')
-    expect(items.changes().map(({ id, sequence, deleted }) => [id, sequence, deleted])).to.deep.equal([['c', 3, false], ['a', 4, false], ['b', 5, true]])
+    expect(items.changes().map(({ id, sequence, deleted }) => [id, sequence, deleted])).to.deep.equal([
+      ['c', 3, false],
+      ['a', 4, false],
+      ['b', 5, true]
+    ])
     expect(items.changes({ since: 3, limit: 1 }).map(({ id }) => id)).to.deep.equal(['a'])
   })
 
@@ -87,7 +107,12 @@ describe('a collection', () => {
       ['malformed JSON', 'a', '{"a":', 'ERR_DB_MALFORMED_JSON'],
       ['JSON that is no object', 'a', '[1]', 'ERR_DB_MALFORMED_JSON'],
       ['a reserved key', 'a', { _rev: '1-ab' }, 'ERR_DB_RESERVED_KEY'],
-      ['a blob that is not there', 'a', { pic: { '@type': 'blob', digest: 'sha1-ArH2IhJgRp/90GRqSAdAfa750BE=', length: 12 } }, 'ERR_DB_BLOB_MISSING']
+      [
+        'a blob that is not there',
+        'a',
+        { pic: { '@type': 'blob', digest: 'sha1-ArH2IhJgRp/90GRqSAdAfa750BE=', length: 12 } },
+        'ERR_DB_BLOB_MISSING'
+      ]
     ]
     for (const [what, id, body, code] of cases) {
       it(what, () => {
@@ -98,7 +123,8 @@ describe('a collection', () => {
       })
     }
     it('what is neither an object nor JSON with a TypeError', () => {
-      for (const body of [undefined, null, 5, [1]]) expect(thrownBy(() => items.put('a', body as unknown as object))).to.be.instanceOf(TypeError)
+      for (const body of [undefined, null, 5, [1]])
+        expect(thrownBy(() => items.put('a', body as unknown as object))).to.be.instanceOf(TypeError)
     })
     it('a document above the limit, and takes one of exactly the limit', async () => {
       const small = (await temporary.open(':memory:', { maxDocumentSize: 20 })).collection()
@@ -120,29 +146,53 @@ describe('a collection', () => {
       const seen: string[] = []
       for await (const { id } of items.changesFeed({ since: 0, signal: controller.signal })) {
         seen.push(id)
-        if (seen.length === 1) setImmediate(() => { items.putMany(Array.from({ length: 450 }, (_, n) => ({ id: `d${n}`, body: {} }))) })
+        if (seen.length === 1)
+          setImmediate(() => {
+            items.putMany(Array.from({ length: 450 }, (_, n) => ({ id: `d${n}`, body: {} })))
+          })
         if (seen.length === 451) controller.abort()
       }
       expect(new Set(seen).size).to.equal(451)
       expect(seen.at(-1)).to.equal('d449')
     })
     it('end when the database closes', async () => {
-      const ended = (async () => { for await (const change of items.changesFeed()) expect.fail(change.id) })()
+      const ended = (async () => {
+        for await (const change of items.changesFeed()) expect.fail(change.id)
+      })()
       await database.close()
       await ended
     })
     it('end when the database closes while nobody reads', async () => {
-      items.putMany([{ id: 'a', body: {} }, { id: 'b', body: {} }])
+      items.putMany([
+        { id: 'a', body: {} },
+        { id: 'b', body: {} }
+      ])
       const feed = items.changesFeed({ since: 0 })
       expect((await feed.next()).value).to.include({ id: 'a' })
       await database.close()
       expect((await feed.next()).done).to.equal(true)
     })
   })
+  it('calls no listener once the database is closed', async () => {
+    let calls = 0
+    items.watch(() => {
+      calls += 1
+    })
+    items.put('a', {})
+    await database.close()
+    await new Promise((resolve) => {
+      setTimeout(resolve, 20)
+    })
+    expect(calls).to.equal(0)
+  })
   it('isolates a failing listener from the others', async () => {
     let calls = 0
-    items.watch(() => { throw new Error('broken listener') })
-    items.watch(() => { calls += 1 })
+    items.watch(() => {
+      throw new Error('broken listener')
+    })
+    items.watch(() => {
+      calls += 1
+    })
     items.put('a', {})
     await until('the second listener', () => calls === 1)
   })

@@ -6,7 +6,9 @@ import { replicationStore } from '@kithmesh/database/replication'
 import { Temporary, rejectionOf, thrownBy } from './temporary.ts'
 
 const temporary = new Temporary()
-afterEach(async () => { await temporary.clean() })
+afterEach(async () => {
+  await temporary.clean()
+})
 
 describe('a database directory', () => {
   it('is made, closed and found again', async () => {
@@ -24,7 +26,9 @@ describe('a database directory', () => {
     second.checkIntegrity()
   })
   it('says when there is none', async () => {
-    expect((await rejectionOf(Database.open(join(temporary.directory(), 'x'), { createIfMissing: false }))).code).to.equal('ERR_DB_NOT_FOUND')
+    expect((await rejectionOf(Database.open(join(temporary.directory(), 'x'), { createIfMissing: false }))).code).to.equal(
+      'ERR_DB_NOT_FOUND'
+    )
     expect((await rejectionOf(Database.delete(temporary.directory()))).code).to.equal('ERR_DB_NOT_FOUND')
   })
   it('says when it is no directory, not ours, newer, or of another engine', async () => {
@@ -37,7 +41,8 @@ describe('a database directory', () => {
       return directory
     }
     const file = { format: 1, engine: 'sqlite', privateUuid: 'a', publicUuid: 'b' }
-    for (const json of ['nonsense', '{}', 'null']) expect((await rejectionOf(Database.open(await made(json)))).code, json).to.equal('ERR_DB_UNREADABLE')
+    for (const json of ['nonsense', '{}', 'null'])
+      expect((await rejectionOf(Database.open(await made(json)))).code, json).to.equal('ERR_DB_UNREADABLE')
     expect((await rejectionOf(Database.open(await made(JSON.stringify({ ...file, format: 2 }))))).code).to.equal('ERR_DB_VERSION')
     expect((await rejectionOf(Database.open(await made(JSON.stringify({ ...file, engine: 'lmdb' }))))).code).to.equal('ERR_DB_UNREADABLE')
     const damaged = await made(JSON.stringify(file))
@@ -92,7 +97,12 @@ describe('a database', () => {
   it('has collections by scope and name, made only on demand', async () => {
     const database = await temporary.open(':memory:')
     expect(thrownBy(() => database.collection('items')).code).to.equal('ERR_DB_NO_COLLECTION')
-    for (const [name, scope] of [['_x', 'a'], ['', 'a'], ['a', 'b.c'], ['_default', 'a']] as const) {
+    for (const [name, scope] of [
+      ['_x', 'a'],
+      ['', 'a'],
+      ['a', 'b.c'],
+      ['_default', 'a']
+    ] as const) {
       expect(thrownBy(() => database.collection(name, scope, { create: true })).code, name).to.equal('ERR_DB_COLLECTION_NAME')
     }
     const items = database.collection('items', 'shop', { create: true })
@@ -106,7 +116,13 @@ describe('a database', () => {
       const database = await temporary.open(place)
       const items = database.collection()
       await database[Symbol.asyncDispose]()
-      for (const use of [() => database.collection(), () => items.put('a', {}), () => items.get('a'), () => database.compact(), () => replicationStore(database)]) {
+      for (const use of [
+        () => database.collection(),
+        () => items.put('a', {}),
+        () => items.get('a'),
+        () => database.compact(),
+        () => replicationStore(database)
+      ]) {
         expect(thrownBy(use).code).to.equal('ERR_DB_CLOSED')
       }
     }
@@ -118,11 +134,23 @@ describe('a database', () => {
   })
   it('removes blobs in compaction that no document mentions', async () => {
     const database = await temporary.open()
-    const blobs = await Promise.all(['kept', 'in a conflict', 'orphan'].map(async (text) => await database.blobs.saveBlob(Buffer.from(text))))
+    const blobs = await Promise.all(
+      ['kept', 'in a conflict', 'orphan'].map(async (text) => await database.blobs.saveBlob(Buffer.from(text)))
+    )
     const items = database.collection()
     items.put('a', { list: [blobs[0]] })
     const view = replicationStore(database).collection('_default', '_default')
-    view?.insertRevisions([{ id: 'a', revId: '1-ff', history: [], deleted: false, hasBlobs: true, body: Buffer.from(JSON.stringify({ b: blobs[1] })), onConflict: 'branch' }])
+    view?.insertRevisions([
+      {
+        id: 'a',
+        revId: '1-ff',
+        history: [],
+        deleted: false,
+        hasBlobs: true,
+        body: Buffer.from(JSON.stringify({ b: blobs[1] })),
+        onConflict: 'branch'
+      }
+    ])
     expect(database.compact()).to.deep.equal({ blobsRemoved: 0 })
     expect(database.compact({ blobsUnusedForMs: -60_000 })).to.deep.equal({ blobsRemoved: 1 })
     expect(blobs.map(({ digest }) => database.blobs.has(digest))).to.deep.equal([true, true, false])

@@ -19,7 +19,11 @@ describe('a full disk', () => {
   afterEach(async () => {
     const { directory } = { directory: mount }
     mount = ''
-    try { await temporary.clean() } catch { /* the mount point is busy until it is unmounted */ }
+    try {
+      await temporary.clean()
+    } catch {
+      /* the mount point is busy until it is unmounted */
+    }
     if (directory !== '') {
       execFileSync('umount', [directory])
       rmSync(directory, { recursive: true, force: true })
@@ -32,10 +36,11 @@ describe('a full disk', () => {
     const database = await temporary.open(join(mount, 'db'))
     const items = database.collection()
     items.put('before', { n: 1 })
-    const large = (n: number): { id: string, body: object } => ({ id: `large-${n}`, body: { text: 'x'.repeat(100_000) } })
+    const large = (n: number): { id: string; body: object } => ({ id: `large-${n}`, body: { text: 'x'.repeat(100_000) } })
     const error = thrownBy(() => items.putMany([{ id: 'first', body: {} }, ...Array.from({ length: 60 }, (_, n) => large(n))]))
     expect(error.code).to.equal('ERR_DB_DISK_FULL')
     expect(error.hint).to.include('space')
+    expect(database.lastError).to.equal(error)
     expect([items.get('first'), items.get('before')?.body, items.count]).to.deep.equal([undefined, { n: 1 }, 1])
     rmSync(ballast)
     items.put('after', { n: 2 })

@@ -22,29 +22,45 @@ describe('several processes on one database', () => {
     await temporary.clean()
   })
 
-  function start (task: string, directory: string, argument = ''): { child: ChildProcess, lines: () => string[], ended: Promise<unknown> } {
+  function start(task: string, directory: string, argument = ''): { child: ChildProcess; lines: () => string[]; ended: Promise<unknown> } {
     const child = spawn(process.execPath, [program, task, directory, argument], { stdio: ['ignore', 'pipe', 'inherit'] })
     children.push(child)
     let output = ''
-    child.stdout?.setEncoding('utf8').on('data', (text: string) => { output += text })
-    return { child, lines: () => output.slice(0, output.lastIndexOf('\n') + 1).split('\n').filter((line) => line !== ''), ended: once(child, 'close') }
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      output += text
+    })
+    return {
+      child,
+      lines: () =>
+        output
+          .slice(0, output.lastIndexOf('\n') + 1)
+          .split('\n')
+          .filter((line) => line !== ''),
+      ended: once(child, 'close')
+    }
   }
 
   it('tell those who listen what another one wrote, once', async () => {
     const database = await temporary.open()
     const items = database.collection()
     let calls = 0
-    items.watch(() => { calls += 1 })
+    items.watch(() => {
+      calls += 1
+    })
     const other = start('put-once', database.directory, 'theirs')
     await until('the other process to finish its write', () => other.lines().length > 0)
     await until('the change of the other process', () => calls > 0)
     expect(items.get('theirs')?.body).to.deep.equal({ from: 'another process' })
     await other.ended
-    await new Promise((resolve) => { setTimeout(resolve, 50) })
+    await new Promise((resolve) => {
+      setTimeout(resolve, 50)
+    })
     expect(calls).to.equal(1)
     items.put('mine', {})
     await until('the own change', () => calls > 1)
-    await new Promise((resolve) => { setTimeout(resolve, 50) })
+    await new Promise((resolve) => {
+      setTimeout(resolve, 50)
+    })
     expect(calls).to.equal(2)
   })
   it('are noticed by file system events alone, also when the event comes before the commit can be seen', async () => {
@@ -52,24 +68,38 @@ describe('several processes on one database', () => {
     const database = await temporary.open(undefined, { clock })
     const items = database.collection()
     let calls = 0
-    items.watch(() => { calls += 1 })
+    items.watch(() => {
+      calls += 1
+    })
     const other = start('put-many', database.directory, 'other')
     let seen = 0
-    items.watch(() => { seen = items.lastSequence })
+    items.watch(() => {
+      seen = items.lastSequence
+    })
     await other.ended
     await until('the last change of the other process', () => seen === 20 * 51)
     expect(calls).to.be.greaterThan(0)
   })
   it('are noticed by asking when the file system tells nothing', async () => {
     const ticks: (() => void)[] = []
-    const clock: Clock = { ...systemClock, every: (_ms, run) => { ticks.push(run); return () => {} } }
+    const clock: Clock = {
+      ...systemClock,
+      every: (_ms, run) => {
+        ticks.push(run)
+        return () => {}
+      }
+    }
     const database = await temporary.open(undefined, { clock })
     const second = await temporary.open(database.directory, { watch: false })
     let calls = 0
-    database.collection().watch(() => { calls += 1 })
+    database.collection().watch(() => {
+      calls += 1
+    })
     expect(ticks).to.have.length(1)
     for (const tick of ticks) tick()
-    await new Promise((resolve) => { setImmediate(resolve) })
+    await new Promise((resolve) => {
+      setImmediate(resolve)
+    })
     expect(calls).to.equal(0)
     second.collection().put('a', {})
     for (const tick of ticks) tick()
@@ -81,7 +111,9 @@ describe('several processes on one database', () => {
     const others = [start('put-many', database.directory, 'one'), start('put-many', database.directory, 'two')]
     for (let n = 0; n < 50; n += 1) {
       items.put(`own-${n}`, { n })
-      await new Promise((resolve) => { setImmediate(resolve) })
+      await new Promise((resolve) => {
+        setImmediate(resolve)
+      })
     }
     for (const { ended } of others) expect(await ended).to.deep.equal([0, null])
     expect(items.count).to.equal(2 * 20 * 50 + 50 + 1)
@@ -101,9 +133,15 @@ describe('several processes on one database', () => {
       database.checkIntegrity()
       for (const id of writer.lines()) expect(database.collection().get(id), id).to.not.equal(undefined)
       for (const { id, body } of database.collection().documents()) {
-        const { digest, length } = body.blob as { digest: string, length: number }
+        const { digest, length } = body.blob as { digest: string; length: number }
         const bytes = await database.blobs.read(digest)
-        expect([id, bytes?.length, `sha1-${createHash('sha1').update(bytes ?? '').digest('base64')}`]).to.deep.equal([id, length, digest])
+        expect([
+          id,
+          bytes?.length,
+          `sha1-${createHash('sha1')
+            .update(bytes ?? '')
+            .digest('base64')}`
+        ]).to.deep.equal([id, length, digest])
       }
       await database.close()
     }

@@ -6,8 +6,17 @@ import { Temporary, thrownBy, until } from './temporary.ts'
 
 const temporary = new Temporary()
 
-function incoming (id: string, revId: string, history: string[] = [], more: Partial<IncomingRevision> = {}): IncomingRevision {
-  return { id, revId, history, deleted: false, body: Buffer.from(JSON.stringify({ is: revId })), hasBlobs: false, onConflict: 'refuse', ...more }
+function incoming(id: string, revId: string, history: string[] = [], more: Partial<IncomingRevision> = {}): IncomingRevision {
+  return {
+    id,
+    revId,
+    history,
+    deleted: false,
+    body: Buffer.from(JSON.stringify({ is: revId })),
+    hasBlobs: false,
+    onConflict: 'refuse',
+    ...more
+  }
 }
 
 for (const place of ['on disk', 'in memory']) {
@@ -18,7 +27,9 @@ for (const place of ['on disk', 'in memory']) {
       database = await temporary.open(place === 'in memory' ? ':memory:' : undefined)
       items = replicationStore(database).collection('_default', '_default') as ReplicationCollection
     })
-    afterEach(async () => { await temporary.clean() })
+    afterEach(async () => {
+      await temporary.clean()
+    })
     const insert = (revision: IncomingRevision): unknown => items.insertRevisions([revision])[0]
     const text = (id: string): string => Buffer.from(items.revision(id)?.body ?? []).toString()
 
@@ -27,8 +38,23 @@ for (const place of ['on disk', 'in memory']) {
       expect(insert(incoming('a', '2-bb', ['1-aa'], { body, hasBlobs: true }))).to.deep.equal({ status: 'stored', sequence: 1 })
       const revision = items.revision('a')
       expect(Buffer.from(revision?.body ?? []).toString()).to.equal(body.toString())
-      expect({ ...revision, body: undefined }).to.deep.equal({ id: 'a', revId: '2-bb', sequence: 1, deleted: false, history: ['1-aa'], hasBlobs: true, body: undefined })
-      expect(items.change('a')).to.deep.equal({ sequence: 1, id: 'a', revId: '2-bb', deleted: false, conflicted: false, bodySize: body.length })
+      expect({ ...revision, body: undefined }).to.deep.equal({
+        id: 'a',
+        revId: '2-bb',
+        sequence: 1,
+        deleted: false,
+        history: ['1-aa'],
+        hasBlobs: true,
+        body: undefined
+      })
+      expect(items.change('a')).to.deep.equal({
+        sequence: 1,
+        id: 'a',
+        revId: '2-bb',
+        deleted: false,
+        conflicted: false,
+        bodySize: body.length
+      })
       expect(items.changesSince(0, 10)).to.have.length(1)
       expect(database.collection().get('a')?.body).to.deep.equal({ a: 2, b: 1 })
     })
@@ -56,11 +82,19 @@ for (const place of ['on disk', 'in memory']) {
     })
     it('lets a bad revision fail alone', () => {
       const outcomes = items.insertRevisions([
-        incoming('a', '1-aa'), incoming('_bad', '1-aa'), incoming('b', '1-AA'), incoming('c', '2-aa', ['2-bb']), incoming('d', '1-aa'), incoming('x'.repeat(256), '1-aa')
+        incoming('a', '1-aa'),
+        incoming('_bad', '1-aa'),
+        incoming('b', '1-AA'),
+        incoming('c', '2-aa', ['2-bb']),
+        incoming('d', '1-aa'),
+        incoming('x'.repeat(256), '1-aa')
       ])
       expect(outcomes.map(({ status }) => status)).to.deep.equal(['stored', 'failed', 'failed', 'failed', 'stored', 'failed'])
-      expect(outcomes.map((outcome) => outcome.status === 'failed' ? (outcome.error as Error & { code?: string }).code : '').filter((code) => code !== ''))
-        .to.deep.equal(['ERR_DB_DOCUMENT_ID', 'ERR_DB_REVISION_ID', 'ERR_DB_REVISION_ID', 'ERR_DB_DOCUMENT_ID'])
+      expect(
+        outcomes
+          .map((outcome) => (outcome.status === 'failed' ? (outcome.error as Error & { code?: string }).code : ''))
+          .filter((code) => code !== '')
+      ).to.deep.equal(['ERR_DB_DOCUMENT_ID', 'ERR_DB_REVISION_ID', 'ERR_DB_REVISION_ID', 'ERR_DB_DOCUMENT_ID'])
       expect(items.lastSequence).to.equal(2)
     })
     it('inserts several revisions of one document in one call', () => {
@@ -84,19 +118,37 @@ for (const place of ['on disk', 'in memory']) {
     })
     it('answers what of a change list is missing', () => {
       insert(incoming('a', '3-cc', ['2-bb', '1-aa']))
-      insert(incoming('b', '15-aa', Array.from({ length: 14 }, (_, index) => `${14 - index}-aa`)))
-      expect(items.findMissing([{ id: 'new', revId: '1-aa' }, { id: 'a', revId: '3-cc' }, { id: 'a', revId: '2-bb' }, { id: 'a', revId: '3-dd' }, { id: 'a', revId: '4-dd' }])).to.deep.equal([
-        [], 'known', 'known', ['2-bb', '1-aa'], ['3-cc', '2-bb', '1-aa']
-      ])
+      insert(
+        incoming(
+          'b',
+          '15-aa',
+          Array.from({ length: 14 }, (_, index) => `${14 - index}-aa`)
+        )
+      )
+      expect(
+        items.findMissing([
+          { id: 'new', revId: '1-aa' },
+          { id: 'a', revId: '3-cc' },
+          { id: 'a', revId: '2-bb' },
+          { id: 'a', revId: '3-dd' },
+          { id: 'a', revId: '4-dd' }
+        ])
+      ).to.deep.equal([[], 'known', 'known', ['2-bb', '1-aa'], ['3-cc', '2-bb', '1-aa']])
       expect(items.findMissing([{ id: 'b', revId: '20-bb' }])[0]).to.have.length(10)
     })
     it('judges proposals by the rule of conflict-free peers', () => {
       insert(incoming('a', '2-bb', ['1-aa']))
       insert(incoming('gone', '2-bb', ['1-aa'], { deleted: true }))
-      expect(items.checkProposals([
-        { id: 'new', revId: '1-aa', parentRevId: '' }, { id: 'a', revId: '2-bb', parentRevId: '1-aa' }, { id: 'a', revId: '3-cc', parentRevId: '2-bb' },
-        { id: 'gone', revId: '1-cc', parentRevId: '' }, { id: 'a', revId: '2-cc', parentRevId: '1-aa' }, { id: 'a', revId: '1-cc', parentRevId: '' }
-      ])).to.deep.equal([0, 304, 0, 0, { status: 409, rev: '2-bb' }, { status: 409, rev: '2-bb' }])
+      expect(
+        items.checkProposals([
+          { id: 'new', revId: '1-aa', parentRevId: '' },
+          { id: 'a', revId: '2-bb', parentRevId: '1-aa' },
+          { id: 'a', revId: '3-cc', parentRevId: '2-bb' },
+          { id: 'gone', revId: '1-cc', parentRevId: '' },
+          { id: 'a', revId: '2-cc', parentRevId: '1-aa' },
+          { id: 'a', revId: '1-cc', parentRevId: '' }
+        ])
+      ).to.deep.equal([0, 304, 0, 0, { status: 409, rev: '2-bb' }, { status: 409, rev: '2-bb' }])
     })
 
     describe('resolving a conflict', () => {
@@ -123,7 +175,11 @@ for (const place of ['on disk', 'in memory']) {
         expect(text('a')).to.equal('{"b":1,"a":2}')
       })
       it('with nothing leaves a tombstone on the remote revision', () => {
-        expect(items.resolveConflict('a', '3-bb', '2-cc', { take: 'deleted' })).to.include({ revId: tombstoneIdFor('2-cc'), deleted: true, conflicted: false })
+        expect(items.resolveConflict('a', '3-bb', '2-cc', { take: 'deleted' })).to.include({
+          revId: tombstoneIdFor('2-cc'),
+          deleted: true,
+          conflicted: false
+        })
       })
       it('fails when a side is no longer current', () => {
         expect(thrownBy(() => items.resolveConflict('a', '2-bb', '2-cc', { take: 'remote' })).code).to.equal('ERR_DB_CONFLICT')
@@ -149,7 +205,9 @@ for (const place of ['on disk', 'in memory']) {
         other.insertRevisions([incoming('a', '3-bb', ['2-bb', '1-aa'])])
         const deletedBranch = items.closingTombstone('a', '3-bb') as string
         expect(other.insertRevisions([incoming('a', '2-cc', ['1-aa'])])[0]).to.include({ status: 'conflict' })
-        expect(other.insertRevisions([incoming('a', '2-cc', ['1-aa'], { deletedBranch: tombstoneIdFor('9-99') })])[0]).to.include({ status: 'conflict' })
+        expect(other.insertRevisions([incoming('a', '2-cc', ['1-aa'], { deletedBranch: tombstoneIdFor('9-99') })])[0]).to.include({
+          status: 'conflict'
+        })
         expect(other.insertRevisions([incoming('a', '2-cc', ['1-aa'], { deletedBranch })])[0]).to.include({ status: 'stored' })
         expect(other.change('a')).to.include({ revId: '2-cc', conflicted: false })
       })
@@ -171,7 +229,10 @@ for (const place of ['on disk', 'in memory']) {
         insert(incoming('a', '1-aa', [], { remote: first }))
         expect(items.remoteAncestors(first, ['a', 'b'])).to.deep.equal(['1-aa', undefined])
         expect(items.remoteAncestor(second, 'a')).to.equal(undefined)
-        items.setRemoteAncestors(second, [{ id: 'a', revId: '1-aa' }, { id: 'unknown', revId: '1-aa' }])
+        items.setRemoteAncestors(second, [
+          { id: 'a', revId: '1-aa' },
+          { id: 'unknown', revId: '1-aa' }
+        ])
         insert(incoming('a', '2-bb', ['1-aa'], { remote: first }))
         expect([items.remoteAncestor(first, 'a'), items.remoteAncestor(second, 'a')]).to.deep.equal(['2-bb', '1-aa'])
         const { revId } = database.collection().put('a', { mine: 1 })
@@ -180,6 +241,14 @@ for (const place of ['on disk', 'in memory']) {
         expect(items.remoteAncestor(second, 'a')).to.equal(revId)
         expect(items.revision('a')?.history).to.deep.equal(['2-bb', '1-aa'])
         expect(items.change('a')).to.include({ sequence: 3 })
+      })
+      it('is not noted for a revision that was refused, because nothing here descends from it', () => {
+        const remote = items.remoteId('peer')
+        insert(incoming('a', '2-bb', ['1-aa'], { remote }))
+        expect(insert(incoming('a', '2-cc', ['1-aa'], { remote }))).to.include({ status: 'conflict' })
+        expect(items.remoteAncestor(remote, 'a')).to.equal('2-bb')
+        expect(insert(incoming('a', '1-aa', [], { remote }))).to.include({ status: 'known' })
+        expect(items.remoteAncestor(remote, 'a')).to.equal('1-aa')
       })
       it('is kept through conflicts and their resolution', () => {
         const remote = items.remoteId('peer')
@@ -230,17 +299,23 @@ for (const place of ['on disk', 'in memory']) {
     })
     it('tells listeners once per turn, later, and not for what changes no document', async () => {
       let calls = 0
-      const end = items.onChanged(() => { calls += 1 })
+      const end = items.onChanged(() => {
+        calls += 1
+      })
       insert(incoming('a', '1-aa'))
       insert(incoming('b', '1-aa'))
       expect(calls).to.equal(0)
       await until('the listener to be called', () => calls > 0)
-      await new Promise((resolve) => { setTimeout(resolve, 20) })
+      await new Promise((resolve) => {
+        setTimeout(resolve, 20)
+      })
       expect(calls).to.equal(1)
       end()
       end()
       insert(incoming('c', '1-aa'))
-      await new Promise((resolve) => { setTimeout(resolve, 20) })
+      await new Promise((resolve) => {
+        setTimeout(resolve, 20)
+      })
       expect(calls).to.equal(1)
     })
     it('has no collection that does not exist', () => {

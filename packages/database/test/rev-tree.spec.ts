@@ -3,20 +3,33 @@ import fc from 'fast-check'
 import { compareRevisionIds } from '@kithmesh/database/replication'
 import { RevisionTree } from '../dist/rev-tree.js'
 
-interface Made { readonly revId: string, readonly history: readonly string[], readonly deleted: boolean }
+interface Made {
+  readonly revId: string
+  readonly history: readonly string[]
+  readonly deleted: boolean
+}
 
 /** Any tree of up to 15 revisions: each names an earlier one as its parent, or none. */
-const revisions = fc.array(fc.record({ parent: fc.nat(), root: fc.boolean(), deleted: fc.boolean(), digest: fc.integer({ min: 0, max: 255 }) }), { minLength: 1, maxLength: 15 }).map((list) => {
-  const made: Made[] = []
-  list.forEach(({ parent, root, deleted, digest }, index) => {
-    const base = root || made.length === 0 ? undefined : made[parent % made.length]
-    const history = base === undefined ? [] : [base.revId, ...base.history]
-    made.push({ revId: `${history.length + 1}-${digest.toString(16).padStart(2, '0')}${index.toString(16).padStart(2, '0')}`, history, deleted })
+const revisions = fc
+  .array(fc.record({ parent: fc.nat(), root: fc.boolean(), deleted: fc.boolean(), digest: fc.integer({ min: 0, max: 255 }) }), {
+    minLength: 1,
+    maxLength: 15
   })
-  return made
-})
+  .map((list) => {
+    const made: Made[] = []
+    list.forEach(({ parent, root, deleted, digest }, index) => {
+      const base = root || made.length === 0 ? undefined : made[parent % made.length]
+      const history = base === undefined ? [] : [base.revId, ...base.history]
+      made.push({
+        revId: `${history.length + 1}-${digest.toString(16).padStart(2, '0')}${index.toString(16).padStart(2, '0')}`,
+        history,
+        deleted
+      })
+    })
+    return made
+  })
 
-function build (list: readonly Made[], restore: boolean): RevisionTree {
+function build(list: readonly Made[], restore: boolean): RevisionTree {
   let tree = RevisionTree.empty()
   for (const { revId, history, deleted } of list) {
     tree.insert({ revId, history, deleted, hasBlobs: false, body: Buffer.from(deleted ? '' : JSON.stringify({ revId })), incoming: true })
@@ -27,29 +40,45 @@ function build (list: readonly Made[], restore: boolean): RevisionTree {
 
 const describeTree = (tree: RevisionTree): unknown => ({
   winner: tree.winner.revId,
-  leaves: tree.leaves().map(({ revId, deleted, body }) => ({ revId, deleted, body: Buffer.from(body ?? []).toString(), ancestors: tree.ancestors(revId) }))
+  leaves: tree
+    .leaves()
+    .map(({ revId, deleted, body }) => ({ revId, deleted, body: Buffer.from(body ?? []).toString(), ancestors: tree.ancestors(revId) }))
 })
 
 describe('revision trees', () => {
   it('have the same winner, leaves and ancestors in whatever order the revisions came', () => {
-    fc.assert(fc.property(revisions.chain((list) => fc.tuple(fc.constant(list), fc.shuffledSubarray(list, { minLength: list.length }))), ([list, shuffled]) => {
-      expect(describeTree(build(shuffled, false))).to.deep.equal(describeTree(build(list, false)))
-    }), { numRuns: 300 })
+    fc.assert(
+      fc.property(
+        revisions.chain((list) => fc.tuple(fc.constant(list), fc.shuffledSubarray(list, { minLength: list.length }))),
+        ([list, shuffled]) => {
+          expect(describeTree(build(shuffled, false))).to.deep.equal(describeTree(build(list, false)))
+        }
+      ),
+      { numRuns: 300 }
+    )
   })
   it('are the same after being stored and read back at every step', () => {
-    fc.assert(fc.property(revisions, (list) => {
-      expect(describeTree(build(list, true))).to.deep.equal(describeTree(build(list, false)))
-    }), { numRuns: 200 })
+    fc.assert(
+      fc.property(revisions, (list) => {
+        expect(describeTree(build(list, true))).to.deep.equal(describeTree(build(list, false)))
+      }),
+      { numRuns: 200 }
+    )
   })
   it('let the revision win that is not deleted, then the higher generation, then the greater id', () => {
-    fc.assert(fc.property(revisions, (list) => {
-      const tree = build(list, false)
-      const leaves = tree.leaves()
-      const live = leaves.filter((leaf) => !leaf.deleted)
-      const best = (live.length > 0 ? live : leaves).map((leaf) => leaf.revId).sort(compareRevisionIds).at(-1)
-      expect(tree.winner.revId).to.equal(best)
-      expect(tree.conflicted).to.equal(leaves.length > 1)
-    }))
+    fc.assert(
+      fc.property(revisions, (list) => {
+        const tree = build(list, false)
+        const leaves = tree.leaves()
+        const live = leaves.filter((leaf) => !leaf.deleted)
+        const best = (live.length > 0 ? live : leaves)
+          .map((leaf) => leaf.revId)
+          .sort(compareRevisionIds)
+          .at(-1)
+        expect(tree.winner.revId).to.equal(best)
+        expect(tree.conflicted).to.equal(leaves.length > 1)
+      })
+    )
   })
   it('take no bytes for a first revision and no JSON for a linear history', () => {
     const tree = build([{ revId: '1-aa', history: [], deleted: false }], false)
@@ -73,10 +102,18 @@ describe('revision trees', () => {
   })
   it('prune only what no other branch needs', () => {
     const tree = RevisionTree.empty()
-    const line = (top: number, digest: string): string[] => Array.from({ length: top }, (_, index) => `${top - index}-${top - index > 3 ? digest : '00'}`)
+    const line = (top: number, digest: string): string[] =>
+      Array.from({ length: top }, (_, index) => `${top - index}-${top - index > 3 ? digest : '00'}`)
     const [long, short] = [line(30, 'aa'), line(5, 'bb')]
     tree.insert({ revId: long[0] as string, history: long.slice(1), deleted: false, hasBlobs: false, body: Buffer.from('{}') })
-    tree.insert({ revId: short[0] as string, history: short.slice(1), deleted: false, hasBlobs: false, body: Buffer.from('{}'), incoming: true })
+    tree.insert({
+      revId: short[0] as string,
+      history: short.slice(1),
+      deleted: false,
+      hasBlobs: false,
+      body: Buffer.from('{}'),
+      incoming: true
+    })
     tree.prune(20)
     expect(tree.ancestors('5-bb')).to.deep.equal(short.slice(1))
     expect(tree.ancestors('30-aa')).to.deep.equal(long.slice(1, 20))

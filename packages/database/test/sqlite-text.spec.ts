@@ -6,11 +6,15 @@ const text = fc.array(fc.constantFrom('\u0000', '\u0001', '\u0002', 'a', 'é'), 
 
 describe('stored ids', () => {
   it('have no U+0000, come back as they were and keep their order', () => {
-    fc.assert(fc.property(text, text, (a, b) => {
-      const [x, y] = [storedText(a), storedText(b)]
-      expect(x).to.not.include('\u0000')
-      expect(textOf(x)).to.equal(a)
-      expect(Math.sign(Buffer.compare(Buffer.from(x), Buffer.from(y)))).to.equal(Math.sign(Buffer.compare(Buffer.from(a), Buffer.from(b))))
-    }))
+    fc.assert(
+      fc.property(text, text, (a, b) => {
+        const [x, y] = [storedText(a), storedText(b)]
+        expect(x).to.not.include('\u0000')
+        expect(textOf(x)).to.equal(a)
+        expect(Math.sign(Buffer.compare(Buffer.from(x), Buffer.from(y)))).to.equal(
+          Math.sign(Buffer.compare(Buffer.from(a), Buffer.from(b)))
+        )
+      })
+    )
   })
 })

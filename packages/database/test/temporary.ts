@@ -9,40 +9,50 @@ export class Temporary {
   readonly #directories: string[] = []
   readonly #databases: Database[] = []
 
-  directory (): string {
+  directory(): string {
     const directory = mkdtempSync(join(tmpdir(), 'kithmesh-database-'))
     this.#directories.push(directory)
     return directory
   }
 
-  async open (directory = join(this.directory(), 'db'), options: OpenOptions = {}): Promise<Database> {
+  async open(directory = join(this.directory(), 'db'), options: OpenOptions = {}): Promise<Database> {
     const database = await Database.open(directory, options)
     this.#databases.push(database)
     return database
   }
 
-  async clean (): Promise<void> {
+  async clean(): Promise<void> {
     for (const database of this.#databases.splice(0)) await database.close()
     for (const directory of this.#directories.splice(0)) rmSync(directory, { recursive: true, force: true })
   }
 }
 
 /** What a call throws. */
-export function thrownBy (run: () => unknown): Error & { code?: string, hint?: string } {
-  try { run() } catch (error) { return error as Error }
+export function thrownBy(run: () => unknown): Error & { code?: string; hint?: string } {
+  try {
+    run()
+  } catch (error) {
+    return error as Error
+  }
   throw new Error('nothing was thrown')
 }
 
-export async function rejectionOf (promise: Promise<unknown>): Promise<Error & { code?: string, hint?: string }> {
-  try { await promise } catch (error) { return error as Error }
+export async function rejectionOf(promise: Promise<unknown>): Promise<Error & { code?: string; hint?: string }> {
+  try {
+    await promise
+  } catch (error) {
+    return error as Error
+  }
   throw new Error('the promise was not rejected')
 }
 
 /** Waits for a condition, at most `ms`. */
-export async function until (what: string, condition: () => boolean, ms = 10_000): Promise<void> {
+export async function until(what: string, condition: () => boolean, ms = 10_000): Promise<void> {
   const end = performance.now() + ms
   while (!condition()) {
     if (performance.now() > end) throw new Error(`${what}: not within ${ms} ms`)
-    await new Promise((resolve) => { setTimeout(resolve, 5) })
+    await new Promise((resolve) => {
+      setTimeout(resolve, 5)
+    })
   }
 }

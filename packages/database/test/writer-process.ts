@@ -8,7 +8,7 @@ import { Database } from '@kithmesh/database'
 
 const [task, directory, argument = ''] = process.argv.slice(2) as [string, string, string?]
 
-async function main (): Promise<void> {
+async function main(): Promise<void> {
   const database = await Database.open(directory)
   const items = database.collection()
   if (task === 'put-once') {
@@ -23,10 +23,12 @@ async function main (): Promise<void> {
     await database.close()
   } else if (task === 'blobs-for-ever') {
     for (let round = 0; ; round += 1) {
-      const entries = await Promise.all(Array.from({ length: 1 + round % 5 }, async (_, n) => {
-        const blob = await database.blobs.saveBlob(randomBytes(1 + (round * 7919) % 200_000))
-        return { id: `${argument}-${round}-${n}`, body: { blob } }
-      }))
+      const entries = await Promise.all(
+        Array.from({ length: 1 + (round % 5) }, async (_, n) => {
+          const blob = await database.blobs.saveBlob(randomBytes(1 + ((round * 7919) % 200_000)))
+          return { id: `${argument}-${round}-${n}`, body: { blob } }
+        })
+      )
       items.putMany(entries)
       writeSync(1, entries.map(({ id }) => `${id}\n`).join(''))
     }
@@ -41,4 +43,6 @@ async function main (): Promise<void> {
   }
 }
 
-main().catch((error: unknown) => { throw error })
+main().catch((error: unknown) => {
+  throw error
+})

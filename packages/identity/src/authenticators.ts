@@ -28,7 +28,7 @@ export interface Authenticator {
 }
 
 /** Leaves the decision to the application. */
-export function acceptCertificate (callback: (peer: PeerCertificate) => boolean | Promise<boolean>): Authenticator {
+export function acceptCertificate(callback: (peer: PeerCertificate) => boolean | Promise<boolean>): Authenticator {
   return { name: 'certificate callback', check: callback }
 }
 
@@ -37,14 +37,18 @@ export function acceptCertificate (callback: (peer: PeerCertificate) => boolean 
  * extended key usage and path length verified. Host names are not looked at: peers have none.
  * @throws ERR_IDENTITY_LOAD for a malformed certificate.
  */
-export function trustedAuthorities (authorities: readonly string[], options: { readonly clock?: Clock } = {}): Authenticator {
+export function trustedAuthorities(authorities: readonly string[], options: { readonly clock?: Clock } = {}): Authenticator {
   const anchors = authorities.flatMap((pem) => parseCertificates(pem))
   if (anchors.length === 0) throw new TypeError('at least one authority is needed')
   const clock = options.clock ?? systemClock
   return {
     name: 'trusted authorities',
     check: (peer) => {
-      const verdict = verifyChain(peer.chain.map((der) => new X509Certificate(der)), anchors, { now: clock.now(), usage: peer.role })
+      const verdict = verifyChain(
+        peer.chain.map((der) => new X509Certificate(der)),
+        anchors,
+        { now: clock.now(), usage: peer.role }
+      )
       if (!verdict.valid) throw new Error(verdict.reason)
       return true
     }
@@ -52,7 +56,7 @@ export function trustedAuthorities (authorities: readonly string[], options: { r
 }
 
 /** Accepts exactly the peers with these ids (64 hexadecimal digits, either case). */
-export function pinnedPeers (ids: Iterable<string>): Authenticator {
+export function pinnedPeers(ids: Iterable<string>): Authenticator {
   const pinned = new Set<string>()
   for (const id of ids) {
     if (!/^[0-9a-f]{64}$/i.test(id)) throw new TypeError(`not a peer id: ${id}`)
@@ -62,7 +66,7 @@ export function pinnedPeers (ids: Iterable<string>): Authenticator {
 }
 
 /** Accepts any peer with any certificate. The connection is encrypted, but to whomever. For experiments. */
-export function insecureAcceptAnyone (): Authenticator {
+export function insecureAcceptAnyone(): Authenticator {
   return { name: 'anyone (insecure)', check: () => true }
 }
 
@@ -79,7 +83,7 @@ export interface TrustStore {
  * not noticed: show the peer ids to the users where that matters.
  * @param nameOf default: the certificate's common name; peers without a name are refused.
  */
-export function trustOnFirstUse (store: TrustStore, nameOf: (peer: PeerCertificate) => string = (peer) => peer.commonName): Authenticator {
+export function trustOnFirstUse(store: TrustStore, nameOf: (peer: PeerCertificate) => string = (peer) => peer.commonName): Authenticator {
   /** One decision at a time, so that two newcomers with one name cannot both be first. */
   let queue: Promise<unknown> = Promise.resolve()
   return {

@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto'
+import type { X509Certificate } from 'node:crypto'
 import * as asn1js from 'asn1js'
 
 const USAGE = { server: '1.3.6.1.5.5.7.3.1', client: '1.3.6.1.5.5.7.3.2' } as const
@@ -15,8 +15,8 @@ export interface VerifyOptions {
 }
 
 export type ChainVerdict =
-  | { readonly valid: true, /** Leaf first, anchor last. */ readonly path: readonly X509Certificate[] }
-  | { readonly valid: false, readonly reason: string }
+  | { readonly valid: true /** Leaf first, anchor last. */; readonly path: readonly X509Certificate[] }
+  | { readonly valid: false; readonly reason: string }
 
 /**
  * Finds a path from the first certificate to one of the anchors (RFC 5280 §6 without policies, name constraints and
@@ -24,7 +24,7 @@ export type ChainVerdict =
  * the leaf's extended key usage, authority flag, key usage and path length of every issuer. An anchor that is the leaf itself counts.
  * Pure.
  */
-export function verifyChain (chain: readonly X509Certificate[], anchors: readonly X509Certificate[], options: VerifyOptions): ChainVerdict {
+export function verifyChain(chain: readonly X509Certificate[], anchors: readonly X509Certificate[], options: VerifyOptions): ChainVerdict {
   const leaf = chain[0]
   if (leaf === undefined) return { valid: false, reason: 'there is no certificate' }
   const problem = problemOf(leaf, options.now) ?? usageProblem(leaf, options.usage)
@@ -38,7 +38,10 @@ export function verifyChain (chain: readonly X509Certificate[], anchors: readonl
       if (path.some((known) => known.raw.equals(candidate.raw))) continue
       if (!last.checkIssued(candidate) || !last.verify(candidate.publicKey)) continue
       const objection = problemOf(candidate, options.now) ?? issuerProblem(candidate, path.length - 1)
-      if (objection !== undefined) { reason = `its issuer ${objection}`; continue }
+      if (objection !== undefined) {
+        reason = `its issuer ${objection}`
+        continue
+      }
       const found = extend([...path, candidate])
       if (found !== undefined) return found
     }
@@ -49,11 +52,11 @@ export function verifyChain (chain: readonly X509Certificate[], anchors: readonl
 }
 
 /** Whether a certificate is signed with its own key. */
-export function isSelfSigned (certificate: X509Certificate): boolean {
+export function isSelfSigned(certificate: X509Certificate): boolean {
   return certificate.subject === certificate.issuer && certificate.verify(certificate.publicKey)
 }
 
-function problemOf (certificate: X509Certificate, now: number): string | undefined {
+function problemOf(certificate: X509Certificate, now: number): string | undefined {
   if (now < Date.parse(certificate.validFrom)) return `is not valid before ${certificate.validFrom}`
   if (now > Date.parse(certificate.validTo)) return `expired at ${certificate.validTo}`
   for (const [id, extension] of extensionsOf(certificate)) {
@@ -62,28 +65,32 @@ function problemOf (certificate: X509Certificate, now: number): string | undefin
   return undefined
 }
 
-function usageProblem (certificate: X509Certificate, usage: 'server' | 'client'): string | undefined {
+function usageProblem(certificate: X509Certificate, usage: 'server' | 'client'): string | undefined {
   const usages = certificate.keyUsage as readonly string[] | undefined
   if (usages === undefined || usages.includes(USAGE[usage]) || usages.includes(ANY_USAGE)) return undefined
   return `is not meant for use as a TLS ${usage}`
 }
 
 /** @param below number of intermediate authorities between this issuer and the leaf. */
-function issuerProblem (certificate: X509Certificate, below: number): string | undefined {
+function issuerProblem(certificate: X509Certificate, below: number): string | undefined {
   if (!certificate.ca) return 'is not an authority'
   const extensions = extensionsOf(certificate)
   const usage = extensions.get('2.5.29.15')?.value
   if (usage instanceof asn1js.BitString && ((usage.valueBlock.valueHexView[0] ?? 0) & 0x04) === 0) return 'may not sign certificates'
-  const limit = ((extensions.get('2.5.29.19')?.value.valueBlock as { value?: asn1js.BaseBlock[] } | undefined)?.value ?? []).find((part) => part instanceof asn1js.Integer)
+  const limit = ((extensions.get('2.5.29.19')?.value.valueBlock as { value?: asn1js.BaseBlock[] } | undefined)?.value ?? []).find(
+    (part) => part instanceof asn1js.Integer
+  )
   if (limit instanceof asn1js.Integer && below > limit.valueBlock.valueDec) return 'allows fewer intermediate authorities'
   return undefined
 }
 
-function extensionsOf (certificate: X509Certificate): Map<string, { critical: boolean, value: asn1js.BaseBlock }> {
-  const result = new Map<string, { critical: boolean, value: asn1js.BaseBlock }>()
+function extensionsOf(certificate: X509Certificate): Map<string, { critical: boolean; value: asn1js.BaseBlock }> {
+  const result = new Map<string, { critical: boolean; value: asn1js.BaseBlock }>()
   const root = asn1js.fromBER(new Uint8Array(certificate.raw).buffer).result
   const tbs = (root.valueBlock as { value?: asn1js.BaseBlock[] }).value?.[0]
-  const wrapped = (tbs?.valueBlock as { value?: asn1js.BaseBlock[] } | undefined)?.value?.find((part) => part.idBlock.tagClass === 3 && part.idBlock.tagNumber === 3)
+  const wrapped = (tbs?.valueBlock as { value?: asn1js.BaseBlock[] } | undefined)?.value?.find(
+    (part) => part.idBlock.tagClass === 3 && part.idBlock.tagNumber === 3
+  )
   const list = (wrapped?.valueBlock as { value?: asn1js.BaseBlock[] } | undefined)?.value?.[0]
   for (const extension of (list?.valueBlock as { value?: asn1js.BaseBlock[] } | undefined)?.value ?? []) {
     const parts = (extension.valueBlock as { value?: asn1js.BaseBlock[] }).value ?? []

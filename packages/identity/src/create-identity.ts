@@ -31,18 +31,19 @@ export interface CreateIdentityOptions extends CreateCertificateOptions {
  * Makes a key and a certificate for it, usable as TLS server and as TLS client (discovery-api.md §E).
  * @throws TypeError for options out of range.
  */
-export async function createIdentity (options: CreateIdentityOptions): Promise<Identity> {
+export async function createIdentity(options: CreateIdentityOptions): Promise<Identity> {
   return await issue(options, false)
 }
 
 /** Makes a self-signed certificate that may sign others; give it to {@link createIdentity} as `issuer`, its `certificatePem` to `trustedAuthorities`. */
-export async function createCertificateAuthority (options: CreateCertificateOptions): Promise<Identity> {
+export async function createCertificateAuthority(options: CreateCertificateOptions): Promise<Identity> {
   return await issue(options, true)
 }
 
-async function issue (options: CreateIdentityOptions, authority: boolean): Promise<Identity> {
+async function issue(options: CreateIdentityOptions, authority: boolean): Promise<Identity> {
   const { commonName, kind = 'ec', validDays = 365, altNames = [], issuer, clock = systemClock } = options
-  if (commonName.length === 0 || commonName.length > 64) throw new TypeError('commonName must have 1 to 64 characters (RFC 5280 appendix A)')
+  if (commonName.length === 0 || commonName.length > 64)
+    throw new TypeError('commonName must have 1 to 64 characters (RFC 5280 appendix A)')
   if (!(validDays > 0) || validDays > 36_500) throw new TypeError('validDays must be between 0 and 36500')
   if (kind !== 'ec' && kind !== 'rsa') throw new TypeError('kind must be "ec" or "rsa"')
 
@@ -51,11 +52,18 @@ async function issue (options: CreateIdentityOptions, authority: boolean): Promi
   const x509 = await import('@peculiar/x509')
   const crypto = webcrypto as unknown as Parameters<typeof x509.cryptoProvider.set>[0]
 
-  const pair = kind === 'ec'
-    ? await promisify(generateKeyPair)('ec', { namedCurve: 'P-256' })
-    : await promisify(generateKeyPair)('rsa', { modulusLength: 2048 })
+  const pair =
+    kind === 'ec'
+      ? await promisify(generateKeyPair)('ec', { namedCurve: 'P-256' })
+      : await promisify(generateKeyPair)('rsa', { modulusLength: 2048 })
   const own = await importForSigning(pair.privateKey.export({ type: 'pkcs8', format: 'der' }), kind)
-  const publicKey = await webcrypto.subtle.importKey('spki', pair.publicKey.export({ type: 'spki', format: 'der' }), parameters(kind), true, ['verify'])
+  const publicKey = await webcrypto.subtle.importKey(
+    'spki',
+    pair.publicKey.export({ type: 'spki', format: 'der' }),
+    parameters(kind),
+    true,
+    ['verify']
+  )
   const issuerKey = issuer === undefined ? undefined : createPrivateKey(issuer.privateKeyPem)
   const issuerKind: KeyKind = issuerKey === undefined ? kind : issuerKey.asymmetricKeyType === 'rsa' ? 'rsa' : 'ec'
   const signingKey = issuerKey === undefined ? own : await importForSigning(issuerKey.export({ type: 'pkcs8', format: 'der' }), issuerKind)
@@ -68,32 +76,42 @@ async function issue (options: CreateIdentityOptions, authority: boolean): Promi
   const serial = randomBytes(16)
   serial[0] = (serial[0]! & 0x7f) | 0x40
   const now = clock.now()
-  const certificate = await x509.X509CertificateGenerator.create({
-    serialNumber: serial.toString('hex'),
-    subject,
-    issuer: issuerCertificate?.subjectName ?? subject,
-    notBefore: new Date(now - DAY_MS),
-    notAfter: new Date(now + validDays * DAY_MS),
-    publicKey: publicKey,
-    signingKey: signingKey,
-    signingAlgorithm: { ...parameters(issuerKind), hash: 'SHA-256' },
-    extensions: [
-      new x509.BasicConstraintsExtension(authority, undefined, true),
-      new x509.KeyUsagesExtension(usages, true),
-      ...(authority ? [] : [new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth])]),
-      await x509.SubjectKeyIdentifierExtension.create(publicKey, false, crypto),
-      ...(issuerCertificate === undefined ? [] : [await x509.AuthorityKeyIdentifierExtension.create(issuerCertificate.publicKey, false, crypto)]),
-      ...(altNames.length === 0 ? [] : [new x509.SubjectAlternativeNameExtension(altNames.map((value) => ({ type: isIP(value) === 0 ? 'dns' : 'ip', value })))])
-    ]
-  }, crypto)
-  const chain = [...parseCertificates(new Uint8Array(certificate.rawData)), ...(issuer === undefined ? [] : parseCertificates(issuer.chainPem))]
+  const certificate = await x509.X509CertificateGenerator.create(
+    {
+      serialNumber: serial.toString('hex'),
+      subject,
+      issuer: issuerCertificate?.subjectName ?? subject,
+      notBefore: new Date(now - DAY_MS),
+      notAfter: new Date(now + validDays * DAY_MS),
+      publicKey: publicKey,
+      signingKey: signingKey,
+      signingAlgorithm: { ...parameters(issuerKind), hash: 'SHA-256' },
+      extensions: [
+        new x509.BasicConstraintsExtension(authority, undefined, true),
+        new x509.KeyUsagesExtension(usages, true),
+        ...(authority ? [] : [new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth])]),
+        await x509.SubjectKeyIdentifierExtension.create(publicKey, false, crypto),
+        ...(issuerCertificate === undefined
+          ? []
+          : [await x509.AuthorityKeyIdentifierExtension.create(issuerCertificate.publicKey, false, crypto)]),
+        ...(altNames.length === 0
+          ? []
+          : [new x509.SubjectAlternativeNameExtension(altNames.map((value) => ({ type: isIP(value) === 0 ? 'dns' : 'ip', value })))])
+      ]
+    },
+    crypto
+  )
+  const chain = [
+    ...parseCertificates(new Uint8Array(certificate.rawData)),
+    ...(issuer === undefined ? [] : parseCertificates(issuer.chainPem))
+  ]
   return assembleIdentity(chain, pair.privateKey)
 }
 
-function parameters (kind: KeyKind): { name: string, namedCurve: string } | { name: string, hash: string } {
+function parameters(kind: KeyKind): { name: string; namedCurve: string } | { name: string; hash: string } {
   return kind === 'ec' ? { name: 'ECDSA', namedCurve: 'P-256' } : { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }
 }
 
-async function importForSigning (pkcs8: Buffer, kind: KeyKind): Promise<webcrypto.CryptoKey> {
+async function importForSigning(pkcs8: Buffer, kind: KeyKind): Promise<webcrypto.CryptoKey> {
   return await webcrypto.subtle.importKey('pkcs8', pkcs8, parameters(kind), false, ['sign'])
 }

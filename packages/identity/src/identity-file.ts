@@ -15,7 +15,7 @@ const FILE_NAME = 'identity.pem'
  * @throws ERR_IDENTITY_STORE when the directory cannot be used; ERR_IDENTITY_LOAD or ERR_IDENTITY_KEY_MISMATCH when
  * the file is damaged (it is never overwritten).
  */
-export async function openOrCreateIdentity (directory: string, options: CreateIdentityOptions): Promise<Identity> {
+export async function openOrCreateIdentity(directory: string, options: CreateIdentityOptions): Promise<Identity> {
   const path = join(directory, FILE_NAME)
   const existing = await readIfPresent(path)
   if (existing !== undefined) return existing
@@ -38,13 +38,16 @@ export async function openOrCreateIdentity (directory: string, options: CreateId
     return identity
   } catch (cause) {
     if (errorCode(cause)?.startsWith('ERR_IDENTITY_') === true) throw cause
-    throw identityErrors.create('ERR_IDENTITY_STORE', `Cannot store the identity in ${directory}: ${(cause as Error).message}`, { cause, details: { path } })
+    throw identityErrors.create('ERR_IDENTITY_STORE', `Cannot store the identity in ${directory}: ${(cause as Error).message}`, {
+      cause,
+      details: { path }
+    })
   } finally {
     await rm(temporary, { force: true }).catch(() => {})
   }
 }
 
-async function readIfPresent (path: string): Promise<Identity | undefined> {
+async function readIfPresent(path: string): Promise<Identity | undefined> {
   let pem: string
   try {
     pem = await readFile(path, 'latin1')
@@ -55,7 +58,7 @@ async function readIfPresent (path: string): Promise<Identity | undefined> {
   return await loadIdentity({ pem })
 }
 
-async function writeDurably (path: string, text: string): Promise<void> {
+async function writeDurably(path: string, text: string): Promise<void> {
   const file = await open(path, 'wx', 0o600)
   try {
     await file.writeFile(text)

@@ -16,7 +16,7 @@ export interface PasswordAuthenticator {
 }
 
 /** Asks the application about user names and passwords; compare secrets with {@link equalSecrets}. */
-export function passwordAuthenticator (verify: (username: string, password: string) => boolean | Promise<boolean>): PasswordAuthenticator {
+export function passwordAuthenticator(verify: (username: string, password: string) => boolean | Promise<boolean>): PasswordAuthenticator {
   return {
     name: 'password',
     challenge: 'Basic charset="UTF-8"',
@@ -24,7 +24,7 @@ export function passwordAuthenticator (verify: (username: string, password: stri
       const credentials = parseBasicAuthorization(authorization)
       if (credentials === undefined) return undefined
       try {
-        return await verify(credentials.username, credentials.password) ? credentials.username : undefined
+        return (await verify(credentials.username, credentials.password)) ? credentials.username : undefined
       } catch {
         return undefined
       }
@@ -33,7 +33,7 @@ export function passwordAuthenticator (verify: (username: string, password: stri
 }
 
 /** Reads an `Authorization: Basic` header; undefined when it is something else or malformed. */
-export function parseBasicAuthorization (header: string | undefined): PasswordCredentials | undefined {
+export function parseBasicAuthorization(header: string | undefined): PasswordCredentials | undefined {
   const match = /^basic +([A-Za-z0-9+/]+={0,2})\s*$/i.exec(header ?? '')
   if (match === null) return undefined
   const text = Buffer.from(match[1]!, 'base64').toString('utf8')
@@ -42,13 +42,13 @@ export function parseBasicAuthorization (header: string | undefined): PasswordCr
 }
 
 /** The header's value for these credentials. A user name with a colon cannot be written: TypeError. */
-export function basicAuthorization ({ username, password }: PasswordCredentials): string {
+export function basicAuthorization({ username, password }: PasswordCredentials): string {
   if (username.includes(':')) throw new TypeError('a user name for HTTP Basic must not contain a colon (RFC 7617 §2)')
   return 'Basic ' + Buffer.from(`${username}:${password}`, 'utf8').toString('base64')
 }
 
 /** Compares two secrets in a time that tells nothing about where they differ. */
-export function equalSecrets (a: string, b: string): boolean {
+export function equalSecrets(a: string, b: string): boolean {
   const digest = (text: string): Buffer => createHash('sha256').update(text, 'utf8').digest()
   return timingSafeEqual(digest(a), digest(b)) && a.length === b.length
 }

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import { connect, createServer, TLSSocket, type DetailedPeerCertificate, type PeerCertificate as NodePeerCertificate } from 'node:tls'
+import { connect, createServer, type TLSSocket, type DetailedPeerCertificate, type PeerCertificate as NodePeerCertificate } from 'node:tls'
 import { isIP } from 'node:net'
 import { systemClock, type Clock } from '@kithmesh/core'
 import type { Authenticator, PeerCertificate } from './authenticators.ts'
@@ -53,7 +53,7 @@ export interface SecureServerOptions extends SecureOptions {
  * @throws ERR_IDENTITY_HANDSHAKE_TIMEOUT, ERR_IDENTITY_HANDSHAKE, ERR_IDENTITY_NO_CERTIFICATE, ERR_IDENTITY_PEER_MISMATCH,
  * ERR_IDENTITY_UNTRUSTED, or the signal's reason.
  */
-export async function secureClient (stream: Duplex, options: SecureClientOptions): Promise<SecureStream> {
+export async function secureClient(stream: Duplex, options: SecureClientOptions): Promise<SecureStream> {
   const { identity, authenticator, serverName, alpn } = options
   const secured = await handshake(stream, { ...options, required: true, role: 'server' }, (done, failed) => {
     const socket = connect({
@@ -66,14 +66,26 @@ export async function secureClient (stream: Duplex, options: SecureClientOptions
       ...(serverName === undefined || isIP(serverName) !== 0 ? {} : { servername: serverName }),
       ...(alpn === undefined ? {} : { ALPNProtocols: [...alpn] })
     })
-    const secured = (): void => { done(socket) }
+    const secured = (): void => {
+      done(socket)
+    }
     socket.once('secureConnect', secured)
-    return watch(socket, failed, () => { socket.removeListener('secureConnect', secured) }, () => { destroyQuietly(socket) })
+    return watch(
+      socket,
+      failed,
+      () => {
+        socket.removeListener('secureConnect', secured)
+      },
+      () => {
+        destroyQuietly(socket)
+      }
+    )
   })
   const socket = secured.stream
   if (identity !== undefined && socket.getProtocol() === 'TLSv1.3') {
     socket.once('end', () => {
-      if (!socket.readableDidRead) socket.destroy(identityErrors.create('ERR_IDENTITY_REFUSED', 'The peer ended the connection right after the TLS handshake'))
+      if (!socket.readableDidRead)
+        socket.destroy(identityErrors.create('ERR_IDENTITY_REFUSED', 'The peer ended the connection right after the TLS handshake'))
     })
   }
   return secured
@@ -83,7 +95,7 @@ export async function secureClient (stream: Duplex, options: SecureClientOptions
  * TLS 1.2 or newer as server, over any byte stream. Takes over `stream`: on failure it is destroyed.
  * @throws as {@link secureClient}
  */
-export async function secureServer (stream: Duplex, options: SecureServerOptions): Promise<SecureStream> {
+export async function secureServer(stream: Duplex, options: SecureServerOptions): Promise<SecureStream> {
   const { identity, authenticator, requestCertificate = true, alpn } = options
   return await handshake(stream, { ...options, required: authenticator !== undefined, role: 'client' }, (done, failed) => {
     // A server that never listens: it gives accepted sockets their whole behaviour, which a bare TLSSocket lacks.
@@ -101,7 +113,14 @@ export async function secureServer (stream: Duplex, options: SecureServerOptions
       destroyQuietly(socket)
       failed(error)
     })
-    const attempt = watch(stream, failed, () => { server.removeListener('secureConnection', done) }, () => {})
+    const attempt = watch(
+      stream,
+      failed,
+      () => {
+        server.removeListener('secureConnection', done)
+      },
+      () => {}
+    )
     server.emit('connection', stream)
     return attempt
   })
@@ -122,8 +141,10 @@ interface Attempt {
 
 type Begin = (done: (socket: TLSSocket) => void, failed: (error: Error | undefined) => void) => Attempt
 
-function watch (stream: Duplex, failed: (error: Error | undefined) => void, released: () => void, destroy: () => void): Attempt {
-  const closed = (): void => { failed(undefined) }
+function watch(stream: Duplex, failed: (error: Error | undefined) => void, released: () => void, destroy: () => void): Attempt {
+  const closed = (): void => {
+    failed(undefined)
+  }
   stream.on('error', failed)
   stream.on('close', closed)
   const release = (): void => {
@@ -135,7 +156,7 @@ function watch (stream: Duplex, failed: (error: Error | undefined) => void, rele
 }
 
 /** Runs one handshake and the authenticator under one deadline; whatever goes wrong destroys everything and rejects once. */
-async function handshake (stream: Duplex, options: HandshakeOptions, begin: Begin): Promise<SecureStream> {
+async function handshake(stream: Duplex, options: HandshakeOptions, begin: Begin): Promise<SecureStream> {
   const { authenticator, deadlineMs = 10_000, signal, clock = systemClock, required, role, expectedPeerId } = options
   const setNoDelay: unknown = (stream as { setNoDelay?: unknown }).setNoDelay
   if (typeof setNoDelay === 'function') setNoDelay.call(stream, true)
@@ -146,27 +167,63 @@ async function handshake (stream: Duplex, options: HandshakeOptions, begin: Begi
   stream.on('error', ignore)
   try {
     return await new Promise<SecureStream>((resolve, reject) => {
-      if (signal?.aborted === true) { reject(signal.reason as Error); return }
-      if (stream.destroyed) { reject(identityErrors.create('ERR_IDENTITY_HANDSHAKE', 'The stream was closed before the TLS handshake')); return }
-      onAbort = () => { reject(signal?.reason as Error) }
-      signal?.addEventListener('abort', onAbort, { once: true })
-      cancelTimer = clock.after(deadlineMs, () => { reject(identityErrors.create('ERR_IDENTITY_HANDSHAKE_TIMEOUT', `The TLS handshake did not finish within ${deadlineMs} ms`, { details: { deadlineMs } })) })
-      const failed = (cause: Error | undefined): void => {
-        reject(identityErrors.create('ERR_IDENTITY_HANDSHAKE', cause === undefined ? 'The connection was closed during the TLS handshake' : `The TLS handshake failed: ${cause.message}`, { cause }))
+      if (signal?.aborted === true) {
+        reject(signal.reason as Error)
+        return
       }
-      attempts.push(begin((established) => {
-        attempts.push(watch(established, failed, () => {}, () => { destroyQuietly(established) }))
-        const settle = async (): Promise<SecureStream> => {
-          const peer = peerOf(established, role)
-          if (peer === undefined && (required || expectedPeerId !== undefined)) throw identityErrors.create('ERR_IDENTITY_NO_CERTIFICATE', 'The peer presented no certificate')
-          if (peer !== undefined) await judge(peer, expectedPeerId, authenticator)
-          return { stream: established, peer, alpnProtocol: typeof established.alpnProtocol === 'string' ? established.alpnProtocol : undefined }
-        }
-        settle().then((result) => {
-          if (established.destroyed) failed(undefined)
-          else resolve(result)
-        }, reject)
-      }, failed))
+      if (stream.destroyed) {
+        reject(identityErrors.create('ERR_IDENTITY_HANDSHAKE', 'The stream was closed before the TLS handshake'))
+        return
+      }
+      onAbort = () => {
+        reject(signal?.reason as Error)
+      }
+      signal?.addEventListener('abort', onAbort, { once: true })
+      cancelTimer = clock.after(deadlineMs, () => {
+        reject(
+          identityErrors.create('ERR_IDENTITY_HANDSHAKE_TIMEOUT', `The TLS handshake did not finish within ${deadlineMs} ms`, {
+            details: { deadlineMs }
+          })
+        )
+      })
+      const failed = (cause: Error | undefined): void => {
+        reject(
+          identityErrors.create(
+            'ERR_IDENTITY_HANDSHAKE',
+            cause === undefined ? 'The connection was closed during the TLS handshake' : `The TLS handshake failed: ${cause.message}`,
+            { cause }
+          )
+        )
+      }
+      attempts.push(
+        begin((established) => {
+          attempts.push(
+            watch(
+              established,
+              failed,
+              () => {},
+              () => {
+                destroyQuietly(established)
+              }
+            )
+          )
+          const settle = async (): Promise<SecureStream> => {
+            const peer = peerOf(established, role)
+            if (peer === undefined && (required || expectedPeerId !== undefined))
+              throw identityErrors.create('ERR_IDENTITY_NO_CERTIFICATE', 'The peer presented no certificate')
+            if (peer !== undefined) await judge(peer, expectedPeerId, authenticator)
+            return {
+              stream: established,
+              peer,
+              alpnProtocol: typeof established.alpnProtocol === 'string' ? established.alpnProtocol : undefined
+            }
+          }
+          settle().then((result) => {
+            if (established.destroyed) failed(undefined)
+            else resolve(result)
+          }, reject)
+        }, failed)
+      )
     })
   } catch (error) {
     for (const attempt of attempts) attempt.destroy()
@@ -179,44 +236,59 @@ async function handshake (stream: Duplex, options: HandshakeOptions, begin: Begi
   }
 }
 
-function ignore (): void {}
+function ignore(): void {}
 
-function destroyQuietly (socket: Duplex): void {
+function destroyQuietly(socket: Duplex): void {
   socket.on('error', ignore)
   socket.destroy()
 }
 
-async function judge (peer: PeerCertificate, expectedPeerId: string | undefined, authenticator: Authenticator | undefined): Promise<void> {
+async function judge(peer: PeerCertificate, expectedPeerId: string | undefined, authenticator: Authenticator | undefined): Promise<void> {
   const details = { peerId: peer.peerId, commonName: peer.commonName }
   if (expectedPeerId !== undefined && peer.peerId !== expectedPeerId) {
-    throw identityErrors.create('ERR_IDENTITY_PEER_MISMATCH', `The peer is ${peer.peerId}, not ${expectedPeerId}`, { details: { ...details, expectedPeerId } })
+    throw identityErrors.create('ERR_IDENTITY_PEER_MISMATCH', `The peer is ${peer.peerId}, not ${expectedPeerId}`, {
+      details: { ...details, expectedPeerId }
+    })
   }
   if (authenticator === undefined) return
   let accepted: boolean
   try {
     accepted = await authenticator.check(peer)
   } catch (cause) {
-    throw identityErrors.create('ERR_IDENTITY_UNTRUSTED', `${authenticator.name} refused "${peer.commonName}" (${peer.peerId}): ${(cause as Error)?.message}`, { cause, details })
+    throw identityErrors.create(
+      'ERR_IDENTITY_UNTRUSTED',
+      `${authenticator.name} refused "${peer.commonName}" (${peer.peerId}): ${(cause as Error)?.message}`,
+      { cause, details }
+    )
   }
-  if (accepted !== true) throw identityErrors.create('ERR_IDENTITY_UNTRUSTED', `${authenticator.name} refused "${peer.commonName}" (${peer.peerId})`, { details })
+  if (accepted !== true)
+    throw identityErrors.create('ERR_IDENTITY_UNTRUSTED', `${authenticator.name} refused "${peer.commonName}" (${peer.peerId})`, {
+      details
+    })
 }
 
-function peerOf (socket: TLSSocket, role: 'client' | 'server'): PeerCertificate | undefined {
+function peerOf(socket: TLSSocket, role: 'client' | 'server'): PeerCertificate | undefined {
   const leaf = socket.getPeerCertificate(true) as DetailedPeerCertificate | undefined
   if (leaf?.raw === undefined) return undefined
   const chain: Buffer[] = []
-  for (let certificate: DetailedPeerCertificate | undefined = leaf; certificate?.raw !== undefined && chain.length < 16; certificate = certificate.issuerCertificate) {
+  for (
+    let certificate: DetailedPeerCertificate | undefined = leaf;
+    certificate?.raw !== undefined && chain.length < 16;
+    certificate = certificate.issuerCertificate
+  ) {
     const { raw } = certificate
     if (chain.some((known) => known.equals(raw))) break
     chain.push(raw)
   }
-  const verdict = socket.authorized ? undefined : String((socket.authorizationError as unknown as { message?: string } | string | undefined) ?? 'not authorized')
+  const verdict = socket.authorized
+    ? undefined
+    : String((socket.authorizationError as unknown as { message?: string } | string | undefined) ?? 'not authorized')
   const commonName = (leaf as NodePeerCertificate).subject?.CN as string | readonly string[] | undefined
   return {
     peerId: peerIdOf(leaf.raw),
     certificateDer: leaf.raw,
     chain,
-    commonName: typeof commonName === 'string' ? commonName : commonName?.[0] ?? '',
+    commonName: typeof commonName === 'string' ? commonName : (commonName?.[0] ?? ''),
     role,
     ...(verdict === undefined ? {} : { tlsError: verdict })
   }

@@ -12,8 +12,8 @@ import { isSelfSigned, verifyChain } from './chain.ts'
  * self-signed one (encryption, but to whomever), `insecure` takes anything. Host names are checked in `ca` mode only.
  */
 export type ServerTrust =
-  | { readonly mode: 'ca', readonly ca?: readonly string[] }
-  | { readonly mode: 'pinned', readonly certificate: string | Uint8Array }
+  | { readonly mode: 'ca'; readonly ca?: readonly string[] }
+  | { readonly mode: 'pinned'; readonly certificate: string | Uint8Array }
   | { readonly mode: 'self-signed' }
   | { readonly mode: 'insecure' }
 
@@ -21,7 +21,7 @@ export type ServerTrust =
  * The authenticator for {@link secureClient} that applies a {@link ServerTrust}; the host to check is the `serverName` given there.
  * @throws ERR_IDENTITY_LOAD when a certificate of `trust` is malformed.
  */
-export function serverTrustAuthenticator (trust: ServerTrust, options: { readonly clock?: Clock } = {}): Authenticator {
+export function serverTrustAuthenticator(trust: ServerTrust, options: { readonly clock?: Clock } = {}): Authenticator {
   switch (trust.mode) {
     case 'ca': {
       if (trust.ca !== undefined) trust.ca.forEach((pem) => parseCertificates(pem))
@@ -41,7 +41,11 @@ export function serverTrustAuthenticator (trust: ServerTrust, options: { readonl
         name: 'pinned certificate',
         check: (peer) => {
           if (pins.some((pin) => pin.raw.equals(peer.certificateDer))) return true
-          return verifyChain(peer.chain.map((der) => new X509Certificate(der)), pins, { now: clock.now(), usage: peer.role }).valid
+          return verifyChain(
+            peer.chain.map((der) => new X509Certificate(der)),
+            pins,
+            { now: clock.now(), usage: peer.role }
+          ).valid
         }
       }
     }

@@ -1,14 +1,36 @@
 import { X509Certificate } from 'node:crypto'
 import { expect } from 'chai'
 import { systemClock, type Clock } from '@kithmesh/core'
-import { acceptCertificate, basicAuthorization, createCertificateAuthority, createIdentity, equalSecrets, insecureAcceptAnyone, parseBasicAuthorization, parseCertificates, passwordAuthenticator, pinnedPeers, trustedAuthorities, trustOnFirstUse, verifyChain, type Identity, type PeerCertificate } from '@kithmesh/identity'
+import {
+  acceptCertificate,
+  basicAuthorization,
+  createCertificateAuthority,
+  createIdentity,
+  equalSecrets,
+  insecureAcceptAnyone,
+  parseBasicAuthorization,
+  parseCertificates,
+  passwordAuthenticator,
+  pinnedPeers,
+  trustedAuthorities,
+  trustOnFirstUse,
+  verifyChain,
+  type Identity,
+  type PeerCertificate
+} from '@kithmesh/identity'
 import { rejection } from './support/rejection.ts'
 
 const DAY_MS = 86_400_000
 const at = (ms: number): Clock => ({ ...systemClock, now: () => ms })
 
-function peer (identity: Identity, role: 'client' | 'server' = 'client'): PeerCertificate {
-  return { peerId: identity.peerId, certificateDer: identity.certificateDer, chain: parseCertificates(identity.chainPem).map(({ raw }) => raw), commonName: identity.commonName, role }
+function peer(identity: Identity, role: 'client' | 'server' = 'client'): PeerCertificate {
+  return {
+    peerId: identity.peerId,
+    certificateDer: identity.certificateDer,
+    chain: parseCertificates(identity.chainPem).map(({ raw }) => raw),
+    commonName: identity.commonName,
+    role
+  }
 }
 
 describe('authenticators', () => {
@@ -32,8 +54,12 @@ describe('authenticators', () => {
   it('by authority look at validity dates', async () => {
     const late = await createIdentity({ commonName: 'late', issuer: authority, validDays: 2 })
     expect(trustedAuthorities([authority.certificatePem], { clock: at(Date.now() + DAY_MS) }).check(peer(late))).to.equal(true)
-    expect(() => trustedAuthorities([authority.certificatePem], { clock: at(Date.now() + 3 * DAY_MS) }).check(peer(late))).to.throw('expired')
-    expect(() => trustedAuthorities([authority.certificatePem], { clock: at(Date.now() - 2 * DAY_MS) }).check(peer(late))).to.throw('not valid before')
+    expect(() => trustedAuthorities([authority.certificatePem], { clock: at(Date.now() + 3 * DAY_MS) }).check(peer(late))).to.throw(
+      'expired'
+    )
+    expect(() => trustedAuthorities([authority.certificatePem], { clock: at(Date.now() - 2 * DAY_MS) }).check(peer(late))).to.throw(
+      'not valid before'
+    )
   })
 
   it('by authority do not let an ordinary member sign others', async () => {
@@ -44,11 +70,13 @@ describe('authenticators', () => {
   it('by authority look at the extended key usage', () => {
     const certificates = [new X509Certificate(member.certificateDer)]
     const verify = (usage: readonly string[]): boolean => {
-      const leaf = new Proxy(certificates[0]!, { get: (target, name) => {
-        if (name === 'keyUsage') return usage
-        const value: unknown = Reflect.get(target, name, target)
-        return typeof value === 'function' ? (value as (...all: unknown[]) => unknown).bind(target) : value
-      } })
+      const leaf = new Proxy(certificates[0]!, {
+        get: (target, name) => {
+          if (name === 'keyUsage') return usage
+          const value: unknown = Reflect.get(target, name, target)
+          return typeof value === 'function' ? (value as (...all: unknown[]) => unknown).bind(target) : value
+        }
+      })
       return verifyChain([leaf], parseCertificates(authority.certificatePem), { now: Date.now(), usage: 'client' }).valid
     }
     expect(verify(['1.3.6.1.5.5.7.3.2'])).to.equal(true)
@@ -68,13 +96,20 @@ describe('authenticators', () => {
     expect(await insecureAcceptAnyone().check(peer(stranger))).to.equal(true)
   })
 
-  it('on first use remember a name\'s peer and refuse another, also when both come at once', async () => {
+  it("on first use remember a name's peer and refuse another, also when both come at once", async () => {
     const names = new Map<string, string>()
-    const authenticator = trustOnFirstUse({ get: async (name) => names.get(name), set: async (name, id) => { names.set(name, id) } })
+    const authenticator = trustOnFirstUse({
+      get: async (name) => names.get(name),
+      set: async (name, id) => {
+        names.set(name, id)
+      }
+    })
     const [first, second] = await Promise.allSettled([authenticator.check(peer(member)), authenticator.check(peer(stranger))])
     expect([first.status, second.status]).to.deep.equal(['fulfilled', 'rejected'])
     expect(await authenticator.check(peer(member))).to.equal(true)
-    expect(await rejection(authenticator.check(peer(stranger)) as Promise<boolean>)).to.have.property('message').that.contains('was known as')
+    expect(await rejection(authenticator.check(peer(stranger)) as Promise<boolean>))
+      .to.have.property('message')
+      .that.contains('was known as')
   })
 
   it('by password read HTTP Basic', async () => {
@@ -82,8 +117,13 @@ describe('authenticators', () => {
     expect(await authenticator.check(basicAuthorization({ username: 'ann', password: 'geheim:ü' }))).to.equal('ann')
     expect(await authenticator.check(basicAuthorization({ username: 'ann', password: 'geheim' }))).to.equal(undefined)
     expect(await authenticator.check(undefined)).to.equal(undefined)
-    expect(await passwordAuthenticator(() => { throw new Error('down') }).check(basicAuthorization({ username: 'a', password: '' }))).to.equal(undefined)
-    for (const header of ['Bearer abc', 'Basic', 'Basic !!!', 'Basic YWJj', '']) expect(parseBasicAuthorization(header), header).to.equal(undefined)
+    expect(
+      await passwordAuthenticator(() => {
+        throw new Error('down')
+      }).check(basicAuthorization({ username: 'a', password: '' }))
+    ).to.equal(undefined)
+    for (const header of ['Bearer abc', 'Basic', 'Basic !!!', 'Basic YWJj', ''])
+      expect(parseBasicAuthorization(header), header).to.equal(undefined)
     expect(authenticator.challenge).to.equal('Basic charset="UTF-8"')
     expect(equalSecrets('a', 'b')).to.equal(false)
   })

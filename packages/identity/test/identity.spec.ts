@@ -5,7 +5,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect } from 'chai'
-import { createCertificateAuthority, createIdentity, identityToPem, identityToPkcs12, loadIdentity, openOrCreateIdentity } from '@kithmesh/identity'
+import {
+  createCertificateAuthority,
+  createIdentity,
+  identityToPem,
+  identityToPkcs12,
+  loadIdentity,
+  openOrCreateIdentity
+} from '@kithmesh/identity'
 import { rejection } from './support/rejection.ts'
 
 const run = promisify(execFile)
@@ -13,8 +20,12 @@ const run = promisify(execFile)
 describe('identities', function () {
   this.timeout(20_000)
   let directory: string
-  beforeEach(async () => { directory = await mkdtemp(join(tmpdir(), 'kithmesh-identity-')) })
-  afterEach(async () => { await rm(directory, { recursive: true, force: true }) })
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'kithmesh-identity-'))
+  })
+  afterEach(async () => {
+    await rm(directory, { recursive: true, force: true })
+  })
 
   it('have the SHA-256 of their certificate as peer id', async () => {
     const identity = await createIdentity({ commonName: 'shop' })
@@ -50,7 +61,15 @@ describe('identities', function () {
     await writeFile(join(directory, 'ca.pem'), authority.certificatePem)
     await writeFile(join(directory, 'leaf.pem'), identity.certificatePem)
     for (const purpose of ['sslserver', 'sslclient']) {
-      const { stdout } = await run('openssl', ['verify', '-x509_strict', '-purpose', purpose, '-CAfile', join(directory, 'ca.pem'), join(directory, 'leaf.pem')])
+      const { stdout } = await run('openssl', [
+        'verify',
+        '-x509_strict',
+        '-purpose',
+        purpose,
+        '-CAfile',
+        join(directory, 'ca.pem'),
+        join(directory, 'leaf.pem')
+      ])
       expect(stdout).to.match(/: OK/)
     }
   })
@@ -59,11 +78,16 @@ describe('identities', function () {
     const authority = await createCertificateAuthority({ commonName: 'authority' })
     const identity = await createIdentity({ commonName: 'shop', issuer: authority })
     expect(await loadIdentity({ pem: identityToPem(identity) })).to.deep.equal(identity)
-    expect(await loadIdentity({ pem: Buffer.from(identity.privateKeyPem + authority.certificatePem + identity.certificatePem) })).to.deep.equal(identity)
+    expect(
+      await loadIdentity({ pem: Buffer.from(identity.privateKeyPem + authority.certificatePem + identity.certificatePem) })
+    ).to.deep.equal(identity)
   })
 
   it('come back from PKCS#12 the same', async () => {
-    const identity = await createIdentity({ commonName: 'shop', issuer: await createCertificateAuthority({ commonName: 'authority', kind: 'rsa' }) })
+    const identity = await createIdentity({
+      commonName: 'shop',
+      issuer: await createCertificateAuthority({ commonName: 'authority', kind: 'rsa' })
+    })
     const file = await identityToPkcs12(identity, 'päss')
     expect(await loadIdentity({ pkcs12: file, passphrase: 'päss' })).to.deep.equal(identity)
     expect(await rejection(loadIdentity({ pkcs12: file, passphrase: 'other' }))).to.have.property('code', 'ERR_IDENTITY_PASSPHRASE')
@@ -88,7 +112,11 @@ describe('identities', function () {
     ['unencrypted', ['-keypbe', 'NONE', '-certpbe', 'NONE', '-nomac']]
   ] as const) {
     it(`in openssl's PKCS#12 are read by us: ${title}`, async () => {
-      const identity = await createIdentity({ commonName: 'shop', kind: 'rsa', issuer: await createCertificateAuthority({ commonName: 'authority' }) })
+      const identity = await createIdentity({
+        commonName: 'shop',
+        kind: 'rsa',
+        issuer: await createCertificateAuthority({ commonName: 'authority' })
+      })
       const [pem, path] = [join(directory, 'shop.pem'), join(directory, 'shop.p12')]
       await writeFile(pem, identityToPem(identity))
       await run('openssl', ['pkcs12', '-export', '-in', pem, '-out', path, '-passout', 'pass:secret', '-name', 'shop', ...extra])
@@ -112,8 +140,14 @@ describe('identities', function () {
     for (let index = 0; index < 60; index++) {
       const damaged = Buffer.from(file)
       damaged[index] = damaged[index]! ^ 0xff
-      const error = await loadIdentity({ pkcs12: damaged }).then(() => undefined, (reason: unknown) => reason)
-      if (error !== undefined) expect(error).to.have.property('code').that.matches(/^ERR_IDENTITY_/)
+      const error = await loadIdentity({ pkcs12: damaged }).then(
+        () => undefined,
+        (reason: unknown) => reason
+      )
+      if (error !== undefined)
+        expect(error)
+          .to.have.property('code')
+          .that.matches(/^ERR_IDENTITY_/)
     }
     expect(await rejection(loadIdentity({ pkcs12: file.subarray(0, 100) }))).to.have.property('code', 'ERR_IDENTITY_LOAD')
     expect(await rejection(loadIdentity({ pkcs12: Buffer.alloc(0) }))).to.have.property('code', 'ERR_IDENTITY_LOAD')
@@ -121,7 +155,10 @@ describe('identities', function () {
 
   it('need the key that belongs to the certificate', async () => {
     const [one, other] = [await createIdentity({ commonName: 'one' }), await createIdentity({ commonName: 'other' })]
-    expect(await rejection(loadIdentity({ pem: one.certificatePem + other.privateKeyPem }))).to.have.property('code', 'ERR_IDENTITY_KEY_MISMATCH')
+    expect(await rejection(loadIdentity({ pem: one.certificatePem + other.privateKeyPem }))).to.have.property(
+      'code',
+      'ERR_IDENTITY_KEY_MISMATCH'
+    )
     expect(await rejection(loadIdentity({ pem: one.certificatePem }))).to.have.property('code', 'ERR_IDENTITY_LOAD')
     expect(await rejection(loadIdentity({ pem: 'nonsense' }))).to.have.property('code', 'ERR_IDENTITY_LOAD')
   })
@@ -138,6 +175,9 @@ describe('identities', function () {
     await writeFile(join(directory, 'identity.pem'), 'garbage')
     expect(await rejection(openOrCreateIdentity(directory, { commonName: 'shop' }))).to.have.property('code', 'ERR_IDENTITY_LOAD')
     expect(await readFile(join(directory, 'identity.pem'), 'utf8')).to.equal('garbage')
-    expect(await rejection(openOrCreateIdentity(join(directory, 'identity.pem'), { commonName: 'shop' }))).to.have.property('code', 'ERR_IDENTITY_STORE')
+    expect(await rejection(openOrCreateIdentity(join(directory, 'identity.pem'), { commonName: 'shop' }))).to.have.property(
+      'code',
+      'ERR_IDENTITY_STORE'
+    )
   })
 })

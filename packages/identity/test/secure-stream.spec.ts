@@ -3,7 +3,19 @@ import { duplexPair, type Duplex } from 'node:stream'
 import { once } from 'node:events'
 import { createSecureContext } from 'node:tls'
 import { expect } from 'chai'
-import { acceptCertificate, createCertificateAuthority, createIdentity, insecureAcceptAnyone, pinnedPeers, secureClient, secureServer, serverTrustAuthenticator, type Identity, type SecureStream, type ServerTrust } from '@kithmesh/identity'
+import {
+  acceptCertificate,
+  createCertificateAuthority,
+  createIdentity,
+  insecureAcceptAnyone,
+  pinnedPeers,
+  secureClient,
+  secureServer,
+  serverTrustAuthenticator,
+  type Identity,
+  type SecureStream,
+  type ServerTrust
+} from '@kithmesh/identity'
 import { rejection } from './support/rejection.ts'
 
 describe('TLS over any byte stream', function () {
@@ -25,7 +37,7 @@ describe('TLS over any byte stream', function () {
     server = undefined
   })
 
-  async function tcpPair (): Promise<[Socket, Socket]> {
+  async function tcpPair(): Promise<[Socket, Socket]> {
     server ??= createServer({ pauseOnConnect: true }).listen(0, '127.0.0.1')
     if (!server.listening) await once(server, 'listening')
     const accepted = once(server, 'connection') as Promise<[Socket]>
@@ -36,13 +48,13 @@ describe('TLS over any byte stream', function () {
     return [client, other]
   }
 
-  function memoryPair (): [Duplex, Duplex] {
+  function memoryPair(): [Duplex, Duplex] {
     const pair = duplexPair()
     open.push(...pair)
     return pair as [Duplex, Duplex]
   }
 
-  async function echo ({ stream: a }: SecureStream, { stream: b }: SecureStream): Promise<void> {
+  async function echo({ stream: a }: SecureStream, { stream: b }: SecureStream): Promise<void> {
     open.push(a, b)
     const payload = Buffer.alloc(300_000, 'kith')
     b.pipe(b)
@@ -55,11 +67,19 @@ describe('TLS over any byte stream', function () {
     expect(Buffer.concat(parts).equals(payload)).to.equal(true)
   }
 
-  for (const [title, make] of [['TCP', tcpPair], ['a stream that is no socket', async () => memoryPair()]] as const) {
+  for (const [title, make] of [
+    ['TCP', tcpPair],
+    ['a stream that is no socket', async () => memoryPair()]
+  ] as const) {
     it(`authenticates both sides over ${title}`, async () => {
       const [a, b] = await make()
       const [client, accepted] = await Promise.all([
-        secureClient(a, { identity: shop, authenticator: pinnedPeers([warehouse.peerId]), expectedPeerId: warehouse.peerId, alpn: ['kith'] }),
+        secureClient(a, {
+          identity: shop,
+          authenticator: pinnedPeers([warehouse.peerId]),
+          expectedPeerId: warehouse.peerId,
+          alpn: ['kith']
+        }),
         secureServer(b, { identity: warehouse, authenticator: pinnedPeers([shop.peerId]), alpn: ['other', 'kith'] })
       ])
       expect(client.peer).to.include({ peerId: warehouse.peerId, commonName: 'warehouse', role: 'server' })
@@ -69,9 +89,50 @@ describe('TLS over any byte stream', function () {
       await echo(client, accepted)
     })
 
+    it(`ends the stream beneath with the encrypted one and the other way round over ${title}`, async () => {
+      for (const cut of ['above', 'beneath'] as const) {
+        const [a, b] = await make()
+        const [client, accepted] = await Promise.all([
+          secureClient(a, { authenticator: insecureAcceptAnyone() }),
+          secureServer(b, { identity: warehouse })
+        ])
+        for (const { stream } of [client, accepted]) {
+          stream.on('error', () => {}).resume()
+          open.push(stream)
+        }
+        const closed = Promise.all(
+          [client.stream, accepted.stream, a, b].map(async (stream) => {
+            if (!stream.closed) await new Promise((resolve) => stream.once('close', resolve))
+          })
+        )
+        for (const side of cut === 'above' ? [client.stream, accepted.stream] : [a, b]) side.destroy()
+        await closed
+      }
+    })
+
+    it(`ends in order: what was written before arrives over ${title}`, async () => {
+      const [a, b] = await make()
+      const [client, accepted] = await Promise.all([
+        secureClient(a, { authenticator: insecureAcceptAnyone() }),
+        secureServer(b, { identity: warehouse })
+      ])
+      open.push(client.stream, accepted.stream)
+      client.stream.resume()
+      client.stream.end(Buffer.alloc(200_000, 'k'))
+      let size = 0
+      for await (const part of accepted.stream) size += (part as Buffer).length
+      expect(size).to.equal(200_000)
+    })
+
     it(`destroys both streams when the client's authenticator refuses over ${title}`, async () => {
       const [a, b] = await make()
-      const accepted = secureServer(b, { identity: warehouse, authenticator: insecureAcceptAnyone(), deadlineMs: 300 }).then(({ stream }) => { open.push(stream); stream.on('error', () => {}) }, () => {})
+      const accepted = secureServer(b, { identity: warehouse, authenticator: insecureAcceptAnyone(), deadlineMs: 300 }).then(
+        ({ stream }) => {
+          open.push(stream)
+          stream.on('error', () => {})
+        },
+        () => {}
+      )
       const error = await rejection(secureClient(a, { identity: shop, authenticator: acceptCertificate(() => false) }))
       expect(error).to.have.property('code', 'ERR_IDENTITY_UNTRUSTED')
       expect(a.destroyed).to.equal(true)
@@ -84,7 +145,10 @@ describe('TLS over any byte stream', function () {
       expect(error).to.have.property('code', 'ERR_IDENTITY_HANDSHAKE_TIMEOUT')
       expect(b.destroyed).to.equal(true)
       const [c] = await make()
-      expect(await rejection(secureClient(c, { authenticator: insecureAcceptAnyone(), deadlineMs: 50 }))).to.have.property('code', 'ERR_IDENTITY_HANDSHAKE_TIMEOUT')
+      expect(await rejection(secureClient(c, { authenticator: insecureAcceptAnyone(), deadlineMs: 50 }))).to.have.property(
+        'code',
+        'ERR_IDENTITY_HANDSHAKE_TIMEOUT'
+      )
       expect(c.destroyed).to.equal(true)
       a.destroy()
     })
@@ -92,20 +156,40 @@ describe('TLS over any byte stream', function () {
 
   it('refuses a peer that is not the expected one, whatever the authenticator says', async () => {
     const [a, b] = await tcpPair()
-    secureServer(b, { identity: warehouse, authenticator: insecureAcceptAnyone() }).then(({ stream }) => { open.push(stream); stream.on('error', () => {}) }, () => {})
-    expect(await rejection(secureClient(a, { identity: shop, authenticator: insecureAcceptAnyone(), expectedPeerId: shop.peerId }))).to.have.property('code', 'ERR_IDENTITY_PEER_MISMATCH')
+    secureServer(b, { identity: warehouse, authenticator: insecureAcceptAnyone() }).then(
+      ({ stream }) => {
+        open.push(stream)
+        stream.on('error', () => {})
+      },
+      () => {}
+    )
+    expect(
+      await rejection(secureClient(a, { identity: shop, authenticator: insecureAcceptAnyone(), expectedPeerId: shop.peerId }))
+    ).to.have.property('code', 'ERR_IDENTITY_PEER_MISMATCH')
   })
 
   it('refuses clients without certificate when there is an authenticator', async () => {
     const [a, b] = await tcpPair()
-    const client = secureClient(a, { authenticator: insecureAcceptAnyone() }).then(({ stream }) => { open.push(stream); stream.on('error', () => {}) }, () => {})
-    expect(await rejection(secureServer(b, { identity: warehouse, authenticator: insecureAcceptAnyone() }))).to.have.property('code', 'ERR_IDENTITY_NO_CERTIFICATE')
+    const client = secureClient(a, { authenticator: insecureAcceptAnyone() }).then(
+      ({ stream }) => {
+        open.push(stream)
+        stream.on('error', () => {})
+      },
+      () => {}
+    )
+    expect(await rejection(secureServer(b, { identity: warehouse, authenticator: insecureAcceptAnyone() }))).to.have.property(
+      'code',
+      'ERR_IDENTITY_NO_CERTIFICATE'
+    )
     await client
   })
 
   it('accepts clients without certificate when there is no authenticator', async () => {
     const [a, b] = await tcpPair()
-    const [client, accepted] = await Promise.all([secureClient(a, { authenticator: insecureAcceptAnyone() }), secureServer(b, { identity: warehouse })])
+    const [client, accepted] = await Promise.all([
+      secureClient(a, { authenticator: insecureAcceptAnyone() }),
+      secureServer(b, { identity: warehouse })
+    ])
     expect(accepted.peer).to.equal(undefined)
     await echo(client, accepted)
   })
@@ -116,16 +200,30 @@ describe('TLS over any byte stream', function () {
     const { stream } = await secureClient(a, { identity: shop, authenticator: insecureAcceptAnyone() })
     open.push(stream)
     stream.resume()
-    const [error] = await once(stream, 'error', { signal: AbortSignal.timeout(5_000) }).catch(() => [undefined]) as [Error & { code?: string } | undefined]
+    const [error] = (await once(stream, 'error', { signal: AbortSignal.timeout(5_000) }).catch(() => [undefined])) as [
+      (Error & { code?: string }) | undefined
+    ]
     expect(error?.code).to.be.oneOf(['ERR_IDENTITY_REFUSED', 'ECONNRESET'])
     expect(await refused).to.have.property('code', 'ERR_IDENTITY_UNTRUSTED')
   })
 
   it('reports an authenticator that throws as a refusal with its cause', async () => {
     const [a, b] = await tcpPair()
-    secureServer(b, { identity: warehouse }).then(({ stream }) => { open.push(stream); stream.on('error', () => {}) }, () => {})
+    secureServer(b, { identity: warehouse }).then(
+      ({ stream }) => {
+        open.push(stream)
+        stream.on('error', () => {})
+      },
+      () => {}
+    )
     const cause = new Error('database is down')
-    const error = await rejection(secureClient(a, { authenticator: acceptCertificate(() => { throw cause }) }))
+    const error = await rejection(
+      secureClient(a, {
+        authenticator: acceptCertificate(() => {
+          throw cause
+        })
+      })
+    )
     expect(error).to.include({ code: 'ERR_IDENTITY_UNTRUSTED', cause })
   })
 
@@ -142,7 +240,7 @@ describe('TLS over any byte stream', function () {
     expect(await rejection(secureClient(e, { authenticator: insecureAcceptAnyone() }))).to.have.property('code', 'ERR_IDENTITY_HANDSHAKE')
   })
 
-  it('ends with the signal\'s reason', async () => {
+  it("ends with the signal's reason", async () => {
     const [a] = await tcpPair()
     const controller = new AbortController()
     const pending = rejection(secureClient(a, { authenticator: insecureAcceptAnyone(), signal: controller.signal }))
@@ -173,7 +271,10 @@ describe('TLS over any byte stream', function () {
     }
     const [a, b] = await tcpPair()
     let pending = stalled.length
-    for (const one of stalled) void one.then(() => { pending-- })
+    for (const one of stalled)
+      void one.then(() => {
+        pending--
+      })
     const [client, accepted] = await Promise.all([
       secureClient(a, { identity: shop, authenticator: insecureAcceptAnyone() }),
       secureServer(b, { identity: warehouse, authenticator: insecureAcceptAnyone() })
@@ -184,9 +285,15 @@ describe('TLS over any byte stream', function () {
   })
 
   describe('judging the server of a URL', () => {
-    async function judged (trust: ServerTrust, serverName: string, identity = warehouse): Promise<string> {
+    async function judged(trust: ServerTrust, serverName: string, identity = warehouse): Promise<string> {
       const [a, b] = await tcpPair()
-      secureServer(b, { identity }).then(({ stream }) => { open.push(stream); stream.on('error', () => {}) }, () => {})
+      secureServer(b, { identity }).then(
+        ({ stream }) => {
+          open.push(stream)
+          stream.on('error', () => {})
+        },
+        () => {}
+      )
       try {
         const { stream } = await secureClient(a, { authenticator: serverTrustAuthenticator(trust), serverName })
         stream.destroy()
@@ -215,14 +322,21 @@ describe('TLS over any byte stream', function () {
     it('is not fooled by a pinned authority that is merely sent along', async () => {
       const impostor = await createIdentity({ commonName: 'impostor' })
       expect(() => createSecureContext({ cert: impostor.certificatePem + authority.certificatePem })).not.to.throw()
-      expect(await judged({ mode: 'pinned', certificate: authority.certificatePem }, 'localhost', { ...impostor, chainPem: impostor.certificatePem + authority.certificatePem })).to.equal('ERR_IDENTITY_UNTRUSTED')
+      expect(
+        await judged({ mode: 'pinned', certificate: authority.certificatePem }, 'localhost', {
+          ...impostor,
+          chainPem: impostor.certificatePem + authority.certificatePem
+        })
+      ).to.equal('ERR_IDENTITY_UNTRUSTED')
     })
 
     it('takes self-signed ones only, or anything', async () => {
       expect(await judged({ mode: 'self-signed' }, 'localhost', shop)).to.equal('accepted')
       expect(await judged({ mode: 'self-signed' }, 'localhost')).to.equal('ERR_IDENTITY_UNTRUSTED')
       expect(await judged({ mode: 'insecure' }, 'localhost')).to.equal('accepted')
-      expect(() => serverTrustAuthenticator({ mode: 'pinned', certificate: 'x' })).to.throw().with.property('code', 'ERR_IDENTITY_LOAD')
+      expect(() => serverTrustAuthenticator({ mode: 'pinned', certificate: 'x' }))
+        .to.throw()
+        .with.property('code', 'ERR_IDENTITY_LOAD')
     })
   })
 })

@@ -13,9 +13,10 @@ export interface Answer {
 }
 
 /** What one service says to a question; empty when it does not concern it. */
-export function answersOf (records: ServiceRecords, question: Question): Answer[] {
+export function answersOf(records: ServiceRecords, question: Question): Answer[] {
   const name = nameKey(question.name)
-  const wanted = (record: ResourceRecord): boolean => nameKey(record.name) === name && (question.type === rrType.ANY || question.type === record.data.type)
+  const wanted = (record: ResourceRecord): boolean =>
+    nameKey(record.name) === name && (question.type === rrType.ANY || question.type === record.data.type)
   const answers: Answer[] = []
   for (const record of [...records.shared, records.typeListing]) {
     if (!wanted(record)) continue
@@ -23,10 +24,16 @@ export function answersOf (records: ServiceRecords, question: Question): Answer[
     answers.push({ record, additionals, shared: true })
   }
   for (const record of records.instance) {
-    if (wanted(record)) answers.push({ record, additionals: record.data.type === rrType.SRV ? [...records.addresses, ...records.negative] : [], shared: false })
+    if (wanted(record))
+      answers.push({
+        record,
+        additionals: record.data.type === rrType.SRV ? [...records.addresses, ...records.negative] : [],
+        shared: false
+      })
   }
   for (const record of records.addresses) {
-    if (wanted(record)) answers.push({ record, additionals: [...records.addresses.filter((other) => other !== record), ...records.negative], shared: false })
+    if (wanted(record))
+      answers.push({ record, additionals: [...records.addresses.filter((other) => other !== record), ...records.negative], shared: false })
   }
   if (answers.length === 0) {
     // We alone know this name and there is no such record: say so (RFC 6762 §6.1).
@@ -36,12 +43,12 @@ export function answersOf (records: ServiceRecords, question: Question): Answer[
 }
 
 /** Whether the asker's list holds the record with at least half of its life left (RFC 6762 §7.1). */
-export function isKnown (record: ResourceRecord, known: ReadonlyMap<string, number>): boolean {
+export function isKnown(record: ResourceRecord, known: ReadonlyMap<string, number>): boolean {
   const ttl = known.get(recordKey(record))
   return ttl !== undefined && ttl * 2 >= record.ttl
 }
 
 /** Known answers by record, with the TTL the asker has left. */
-export function knownAnswerMap (records: readonly ResourceRecord[]): Map<string, number> {
+export function knownAnswerMap(records: readonly ResourceRecord[]): Map<string, number> {
   return new Map(records.map((record) => [recordKey(record), record.ttl]))
 }

@@ -36,34 +36,43 @@ export class Browser {
   readonly #known = new Map<string, FoundService>()
   readonly #watchers = new Set<() => void>()
 
-  constructor (options: BrowserOptions) {
+  constructor(options: BrowserOptions) {
     this.#options = options
   }
 
-  get links (): readonly LinkBrowser[] { return [...this.#links.values()] }
+  get links(): readonly LinkBrowser[] {
+    return [...this.#links.values()]
+  }
 
   /** The service with this name, when it is listed. */
-  get (name: string): FoundService | undefined { return this.#known.get(nameKey(name)) }
+  get(name: string): FoundService | undefined {
+    return this.#known.get(nameKey(name))
+  }
 
-  addLink (link: Link): void {
+  addLink(link: Link): void {
     if (this.#links.has(link)) return
     const { group, serviceType, clock, logger, random } = this.#options
     const browser = new LinkBrowser({
-      link, clock, logger, random,
+      link,
+      clock,
+      logger,
+      random,
       listName: groupName(group, serviceType),
       typeName: typeName(serviceType),
-      changed: (names) => { this.#evaluate(names) }
+      changed: (names) => {
+        this.#evaluate(names)
+      }
     })
     this.#links.set(link, browser)
     browser.start()
   }
 
   /** The link's addresses changed: ask again. */
-  refreshLink (link: Link): void {
+  refreshLink(link: Link): void {
     this.#links.get(link)?.start()
   }
 
-  removeLink (link: Link): void {
+  removeLink(link: Link): void {
     const browser = this.#links.get(link)
     if (browser === undefined) return
     browser.stop()
@@ -71,7 +80,7 @@ export class Browser {
     this.#evaluate(new Set(this.#known.keys()))
   }
 
-  stop (): void {
+  stop(): void {
     for (const browser of this.#links.values()) browser.stop()
     this.#links.clear()
     this.#known.clear()
@@ -79,24 +88,29 @@ export class Browser {
     this.#watchers.clear()
   }
 
-  receive (link: Link, message: Message): void {
+  receive(link: Link, message: Message): void {
     this.#links.get(link)?.receive(message)
   }
 
   /** Calls `watcher` whenever anything new is known, until the returned function is called. */
-  watch (watcher: () => void): () => void {
+  watch(watcher: () => void): () => void {
     this.#watchers.add(watcher)
-    return () => { this.#watchers.delete(watcher) }
+    return () => {
+      this.#watchers.delete(watcher)
+    }
   }
 
-  #evaluate (names: ReadonlySet<string>): void {
+  #evaluate(names: ReadonlySet<string>): void {
     const found: FoundService[] = []
     const lost: string[] = []
     const changed: FoundService[] = []
     for (const key of names) {
       const known = this.#known.get(key)
       const instances = [...this.#links.values()].flatMap((browser) => browser.instance(key) ?? [])
-      const best = instances.find((instance) => instance.txt !== undefined && !instance.leaving) ?? instances.find(({ leaving }) => !leaving) ?? instances[0]
+      const best =
+        instances.find((instance) => instance.txt !== undefined && !instance.leaving) ??
+        instances.find(({ leaving }) => !leaving) ??
+        instances[0]
       if (best === undefined) {
         if (known !== undefined) {
           this.#known.delete(key)
@@ -124,7 +138,7 @@ export class Browser {
   }
 
   /** Undefined while it pays to wait for the TXT record of a new service. */
-  #txt (instance: LinkInstance, known: FoundService | undefined): Buffer | undefined {
+  #txt(instance: LinkInstance, known: FoundService | undefined): Buffer | undefined {
     return instance.txt ?? known?.txt ?? (instance.silent ? noTxt : undefined)
   }
 }

@@ -6,15 +6,19 @@ import { splitName } from './names.ts'
 import type { ResourceRecord } from './wire.ts'
 
 /** Record data as it is compared: uncompressed bytes. */
-export function dataBytes (data: RecordData): Buffer {
+export function dataBytes(data: RecordData): Buffer {
   const parts: Uint8Array[] = []
   writeData(data, {
-    name (name) {
+    name(name) {
       for (const label of splitName(name)) parts.push(Buffer.from([label.length]), label)
       parts.push(Buffer.from([0]))
     },
-    uint16 (value) { parts.push(Buffer.from([value >> 8, value & 255])) },
-    bytes (value) { parts.push(value) }
+    uint16(value) {
+      parts.push(Buffer.from([value >> 8, value & 255]))
+    },
+    bytes(value) {
+      parts.push(value)
+    }
   })
   return Buffer.concat(parts)
 }
@@ -23,10 +27,11 @@ export function dataBytes (data: RecordData): Buffer {
  * Compares two probes for one name: below 0 when ours is the lesser and has to wait, 0 when both say the same,
  * above 0 when ours wins. Each side's records are sorted by type and data, then compared one by one; running out first is lesser.
  */
-export function compareProbes (ours: readonly ResourceRecord[], theirs: readonly ResourceRecord[]): number {
-  const sorted = (records: readonly ResourceRecord[]): Buffer[] => records
-    .map(({ data }) => Buffer.concat([Buffer.from([data.type >> 8, data.type & 255]), dataBytes(data)]))
-    .sort((a, b) => Buffer.compare(a, b))
+export function compareProbes(ours: readonly ResourceRecord[], theirs: readonly ResourceRecord[]): number {
+  const sorted = (records: readonly ResourceRecord[]): Buffer[] =>
+    records
+      .map(({ data }) => Buffer.concat([Buffer.from([data.type >> 8, data.type & 255]), dataBytes(data)]))
+      .sort((a, b) => Buffer.compare(a, b))
   const left = sorted(ours)
   const right = sorted(theirs)
   for (let index = 0; index < Math.max(left.length, right.length); index++) {

@@ -18,22 +18,24 @@ export class Engine {
   #users = 0
   #turn: Promise<void> = Promise.resolve()
 
-  constructor (options: CheckedOptions, clock: Clock, logger: Logger) {
+  constructor(options: CheckedOptions, clock: Clock, logger: Logger) {
     this.#options = options
     this.#clock = clock
     this.#logger = logger
   }
 
-  get inUse (): boolean { return this.#users > 0 }
+  get inUse(): boolean {
+    return this.#users > 0
+  }
 
   /** The responder; only between `acquire` and `release`. */
-  get responder (): Responder {
+  get responder(): Responder {
     if (this.#responder === undefined) throw new TypeError('The engine is not open')
     return this.#responder
   }
 
   /** Opens the sockets for the first user. @throws ERR_DNSSD_SOCKET, ERR_DNSSD_NO_INTERFACE */
-  acquire (): Promise<void> {
+  acquire(): Promise<void> {
     return this.#inTurn(async () => {
       if (this.#users === 0) await this.#open()
       this.#users++
@@ -41,7 +43,7 @@ export class Engine {
   }
 
   /** Closes the sockets after the last user. */
-  release (): Promise<void> {
+  release(): Promise<void> {
     return this.#inTurn(async () => {
       if (--this.#users > 0) return
       const sockets = this.#sockets
@@ -52,20 +54,27 @@ export class Engine {
     })
   }
 
-  addBrowser (browser: Browser): void {
+  addBrowser(browser: Browser): void {
     this.#browsers.add(browser)
     for (const link of this.#sockets?.links ?? []) browser.addLink(link)
   }
 
-  removeBrowser (browser: Browser): void {
+  removeBrowser(browser: Browser): void {
     this.#browsers.delete(browser)
     browser.stop()
   }
 
-  async #open (): Promise<void> {
-    const responder = new Responder({ clock: this.#clock, logger: this.#logger.child('responder'), random: this.#options.random, port: this.#options.port })
+  async #open(): Promise<void> {
+    const responder = new Responder({
+      clock: this.#clock,
+      logger: this.#logger.child('responder'),
+      random: this.#options.random,
+      port: this.#options.port
+    })
     const sockets = new MulticastSockets(this.#options, this.#clock, this.#logger.child('sockets'), {
-      message: (link, packet, from) => { this.#receive(link, packet, from) },
+      message: (link, packet, from) => {
+        this.#receive(link, packet, from)
+      },
       linkUp: (link) => {
         responder.addLink(link)
         for (const browser of this.#browsers) browser.addLink(link)
@@ -85,7 +94,7 @@ export class Engine {
     this.#sockets = sockets
   }
 
-  #receive (link: Link, packet: Buffer, from: Sender): void {
+  #receive(link: Link, packet: Buffer, from: Sender): void {
     const message = decodeMessage(packet)
     if (message === undefined) {
       this.#logger.debug('A malformed packet was ignored', { from: from.address, bytes: packet.length })
@@ -99,7 +108,7 @@ export class Engine {
     }
   }
 
-  #inTurn (run: () => Promise<void>): Promise<void> {
+  #inTurn(run: () => Promise<void>): Promise<void> {
     const result = this.#turn.then(run)
     this.#turn = result.catch(() => {})
     return result

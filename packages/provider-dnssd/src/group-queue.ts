@@ -19,24 +19,27 @@ export class GroupQueue {
   readonly #clock: Clock
   readonly #response: boolean
   #entries: Entry[] = []
-  #timer: { readonly at: number, readonly cancel: () => void } | undefined
+  #timer: { readonly at: number; readonly cancel: () => void } | undefined
   #closed = false
 
-  constructor (link: Link, clock: Clock, response: boolean) {
+  constructor(link: Link, clock: Clock, response: boolean) {
     this.#link = link
     this.#clock = clock
     this.#response = response
   }
 
   /** @param sent called once the packet has been handed to the link, or the link has gone */
-  add (delay: number, make: () => PacketGroup | undefined, sent?: () => void): void {
-    if (this.#closed) { sent?.(); return }
+  add(delay: number, make: () => PacketGroup | undefined, sent?: () => void): void {
+    if (this.#closed) {
+      sent?.()
+      return
+    }
     const due = this.#clock.monotonic() + delay
     this.#entries.push({ due, make, sent })
     this.#arm(due)
   }
 
-  close (): void {
+  close(): void {
     this.#closed = true
     this.#timer?.cancel()
     const entries = this.#entries
@@ -44,13 +47,18 @@ export class GroupQueue {
     for (const entry of entries) entry.sent?.()
   }
 
-  #arm (at: number): void {
+  #arm(at: number): void {
     if (this.#timer !== undefined && this.#timer.at <= at) return
     this.#timer?.cancel()
-    this.#timer = { at, cancel: this.#clock.after(Math.max(0, at - this.#clock.monotonic()), () => { this.#flush() }) }
+    this.#timer = {
+      at,
+      cancel: this.#clock.after(Math.max(0, at - this.#clock.monotonic()), () => {
+        this.#flush()
+      })
+    }
   }
 
-  #flush (): void {
+  #flush(): void {
     this.#timer = undefined
     const until = this.#clock.monotonic() + gatherMs
     const due = this.#entries.filter((entry) => entry.due <= until)

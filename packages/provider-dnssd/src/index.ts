@@ -52,17 +52,17 @@ const capabilities: Readonly<ProviderCapabilities> = Object.freeze({
  *
  * @throws TypeError for options that cannot work
  */
-export function dnssd (options: DnssdOptions = {}): ProviderFactory {
+export function dnssd(options: DnssdOptions = {}): ProviderFactory {
   const checked = checkOptions(options)
   const engines = new Map<Clock, Engine>()
   return Object.freeze<ProviderFactory>({
     name: 'DNS-SD',
     contractVersion: PROVIDER_CONTRACT_VERSION,
     capabilities,
-    create (context) {
+    create(context) {
       for (const [clock, engine] of engines) if (clock !== context.clock && !engine.inUse) engines.delete(clock)
       let engine = engines.get(context.clock)
-      if (engine === undefined) engines.set(context.clock, engine = new Engine(checked, context.clock, context.logger))
+      if (engine === undefined) engines.set(context.clock, (engine = new Engine(checked, context.clock, context.logger)))
       return new DnssdProvider(context, checked, engine)
     }
   })

@@ -29,14 +29,23 @@ export interface InterfaceChoice {
 }
 
 /** Without a choice: all interfaces except loopback; loopback only when there is nothing else. */
-export function selectInterfaces (all: Readonly<Partial<Record<string, readonly NetworkInterfaceInfo[]>>>, choice: InterfaceChoice): LinkInterface[] {
+export function selectInterfaces(
+  all: Readonly<Partial<Record<string, readonly NetworkInterfaceInfo[]>>>,
+  choice: InterfaceChoice
+): LinkInterface[] {
   const wanted = choice.interfaces === undefined ? undefined : new Set(choice.interfaces.map((text) => text.split('%')[0]))
   const found: LinkInterface[] = []
   for (const [name, infos = []] of Object.entries(all)) {
     const addresses = infos
-      .filter((info) => info.family === 'IPv4' ? choice.ipv4 : choice.ipv6)
+      .filter((info) => (info.family === 'IPv4' ? choice.ipv4 : choice.ipv6))
       .filter((info) => wanted === undefined || wanted.has(name) || wanted.has(info.address))
-      .map((info): LinkAddress => ({ address: info.address, family: info.family === 'IPv4' ? 4 : 6, prefix: Number(info.cidr?.split('/')[1] ?? (info.family === 'IPv4' ? 32 : 128)) }))
+      .map(
+        (info): LinkAddress => ({
+          address: info.address,
+          family: info.family === 'IPv4' ? 4 : 6,
+          prefix: Number(info.cidr?.split('/')[1] ?? (info.family === 'IPv4' ? 32 : 128))
+        })
+      )
     if (addresses.length === 0) continue
     found.push({
       name,
@@ -51,19 +60,27 @@ export function selectInterfaces (all: Readonly<Partial<Record<string, readonly 
 }
 
 /** Whether anything about an interface changed that sockets or records depend on. */
-export function sameInterface (a: LinkInterface, b: LinkInterface): boolean {
-  const text = (link: LinkInterface): string => link.addresses.map(({ address, prefix }) => `${address}/${prefix}`).sort().join()
+export function sameInterface(a: LinkInterface, b: LinkInterface): boolean {
+  const text = (link: LinkInterface): string =>
+    link.addresses
+      .map(({ address, prefix }) => `${address}/${prefix}`)
+      .sort()
+      .join()
   return a.name === b.name && a.index === b.index && text(a) === text(b)
 }
 
-function addressBytes (address: string): Buffer | undefined {
+function addressBytes(address: string): Buffer | undefined {
   if (isIPv4(address)) return Buffer.from(address.split('.').map(Number))
   if (!isIPv6(address)) return undefined
-  try { return ipv6Bytes(address) } catch { return undefined }
+  try {
+    return ipv6Bytes(address)
+  } catch {
+    return undefined
+  }
 }
 
 /** fe80::/10 */
-export function isLinkLocal6 (address: string): boolean {
+export function isLinkLocal6(address: string): boolean {
   return /^fe[89ab]/i.test(address)
 }
 
@@ -71,7 +88,7 @@ export function isLinkLocal6 (address: string): boolean {
  * Whether a packet from this source came over this interface. The operating system hands every multicast packet to every
  * socket of the group, whatever interface it came from; sources that are not on the link are ignored anyway (RFC 6762 §11).
  */
-export function isOnLink (link: LinkInterface, source: string): boolean {
+export function isOnLink(link: LinkInterface, source: string): boolean {
   const [address = '', zone] = source.split('%')
   if (zone !== undefined) return zone === link.name || zone === String(link.index)
   const bytes = addressBytes(address)

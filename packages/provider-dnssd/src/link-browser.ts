@@ -16,6 +16,8 @@ const gatherMs = 20
 const repeatMs = 1000
 /** Pauses before asking for what a listed service lacks: SRV and TXT. */
 const followUpPausesMs = [100, 1000, 2000, 4000, 8000]
+/** Services that are asked for what they lack at the same time. */
+const maxIncomplete = 5000
 
 export interface LinkBrowserOptions {
   readonly link: Link
@@ -50,17 +52,17 @@ export class LinkBrowser {
   readonly #listKey: string
   readonly #typeSuffix: string
   /** Listed services that lack SRV or TXT. */
-  readonly #incomplete = new Map<string, { readonly name: string, tries: number, due: number }>()
+  readonly #incomplete = new Map<string, { readonly name: string; tries: number; due: number }>()
   readonly #asked = new Map<string, number>()
   #questions = new Map<string, Question>()
   #queryPause = 0
   #cancelQuery: (() => void) | undefined
   #cancelGather: (() => void) | undefined
-  #wake: { readonly at: number, readonly cancel: () => void } | undefined
+  #wake: { readonly at: number; readonly cancel: () => void } | undefined
   #full = false
   #stopped = false
 
-  constructor (options: LinkBrowserOptions) {
+  constructor(options: LinkBrowserOptions) {
     this.#options = options
     this.link = options.link
     this.#clock = options.clock
@@ -70,13 +72,15 @@ export class LinkBrowser {
   }
 
   /** Begins, or begins again, the series of queries: at once, after 1 s, 2 s, 4 s … up to an hour. */
-  start (): void {
+  start(): void {
     this.#cancelQuery?.()
     this.#queryPause = 500
-    this.#cancelQuery = this.#clock.after(20 + this.#options.random() * 100, () => { this.#queryList() })
+    this.#cancelQuery = this.#clock.after(20 + this.#options.random() * 100, () => {
+      this.#queryList()
+    })
   }
 
-  stop (): void {
+  stop(): void {
     this.#stopped = true
     this.#cancelQuery?.()
     this.#cancelGather?.()
@@ -84,7 +88,7 @@ export class LinkBrowser {
   }
 
   /** Takes in a packet of answers. */
-  receive (message: Message): void {
+  receive(message: Message): void {
     if (this.#stopped) return
     const now = this.#clock.monotonic()
     const records = [...message.answers, ...message.additionals].filter((record) => this.#useful(record))
@@ -99,7 +103,7 @@ export class LinkBrowser {
       if (data.type !== rrType.PTR) continue
       const target = nameKey(data.target)
       if (names.has(nameKey(name))) touched.add(target)
-      this.#checkComplete(data.target, target, now)
+      if (this.#listing(target, now) !== undefined) this.#checkComplete(data.target, target, now)
     }
     for (const key of names) if (this.#incomplete.has(key) && this.#isComplete(key, now)) this.#incomplete.delete(key)
     this.#plan(now)
@@ -107,7 +111,7 @@ export class LinkBrowser {
   }
 
   /** Everything known about a listed service; undefined when it is not listed on this link. */
-  instance (key: string): LinkInstance | undefined {
+  instance(key: string): LinkInstance | undefined {
     const now = this.#clock.monotonic()
     const listed = this.#listing(key, now)
     if (listed === undefined || listed.record.data.type !== rrType.PTR) return undefined
@@ -120,57 +124,76 @@ export class LinkBrowser {
     }
   }
 
-  find (name: string, type: number): CachedRecord[] {
+  find(name: string, type: number): CachedRecord[] {
     return this.#cache.find(name, type, this.#clock.monotonic())
   }
 
   /** Asks soon; together with other questions, and not twice within a second. */
-  ask (questions: readonly Question[]): void {
+  ask(questions: readonly Question[]): void {
     const now = this.#clock.monotonic()
     for (const question of questions) {
       const key = `${question.type}|${nameKey(question.name)}`
       if (now - (this.#asked.get(key) ?? -Infinity) >= repeatMs) this.#questions.set(key, question)
     }
-    if (this.#questions.size > 0) this.#cancelGather ??= this.#clock.after(gatherMs, () => { this.#sendQuestions() })
+    if (this.#questions.size > 0)
+      this.#cancelGather ??= this.#clock.after(gatherMs, () => {
+        this.#sendQuestions()
+      })
   }
 
-  #useful ({ name, data }: ResourceRecord): boolean {
+  #useful({ name, data }: ResourceRecord): boolean {
     const key = nameKey(name)
     switch (data.type) {
-      case rrType.PTR: return key === this.#listKey && nameKey(data.target).endsWith(this.#typeSuffix)
-      case rrType.SRV: case rrType.TXT: return key.endsWith(this.#typeSuffix)
-      case rrType.A: case rrType.AAAA: return true
-      default: return false
+      case rrType.PTR:
+        return key === this.#listKey && nameKey(data.target).endsWith(this.#typeSuffix)
+      case rrType.SRV:
+      case rrType.TXT:
+        return key.endsWith(this.#typeSuffix)
+      case rrType.A:
+      case rrType.AAAA:
+        return true
+      default:
+        return false
     }
   }
 
-  #listing (key: string, now: number): CachedRecord | undefined {
+  #listing(key: string, now: number): CachedRecord | undefined {
     return this.#cache.get(this.#listKey, `${rrType.PTR}|${key}`, now)
   }
 
-  #isComplete (key: string, now: number): boolean {
+  #isComplete(key: string, now: number): boolean {
     return this.#cache.find(key, rrType.TXT, now).length > 0 && this.#cache.find(key, rrType.SRV, now).length > 0
   }
 
-  #checkComplete (name: string, key: string, now: number): void {
+  #checkComplete(name: string, key: string, now: number): void {
     const known = this.#incomplete.get(key)
-    if (this.#isComplete(key, now)) { this.#incomplete.delete(key); return }
+    if (this.#isComplete(key, now)) {
+      this.#incomplete.delete(key)
+      return
+    }
+    if (known === undefined && this.#incomplete.size >= maxIncomplete) return
     if (known === undefined) this.#incomplete.set(key, { name, tries: 0, due: now + (followUpPausesMs[0] as number) })
     else if (known.tries >= followUpPausesMs.length) Object.assign(known, { tries: 1, due: now + repeatMs })
   }
 
-  #queryList (): void {
+  #queryList(): void {
     const now = this.#clock.monotonic()
     const question: Question = { name: this.#options.listName, type: rrType.PTR }
     // Several programs of one host share address and port: the id keeps the parts of our list apart from theirs.
-    const packets = packQuery([question], this.#cache.knownAnswers(question.name, rrType.PTR, now), 1 + Math.floor(this.#options.random() * 65535))
+    const packets = packQuery(
+      [question],
+      this.#cache.knownAnswers(question.name, rrType.PTR, now),
+      1 + Math.floor(this.#options.random() * 65535)
+    )
     for (const packet of packets) this.link.send(packet)
     this.#asked.set(`${rrType.PTR}|${this.#listKey}`, now)
     this.#queryPause = Math.min(maxQueryPauseMs, this.#queryPause * 2)
-    this.#cancelQuery = this.#clock.after(this.#queryPause, () => { this.#queryList() })
+    this.#cancelQuery = this.#clock.after(this.#queryPause, () => {
+      this.#queryList()
+    })
   }
 
-  #sendQuestions (): void {
+  #sendQuestions(): void {
     this.#cancelGather = undefined
     const now = this.#clock.monotonic()
     const questions = [...this.#questions.values()]
@@ -184,7 +207,7 @@ export class LinkBrowser {
   }
 
   /** Ages the cache, asks for what is due, and sleeps until there is more to do. */
-  #tend (): void {
+  #tend(): void {
     this.#wake = undefined
     const now = this.#clock.monotonic()
     const changed = new Set<string>()
@@ -202,7 +225,12 @@ export class LinkBrowser {
       }
     }
     const questions: Question[] = this.#cache
-      .due(now, ({ name, data }) => data.type === rrType.PTR || ((data.type === rrType.SRV || data.type === rrType.TXT) && this.#listing(nameKey(name), now) !== undefined))
+      .due(
+        now,
+        ({ name, data }) =>
+          data.type === rrType.PTR ||
+          ((data.type === rrType.SRV || data.type === rrType.TXT) && this.#listing(nameKey(name), now) !== undefined)
+      )
       .map(({ name, data }) => ({ name, type: data.type }))
     for (const [key, missing] of this.#incomplete) {
       if (missing.due > now) continue
@@ -217,7 +245,7 @@ export class LinkBrowser {
     if (changed.size > 0) this.#options.changed(changed)
   }
 
-  #plan (now: number): void {
+  #plan(now: number): void {
     let at = this.#cache.nextEvent()
     for (const { due } of this.#incomplete.values()) at = Math.min(at, due)
     if (this.#wake !== undefined && this.#wake.at <= at) return
@@ -225,6 +253,11 @@ export class LinkBrowser {
     this.#wake = undefined
     if (at === Infinity || this.#stopped) return
     const delay = Math.min(Math.max(at - now, 10), 2_000_000_000)
-    this.#wake = { at, cancel: this.#clock.after(delay, () => { this.#tend() }) }
+    this.#wake = {
+      at,
+      cancel: this.#clock.after(delay, () => {
+        this.#tend()
+      })
+    }
   }
 }

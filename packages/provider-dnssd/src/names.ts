@@ -10,31 +10,46 @@ export const maxLabelBytes = 63
 export const maxNameBytes = 255
 
 /** One label's bytes as escaped text. */
-export function escapeLabel (bytes: Uint8Array): string {
+export function escapeLabel(bytes: Uint8Array): string {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
   const decimal = (byte: number): string => '\\' + String(byte).padStart(3, '0')
   if (isUtf8(buffer)) {
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is escaped
-    return buffer.toString('utf8').replace(/[.\\]/g, '\\$&').replace(/[\x00-\x1f\x7f]/g, (char) => decimal(char.charCodeAt(0)))
+    return buffer
+      .toString('utf8')
+      .replace(/[.\\]/g, '\\$&')
+      .replace(/[\x00-\x1f\x7f]/g, (char) => decimal(char.charCodeAt(0)))
   }
-  return [...buffer].map((byte) => {
-    if (byte === 0x2e || byte === 0x5c) return '\\' + String.fromCharCode(byte)
-    return byte < 0x20 || byte > 0x7e ? decimal(byte) : String.fromCharCode(byte)
-  }).join('')
+  return [...buffer]
+    .map((byte) => {
+      if (byte === 0x2e || byte === 0x5c) return '\\' + String.fromCharCode(byte)
+      return byte < 0x20 || byte > 0x7e ? decimal(byte) : String.fromCharCode(byte)
+    })
+    .join('')
 }
 
 /** Escaped text of a label that is given as plain text. */
-export function labelFromText (text: string): string {
+export function labelFromText(text: string): string {
   return escapeLabel(Buffer.from(text, 'utf8'))
 }
 
 /** Splits an escaped name into the bytes of its labels. Never throws: an unfinished escape is taken literally. */
-export function splitName (name: string): Buffer[] {
-  if (!name.includes('\\')) return name === '' ? [] : name.split('.').filter((label) => label !== '').map((label) => Buffer.from(label, 'utf8'))
+export function splitName(name: string): Buffer[] {
+  if (!name.includes('\\'))
+    return name === ''
+      ? []
+      : name
+          .split('.')
+          .filter((label) => label !== '')
+          .map((label) => Buffer.from(label, 'utf8'))
   const labels: Buffer[] = []
   let parts: Buffer[] = []
   let text = ''
-  const endText = (): void => { if (text !== '') { parts.push(Buffer.from(text, 'utf8')); text = '' } }
+  const endText = (): void => {
+    if (text !== '') {
+      parts.push(Buffer.from(text, 'utf8'))
+      text = ''
+    }
+  }
   const endLabel = (): void => {
     endText()
     if (parts.length > 0) labels.push(Buffer.concat(parts))
@@ -42,8 +57,14 @@ export function splitName (name: string): Buffer[] {
   }
   for (let index = 0; index < name.length; index++) {
     const char = name[index] as string
-    if (char === '.') { endLabel(); continue }
-    if (char !== '\\') { text += char; continue }
+    if (char === '.') {
+      endLabel()
+      continue
+    }
+    if (char !== '\\') {
+      text += char
+      continue
+    }
     const digits = name.slice(index + 1, index + 4)
     if (/^\d{3}$/.test(digits) && Number(digits) < 256) {
       endText()
@@ -59,7 +80,7 @@ export function splitName (name: string): Buffer[] {
 }
 
 /** Where the first label of an escaped name ends. */
-function firstDot (name: string): number {
+function firstDot(name: string): number {
   for (let index = 0; index < name.length; index++) {
     if (name[index] === '\\') index++
     else if (name[index] === '.') return index
@@ -68,33 +89,33 @@ function firstDot (name: string): number {
 }
 
 /** The first label, escaped, and the rest of the name. */
-export function splitFirst (name: string): { readonly first: string, readonly rest: string } {
+export function splitFirst(name: string): { readonly first: string; readonly rest: string } {
   const dot = firstDot(name)
   return dot === -1 ? { first: name, rest: '' } : { first: name.slice(0, dot), rest: name.slice(dot + 1) }
 }
 
 /** The first label as people read it. */
-export function displayName (name: string): string {
+export function displayName(name: string): string {
   return (splitName(splitFirst(name).first)[0] ?? Buffer.alloc(0)).toString('utf8')
 }
 
 /** Names compare without regard to ASCII case (RFC 6762 §16): equal names have equal keys. */
-export function nameKey (name: string): string {
+export function nameKey(name: string): string {
   return name.replace(/[A-Z]+/g, (upper) => upper.toLowerCase())
 }
 
 /** `Shop._couchbaseP2P._tcp.local`: the full name of a service instance, from its label as plain text. */
-export function instanceName (label: string, serviceType: string): string {
+export function instanceName(label: string, serviceType: string): string {
   return `${labelFromText(label)}.${serviceType}.local`
 }
 
 /** `_couchbaseP2P._tcp.local`: what is browsed for without a group. */
-export function typeName (serviceType: string): string {
+export function typeName(serviceType: string): string {
   return `${serviceType}.local`
 }
 
 /** `my-app._sub._couchbaseP2P._tcp.local`: the sub-type of a group, dots of the group inside its one label (RFC 6763 §7.1). */
-export function groupName (group: string, serviceType: string): string {
+export function groupName(group: string, serviceType: string): string {
   return `${labelFromText(group)}._sub.${serviceType}.local`
 }
 
@@ -102,7 +123,7 @@ export function groupName (group: string, serviceType: string): string {
 export const serviceTypesName = '_services._dns-sd._udp.local'
 
 /** Cuts text to at most `bytes` bytes of UTF-8 without breaking a character. */
-export function truncateText (text: string, bytes: number): string {
+export function truncateText(text: string, bytes: number): string {
   let result = ''
   let size = 0
   for (const char of text) {
@@ -114,21 +135,29 @@ export function truncateText (text: string, bytes: number): string {
 }
 
 /** The label to try when `label` is taken: `Shop`, `Shop 2`, `Shop 3` …, always within one label's bytes. */
-export function numberedLabel (label: string, number: number, separator = ' '): string {
+export function numberedLabel(label: string, number: number, separator = ' '): string {
   if (number < 2) return truncateText(label, maxLabelBytes)
   const suffix = `${separator}${number}`
   return truncateText(label, maxLabelBytes - suffix.length) + suffix
 }
 
 /** A display name as an instance label: no control characters, at most 63 bytes, never empty (RFC 6763 §4.1.1). */
-export function instanceLabel (text: string, fallback: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
-  const label = truncateText(Buffer.from(text, 'utf8').toString('utf8').replace(/[\x00-\x1f\x7f]+/g, ' ').trim(), maxLabelBytes)
+export function instanceLabel(text: string, fallback: string): string {
+  const label = truncateText(
+    Buffer.from(text, 'utf8')
+      .toString('utf8')
+      .replace(/[\x00-\x1f\x7f]+/g, ' ')
+      .trim(),
+    maxLabelBytes
+  )
   return label === '' ? fallback : label
 }
 
 /** Letters, digits and hyphens only: what may stand in a host name. */
-export function hostLabel (text: string): string {
-  const label = text.normalize('NFKD').replace(/[^A-Za-z0-9-]+/g, '-').replace(/^-+|-+$/g, '')
+export function hostLabel(text: string): string {
+  const label = text
+    .normalize('NFKD')
+    .replace(/[^A-Za-z0-9-]+/g, '-')
+    .replace(/^-+|-+$/g, '')
   return label === '' ? 'kithmesh' : label
 }

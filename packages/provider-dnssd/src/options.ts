@@ -44,7 +44,7 @@ export interface CheckedOptions {
 }
 
 /** Fills in the defaults. @throws TypeError for values that cannot work */
-export function checkOptions (options: DnssdOptions): CheckedOptions {
+export function checkOptions(options: DnssdOptions): CheckedOptions {
   const checked: CheckedOptions = {
     serviceType: options.serviceType ?? '_couchbaseP2P._tcp',
     databaseName: options.databaseName ?? 'db',
@@ -57,11 +57,13 @@ export function checkOptions (options: DnssdOptions): CheckedOptions {
     random: options.random ?? Math.random,
     listInterfaces: options.listInterfaces
   }
-  if (!/^_[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\._(?:tcp|udp)$/.test(checked.serviceType)) throw new TypeError(`serviceType must look like "_name._tcp", not ${JSON.stringify(options.serviceType)}`)
+  if (!/^_[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\._(?:tcp|udp)$/.test(checked.serviceType))
+    throw new TypeError(`serviceType must look like "_name._tcp", not ${JSON.stringify(options.serviceType)}`)
   if (checked.databaseName === '') throw new TypeError('databaseName must not be empty')
   if (!checked.ipv4 && !checked.ipv6) throw new TypeError('One of ipv4 and ipv6 must be true')
   if (checked.interfaces?.length === 0) throw new TypeError('interfaces must not be empty; leave it out for all')
   if (!Number.isInteger(checked.port) || checked.port < 1 || checked.port > 65535) throw new TypeError('port must be 1 to 65535')
-  if (checked.hostName !== undefined && !/^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/.test(checked.hostName)) throw new TypeError('hostName must be one label of letters, digits and hyphens, without ".local"')
+  if (checked.hostName !== undefined && !/^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/.test(checked.hostName))
+    throw new TypeError('hostName must be one label of letters, digits and hyphens, without ".local"')
   return checked
 }

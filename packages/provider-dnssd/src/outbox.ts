@@ -16,41 +16,53 @@ export class Outbox {
   #idle: Array<() => void> = []
   #dropped = 0
 
-  constructor (clock: Clock, send: (packet: Buffer) => void) {
+  constructor(clock: Clock, send: (packet: Buffer) => void) {
     this.#clock = clock
     this.#send = send
   }
 
   /** Packets that were thrown away because too many were waiting. */
-  get dropped (): number { return this.#dropped }
+  get dropped(): number {
+    return this.#dropped
+  }
 
-  push (packet: Buffer): void {
-    if (this.#waiting.length >= limit) { this.#dropped++; return }
+  push(packet: Buffer): void {
+    if (this.#waiting.length >= limit) {
+      this.#dropped++
+      return
+    }
     this.#waiting.push(packet)
     if (this.#cancel === undefined) this.#run()
   }
 
   /** Resolves when everything that waits now has been sent. */
-  idle (): Promise<void> {
+  idle(): Promise<void> {
     if (this.#cancel === undefined) return Promise.resolve()
-    return new Promise((resolve) => { this.#idle.push(resolve) })
+    return new Promise((resolve) => {
+      this.#idle.push(resolve)
+    })
   }
 
-  close (): void {
+  close(): void {
     this.#cancel?.()
     this.#cancel = undefined
     this.#waiting = []
     this.#settle()
   }
 
-  #run (): void {
+  #run(): void {
     this.#cancel = undefined
-    if (this.#waiting.length === 0) { this.#settle(); return }
-    this.#cancel = this.#clock.after(pauseMs, () => { this.#run() })
+    if (this.#waiting.length === 0) {
+      this.#settle()
+      return
+    }
+    this.#cancel = this.#clock.after(pauseMs, () => {
+      this.#run()
+    })
     for (const packet of this.#waiting.splice(0, burst)) this.#send(packet)
   }
 
-  #settle (): void {
+  #settle(): void {
     const idle = this.#idle
     this.#idle = []
     for (const resolve of idle) resolve()

@@ -22,7 +22,7 @@ export interface PacketHeader {
   readonly id?: number
 }
 
-function build (groups: readonly PacketGroup[], header: PacketHeader, limit: number): Buffer | undefined {
+function build(groups: readonly PacketGroup[], header: PacketHeader, limit: number): Buffer | undefined {
   const writer = new MessageWriter(limit)
   const asked = new Set<string>()
   for (const group of groups) {
@@ -51,10 +51,10 @@ function build (groups: readonly PacketGroup[], header: PacketHeader, limit: num
  * Packs groups into as few packets as is easy. A group that does not fit alone loses its additional records
  * (they can be asked for), then gets a larger packet; what does not even fit there is left out.
  */
-export function packGroups (groups: readonly PacketGroup[], header: PacketHeader, limit = packetBytes): Buffer[] {
+export function packGroups(groups: readonly PacketGroup[], header: PacketHeader, limit = packetBytes): Buffer[] {
   const packets: Buffer[] = []
   let guess = 16
-  for (let at = 0; at < groups.length;) {
+  for (let at = 0; at < groups.length; ) {
     let count = Math.min(groups.length - at, guess)
     let packet = build(groups.slice(at, at + count), header, limit)
     while (packet === undefined && count > 1) {
@@ -77,7 +77,12 @@ export function packGroups (groups: readonly PacketGroup[], header: PacketHeader
  * packet carry the TC bit (RFC 6762 §7.2). Questions that do not fit go ahead in packets of their own.
  * @param id of the packets when there are several with known answers; zero otherwise (RFC 6762 §18.1)
  */
-export function packQuery (questions: readonly Question[], knownAnswers: readonly ResourceRecord[] = [], id = 0, limit = packetBytes): Buffer[] {
+export function packQuery(
+  questions: readonly Question[],
+  knownAnswers: readonly ResourceRecord[] = [],
+  id = 0,
+  limit = packetBytes
+): Buffer[] {
   const packets: Buffer[] = []
   let several = false
   let writer = new MessageWriter(limit)

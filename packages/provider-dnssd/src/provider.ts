@@ -1,7 +1,16 @@
 import { Buffer } from 'node:buffer'
 import { hostname } from 'node:os'
 import { coreErrors, decodeTxt, encodeTxt } from '@kithmesh/core'
-import type { Metadata, PeerDiscoveryProvider, PeerSighting, ProviderContext, ProviderMode, ProviderStatus, PublishOptions, ResolvedUrl } from '@kithmesh/core'
+import type {
+  Metadata,
+  PeerDiscoveryProvider,
+  PeerSighting,
+  ProviderContext,
+  ProviderMode,
+  ProviderStatus,
+  PublishOptions,
+  ResolvedUrl
+} from '@kithmesh/core'
 import { Browser } from './browser.ts'
 import type { FoundService } from './browser.ts'
 import type { Engine } from './engine.ts'
@@ -29,18 +38,18 @@ export class DnssdProvider implements PeerDiscoveryProvider {
   readonly #ownNames = new Map<string, number>()
   #browser: Browser | undefined
   #browseEnd = new AbortController()
-  #publication: { readonly service: PublishedService, readonly options: PublishOptions } | undefined
+  #publication: { readonly service: PublishedService; readonly options: PublishOptions } | undefined
   #probing: PublishedService | undefined
   #publishEpoch = 0
   #shutDown: Promise<void> | undefined
 
-  constructor (context: ProviderContext, options: CheckedOptions, engine: Engine) {
+  constructor(context: ProviderContext, options: CheckedOptions, engine: Engine) {
     this.#context = context
     this.#options = options
     this.#engine = engine
   }
 
-  startBrowsing (): Promise<void> {
+  startBrowsing(): Promise<void> {
     return this.#inTurn('browse', async () => {
       this.#assertUsable()
       if (this.#browser !== undefined) return
@@ -60,20 +69,26 @@ export class DnssdProvider implements PeerDiscoveryProvider {
         logger: logger.child('browser'),
         random: this.#options.random,
         isOwn: (name, txt) => this.#isOwn(name, txt),
-        found: (services) => { this.#context.peersFound(services.map(sighting)) },
-        lost: (names) => { this.#context.peersLost(names) },
-        txtChanged: (name, txt) => { this.#context.metadataChanged(name, decodeTxt(txt)) }
+        found: (services) => {
+          this.#context.peersFound(services.map(sighting))
+        },
+        lost: (names) => {
+          this.#context.peersLost(names)
+        },
+        txtChanged: (name, txt) => {
+          this.#context.metadataChanged(name, decodeTxt(txt))
+        }
       })
       this.#report('browse', { state: 'online' })
       this.#engine.addBrowser(this.#browser)
     })
   }
 
-  stopBrowsing (): Promise<void> {
+  stopBrowsing(): Promise<void> {
     return this.#inTurn('browse', () => this.#endBrowsing())
   }
 
-  startPublishing (options: PublishOptions): Promise<void> {
+  startPublishing(options: PublishOptions): Promise<void> {
     const epoch = this.#publishEpoch
     return this.#inTurn('publish', async () => {
       this.#assertUsable()
@@ -104,41 +119,42 @@ export class DnssdProvider implements PeerDiscoveryProvider {
     })
   }
 
-  stopPublishing (): Promise<void> {
+  stopPublishing(): Promise<void> {
     this.#publishEpoch++
     this.#probing?.withdraw()
     return this.#inTurn('publish', () => this.#endPublishing())
   }
 
-  async updateMetadata (metadata: Metadata): Promise<void> {
+  async updateMetadata(metadata: Metadata): Promise<void> {
     if (this.#publication === undefined) throw coreErrors.create('ERR_PD_NOT_PUBLISHING', 'Nothing is published')
     const txt = txtData(metadata)
     this.#engine.responder.updateTxt(this.#publication.service, txt)
   }
 
   /** Nothing to do: the TXT records of listed peers are kept fresh anyway, and every change is reported. */
-  monitorMetadata (_id: string, _on: boolean): void {}
+  monitorMetadata(_id: string, _on: boolean): void {}
 
-  async resolveUrl (id: string, { signal }: { readonly signal: AbortSignal }): Promise<ResolvedUrl> {
+  async resolveUrl(id: string, { signal }: { readonly signal: AbortSignal }): Promise<ResolvedUrl> {
     signal.throwIfAborted()
-    if (this.#browser?.get(id) === undefined) throw dnssdErrors.create('ERR_DNSSD_UNKNOWN_PEER', `No peer ${JSON.stringify(truncateText(id, 300))} is listed`)
+    if (this.#browser?.get(id) === undefined)
+      throw dnssdErrors.create('ERR_DNSSD_UNKNOWN_PEER', `No peer ${JSON.stringify(truncateText(id, 300))} is listed`)
     // A turn later, so that whoever cancels at once is heard.
     await Promise.resolve()
     return await resolveService(this.#browser, id, this.#options.databaseName, this.#context.clock, signal, this.#browseEnd.signal)
   }
 
-  socketFactory (): undefined {}
+  socketFactory(): undefined {}
 
-  shutdown (): Promise<void> {
+  shutdown(): Promise<void> {
     this.#shutDown ??= this.#shutdown()
     return this.#shutDown
   }
 
-  async #shutdown (): Promise<void> {
+  async #shutdown(): Promise<void> {
     await Promise.allSettled([this.stopBrowsing(), this.stopPublishing()])
   }
 
-  async #endBrowsing (): Promise<void> {
+  async #endBrowsing(): Promise<void> {
     const browser = this.#browser
     if (browser === undefined) return
     this.#browser = undefined
@@ -148,25 +164,35 @@ export class DnssdProvider implements PeerDiscoveryProvider {
     this.#report('browse', { state: 'offline' })
   }
 
-  async #publish (options: PublishOptions, txt: Buffer, epoch: number): Promise<void> {
+  async #publish(options: PublishOptions, txt: Buffer, epoch: number): Promise<void> {
     const { localPeerId, clock } = this.#context
-    const service = this.#engine.responder.publish({
-      label: instanceLabel(options.displayName, `kithmesh ${localPeerId.slice(0, 8)}`),
-      serviceType: this.#options.serviceType,
-      groups: [this.#context.peerGroupId],
-      host: this.#options.hostName ?? `${truncateText(hostLabel(hostname().split('.')[0] as string), 54)}-${localPeerId.slice(0, 8)}`,
-      port: options.port,
-      txt
-    }, this.#options.probe, (error) => { this.#lostName(error) })
+    const service = this.#engine.responder.publish(
+      {
+        label: instanceLabel(options.displayName, `kithmesh ${localPeerId.slice(0, 8)}`),
+        serviceType: this.#options.serviceType,
+        groups: [this.#context.peerGroupId],
+        host: this.#options.hostName ?? `${truncateText(hostLabel(hostname().split('.')[0] as string), 54)}-${localPeerId.slice(0, 8)}`,
+        port: options.port,
+        txt
+      },
+      this.#options.probe,
+      (error) => {
+        this.#lostName(error)
+      }
+    )
     this.#probing = service
-    const cancel = clock.after(publishTimeoutMs, () => { service.withdraw() })
+    const cancel = clock.after(publishTimeoutMs, () => {
+      service.withdraw()
+    })
     try {
       if (epoch !== this.#publishEpoch) service.withdraw()
       await service.ready
     } catch (error) {
       await this.#engine.responder.withdraw(service)
       if (service.state === 'withdrawn' && epoch === this.#publishEpoch) {
-        throw dnssdErrors.create('ERR_DNSSD_PUBLISH_TIMEOUT', `"${service.label}" could not be announced within ${publishTimeoutMs} ms`, { cause: error })
+        throw dnssdErrors.create('ERR_DNSSD_PUBLISH_TIMEOUT', `"${service.label}" could not be announced within ${publishTimeoutMs} ms`, {
+          cause: error
+        })
       }
       throw error
     } finally {
@@ -176,7 +202,7 @@ export class DnssdProvider implements PeerDiscoveryProvider {
     this.#publication = { service, options }
   }
 
-  async #endPublishing (): Promise<void> {
+  async #endPublishing(): Promise<void> {
     const publication = this.#publication
     if (publication === undefined) return
     this.#publication = undefined
@@ -187,14 +213,16 @@ export class DnssdProvider implements PeerDiscoveryProvider {
   }
 
   /** A published service had to give up its name and found no other. */
-  #lostName (error: Error): void {
+  #lostName(error: Error): void {
     if (this.#publication === undefined) return
     this.#publication = undefined
     this.#report('publish', { state: 'failed', error })
-    this.#engine.release().catch((cause: unknown) => { this.#context.logger.warn('Closing the sockets failed', { error: cause }) })
+    this.#engine.release().catch((cause: unknown) => {
+      this.#context.logger.warn('Closing the sockets failed', { error: cause })
+    })
   }
 
-  #isOwn (name: string, txt: Buffer): boolean {
+  #isOwn(name: string, txt: Buffer): boolean {
     const key = nameKey(name)
     const now = this.#context.clock.monotonic()
     for (const [own, until] of this.#ownNames) if (until < now) this.#ownNames.delete(own)
@@ -207,27 +235,28 @@ export class DnssdProvider implements PeerDiscoveryProvider {
     return (bytes.length === 32 ? bytes.toString('hex') : bytes.toString('latin1').toLowerCase()) === this.#context.localPeerId
   }
 
-  #assertUsable (): void {
+  #assertUsable(): void {
     if (this.#shutDown !== undefined) throw dnssdErrors.create('ERR_DNSSD_STOPPED', 'The provider was shut down')
   }
 
-  #report (mode: ProviderMode, status: ProviderStatus): void {
+  #report(mode: ProviderMode, status: ProviderStatus): void {
     this.#context.statusChanged(mode, status)
   }
 
-  #inTurn (mode: ProviderMode, run: () => Promise<void>): Promise<void> {
+  #inTurn(mode: ProviderMode, run: () => Promise<void>): Promise<void> {
     const result = this.#turns[mode].then(run)
     this.#turns[mode] = result.catch(() => {})
     return result
   }
 }
 
-function txtData (metadata: Metadata): Buffer {
+function txtData(metadata: Metadata): Buffer {
   const txt = encodeTxt(metadata)
-  if (txt.length > maxTxtBytes) throw dnssdErrors.create('ERR_DNSSD_TOO_LARGE', `The metadata takes ${txt.length} bytes, ${maxTxtBytes} fit`)
+  if (txt.length > maxTxtBytes)
+    throw dnssdErrors.create('ERR_DNSSD_TOO_LARGE', `The metadata takes ${txt.length} bytes, ${maxTxtBytes} fit`)
   return txt
 }
 
-function sighting ({ name, txt }: FoundService): PeerSighting {
+function sighting({ name, txt }: FoundService): PeerSighting {
   return { id: name, displayName: displayName(name), connectable: true, metadata: decodeTxt(txt) }
 }

@@ -56,7 +56,7 @@ export class PublishedService {
   #resolve: () => void = () => {}
   #reject: (error: Error) => void = () => {}
 
-  constructor (description: ServiceDescription, host: ServiceHost, onFailed: (error: Error) => void) {
+  constructor(description: ServiceDescription, host: ServiceHost, onFailed: (error: Error) => void) {
     this.#description = this.#original = description
     this.#host = host
     this.#onFailed = onFailed
@@ -68,41 +68,54 @@ export class PublishedService {
   }
 
   /** Full name it has now. */
-  get name (): string { return instanceName(this.#description.label, this.#description.serviceType) }
-  get hostName (): string { return `${this.#description.host}.local` }
-  get label (): string { return this.#description.label }
-  get serviceType (): string { return this.#description.serviceType }
+  get name(): string {
+    return instanceName(this.#description.label, this.#description.serviceType)
+  }
+  get hostName(): string {
+    return `${this.#description.host}.local`
+  }
+  get label(): string {
+    return this.#description.label
+  }
+  get serviceType(): string {
+    return this.#description.serviceType
+  }
 
-  records (link: Link): ServiceRecords {
+  records(link: Link): ServiceRecords {
     let records = this.#records.get(link)
-    if (records === undefined) this.#records.set(link, records = serviceRecords(this.#description, link.addresses))
+    if (records === undefined) this.#records.set(link, (records = serviceRecords(this.#description, link.addresses)))
     return records
   }
 
   /** Keys of all names its records have on the links. */
-  nameKeys (): string[] {
+  nameKeys(): string[] {
     const { shared, typeListing, name, hostName } = serviceRecords(this.#description, [])
     return [...shared, typeListing].map((record) => nameKey(record.name)).concat(nameKey(name), nameKey(hostName))
   }
 
   /** Begins to probe, or announces at once. */
-  start (probe: boolean): void {
+  start(probe: boolean): void {
     if (this.#host.isTaken(this.name, this, false)) this.#nextLabel()
-    if (!probe) { this.#publish(); return }
+    if (!probe) {
+      this.#publish()
+      return
+    }
     this.#probeAfter(this.#host.random() * probePauseMs)
   }
 
   /** Replaces the TXT record data. */
-  setTxt (txt: Buffer): void {
+  setTxt(txt: Buffer): void {
     this.#description = { ...this.#description, txt }
     this.#records.clear()
   }
 
   /** The link's addresses are others now. */
-  forgetLink (link: Link): void { this.#records.delete(link) }
+  forgetLink(link: Link): void {
+    this.#records.delete(link)
+  }
 
   /** Somebody else has one of our names, or keeps it against our probe. */
-  conflict (about: 'instance' | 'host'): void {
+  conflict(about: 'instance' | 'host'): void {
     if (this.state !== 'probing' && this.state !== 'published') return
     const now = this.#host.clock.monotonic()
     this.#conflicts = [...this.#conflicts.filter((at) => now - at < conflictWindowMs), now]
@@ -120,22 +133,28 @@ export class PublishedService {
       this.#nextLabel()
     }
     if (this.#labelNumber > maxNames || this.#hostNumber > maxNames) {
-      this.#end('failed', dnssdErrors.create('ERR_DNSSD_NAME_CONFLICT', `The name "${this.#original.label}" is taken, and so are its numbered variants up to ${maxNames}`))
+      this.#end(
+        'failed',
+        dnssdErrors.create(
+          'ERR_DNSSD_NAME_CONFLICT',
+          `The name "${this.#original.label}" is taken, and so are its numbered variants up to ${maxNames}`
+        )
+      )
       return
     }
     this.#probeAfter(this.#pause(first && about === 'instance' ? learnPauseMs : 0))
   }
 
   /** Somebody probes for the same name at the same time and comes first. */
-  defer (): void {
+  defer(): void {
     if (this.state === 'probing') this.#probeAfter(this.#pause(deferMs))
   }
 
-  withdraw (): void {
+  withdraw(): void {
     this.#end('withdrawn', dnssdErrors.create('ERR_DNSSD_STOPPED', `Publishing of ${this.name} was stopped`))
   }
 
-  #end (state: 'withdrawn' | 'failed', error: Error): void {
+  #end(state: 'withdrawn' | 'failed', error: Error): void {
     const wasProbing = this.state === 'probing'
     this.#cancel?.()
     this.state = state
@@ -143,15 +162,18 @@ export class PublishedService {
     if (state === 'failed') this.#onFailed(error)
   }
 
-  #pause (least: number): number {
+  #pause(least: number): number {
     return this.#conflicts.length >= conflictBudget ? conflictPauseMs : least
   }
 
-  #probeAfter (ms: number, done = 0): void {
+  #probeAfter(ms: number, done = 0): void {
     this.#cancel?.()
     this.#cancel = this.#host.clock.after(ms, () => {
       if (this.state !== 'probing') return
-      if (done === probes) { this.#publish(); return }
+      if (done === probes) {
+        this.#publish()
+        return
+      }
       // What was learnt since the conflict may save a try.
       if (done === 0 && this.#labelNumber > 1 && this.#host.isTaken(this.name, this, true)) this.#nextLabel()
       this.#host.probe(this)
@@ -159,14 +181,14 @@ export class PublishedService {
     })
   }
 
-  #publish (): void {
+  #publish(): void {
     this.state = 'published'
     this.announced = true
     this.#host.announce(this)
     this.#resolve()
   }
 
-  #nextLabel (): void {
+  #nextLabel(): void {
     const before = this.nameKeys()
     do {
       this.#labelNumber++
@@ -175,14 +197,14 @@ export class PublishedService {
     this.#renamed(before)
   }
 
-  #nextHost (): void {
+  #nextHost(): void {
     const before = this.nameKeys()
     this.#hostNumber++
     this.#description = { ...this.#description, host: numberedLabel(this.#original.host, this.#hostNumber, '-') }
     this.#renamed(before)
   }
 
-  #renamed (before: readonly string[]): void {
+  #renamed(before: readonly string[]): void {
     this.announced = false
     this.#records.clear()
     this.#host.renamed(this, before)

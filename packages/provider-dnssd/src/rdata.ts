@@ -7,12 +7,12 @@ import type { ResourceRecord } from './wire.ts'
 export const rrType = { A: 1, PTR: 12, TXT: 16, AAAA: 28, SRV: 33, NSEC: 47, ANY: 255 } as const
 
 export type RecordData =
-  | { readonly type: 1 | 28, readonly address: string }
-  | { readonly type: 12, readonly target: string }
-  | { readonly type: 33, readonly priority: number, readonly weight: number, readonly port: number, readonly target: string }
-  | { readonly type: 16, readonly bytes: Buffer }
+  | { readonly type: 1 | 28; readonly address: string }
+  | { readonly type: 12; readonly target: string }
+  | { readonly type: 33; readonly priority: number; readonly weight: number; readonly port: number; readonly target: string }
+  | { readonly type: 16; readonly bytes: Buffer }
   /** Which types exist for a name, so that the others need not be asked for (RFC 6762 §6.1). */
-  | { readonly type: 47, readonly next: string, readonly types: readonly number[] }
+  | { readonly type: 47; readonly next: string; readonly types: readonly number[] }
 
 /** Where record data is written to. */
 export interface DataSink {
@@ -22,7 +22,7 @@ export interface DataSink {
 }
 
 /** Reads a name; compression pointers may only point backwards, so reading always ends. @throws RangeError */
-export function readName (bytes: Buffer, start: number): { readonly name: string, readonly end: number } {
+export function readName(bytes: Buffer, start: number): { readonly name: string; readonly end: number } {
   const labels: string[] = []
   let offset = start
   let lowest = start
@@ -48,7 +48,7 @@ export function readName (bytes: Buffer, start: number): { readonly name: string
 }
 
 /** Reads record data; undefined for types that are of no use here and for data that does not fit its type. @throws RangeError */
-export function readData (bytes: Buffer, type: number, start: number, length: number): RecordData | undefined {
+export function readData(bytes: Buffer, type: number, start: number, length: number): RecordData | undefined {
   const end = start + length
   switch (type) {
     case rrType.A:
@@ -63,7 +63,13 @@ export function readData (bytes: Buffer, type: number, start: number, length: nu
       if (length < 7) return undefined
       const read = readName(bytes, start + 6)
       if (read.end !== end) return undefined
-      return { type, priority: bytes.readUInt16BE(start), weight: bytes.readUInt16BE(start + 2), port: bytes.readUInt16BE(start + 4), target: read.name }
+      return {
+        type,
+        priority: bytes.readUInt16BE(start),
+        weight: bytes.readUInt16BE(start + 2),
+        port: bytes.readUInt16BE(start + 4),
+        target: read.name
+      }
     }
     case rrType.TXT:
       return { type, bytes: Buffer.from(bytes.subarray(start, end)) }
@@ -72,18 +78,26 @@ export function readData (bytes: Buffer, type: number, start: number, length: nu
   }
 }
 
-export function writeData (data: RecordData, sink: DataSink): void {
+export function writeData(data: RecordData, sink: DataSink): void {
   switch (data.type) {
-    case rrType.A: sink.bytes(Buffer.from(data.address.split('.').map(Number))); break
-    case rrType.AAAA: sink.bytes(ipv6Bytes(data.address)); break
-    case rrType.PTR: sink.name(data.target); break
+    case rrType.A:
+      sink.bytes(Buffer.from(data.address.split('.').map(Number)))
+      break
+    case rrType.AAAA:
+      sink.bytes(ipv6Bytes(data.address))
+      break
+    case rrType.PTR:
+      sink.name(data.target)
+      break
     case rrType.SRV:
       sink.uint16(data.priority)
       sink.uint16(data.weight)
       sink.uint16(data.port)
       sink.name(data.target)
       break
-    case rrType.TXT: sink.bytes(data.bytes); break
+    case rrType.TXT:
+      sink.bytes(data.bytes)
+      break
     case rrType.NSEC: {
       sink.name(data.next)
       const map = Buffer.alloc(1 + Math.floor(Math.max(...data.types) / 8))
@@ -95,29 +109,37 @@ export function writeData (data: RecordData, sink: DataSink): void {
 }
 
 /** Equal for two records that say the same, whatever their TTL. */
-export function recordKey (record: ResourceRecord): string {
+export function recordKey(record: ResourceRecord): string {
   return `${nameKey(record.name)}|${record.data.type}|${dataKey(record.data)}`
 }
 
-export function dataKey (data: RecordData): string {
+export function dataKey(data: RecordData): string {
   switch (data.type) {
-    case rrType.PTR: return nameKey(data.target)
-    case rrType.SRV: return `${data.priority} ${data.weight} ${data.port} ${nameKey(data.target)}`
-    case rrType.TXT: return data.bytes.toString('latin1')
-    case rrType.NSEC: return data.types.join(' ')
-    default: return data.address
+    case rrType.PTR:
+      return nameKey(data.target)
+    case rrType.SRV:
+      return `${data.priority} ${data.weight} ${data.port} ${nameKey(data.target)}`
+    case rrType.TXT:
+      return data.bytes.toString('latin1')
+    case rrType.NSEC:
+      return data.types.join(' ')
+    default:
+      return data.address
   }
 }
 
 /** The 16 bytes of an IPv6 address in text form; a zone is ignored. @throws RangeError */
-export function ipv6Bytes (text: string): Buffer {
+export function ipv6Bytes(text: string): Buffer {
   const [address = ''] = text.split('%')
   const [head = '', tail] = address.split('::')
-  const groups = (part: string): number[] => part === '' ? [] : part.split(':').flatMap((group) => {
-    if (!group.includes('.')) return [parseInt(group, 16)]
-    const [a = 0, b = 0, c = 0, d = 0] = group.split('.').map(Number)
-    return [a * 256 + b, c * 256 + d]
-  })
+  const groups = (part: string): number[] =>
+    part === ''
+      ? []
+      : part.split(':').flatMap((group) => {
+          if (!group.includes('.')) return [parseInt(group, 16)]
+          const [a = 0, b = 0, c = 0, d = 0] = group.split('.').map(Number)
+          return [a * 256 + b, c * 256 + d]
+        })
   const left = groups(head)
   const right = tail === undefined ? [] : groups(tail)
   const all = tail === undefined ? left : [...left, ...new Array<number>(Math.max(0, 8 - left.length - right.length)).fill(0), ...right]
@@ -126,8 +148,10 @@ export function ipv6Bytes (text: string): Buffer {
 }
 
 /** The usual short text of an IPv6 address (RFC 5952). */
-export function ipv6Text (bytes: Uint8Array): string {
-  const groups = Array.from({ length: 8 }, (_, index) => (((bytes[index * 2] as number) << 8) | (bytes[index * 2 + 1] as number)).toString(16))
+export function ipv6Text(bytes: Uint8Array): string {
+  const groups = Array.from({ length: 8 }, (_, index) =>
+    (((bytes[index * 2] as number) << 8) | (bytes[index * 2 + 1] as number)).toString(16)
+  )
   let best = { start: -1, length: 1 }
   for (let start = 0; start < 8; start++) {
     let length = 0

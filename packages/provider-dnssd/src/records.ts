@@ -40,15 +40,22 @@ export interface ServiceRecords {
 }
 
 /** @param addresses IPv4 and IPv6 addresses of the link, without zone. */
-export function serviceRecords (service: ServiceDescription, addresses: readonly string[]): ServiceRecords {
+export function serviceRecords(service: ServiceDescription, addresses: readonly string[]): ServiceRecords {
   const name = instanceName(service.label, service.serviceType)
   const hostName = `${service.host}.local`
   const pointer = (from: string): ResourceRecord => ({ name: from, ttl: longTtl, flush: false, data: { type: rrType.PTR, target: name } })
-  const addressRecords = addresses.map((address): ResourceRecord => ({
-    name: hostName, ttl: hostTtl, flush: true, data: { type: address.includes(':') ? rrType.AAAA : rrType.A, address }
-  }))
+  const addressRecords = addresses.map(
+    (address): ResourceRecord => ({
+      name: hostName,
+      ttl: hostTtl,
+      flush: true,
+      data: { type: address.includes(':') ? rrType.AAAA : rrType.A, address }
+    })
+  )
   const types = [...new Set(addressRecords.map((record) => record.data.type))]
-  const negative: ResourceRecord[] = [{ name, ttl: hostTtl, flush: true, data: { type: rrType.NSEC, next: name, types: [rrType.TXT, rrType.SRV] } }]
+  const negative: ResourceRecord[] = [
+    { name, ttl: hostTtl, flush: true, data: { type: rrType.NSEC, next: name, types: [rrType.TXT, rrType.SRV] } }
+  ]
   if (types.length > 0) negative.push({ name: hostName, ttl: hostTtl, flush: true, data: { type: rrType.NSEC, next: hostName, types } })
   return {
     name,
@@ -65,6 +72,6 @@ export function serviceRecords (service: ServiceDescription, addresses: readonly
 }
 
 /** The same records as a farewell (RFC 6762 §10.1). Addresses stay: the host is still there. */
-export function goodbyeRecords (records: ServiceRecords): ResourceRecord[] {
+export function goodbyeRecords(records: ServiceRecords): ResourceRecord[] {
   return [...records.shared, ...records.instance].map((record) => ({ ...record, ttl: 0 }))
 }

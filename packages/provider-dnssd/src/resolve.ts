@@ -14,16 +14,22 @@ const repeatMs = 1000
 /** After the first address, how long others are waited for when they had to be asked for. */
 const collectMs = 30
 
-interface Target { readonly host: string, readonly port: number }
+interface Target {
+  readonly host: string
+  readonly port: number
+}
 
 /** The newest SRV record on any link. */
-function findTarget (browser: Browser, name: string): Target | undefined {
+function findTarget(browser: Browser, name: string): Target | undefined {
   const records = browser.links.flatMap((link) => link.find(name, rrType.SRV)).sort((a, b) => b.receivedAt - a.receivedAt)
-  for (const { record: { data } } of records) if (data.type === rrType.SRV && data.port !== 0) return { host: data.target, port: data.port }
+  for (const {
+    record: { data }
+  } of records)
+    if (data.type === rrType.SRV && data.port !== 0) return { host: data.target, port: data.port }
   return undefined
 }
 
-function isUsable (address: string, loopback: boolean): boolean {
+function isUsable(address: string, loopback: boolean): boolean {
   if (isIPv4(address)) {
     const first = Number(address.split('.')[0])
     return first !== 0 && first < 224 && (first !== 127 || loopback)
@@ -33,18 +39,21 @@ function isUsable (address: string, loopback: boolean): boolean {
 }
 
 /** Routable IPv6, then IPv4, then what only this link understands. */
-function rank (address: string): number {
+function rank(address: string): number {
   if (isIPv4(address)) return address.startsWith('169.254.') ? 3 : 1
   return isLinkLocal6(address) ? 2 : 0
 }
 
 /** All addresses of a host that the links know, the most promising first. Loopback addresses count on loopback links only. */
-function findAddresses (browser: Browser, host: string): string[] {
+function findAddresses(browser: Browser, host: string): string[] {
   const addresses = new Set<string>()
   for (const view of browser.links) {
     const loopback = view.link.addresses.some((own) => own.startsWith('127.') || own === '::1')
     for (const type of [rrType.A, rrType.AAAA]) {
-      for (const { record: { data }, leaving } of view.find(host, type)) {
+      for (const {
+        record: { data },
+        leaving
+      } of view.find(host, type)) {
         if (!('address' in data) || leaving || !isUsable(data.address, loopback)) continue
         addresses.add(isLinkLocal6(data.address) ? `${data.address}%${view.link.name}` : data.address)
       }
@@ -54,7 +63,7 @@ function findAddresses (browser: Browser, host: string): string[] {
 }
 
 /** `wss://shop.local:4984/db`; a host name no URL can carry is replaced by its first address. */
-export function serviceUrl (host: string, port: number, databaseName: string, addresses: readonly string[]): string {
+export function serviceUrl(host: string, port: number, databaseName: string, addresses: readonly string[]): string {
   const plain = /^[A-Za-z0-9._-]{1,253}$/.test(host)
   const first = (addresses[0] ?? '').split('%')[0] as string
   const authority = plain ? host : first.includes(':') ? `[${first}]` : first
@@ -65,7 +74,14 @@ export function serviceUrl (host: string, port: number, databaseName: string, ad
  * Answers from the cache, or asks every link for SRV, A and AAAA until there is at least one address.
  * @throws ERR_DNSSD_RESOLVE_TIMEOUT after five seconds, ERR_DNSSD_STOPPED when browsing ends, the signal's reason when aborted
  */
-export async function resolveService (browser: Browser, name: string, databaseName: string, clock: Clock, signal: AbortSignal, stopped: AbortSignal): Promise<ResolvedUrl> {
+export async function resolveService(
+  browser: Browser,
+  name: string,
+  databaseName: string,
+  clock: Clock,
+  signal: AbortSignal,
+  stopped: AbortSignal
+): Promise<ResolvedUrl> {
   signal.throwIfAborted()
   const started = clock.monotonic()
   let asked = -Infinity
@@ -77,18 +93,27 @@ export async function resolveService (browser: Browser, name: string, databaseNa
     const addresses = target === undefined ? [] : findAddresses(browser, target.host)
     if (target !== undefined && addresses.length > 0) {
       addressesSince ??= now
-      if (asked === -Infinity || now - addressesSince >= collectMs) return { url: serviceUrl(target.host, target.port, databaseName, addresses), addresses }
+      if (asked === -Infinity || now - addressesSince >= collectMs)
+        return { url: serviceUrl(target.host, target.port, databaseName, addresses), addresses }
     }
     if (now - started >= resolveTimeoutMs) {
-      throw dnssdErrors.create('ERR_DNSSD_RESOLVE_TIMEOUT', target === undefined
-        ? `Nobody answered for host and port of ${name} within ${resolveTimeoutMs} ms`
-        : `Nobody answered for the addresses of ${target.host} within ${resolveTimeoutMs} ms`, { details: { name, host: target?.host } })
+      throw dnssdErrors.create(
+        'ERR_DNSSD_RESOLVE_TIMEOUT',
+        target === undefined
+          ? `Nobody answered for host and port of ${name} within ${resolveTimeoutMs} ms`
+          : `Nobody answered for the addresses of ${target.host} within ${resolveTimeoutMs} ms`,
+        { details: { name, host: target?.host } }
+      )
     }
     if (addressesSince === undefined && now - asked >= repeatMs) {
       asked = now
-      const questions: Question[] = target === undefined
-        ? [{ name, type: rrType.SRV }]
-        : [{ name: target.host, type: rrType.A }, { name: target.host, type: rrType.AAAA }]
+      const questions: Question[] =
+        target === undefined
+          ? [{ name, type: rrType.SRV }]
+          : [
+              { name: target.host, type: rrType.A },
+              { name: target.host, type: rrType.AAAA }
+            ]
       for (const view of browser.links) view.ask(questions)
     }
     const hadTarget = target !== undefined
@@ -99,7 +124,7 @@ export async function resolveService (browser: Browser, name: string, databaseNa
 }
 
 /** Resolves when the browser learns something or `ms` have passed. */
-function nextChange (browser: Browser, clock: Clock, signal: AbortSignal, ms: number): Promise<void> {
+function nextChange(browser: Browser, clock: Clock, signal: AbortSignal, ms: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const finish = (settle: () => void): void => {
       cancel()
@@ -107,9 +132,17 @@ function nextChange (browser: Browser, clock: Clock, signal: AbortSignal, ms: nu
       signal.removeEventListener('abort', onAbort)
       settle()
     }
-    const onAbort = (): void => { finish(() => { reject(signal.reason as Error) }) }
-    const unwatch = browser.watch(() => { finish(resolve) })
-    const cancel = clock.after(ms, () => { finish(resolve) })
+    const onAbort = (): void => {
+      finish(() => {
+        reject(signal.reason as Error)
+      })
+    }
+    const unwatch = browser.watch(() => {
+      finish(resolve)
+    })
+    const cancel = clock.after(ms, () => {
+      finish(resolve)
+    })
     if (signal.aborted) onAbort()
     else signal.addEventListener('abort', onAbort, { once: true })
   })

@@ -10,18 +10,18 @@ const limit = 20_000
 export class TakenNames {
   readonly #until = new Map<string, number>()
 
-  add (record: ResourceRecord, now: number): void {
+  add(record: ResourceRecord, now: number): void {
     if (record.data.type !== rrType.PTR) return
     if (record.ttl === 0) this.#until.delete(nameKey(record.data.target))
     else this.addName(record.data.target, now)
   }
 
-  addName (name: string, now: number): void {
+  addName(name: string, now: number): void {
     if (this.#until.size >= limit) this.#until.clear()
     this.#until.set(nameKey(name), now + keepMs)
   }
 
-  has (name: string, now: number): boolean {
+  has(name: string, now: number): boolean {
     return (this.#until.get(nameKey(name)) ?? -Infinity) > now
   }
 }

@@ -42,7 +42,7 @@ const classInternet = 1
 const topBit = 0x8000
 
 /** Reads a packet. Undefined when it is not a DNS message or any part of it is malformed; records of unknown types are kept as bytes. */
-export function decodeMessage (bytes: Buffer): Message | undefined {
+export function decodeMessage(bytes: Buffer): Message | undefined {
   try {
     return decode(bytes)
   } catch (error) {
@@ -51,7 +51,7 @@ export function decodeMessage (bytes: Buffer): Message | undefined {
   }
 }
 
-function decode (bytes: Buffer): Message | undefined {
+function decode(bytes: Buffer): Message | undefined {
   if (bytes.length < 12) return undefined
   const flags = bytes.readUInt16BE(2)
   // Messages with another opcode or a response code are ignored (RFC 6762 §18.3, §18.11).
@@ -63,7 +63,8 @@ function decode (bytes: Buffer): Message | undefined {
     const type = bytes.readUInt16BE(end)
     const rrclass = bytes.readUInt16BE(end + 2)
     offset = end + 4
-    if ((rrclass & ~topBit) === classInternet || (rrclass & ~topBit) === 255) questions.push({ name, type, unicast: (rrclass & topBit) !== 0 })
+    if ((rrclass & ~topBit) === classInternet || (rrclass & ~topBit) === 255)
+      questions.push({ name, type, unicast: (rrclass & topBit) !== 0 })
   }
   const section = (count: number): ResourceRecord[] => {
     const records: ResourceRecord[] = []
@@ -104,14 +105,16 @@ export class MessageWriter {
   readonly #counts = { questions: 0, answers: 0, authorities: 0, additionals: 0 }
   #offset = 12
 
-  constructor (limit: number) {
+  constructor(limit: number) {
     this.#limit = limit
     this.#bytes = Buffer.alloc(limit)
   }
 
-  get empty (): boolean { return this.#offset === 12 }
+  get empty(): boolean {
+    return this.#offset === 12
+  }
 
-  addQuestion (question: Question): boolean {
+  addQuestion(question: Question): boolean {
     return this.#attempt('questions', () => {
       this.#name(question.name)
       this.#uint16(question.type)
@@ -119,7 +122,7 @@ export class MessageWriter {
     })
   }
 
-  add (section: Section, record: ResourceRecord): boolean {
+  add(section: Section, record: ResourceRecord): boolean {
     return this.#attempt(section, () => {
       this.#name(record.name)
       this.#uint16(record.data.type)
@@ -128,12 +131,22 @@ export class MessageWriter {
       this.#uint16(record.ttl % 65536)
       const lengthAt = this.#offset
       this.#uint16(0)
-      writeData(record.data, { name: (name) => { this.#name(name) }, uint16: (value) => { this.#uint16(value) }, bytes: (value) => { this.#raw(value) } })
+      writeData(record.data, {
+        name: (name) => {
+          this.#name(name)
+        },
+        uint16: (value) => {
+          this.#uint16(value)
+        },
+        bytes: (value) => {
+          this.#raw(value)
+        }
+      })
       this.#bytes.writeUInt16BE(this.#offset - lengthAt - 2, lengthAt)
     })
   }
 
-  finish (header: { readonly id?: number, readonly response: boolean, readonly truncated?: boolean }): Buffer {
+  finish(header: { readonly id?: number; readonly response: boolean; readonly truncated?: boolean }): Buffer {
     this.#bytes.writeUInt16BE(header.id ?? 0, 0)
     this.#bytes.writeUInt16BE((header.response ? 0x8400 : 0) | (header.truncated === true ? 0x0200 : 0), 2)
     this.#bytes.writeUInt16BE(this.#counts.questions, 4)
@@ -143,7 +156,7 @@ export class MessageWriter {
     return this.#bytes.subarray(0, this.#offset)
   }
 
-  #attempt (section: 'questions' | Section, write: () => void): boolean {
+  #attempt(section: 'questions' | Section, write: () => void): boolean {
     const before = this.#offset
     try {
       write()
@@ -157,25 +170,32 @@ export class MessageWriter {
     }
   }
 
-  #room (size: number): number {
+  #room(size: number): number {
     const at = this.#offset
     if (at + size > this.#limit) throw new RangeError('The message is full')
     this.#offset = at + size
     return at
   }
 
-  #uint16 (value: number): void { this.#bytes.writeUInt16BE(value, this.#room(2)) }
+  #uint16(value: number): void {
+    this.#bytes.writeUInt16BE(value, this.#room(2))
+  }
 
-  #raw (value: Uint8Array): void { this.#bytes.set(value, this.#room(value.length)) }
+  #raw(value: Uint8Array): void {
+    this.#bytes.set(value, this.#room(value.length))
+  }
 
-  #name (name: string): void {
+  #name(name: string): void {
     const labels = splitName(name)
     let key = labels.map((label) => label.toString('latin1').length + ':' + label.toString('latin1'))
     for (const label of labels) {
       if (label.length > maxLabelBytes) throw new RangeError('A label is too long')
       const suffix = key.join('')
       const known = this.#suffixes.get(suffix)
-      if (known !== undefined) { this.#uint16(0xc000 | known); return }
+      if (known !== undefined) {
+        this.#uint16(0xc000 | known)
+        return
+      }
       if (this.#offset < 0x4000) this.#suffixes.set(suffix, this.#offset)
       const at = this.#room(1 + label.length)
       this.#bytes[at] = label.length

@@ -4,10 +4,25 @@ import { RecordCache } from '../dist/cache.js'
 import { rrType } from '../dist/rdata.js'
 import type { ResourceRecord } from '../dist/wire.js'
 
-const txt = (text: string, ttl = 100, flush = true): ResourceRecord => ({ name: 'Shop.local', ttl, flush, data: { type: rrType.TXT, bytes: Buffer.from(text) } })
-const address = (last: number, ttl = 100, flush = true): ResourceRecord => ({ name: 'host.local', ttl, flush, data: { type: rrType.A, address: `192.0.2.${last}` } })
-const texts = (cache: RecordCache, now: number): string[] => cache.find('shop.LOCAL', rrType.TXT, now).map(({ record: { data } }) => data.type === rrType.TXT ? String(data.bytes) : '')
-const addresses = (cache: RecordCache, now: number): string[] => cache.find('host.local', rrType.A, now).map(({ record: { data } }) => 'address' in data ? data.address : '').sort()
+const txt = (text: string, ttl = 100, flush = true): ResourceRecord => ({
+  name: 'Shop.local',
+  ttl,
+  flush,
+  data: { type: rrType.TXT, bytes: Buffer.from(text) }
+})
+const address = (last: number, ttl = 100, flush = true): ResourceRecord => ({
+  name: 'host.local',
+  ttl,
+  flush,
+  data: { type: rrType.A, address: `192.0.2.${last}` }
+})
+const texts = (cache: RecordCache, now: number): string[] =>
+  cache.find('shop.LOCAL', rrType.TXT, now).map(({ record: { data } }) => (data.type === rrType.TXT ? String(data.bytes) : ''))
+const addresses = (cache: RecordCache, now: number): string[] =>
+  cache
+    .find('host.local', rrType.A, now)
+    .map(({ record: { data } }) => ('address' in data ? data.address : ''))
+    .sort()
 
 describe('cache', () => {
   it('keeps a record for its TTL', () => {

@@ -5,8 +5,18 @@ import { rrType } from '../dist/rdata.js'
 import type { ResourceRecord } from '../dist/wire.js'
 
 const a = (address: string): ResourceRecord => ({ name: 'host.local', ttl: 120, flush: false, data: { type: rrType.A, address } })
-const srv = (port: number, target = 'a.local'): ResourceRecord => ({ name: 'host.local', ttl: 120, flush: false, data: { type: rrType.SRV, priority: 0, weight: 0, port, target } })
-const txt = (text: string): ResourceRecord => ({ name: 'host.local', ttl: 1, flush: true, data: { type: rrType.TXT, bytes: Buffer.from(text) } })
+const srv = (port: number, target = 'a.local'): ResourceRecord => ({
+  name: 'host.local',
+  ttl: 120,
+  flush: false,
+  data: { type: rrType.SRV, priority: 0, weight: 0, port, target }
+})
+const txt = (text: string): ResourceRecord => ({
+  name: 'host.local',
+  ttl: 1,
+  flush: true,
+  data: { type: rrType.TXT, bytes: Buffer.from(text) }
+})
 
 describe('simultaneous probes', () => {
   it('are compared as in the example of RFC 6762 §8.2.1', () => {
@@ -14,7 +24,15 @@ describe('simultaneous probes', () => {
     expect(compareProbes([a('169.254.200.50')], [a('169.254.99.200')])).to.be.above(0)
   })
   it('are equal whatever the order, TTL and flush bit', () => {
-    expect(compareProbes([a('192.0.2.1'), srv(1)], [{ ...srv(1), flush: true }, { ...a('192.0.2.1'), ttl: 1 }])).to.equal(0)
+    expect(
+      compareProbes(
+        [a('192.0.2.1'), srv(1)],
+        [
+          { ...srv(1), flush: true },
+          { ...a('192.0.2.1'), ttl: 1 }
+        ]
+      )
+    ).to.equal(0)
   })
   it('are compared by type first, and the one with more records wins', () => {
     expect(compareProbes([a('255.255.255.255')], [txt('')])).to.be.below(0)

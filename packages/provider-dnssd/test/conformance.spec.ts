@@ -8,15 +8,15 @@ import { nextPort } from './support/ports.ts'
 // The clock runs faster, since every publication spends a second on probing.
 describePeerDiscoveryProvider('dnssd', {
   factory: dnssd(),
-  async create () {
+  async create() {
     const port = nextPort()
     const clock = fastClock(8)
     return {
-      factoryFor (): ProviderFactory {
+      factoryFor(): ProviderFactory {
         const factory = dnssd({ interfaces: ['127.0.0.1'], port })
         return { ...factory, create: (context) => factory.create({ ...context, clock }) }
       },
-      async [Symbol.asyncDispose] () {}
+      async [Symbol.asyncDispose]() {}
     }
   }
 })

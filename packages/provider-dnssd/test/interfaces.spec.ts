@@ -2,15 +2,35 @@ import type { NetworkInterfaceInfo } from 'node:os'
 import { expect } from 'chai'
 import { isOnLink, sameInterface, selectInterfaces } from '../dist/interfaces.js'
 
-const v4 = (cidr: string, internal = false): NetworkInterfaceInfo => ({ address: cidr.split('/')[0]!, cidr, netmask: '', family: 'IPv4', mac: '', internal })
-const v6 = (cidr: string, scopeid = 0, internal = false): NetworkInterfaceInfo => ({ address: cidr.split('/')[0]!, cidr, netmask: '', family: 'IPv6', mac: '', internal, scopeid })
+const v4 = (cidr: string, internal = false): NetworkInterfaceInfo => ({
+  address: cidr.split('/')[0]!,
+  cidr,
+  netmask: '',
+  family: 'IPv4',
+  mac: '',
+  internal
+})
+const v6 = (cidr: string, scopeid = 0, internal = false): NetworkInterfaceInfo => ({
+  address: cidr.split('/')[0]!,
+  cidr,
+  netmask: '',
+  family: 'IPv6',
+  mac: '',
+  internal,
+  scopeid
+})
 const all = {
   lo: [v4('127.0.0.1/8', true), v6('::1/128', 0, true)],
   eth0: [v4('192.0.2.2/24'), v6('fe80::2/64', 2), v6('2001:db8::2/64')],
   wlan0: [v4('198.51.100.7/25')]
 }
-const choose = (choice: { interfaces?: string[], ipv4?: boolean, ipv6?: boolean }, from: Record<string, NetworkInterfaceInfo[]> = all): string[] =>
-  selectInterfaces(from, { ipv4: true, ipv6: true, ...choice }).map(({ name, addresses }) => `${name} ${addresses.map(({ address }) => address).join(' ')}`)
+const choose = (
+  choice: { interfaces?: string[]; ipv4?: boolean; ipv6?: boolean },
+  from: Record<string, NetworkInterfaceInfo[]> = all
+): string[] =>
+  selectInterfaces(from, { ipv4: true, ipv6: true, ...choice }).map(
+    ({ name, addresses }) => `${name} ${addresses.map(({ address }) => address).join(' ')}`
+  )
 
 describe('interfaces', () => {
   it('are all but loopback by default, and loopback when there is no other', () => {

@@ -27,10 +27,18 @@ describe('services and browsers on one link', () => {
     const probes = lan.sent.filter(({ message }) => isProbe(message))
     const announcements = lan.sent.filter(({ message }) => message.response)
     expect(probes.map(({ at }) => at - probes[0]!.at)).to.deep.equal([0, 250, 500])
-    expect(probes[0]!.message.questions.map(({ name, type }) => [name, type])).to.deep.equal([[name('Shop'), rrType.ANY], ['shop.local', rrType.ANY]])
+    expect(probes[0]!.message.questions.map(({ name, type }) => [name, type])).to.deep.equal([
+      [name('Shop'), rrType.ANY],
+      ['shop.local', rrType.ANY]
+    ])
     expect(announcements.map(({ at }) => at - probes[0]!.at)).to.deep.equal([750, 1750])
     for (const { message } of announcements) {
-      expect(message.answers.filter(({ flush }) => flush).map(({ data }) => data.type).sort()).to.deep.equal([rrType.A, rrType.TXT, rrType.SRV].sort())
+      expect(
+        message.answers
+          .filter(({ flush }) => flush)
+          .map(({ data }) => data.type)
+          .sort()
+      ).to.deep.equal([rrType.A, rrType.TXT, rrType.SRV].sort())
       expect(message.answers.filter(({ data }) => data.type === rrType.PTR).length).to.equal(3)
     }
   })
@@ -65,7 +73,12 @@ describe('services and browsers on one link', () => {
       await clock.advance(10)
     }
     await clock.advance(5000)
-    expect(other.events).to.deep.equal([`found ${name('Shop')} a=1`, `changed ${name('Shop')} a=2`, `changed ${name('Shop')} a=1`, `changed ${name('Shop')} a=3`])
+    expect(other.events).to.deep.equal([
+      `found ${name('Shop')} a=1`,
+      `changed ${name('Shop')} a=2`,
+      `changed ${name('Shop')} a=1`,
+      `changed ${name('Shop')} a=3`
+    ])
     expect(shop.label).to.equal('Shop')
   })
   it('shows a restarted service as changed, not as another one', async () => {
@@ -117,7 +130,9 @@ describe('services and browsers on one link', () => {
     expect(queries.map(({ at }) => Math.round((at - from) / 1000))).to.deep.equal([0, 1, 3, 7, 15, 31, 63])
     expect(queries[0]!.message.answers.length).to.equal(0)
     expect(queries[1]!.message.answers.map(({ data }) => data.type)).to.deep.equal([rrType.PTR])
-    const answers = lan.sent.filter(({ at, message }) => at >= from && message.response && message.answers.some(({ name }) => name === listName))
+    const answers = lan.sent.filter(
+      ({ at, message }) => at >= from && message.response && message.answers.some(({ name }) => name === listName)
+    )
     expect(answers.length).to.equal(1)
     expect(answers[0]!.at - queries[0]!.at).to.be.within(20, 125)
     expect(all(answers[0]!.message).map(({ data }) => data.type)).to.include.members([rrType.PTR, rrType.SRV, rrType.TXT, rrType.A])
@@ -128,7 +143,18 @@ describe('services and browsers on one link', () => {
     await clock.advance(5000)
     const ask = async (type: number): Promise<Message> => {
       const count = lan.sent.length
-      host.receive({ id: 0, response: false, truncated: false, questions: [{ name: 'SHOP.local', type }], answers: [], authorities: [], additionals: [] }, { address: '192.0.2.9', port: 5353, family: 4 })
+      host.receive(
+        {
+          id: 0,
+          response: false,
+          truncated: false,
+          questions: [{ name: 'SHOP.local', type }],
+          answers: [],
+          authorities: [],
+          additionals: []
+        },
+        { address: '192.0.2.9', port: 5353, family: 4 }
+      )
       await clock.advance(5)
       expect(lan.sent.length).to.equal(count + 1)
       return lan.sent.at(-1)!.message
@@ -136,7 +162,18 @@ describe('services and browsers on one link', () => {
     expect((await ask(rrType.A)).answers.map(({ data }) => data)).to.deep.equal([{ type: rrType.A, address: '192.0.2.1' }])
     await clock.advance(1000)
     const count = lan.sent.length
-    host.receive({ id: 0, response: false, truncated: false, questions: [{ name: 'shop.local', type: rrType.AAAA }], answers: [], authorities: [], additionals: [] }, { address: '192.0.2.9', port: 5353, family: 4 })
+    host.receive(
+      {
+        id: 0,
+        response: false,
+        truncated: false,
+        questions: [{ name: 'shop.local', type: rrType.AAAA }],
+        answers: [],
+        authorities: [],
+        additionals: []
+      },
+      { address: '192.0.2.9', port: 5353, family: 4 }
+    )
     await clock.advance(5)
     expect(lan.sent.length).to.equal(count + 1)
   })
@@ -145,7 +182,18 @@ describe('services and browsers on one link', () => {
     host.responder.publish(service('Shop'), false, () => {})
     await clock.advance(5000)
     const count = lan.sent.length
-    host.receive({ id: 77, response: false, truncated: false, questions: [{ name: listName, type: rrType.PTR }], answers: [], authorities: [], additionals: [] }, { address: '192.0.2.9', port: 40_000, family: 4 })
+    host.receive(
+      {
+        id: 77,
+        response: false,
+        truncated: false,
+        questions: [{ name: listName, type: rrType.PTR }],
+        answers: [],
+        authorities: [],
+        additionals: []
+      },
+      { address: '192.0.2.9', port: 40_000, family: 4 }
+    )
     await clock.advance(500)
     expect(lan.sent.length).to.equal(count)
     expect(lan.replies.length).to.equal(1)
@@ -160,7 +208,18 @@ describe('services and browsers on one link', () => {
     await clock.advance(5000)
     const from = clock.monotonic()
     for (let index = 0; index < 10; index++) {
-      host.receive({ id: 0, response: false, truncated: false, questions: [{ name: listName, type: rrType.PTR }], answers: [], authorities: [], additionals: [] }, { address: `192.0.2.${index + 10}`, port: 5353, family: 4 })
+      host.receive(
+        {
+          id: 0,
+          response: false,
+          truncated: false,
+          questions: [{ name: listName, type: rrType.PTR }],
+          answers: [],
+          authorities: [],
+          additionals: []
+        },
+        { address: `192.0.2.${index + 10}`, port: 5353, family: 4 }
+      )
       await clock.advance(150)
     }
     await clock.advance(2000)
@@ -182,14 +241,17 @@ describe('services and browsers on one link', () => {
       expect(shops.map(({ label }) => label)).to.deep.equal(['Shop', 'Shop 2', 'Shop 3'])
     })
     it('lets exactly one of two have the name that probe at the same instant', async () => {
-      const shops = [1, 2].map((last) => lan.station(`192.0.2.${last}`).responder.publish(service('Shop', { port: 1000 + last, host: `h${last}` }), true, () => {}))
+      const shops = [1, 2].map((last) =>
+        lan.station(`192.0.2.${last}`).responder.publish(service('Shop', { port: 1000 + last, host: `h${last}` }), true, () => {})
+      )
       await clock.advance(6000)
       await Promise.all(shops.map(({ ready }) => ready))
       expect(shops.map(({ label }) => label).sort()).to.deep.equal(['Shop', 'Shop 2'])
     })
     it('finds the next free number without trying all', async () => {
       const crowd = lan.station('192.0.2.1')
-      for (let number = 1; number <= 40; number++) crowd.responder.publish(service(number === 1 ? 'Shop' : `Shop ${number}`, { port: number, host: 'crowd' }), false, () => {})
+      for (let number = 1; number <= 40; number++)
+        crowd.responder.publish(service(number === 1 ? 'Shop' : `Shop ${number}`, { port: number, host: 'crowd' }), false, () => {})
       await clock.advance(3000)
       const shop = lan.station('192.0.2.2').responder.publish(service('Shop', { host: 'late' }), true, () => {})
       const from = clock.monotonic()
@@ -200,18 +262,26 @@ describe('services and browsers on one link', () => {
     })
     it('gives up after a hundred, with a code', async () => {
       const crowd = lan.station('192.0.2.1')
-      for (let number = 1; number <= 100; number++) crowd.responder.publish(service(number === 1 ? 'Shop' : `Shop ${number}`, { port: number, host: 'crowd' }), false, () => {})
+      for (let number = 1; number <= 100; number++)
+        crowd.responder.publish(service(number === 1 ? 'Shop' : `Shop ${number}`, { port: number, host: 'crowd' }), false, () => {})
       await clock.advance(3000)
       let failed: Error | undefined
-      const shop = lan.station('192.0.2.2').responder.publish(service('Shop', { host: 'late' }), true, (error) => { failed = error })
+      const shop = lan.station('192.0.2.2').responder.publish(service('Shop', { host: 'late' }), true, (error) => {
+        failed = error
+      })
       await clock.advance(30_000)
-      const error = await shop.ready.then(() => undefined, (error: unknown) => error)
+      const error = await shop.ready.then(
+        () => undefined,
+        (error: unknown) => error
+      )
       expect((error as { code?: string }).code).to.equal('ERR_DNSSD_NAME_CONFLICT')
       expect(failed).to.equal(error)
       expect(shop.state).to.equal('failed')
     })
     it('chooses another host name, too', async () => {
-      const shops = [1, 2].map((last) => lan.station(`192.0.2.${last}`).responder.publish(service(`Shop${last}`, { host: 'same' }), true, () => {}))
+      const shops = [1, 2].map((last) =>
+        lan.station(`192.0.2.${last}`).responder.publish(service(`Shop${last}`, { host: 'same' }), true, () => {})
+      )
       await clock.advance(6000)
       await Promise.all(shops.map(({ ready }) => ready))
       expect(shops.map(({ hostName }) => hostName).sort()).to.deep.equal(['same-2.local', 'same.local'])
@@ -219,7 +289,9 @@ describe('services and browsers on one link', () => {
     it('settles it when two links are joined that had the name each', async () => {
       lan.loses = () => true
       const hosts = [lan.station('192.0.2.1'), lan.station('192.0.2.2')]
-      const shops = hosts.map((host, index) => host.responder.publish(service('Shop', { port: 1000 + index, host: `h${index}` }), true, () => {}))
+      const shops = hosts.map((host, index) =>
+        host.responder.publish(service('Shop', { port: 1000 + index, host: `h${index}` }), true, () => {})
+      )
       await clock.advance(5000)
       expect(shops.map(({ label }) => label)).to.deep.equal(['Shop', 'Shop'])
       lan.loses = () => false
@@ -253,12 +325,17 @@ describe('services and browsers on one link', () => {
     await clock.advance(5000)
     const samples = lan.sent.map(({ raw }) => raw)
     let seed = 1
-    const random = (below: number): number => { seed = (seed * 48271) % 2147483647; return seed % below }
+    const random = (below: number): number => {
+      seed = (seed * 48271) % 2147483647
+      return seed % below
+    }
     for (let round = 0; round < 3000; round++) {
       const packet = Buffer.from(samples[random(samples.length)]!)
       for (let change = 0; change < 4; change++) packet[random(packet.length)] = random(256)
       const message = decodeMessage(packet)
-      if (message !== undefined) for (const host of hosts) host.receive(message, { address: `192.0.2.${random(256)}`, port: random(2) === 0 ? 5353 : 1024, family: 4 })
+      if (message !== undefined)
+        for (const host of hosts)
+          host.receive(message, { address: `192.0.2.${random(256)}`, port: random(2) === 0 ? 5353 : 1024, family: 4 })
       if (round % 100 === 0) await clock.advance(500)
     }
     await clock.advance(300_000)
@@ -273,7 +350,9 @@ describe('services and browsers on one link', () => {
     const other = lan.station('192.0.2.2')
     let count = 0
     lan.loses = (_packet, from, to) => from !== to && ++count % 3 === 0
-    const shops = Array.from({ length: 100 }, (_, index) => host.responder.publish(service(`Shop ${index}`, { port: 1000 + index, host: 'crowd' }), false, () => {}))
+    const shops = Array.from({ length: 100 }, (_, index) =>
+      host.responder.publish(service(`Shop ${index}`, { port: 1000 + index, host: 'crowd' }), false, () => {})
+    )
     await clock.advance(3000)
     other.browse()
     await clock.advance(20_000)

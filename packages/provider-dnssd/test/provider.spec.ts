@@ -10,10 +10,14 @@ import type { DnssdOptions } from '@kithmesh/provider-dnssd'
 import { fastClock } from './support/fast-clock.ts'
 import { nextPort } from './support/ports.ts'
 
-const metadata = (entries: Record<string, string>): Metadata => new Map(Object.entries(entries).map(([key, value]) => [key, Buffer.from(value)]))
+const metadata = (entries: Record<string, string>): Metadata =>
+  new Map(Object.entries(entries).map(([key, value]) => [key, Buffer.from(value)]))
 const id = (letter: string): string => letter.repeat(64)
 
-interface Machine { readonly context: RecordingContext, readonly provider: PeerDiscoveryProvider }
+interface Machine {
+  readonly context: RecordingContext
+  readonly provider: PeerDiscoveryProvider
+}
 
 describe('dnssd', () => {
   let port: number
@@ -22,7 +26,9 @@ describe('dnssd', () => {
     port = nextPort()
     machines = []
   })
-  afterEach(async () => { await Promise.all(machines.map(({ provider }) => provider.shutdown())) })
+  afterEach(async () => {
+    await Promise.all(machines.map(({ provider }) => provider.shutdown()))
+  })
 
   const machine = (letter: string, options: DnssdOptions = {}, clock = systemClock): Machine => {
     const context = recordingContext({ peerGroupId: 'com.example.shop', localPeerId: id(letter) })
@@ -31,7 +37,13 @@ describe('dnssd', () => {
     machines.push(made)
     return made
   }
-  const rejection = (promise: Promise<unknown>): Promise<{ readonly code?: string, readonly message: string }> => promise.then(() => { throw new Error('It must reject') }, (error: Error) => error)
+  const rejection = (promise: Promise<unknown>): Promise<{ readonly code?: string; readonly message: string }> =>
+    promise.then(
+      () => {
+        throw new Error('It must reject')
+      },
+      (error: Error) => error
+    )
 
   it('names peers by their full service name and resolves them to host, port and all addresses', async () => {
     const a = machine('a', { interfaces: ['lo'], hostName: 'till', databaseName: 'my db' })
@@ -91,7 +103,7 @@ describe('dnssd', () => {
     const clock = fastClock(20)
     let up = true
     const lo = networkInterfaces().lo as NetworkInterfaceInfo[]
-    const listInterfaces = (): Record<string, NetworkInterfaceInfo[]> => up ? { lo } : {}
+    const listInterfaces = (): Record<string, NetworkInterfaceInfo[]> => (up ? { lo } : {})
     const a = machine('a', { interfaces: ['lo'], listInterfaces }, clock)
     const b = machine('b')
     await b.provider.startPublishing({ displayName: 'Shop', port: 1, metadata: new Map() })
@@ -105,9 +117,11 @@ describe('dnssd', () => {
   })
   it('rejects with a code and reports failed without a usable interface, and can be started again', async () => {
     let there = false
-    const a = machine('a', { interfaces: ['lo'], listInterfaces: () => there ? networkInterfaces() : {} })
+    const a = machine('a', { interfaces: ['lo'], listInterfaces: () => (there ? networkInterfaces() : {}) })
     expect((await rejection(a.provider.startBrowsing())).code).to.equal('ERR_DNSSD_NO_INTERFACE')
-    expect((await rejection(a.provider.startPublishing({ displayName: 'A', port: 1, metadata: new Map() }))).code).to.equal('ERR_DNSSD_NO_INTERFACE')
+    expect((await rejection(a.provider.startPublishing({ displayName: 'A', port: 1, metadata: new Map() }))).code).to.equal(
+      'ERR_DNSSD_NO_INTERFACE'
+    )
     expect([a.context.status('browse'), a.context.status('publish')]).to.deep.equal(['failed', 'failed'])
     there = true
     await a.provider.startBrowsing()
@@ -115,13 +129,20 @@ describe('dnssd', () => {
     expect([a.context.status('browse'), a.context.status('publish')]).to.deep.equal(['online', 'online'])
   })
   it('rejects with a code when the address cannot be bound', async () => {
-    const a = machine('a', { interfaces: ['192.0.2.250'], listInterfaces: () => ({ ghost: [{ address: '192.0.2.250', netmask: '255.255.255.0', cidr: '192.0.2.250/24', family: 'IPv4', mac: '', internal: false }] }) })
+    const a = machine('a', {
+      interfaces: ['192.0.2.250'],
+      listInterfaces: () => ({
+        ghost: [{ address: '192.0.2.250', netmask: '255.255.255.0', cidr: '192.0.2.250/24', family: 'IPv4', mac: '', internal: false }]
+      })
+    })
     expect((await rejection(a.provider.startBrowsing())).code).to.equal('ERR_DNSSD_SOCKET')
   })
   it('refuses metadata that no packet can carry, and ports that do not exist', async () => {
     const a = machine('a')
     const large = new Map(Array.from({ length: 60 }, (_, index) => [`key${index}`, Buffer.alloc(200)] as const))
-    expect((await rejection(a.provider.startPublishing({ displayName: 'A', port: 1, metadata: large }))).code).to.equal('ERR_DNSSD_TOO_LARGE')
+    expect((await rejection(a.provider.startPublishing({ displayName: 'A', port: 1, metadata: large }))).code).to.equal(
+      'ERR_DNSSD_TOO_LARGE'
+    )
     expect(await rejection(a.provider.startPublishing({ displayName: 'A', port: 0, metadata: new Map() }))).to.be.instanceOf(TypeError)
   })
   it('carries 6 kB of metadata', async () => {
@@ -133,7 +154,14 @@ describe('dnssd', () => {
     expect(Buffer.from(peer.metadata.get('key29')!)).to.deep.equal(Buffer.alloc(190, 29))
   })
   it('refuses options that cannot work', () => {
-    const wrong: DnssdOptions[] = [{ serviceType: 'http' }, { port: 0 }, { interfaces: [] }, { ipv4: false, ipv6: false }, { databaseName: '' }, { hostName: 'a.local' }]
+    const wrong: DnssdOptions[] = [
+      { serviceType: 'http' },
+      { port: 0 },
+      { interfaces: [] },
+      { ipv4: false, ipv6: false },
+      { databaseName: '' },
+      { hostName: 'a.local' }
+    ]
     for (const options of wrong) expect(() => dnssd(options), JSON.stringify(options)).to.throw(TypeError)
   })
   it('describes every error code with a hint', () => {

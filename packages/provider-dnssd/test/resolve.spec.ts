@@ -30,8 +30,18 @@ describe('resolving', () => {
     const message: Message = { id: 0, response: true, truncated: false, questions: [], answers, authorities: [], additionals: [] }
     station.receive(message, { address: '192.0.2.9', port: 5353, family: 4 })
   }
-  const srv = (target = 'shop.local', port = 4984): ResourceRecord => ({ name, ttl: 120, flush: true, data: { type: rrType.SRV, priority: 0, weight: 0, port, target } })
-  const address = (text: string, host = 'shop.local'): ResourceRecord => ({ name: host, ttl: 120, flush: true, data: { type: text.includes(':') ? rrType.AAAA : rrType.A, address: text } })
+  const srv = (target = 'shop.local', port = 4984): ResourceRecord => ({
+    name,
+    ttl: 120,
+    flush: true,
+    data: { type: rrType.SRV, priority: 0, weight: 0, port, target }
+  })
+  const address = (text: string, host = 'shop.local'): ResourceRecord => ({
+    name: host,
+    ttl: 120,
+    flush: true,
+    data: { type: text.includes(':') ? rrType.AAAA : rrType.A, address: text }
+  })
   const resolve = (signal = new AbortController().signal): Promise<ResolvedUrl> => {
     const result = resolveService(station.browser!, name, 'db', clock, signal, stop.signal)
     result.catch(() => {})
@@ -47,11 +57,15 @@ describe('resolving', () => {
   it('asks for host and port, then for addresses', async () => {
     const result = resolve()
     await clock.advance(50)
-    const asked = (): Array<[string, number]> => lan.sent.flatMap(({ message }) => message.questions.map((question): [string, number] => [question.name, question.type]))
+    const asked = (): Array<[string, number]> =>
+      lan.sent.flatMap(({ message }) => message.questions.map((question): [string, number] => [question.name, question.type]))
     expect(asked()).to.deep.include([name, rrType.SRV])
     hear([srv()])
     await clock.advance(50)
-    expect(asked()).to.deep.include.members([['shop.local', rrType.A], ['shop.local', rrType.AAAA]])
+    expect(asked()).to.deep.include.members([
+      ['shop.local', rrType.A],
+      ['shop.local', rrType.AAAA]
+    ])
     hear([address('192.0.2.9')])
     hear([address('2001:db8::9')])
     await clock.advance(50)
@@ -62,7 +76,10 @@ describe('resolving', () => {
       hear(known)
       const result = resolve()
       await clock.advance(5300)
-      const error = await result.then(() => undefined, (error: unknown) => error as { readonly code: string, readonly hint: string })
+      const error = await result.then(
+        () => undefined,
+        (error: unknown) => error as { readonly code: string; readonly hint: string }
+      )
       expect(error?.code).to.equal('ERR_DNSSD_RESOLVE_TIMEOUT')
       expect(error?.hint).to.not.equal('')
     }
@@ -75,7 +92,12 @@ describe('resolving', () => {
     expect(await result.catch((error: unknown) => error)).to.equal(reason)
   })
   it('leaves out addresses that lead nowhere or home', async () => {
-    hear([srv(), ...['127.0.0.1', '::1', '0.0.0.0', '::', '224.0.0.1', 'ff02::1', '::ffff:c000:201', '169.254.1.1', '192.0.2.9'].map((text) => address(text))])
+    hear([
+      srv(),
+      ...['127.0.0.1', '::1', '0.0.0.0', '::', '224.0.0.1', 'ff02::1', '::ffff:c000:201', '169.254.1.1', '192.0.2.9'].map((text) =>
+        address(text)
+      )
+    ])
     expect((await resolve()).addresses).to.deep.equal(['192.0.2.9', '169.254.1.1'])
   })
   it('takes the newest of several ports', async () => {

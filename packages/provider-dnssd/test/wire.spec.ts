@@ -7,14 +7,24 @@ import { MessageWriter, decodeMessage } from '../dist/wire.js'
 import type { Message, ResourceRecord } from '../dist/wire.js'
 
 const records: ResourceRecord[] = [
-  { name: 'g\\.h._sub._couchbaseP2P._tcp.local', ttl: 4500, flush: false, data: { type: rrType.PTR, target: 'Shop\\. 1._couchbaseP2P._tcp.local' } },
-  { name: 'Shop\\. 1._couchbaseP2P._tcp.local', ttl: 120, flush: true, data: { type: rrType.SRV, priority: 0, weight: 0, port: 4984, target: 'shop.local' } },
+  {
+    name: 'g\\.h._sub._couchbaseP2P._tcp.local',
+    ttl: 4500,
+    flush: false,
+    data: { type: rrType.PTR, target: 'Shop\\. 1._couchbaseP2P._tcp.local' }
+  },
+  {
+    name: 'Shop\\. 1._couchbaseP2P._tcp.local',
+    ttl: 120,
+    flush: true,
+    data: { type: rrType.SRV, priority: 0, weight: 0, port: 4984, target: 'shop.local' }
+  },
   { name: 'Shop\\. 1._couchbaseP2P._tcp.local', ttl: 4500, flush: true, data: { type: rrType.TXT, bytes: Buffer.from('\x03a=1') } },
   { name: 'shop.local', ttl: 120, flush: true, data: { type: rrType.A, address: '192.0.2.7' } },
   { name: 'shop.local', ttl: 0xfffffff0, flush: true, data: { type: rrType.AAAA, address: 'fe80::1:0:0:5' } }
 ]
 
-function message (): Buffer {
+function message(): Buffer {
   const writer = new MessageWriter(1400)
   writer.addQuestion({ name: '_couchbaseP2P._tcp.local', type: rrType.PTR, unicast: true })
   for (const record of records) writer.add('answers', record)
@@ -34,14 +44,21 @@ describe('DNS messages', () => {
   })
   it('write the type bitmap of NSEC as RFC 4034 wants it', () => {
     const writer = new MessageWriter(100)
-    writer.add('answers', { name: 'a.local', ttl: 120, flush: true, data: { type: rrType.NSEC, next: 'a.local', types: [rrType.TXT, rrType.SRV] } })
+    writer.add('answers', {
+      name: 'a.local',
+      ttl: 120,
+      flush: true,
+      data: { type: rrType.NSEC, next: 'a.local', types: [rrType.TXT, rrType.SRV] }
+    })
     expect(writer.finish({ response: true }).subarray(-9)).to.deep.equal(Buffer.from([0xc0, 12, 0, 5, 0, 0, 0x80, 0, 0x40]))
   })
   it('refuse a record that does not fit, and stay whole', () => {
     const writer = new MessageWriter(80)
     expect(writer.add('answers', records[0]!)).to.equal(true)
     expect(writer.add('answers', records[1]!)).to.equal(false)
-    expect(writer.add('answers', { name: 'x'.repeat(64), ttl: 1, flush: false, data: { type: rrType.A, address: '192.0.2.1' } })).to.equal(false)
+    expect(writer.add('answers', { name: 'x'.repeat(64), ttl: 1, flush: false, data: { type: rrType.A, address: '192.0.2.1' } })).to.equal(
+      false
+    )
     expect(decodeMessage(writer.finish({ response: true }))?.answers).to.deep.equal([records[0]])
   })
   it('skip records of unknown types and classes, and data that does not fit its type', () => {
@@ -51,32 +68,49 @@ describe('DNS messages', () => {
     expect((decodeMessage(packet) as Message).answers.length).to.equal(decoded.answers.length - 1)
   })
   it('have IPv6 addresses in their usual text form', () => {
-    for (const text of ['::', '::1', 'fe80::1', '2001:db8::1:0:0:1', '1:2:3:4:5:6:7:8', 'fd00:0:1::']) expect(ipv6Text(ipv6Bytes(text))).to.equal(text)
+    for (const text of ['::', '::1', 'fe80::1', '2001:db8::1:0:0:1', '1:2:3:4:5:6:7:8', 'fd00:0:1::'])
+      expect(ipv6Text(ipv6Bytes(text))).to.equal(text)
     expect(ipv6Text(ipv6Bytes('::ffff:192.0.2.1'))).to.equal('::ffff:c000:201')
     expect(() => ipv6Bytes('1:2')).to.throw(RangeError)
-    fc.assert(fc.property(fc.ipV6(), (text) => { expect(ipv6Bytes(ipv6Text(ipv6Bytes(text)))).to.deep.equal(ipv6Bytes(text)) }))
+    fc.assert(
+      fc.property(fc.ipV6(), (text) => {
+        expect(ipv6Bytes(ipv6Text(ipv6Bytes(text)))).to.deep.equal(ipv6Bytes(text))
+      })
+    )
   })
 })
 
 describe('hostile packets', () => {
   it('of random bytes are refused or read, never thrown over', () => {
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 600 }), (bytes) => { decodeMessage(Buffer.from(bytes)) }), { numRuns: 3000 })
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 600 }), (bytes) => {
+        decodeMessage(Buffer.from(bytes))
+      }),
+      { numRuns: 3000 }
+    )
   })
   it('made of good ones by changing bytes are refused or read, and what is read can be written', () => {
     const good = message()
-    fc.assert(fc.property(fc.array(fc.tuple(fc.nat(good.length - 1), fc.nat(255)), { minLength: 1, maxLength: 8 }), fc.nat(good.length), (changes, cut) => {
-      const bytes = Buffer.from(good)
-      for (const [at, value] of changes) bytes[at] = value
-      for (const packet of [bytes, bytes.subarray(0, cut)]) {
-        const decoded = decodeMessage(packet)
-        if (decoded === undefined) continue
-        const writer = new MessageWriter(9000)
-        for (const question of decoded.questions) expect(writer.addQuestion(question)).to.equal(true)
-        for (const record of decoded.answers) expect(writer.add('answers', record)).to.equal(true)
-        for (const record of decoded.additionals) expect(writer.add('additionals', record)).to.equal(true)
-        expect(decodeMessage(writer.finish({ response: true }))?.answers).to.deep.equal(decoded.answers)
-      }
-    }), { numRuns: 3000 })
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.nat(good.length - 1), fc.nat(255)), { minLength: 1, maxLength: 8 }),
+        fc.nat(good.length),
+        (changes, cut) => {
+          const bytes = Buffer.from(good)
+          for (const [at, value] of changes) bytes[at] = value
+          for (const packet of [bytes, bytes.subarray(0, cut)]) {
+            const decoded = decodeMessage(packet)
+            if (decoded === undefined) continue
+            const writer = new MessageWriter(9000)
+            for (const question of decoded.questions) expect(writer.addQuestion(question)).to.equal(true)
+            for (const record of decoded.answers) expect(writer.add('answers', record)).to.equal(true)
+            for (const record of decoded.additionals) expect(writer.add('additionals', record)).to.equal(true)
+            expect(decodeMessage(writer.finish({ response: true }))?.answers).to.deep.equal(decoded.answers)
+          }
+        }
+      ),
+      { numRuns: 3000 }
+    )
   })
   it('with pointer loops, forward pointers, endless names and huge counts are refused', () => {
     const header = Buffer.from([0, 0, 0x84, 0, 0, 0, 0, 1, 0, 0, 0, 0])
@@ -100,6 +134,10 @@ describe('hostile packets', () => {
   it('with malformed TXT data yield metadata without the malformed items', () => {
     expect([...decodeTxt(Buffer.from([3, 0x61, 0x3d, 0x31, 200, 0x62])).keys()]).to.deep.equal(['a'])
     expect(metadataFromItems([]).size).to.equal(0)
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => { decodeTxt(bytes) }))
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
+        decodeTxt(bytes)
+      })
+    )
   })
 })

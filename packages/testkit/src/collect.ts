@@ -23,12 +23,21 @@ export interface CollectOptions {
 interface Suite {
   readonly name: string
   readonly parent: Suite | undefined
-  readonly entries: (Suite | { readonly name: string, readonly body: TestBody })[]
-  readonly hooks: { readonly before: TestBody[], readonly after: TestBody[], readonly beforeEach: TestBody[], readonly afterEach: TestBody[] }
+  readonly entries: (Suite | { readonly name: string; readonly body: TestBody })[]
+  readonly hooks: {
+    readonly before: TestBody[]
+    readonly after: TestBody[]
+    readonly beforeEach: TestBody[]
+    readonly afterEach: TestBody[]
+  }
 }
 
-const newSuite = (name: string, parent: Suite | undefined): Suite =>
-  ({ name, parent, entries: [], hooks: { before: [], after: [], beforeEach: [], afterEach: [] } })
+const newSuite = (name: string, parent: Suite | undefined): Suite => ({
+  name,
+  parent,
+  entries: [],
+  hooks: { before: [], after: [], beforeEach: [], afterEach: [] }
+})
 
 /**
  * Runs a conformance suite in this process, one test after the other, and returns how each ended, in order.
@@ -38,49 +47,85 @@ const newSuite = (name: string, parent: Suite | undefined): Suite =>
  * const outcomes = await collect((runner) => describePeerDiscoveryProvider('broken', harness, runner))
  * console.log(failures(outcomes))
  */
-export async function collect (describeAll: (runner: Runner) => void, options: CollectOptions = {}): Promise<Outcome[]> {
+export async function collect(describeAll: (runner: Runner) => void, options: CollectOptions = {}): Promise<Outcome[]> {
   const { timeoutMs = 10_000, signal, match = () => true } = options
   const root = newSuite('', undefined)
   let open = root
   describeAll({
-    describe (name, body) {
+    describe(name, body) {
       const suite = newSuite(name, open)
       open.entries.push(suite)
       open = suite
-      try { body() } finally { open = suite.parent as Suite }
+      try {
+        body()
+      } finally {
+        open = suite.parent as Suite
+      }
     },
-    it (name, body) { open.entries.push({ name, body }) },
-    before (body) { open.hooks.before.push(body) },
-    after (body) { open.hooks.after.push(body) },
-    beforeEach (body) { open.hooks.beforeEach.push(body) },
-    afterEach (body) { open.hooks.afterEach.push(body) }
+    it(name, body) {
+      open.entries.push({ name, body })
+    },
+    before(body) {
+      open.hooks.before.push(body)
+    },
+    after(body) {
+      open.hooks.after.push(body)
+    },
+    beforeEach(body) {
+      open.hooks.beforeEach.push(body)
+    },
+    afterEach(body) {
+      open.hooks.afterEach.push(body)
+    }
   })
 
   const outcomes: Outcome[] = []
   const attempt = async (bodies: readonly TestBody[], what: string): Promise<unknown[]> => {
     const errors: unknown[] = []
     for (const body of bodies) {
-      try { await within((async () => { await body() })(), timeoutMs, what) } catch (error) { errors.push(error) }
+      try {
+        await within(
+          (async () => {
+            await body()
+          })(),
+          timeoutMs,
+          what
+        )
+      } catch (error) {
+        errors.push(error)
+      }
     }
     return errors
   }
-  const runSuite = async (suite: Suite, path: readonly string[], befores: readonly TestBody[], afters: readonly TestBody[], broken: readonly unknown[]): Promise<void> => {
+  const runSuite = async (
+    suite: Suite,
+    path: readonly string[],
+    befores: readonly TestBody[],
+    afters: readonly TestBody[],
+    broken: readonly unknown[]
+  ): Promise<void> => {
     const failed = [...broken]
     const wanted = hasWanted(suite, path, match)
-    if (wanted && failed.length === 0 && signal?.aborted !== true) failed.push(...await attempt(suite.hooks.before, 'A before hook'))
+    if (wanted && failed.length === 0 && signal?.aborted !== true) failed.push(...(await attempt(suite.hooks.before, 'A before hook')))
     const before = [...befores, ...suite.hooks.beforeEach]
     const after = [...suite.hooks.afterEach, ...afters]
     for (const entry of suite.entries) {
       const own = [...path, entry.name]
-      if ('entries' in entry) { await runSuite(entry, own, before, after, failed); continue }
+      if ('entries' in entry) {
+        await runSuite(entry, own, before, after, failed)
+        continue
+      }
       const name = own.slice(1).join(' > ')
       if (!match(name)) continue
-      if (signal?.aborted === true) { outcomes.push({ path: name, state: 'aborted', error: signal.reason }); continue }
+      if (signal?.aborted === true) {
+        outcomes.push({ path: name, state: 'aborted', error: signal.reason })
+        continue
+      }
       const errors = [...failed]
       if (errors.length === 0) {
-        errors.push(...await attempt(before, 'A beforeEach hook'))
-        if (errors.length === 0) errors.push(...await attempt([entry.body], 'The test'))
-        errors.push(...await attempt(after, 'An afterEach hook'))
+        errors.push(...(await attempt(before, 'A beforeEach hook')))
+        if (errors.length === 0) errors.push(...(await attempt([entry.body], 'The test')))
+        errors.push(...(await attempt(after, 'An afterEach hook')))
       }
       outcomes.push({ path: name, state: errors.length === 0 ? 'passed' : 'failed', error: errors[0] })
     }
@@ -90,7 +135,7 @@ export async function collect (describeAll: (runner: Runner) => void, options: C
   return outcomes
 }
 
-function hasWanted (suite: Suite, path: readonly string[], match: (path: string) => boolean): boolean {
+function hasWanted(suite: Suite, path: readonly string[], match: (path: string) => boolean): boolean {
   return suite.entries.some((entry) => {
     const own = [...path, entry.name]
     return 'entries' in entry ? hasWanted(entry, own, match) : match(own.slice(1).join(' > '))
@@ -98,6 +143,6 @@ function hasWanted (suite: Suite, path: readonly string[], match: (path: string)
 }
 
 /** Paths of the tests that failed. */
-export function failures (outcomes: readonly Outcome[]): string[] {
+export function failures(outcomes: readonly Outcome[]): string[] {
   return outcomes.filter((outcome) => outcome.state === 'failed').map((outcome) => outcome.path)
 }

@@ -18,7 +18,11 @@ export interface EventuallyOptions {
  * @param reason what was expected, for the failure: `B to be found`.
  * @throws AssertionError after the bound, with the last exception of `check` as its cause; the signal's reason when aborted.
  */
-export async function eventually<T> (reason: string, check: () => T | Promise<T>, options: EventuallyOptions = {}): Promise<Exclude<T, undefined | false>> {
+export async function eventually<T>(
+  reason: string,
+  check: () => T | Promise<T>,
+  options: EventuallyOptions = {}
+): Promise<Exclude<T, undefined | false>> {
   const { withinMs = 5000, everyMs = 5, signal } = options
   const end = performance.now() + withinMs
   let lastError: unknown
@@ -40,18 +44,23 @@ export async function eventually<T> (reason: string, check: () => T | Promise<T>
  * The promise's own outcome, or a failure when it does not settle within `ms`.
  * @param what the operation, for the failure: `startBrowsing`.
  */
-export async function within<T> (promise: Promise<T>, ms: number, what: string): Promise<T> {
+export async function within<T>(promise: Promise<T>, ms: number, what: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   try {
-    return await Promise.race([promise, new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => { reject(failure(`${what} did not settle within ${ms} ms`)) }, ms)
-    })])
+    return await Promise.race([
+      promise,
+      new Promise<never>((_resolve, reject) => {
+        timer = setTimeout(() => {
+          reject(failure(`${what} did not settle within ${ms} ms`))
+        }, ms)
+      })
+    ])
   } finally {
     clearTimeout(timer)
   }
 }
 
-function failure (message: string, cause?: unknown): AssertionError {
+function failure(message: string, cause?: unknown): AssertionError {
   const error = new AssertionError({ message: cause instanceof Error ? `${message}: ${cause.message}` : message })
   if (cause !== undefined) error.cause = cause
   return error

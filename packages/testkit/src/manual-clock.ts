@@ -14,9 +14,9 @@ export interface ManualClock extends Clock {
    * Moves the time forward, running every timer that falls due at its own instant, in order, and letting pending promises
    * and I/O callbacks settle after each. Resolves when the whole time has passed.
    */
-  advance (ms: number): Promise<void>
+  advance(ms: number): Promise<void>
   /** Sets the wall clock alone, as a person or NTP does; timers and `monotonic` do not notice. */
-  setNow (epochMs: number): void
+  setNow(epochMs: number): void
   /** Timers not yet run or cancelled: zero after an orderly shutdown. */
   readonly pending: number
 }
@@ -30,7 +30,7 @@ export interface ManualClock extends Clock {
  * clock.after(1000, () => { console.log('a second later') })
  * await clock.advance(1000)
  */
-export function manualClock (startAt = Date.UTC(2026, 0, 1)): ManualClock {
+export function manualClock(startAt = Date.UTC(2026, 0, 1)): ManualClock {
   const timers = new Map<number, Timer>()
   let elapsed = 0
   let offset = startAt
@@ -39,7 +39,9 @@ export function manualClock (startAt = Date.UTC(2026, 0, 1)): ManualClock {
   const add = (ms: number, every: number | undefined, run: () => void): (() => void) => {
     const timer: Timer = { id: nextId++, at: elapsed + Math.max(0, ms), every, run }
     timers.set(timer.id, timer)
-    return () => { timers.delete(timer.id) }
+    return () => {
+      timers.delete(timer.id)
+    }
   }
   const due = (until: number): Timer | undefined => {
     let first: Timer | undefined
@@ -48,20 +50,27 @@ export function manualClock (startAt = Date.UTC(2026, 0, 1)): ManualClock {
     }
     return first
   }
-  const settle = (): Promise<void> => new Promise((resolve) => { setImmediate(resolve) })
+  const settle = (): Promise<void> =>
+    new Promise((resolve) => {
+      setImmediate(resolve)
+    })
 
   return {
     now: () => offset + elapsed,
     monotonic: () => elapsed,
     after: (ms, run) => add(ms, undefined, run),
     every: (ms, run) => add(ms, Math.max(1, ms), run),
-    sleep (ms, { signal } = {}) { return sleepOn(this, ms, signal) },
-    timeout (ms, what) {
+    sleep(ms, { signal } = {}) {
+      return sleepOn(this, ms, signal)
+    },
+    timeout(ms, what) {
       const controller = new AbortController()
-      add(ms, undefined, () => { controller.abort(timeoutError(ms, what)) })
+      add(ms, undefined, () => {
+        controller.abort(timeoutError(ms, what))
+      })
       return controller.signal
     },
-    async advance (ms) {
+    async advance(ms) {
       const until = elapsed + ms
       await settle()
       for (let timer = due(until); timer !== undefined; timer = due(until)) {
@@ -73,7 +82,11 @@ export function manualClock (startAt = Date.UTC(2026, 0, 1)): ManualClock {
       }
       elapsed = until
     },
-    setNow (epochMs) { offset = epochMs - elapsed },
-    get pending () { return timers.size }
+    setNow(epochMs) {
+      offset = epochMs - elapsed
+    },
+    get pending() {
+      return timers.size
+    }
   }
 }

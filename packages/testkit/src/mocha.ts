@@ -6,24 +6,34 @@
  */
 
 interface RootHooks {
-  beforeAll (): void
-  afterEach (): Promise<void>
-  afterAll (): Promise<void>
+  beforeAll(): void
+  afterEach(): Promise<void>
+  afterAll(): Promise<void>
 }
 
 /** Mocha calls it once per process (and worker) and installs what it returns. */
-export function mochaHooks (): RootHooks {
+export function mochaHooks(): RootHooks {
   const unhandled: unknown[] = []
-  const remember = (reason: unknown): void => { unhandled.push(reason) }
+  const remember = (reason: unknown): void => {
+    unhandled.push(reason)
+  }
   const settle = async (): Promise<void> => {
-    await new Promise((resolve) => { setImmediate(resolve) })
+    await new Promise((resolve) => {
+      setImmediate(resolve)
+    })
     if (unhandled.length > 0) throw new AggregateError(unhandled.splice(0), 'a promise was rejected with nobody listening')
   }
   return {
-    beforeAll () { process.on('unhandledRejection', remember) },
+    beforeAll() {
+      process.on('unhandledRejection', remember)
+    },
     afterEach: settle,
-    async afterAll () {
-      try { await settle() } finally { process.off('unhandledRejection', remember) }
+    async afterAll() {
+      try {
+        await settle()
+      } finally {
+        process.off('unhandledRejection', remember)
+      }
     }
   }
 }

@@ -8,33 +8,48 @@ import type { Clock } from '@kithmesh/core'
 export const realClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
-  after (ms, run) {
+  after(ms, run) {
     const timer = setTimeout(run, ms)
-    return () => { clearTimeout(timer) }
+    return () => {
+      clearTimeout(timer)
+    }
   },
-  every (ms, run) {
+  every(ms, run) {
     const timer = setInterval(run, ms)
-    return () => { clearInterval(timer) }
+    return () => {
+      clearInterval(timer)
+    }
   },
   sleep: (ms, { signal } = {}) => sleepOn(realClock, ms, signal),
-  timeout (ms, what) {
+  timeout(ms, what) {
     const controller = new AbortController()
-    setTimeout(() => { controller.abort(timeoutError(ms, what)) }, ms).unref()
+    setTimeout(() => {
+      controller.abort(timeoutError(ms, what))
+    }, ms).unref()
     return controller.signal
   }
 }
 
 /** `Clock.sleep` in terms of `Clock.after`. */
-export function sleepOn (clock: Pick<Clock, 'after'>, ms: number, signal: AbortSignal | undefined): Promise<void> {
+export function sleepOn(clock: Pick<Clock, 'after'>, ms: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
-    if (signal?.aborted === true) { reject(signal.reason as Error); return }
-    const onAbort = (): void => { cancel(); reject(signal?.reason as Error) }
-    const cancel = clock.after(ms, () => { signal?.removeEventListener('abort', onAbort); resolve() })
+    if (signal?.aborted === true) {
+      reject(signal.reason as Error)
+      return
+    }
+    const onAbort = (): void => {
+      cancel()
+      reject(signal?.reason as Error)
+    }
+    const cancel = clock.after(ms, () => {
+      signal?.removeEventListener('abort', onAbort)
+      resolve()
+    })
     signal?.addEventListener('abort', onAbort, { once: true })
   })
 }
 
 /** The reason of `Clock.timeout`. */
-export function timeoutError (ms: number, what = 'The operation'): Error {
+export function timeoutError(ms: number, what = 'The operation'): Error {
   return coreErrors.create('ERR_CORE_TIMEOUT', `${what} did not finish within ${ms} ms`)
 }

@@ -12,9 +12,18 @@ export interface RecordingLogger extends Logger {
   readonly entries: readonly LogEntry[]
 }
 
-export function recordingLogger (name = 'test', entries: LogEntry[] = []): RecordingLogger {
-  const at = (level: LogEntry['level']) => (message: string, fields: Readonly<Record<string, unknown>> = {}): void => {
-    entries.push({ level, name, message, fields })
+export function recordingLogger(name = 'test', entries: LogEntry[] = []): RecordingLogger {
+  const at =
+    (level: LogEntry['level']) =>
+    (message: string, fields: Readonly<Record<string, unknown>> = {}): void => {
+      entries.push({ level, name, message, fields })
+    }
+  return {
+    entries,
+    debug: at('debug'),
+    info: at('info'),
+    warn: at('warn'),
+    error: at('error'),
+    child: (part) => recordingLogger(`${name}:${part}`, entries)
   }
-  return { entries, debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error'), child: (part) => recordingLogger(`${name}:${part}`, entries) }
 }

@@ -1,5 +1,7 @@
 /** What a mocha context offers beside much else; node:test's has no such method. */
-interface MaybeTimed { readonly timeout?: unknown }
+interface MaybeTimed {
+  readonly timeout?: unknown
+}
 
 /** A test or hook body: no parameters (so that no runner takes it for a callback style), settles when it is done. */
 export type TestBody = () => Promise<void> | void
@@ -13,18 +15,18 @@ export type TestBody = () => Promise<void> | void
  * describePeerDiscoveryProvider('mine', harness, runner)
  */
 export interface Runner {
-  describe (name: string, body: () => void): unknown
-  it (name: string, body: TestBody): unknown
-  before (body: TestBody): unknown
-  after (body: TestBody): unknown
-  beforeEach (body: TestBody): unknown
-  afterEach (body: TestBody): unknown
+  describe(name: string, body: () => void): unknown
+  it(name: string, body: TestBody): unknown
+  before(body: TestBody): unknown
+  after(body: TestBody): unknown
+  beforeEach(body: TestBody): unknown
+  afterEach(body: TestBody): unknown
 }
 
 const members = ['describe', 'it', 'before', 'after', 'beforeEach', 'afterEach'] as const
 
 /** The runner whose functions are globals (mocha). @throws TypeError when there is none. */
-export function globalRunner (): Runner {
+export function globalRunner(): Runner {
   const found = globalThis as unknown as Partial<Runner>
   const missing = members.filter((member) => typeof found[member] !== 'function')
   if (missing.length > 0) {
@@ -37,12 +39,13 @@ export function globalRunner (): Runner {
  * The same runner, with every test and hook allowed `ms` where the runner can be told from inside (mocha);
  * the suites bound every wait themselves, the runner's limit must only not be lower.
  */
-export function withTestLimit (runner: Runner, ms: number): Runner {
-  const limited = (body: TestBody): TestBody => function (this: unknown) {
-    const context = this as MaybeTimed | undefined
-    if (typeof context?.timeout === 'function') (context.timeout as (ms: number) => void).call(context, ms)
-    return body()
-  }
+export function withTestLimit(runner: Runner, ms: number): Runner {
+  const limited = (body: TestBody): TestBody =>
+    function (this: unknown) {
+      const context = this as MaybeTimed | undefined
+      if (typeof context?.timeout === 'function') (context.timeout as (ms: number) => void).call(context, ms)
+      return body()
+    }
   return {
     describe: (name, body) => runner.describe(name, body),
     it: (name, body) => runner.it(name, limited(body)),

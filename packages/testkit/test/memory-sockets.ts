@@ -5,35 +5,61 @@ import { MemoryMedium, listenMemoryMessages, memoryMessageSocketFactory, memoryS
 const url = (port: number): string => `memory://there:${port}/`
 
 /** Byte streams over an in-process medium; `mutate` may break the factory. */
-export function byteHarness (mutate: (factory: ByteSocketFactory) => ByteSocketFactory = (factory) => factory, settleMs = 5000): ByteSocketHarness {
+export function byteHarness(
+  mutate: (factory: ByteSocketFactory) => ByteSocketFactory = (factory) => factory,
+  settleMs = 5000
+): ByteSocketHarness {
   const medium = new MemoryMedium()
   return {
     factory: mutate(memorySocketFactory(medium, 'here')),
     settleMs,
-    async listen (accept) {
+    async listen(accept) {
       const listener = medium.listen('there', 0, accept)
-      return { url: url(listener.port), async close () { listener.close() } }
+      return {
+        url: url(listener.port),
+        async close() {
+          listener.close()
+        }
+      }
     }
   }
 }
 
 /** Message sockets over an in-process medium; `mutate` may break the factory. */
-export function messageHarness (mutate: (factory: MessageSocketFactory) => MessageSocketFactory = (factory) => factory, settleMs = 5000): MessageSocketHarness {
+export function messageHarness(
+  mutate: (factory: MessageSocketFactory) => MessageSocketFactory = (factory) => factory,
+  settleMs = 5000
+): MessageSocketHarness {
   const medium = new MemoryMedium()
   return {
     factory: mutate(memoryMessageSocketFactory(medium, { host: 'here' })),
     settleMs,
-    async listen (accept) {
+    async listen(accept) {
       const listener = listenMemoryMessages(medium, 'there', 0, accept)
-      return { url: url(listener.port), async close () { listener.close() } }
+      return {
+        url: url(listener.port),
+        async close() {
+          listener.close()
+        }
+      }
     },
-    async listenSilently () {
+    async listenSilently() {
       let open = 0
       const listener = medium.listen('there', 0, (socket) => {
         open++
-        socket.on('close', () => { open-- }).resume()
+        socket
+          .on('close', () => {
+            open--
+          })
+          .resume()
       })
-      return { url: url(listener.port), connections: () => open, async close () { listener.close() } }
+      return {
+        url: url(listener.port),
+        connections: () => open,
+        async close() {
+          listener.close()
+        }
+      }
     }
   }
 }

@@ -20,7 +20,7 @@ import * as transports from './mutants/transports.ts'
 const settleMs = 1000
 
 /** The paths of the tests that fail. */
-async function caught (suite: (runner: Runner) => void, options: CollectOptions = {}): Promise<string[]> {
+async function caught(suite: (runner: Runner) => void, options: CollectOptions = {}): Promise<string[]> {
   const outcomes = await collect(suite, options)
   expect(outcomes.length).to.be.greaterThan(5)
   return failures(outcomes)
@@ -31,7 +31,9 @@ describe('the suites catch broken plugins', function () {
 
   describe('providers', () => {
     const provider = (mutate: providers.ProviderMutation, options: MemoryProviderOptions = {}): Promise<string[]> =>
-      caught((runner) => { describePeerDiscoveryProvider('mutant', memoryHarness(options, mutate, settleMs), runner) })
+      caught((runner) => {
+        describePeerDiscoveryProvider('mutant', memoryHarness(options, mutate, settleMs), runner)
+      })
 
     it('that find themselves', async () => {
       expect(await provider(providers.findsItself)).to.deep.equal([
@@ -43,7 +45,10 @@ describe('the suites catch broken plugins', function () {
       expect(await provider(providers.confusesGroups)).to.deep.equal(['groups > finds only services of its own group'])
     })
     it('that go on browsing', async () => {
-      expect(await provider(providers.goesOnBrowsing)).to.include.members(['stopBrowsing > reports nothing afterwards', 'stopBrowsing > finds everybody again after a restart'])
+      expect(await provider(providers.goesOnBrowsing)).to.include.members([
+        'stopBrowsing > reports nothing afterwards',
+        'stopBrowsing > finds everybody again after a restart'
+      ])
     })
     it('that start twice', async () => {
       expect(await provider(providers.startsTwice)).to.deep.equal([
@@ -76,13 +81,17 @@ describe('the suites catch broken plugins', function () {
       expect(await provider(providers.refusesSecondStop)).to.deep.equal(['publish lifecycle > stops once when stopped twice'])
     })
     it('that pretend to publish', async () => {
-      expect(await provider(providers.pretendsToPublish, { capabilities: { publishes: false, incomingConnections: false } })).to.deep.equal(['without publishing > rejects startPublishing with ERR_PD_UNSUPPORTED'])
+      expect(await provider(providers.pretendsToPublish, { capabilities: { publishes: false, incomingConnections: false } })).to.deep.equal(
+        ['without publishing > rejects startPublishing with ERR_PD_UNSUPPORTED']
+      )
     })
   })
 
   describe('byte socket factories', () => {
     const factory = (mutate: (factory: ByteSocketFactory) => ByteSocketFactory): Promise<string[]> =>
-      caught((runner) => { describeSocketFactory('mutant', byteHarness(mutate, settleMs), runner) })
+      caught((runner) => {
+        describeSocketFactory('mutant', byteHarness(mutate, settleMs), runner)
+      })
 
     it('that cannot be cancelled', async () => {
       expect(await factory(sockets.ignoresAbort)).to.deep.equal([
@@ -108,10 +117,14 @@ describe('the suites catch broken plugins', function () {
 
   describe('message socket factories', () => {
     const factory = (mutate: (factory: MessageSocketFactory) => MessageSocketFactory): Promise<string[]> =>
-      caught((runner) => { describeSocketFactory('mutant', messageHarness(mutate, settleMs), runner) })
+      caught((runner) => {
+        describeSocketFactory('mutant', messageHarness(mutate, settleMs), runner)
+      })
 
     it('that skip empty messages', async () => {
-      expect(await factory(sockets.skipsEmptyMessages)).to.deep.equal(['messages from the dialled side > keep their boundaries, empty ones too'])
+      expect(await factory(sockets.skipsEmptyMessages)).to.deep.equal([
+        'messages from the dialled side > keep their boundaries, empty ones too'
+      ])
     })
     it('that forget the close code', async () => {
       expect(await factory(sockets.forgetsCloseCode)).to.deep.equal([
@@ -126,31 +139,44 @@ describe('the suites catch broken plugins', function () {
   })
 
   describe('transports', () => {
-    const transport = (name: keyof typeof transports): Promise<string[]> =>
-      caught((runner) => { describeTransportStrategy('mutant', transportHarness({ mutate: transports[name], settleMs }), runner) })
+    const transport = (mutate: transports.TransportMutation): Promise<string[]> =>
+      caught((runner) => {
+        describeTransportStrategy('mutant', transportHarness({ mutate, settleMs }), runner)
+      })
 
     it('that leak a stream on abort', async () => {
-      expect(await transport('leaksOnAbort')).to.deep.equal([
+      expect(await transport(transports.leaksOnAbort)).to.deep.equal([
         'attempt > rejects with the reason of a signal that has aborted, and connects nowhere',
         'attempt > rejects with the reason of a signal that aborts meanwhile, and leaves no stream'
       ])
     })
     it('that close accepted streams with the listener', async () => {
-      expect(await transport('closesAcceptedStreams')).to.deep.equal(['listener > leaves accepted streams alone when it closes'])
+      expect(await transport(transports.closesAcceptedStreams)).to.deep.equal(['listener > leaves accepted streams alone when it closes'])
     })
     it('that go on accepting', async () => {
-      expect(await transport('goesOnAccepting')).to.deep.equal(['listener > accepts nobody once it is closed'])
+      expect(await transport(transports.goesOnAccepting)).to.deep.equal(['listener > accepts nobody once it is closed'])
     })
     it('that connect in assess', async () => {
-      expect(await transport('probesInAssess')).to.deep.equal(['assess > gives the same answer again, leaves the target as it was and connects nowhere'])
+      expect(await transport(transports.probesInAssess)).to.deep.equal([
+        'assess > gives the same answer again, leaves the target as it was and connects nowhere'
+      ])
     })
   })
 
   describe('storage engines', () => {
-    const volatile = (factory: StorageEngineFactory): Promise<string[]> => caught((runner) => { describeStorageEngine('mutant', { factory }, runner) })
+    const volatile = (factory: StorageEngineFactory): Promise<string[]> =>
+      caught((runner) => {
+        describeStorageEngine('mutant', { factory }, runner)
+      })
     const durable = (factory: StorageEngineFactory, script: string): Promise<string[]> => {
-      const spawnWriter = (directory: string): ChildProcess => fork(fileURLToPath(new URL(script, import.meta.url)), [directory], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
-      return caught((runner) => { describeStorageEngine('mutant', { factory, spawnWriter }, runner) }, { match: (path) => /^(reopening|copyTo|damage|kill -9|maintenance)/.test(path) })
+      const spawnWriter = (directory: string): ChildProcess =>
+        fork(fileURLToPath(new URL(script, import.meta.url)), [directory], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
+      return caught(
+        (runner) => {
+          describeStorageEngine('mutant', { factory, spawnWriter }, runner)
+        },
+        { match: (path) => /^(reopening|copyTo|damage|kill -9|maintenance)/.test(path) }
+      )
     }
 
     it('that keep half a transaction', async () => {
@@ -168,15 +194,17 @@ describe('the suites catch broken plugins', function () {
     })
     it('that count tombstones', async () => {
       expect(await volatile(engines.countsTombstones)).to.deep.equal([
-        'documentsAfter > and count leave tombstones out',
-        'update > counts a document it marks as deleted no longer'
+        'update > counts a document it marks as deleted no longer',
+        'documentsAfter > and count leave tombstones out'
       ])
     })
     it('that give updated documents a new sequence', async () => {
       expect(await volatile(engines.bumpsOnUpdate)).to.deep.equal(['update > changes flags and tree and nothing else'])
     })
     it('that write later than they say', async () => {
-      expect(await durable(engines.writesLater, 'lazy-writer.js')).to.deep.equal(['kill -9 > loses nothing that was acknowledged, at 10 random moments'])
+      expect(await durable(engines.writesLater, 'lazy-writer.js')).to.deep.equal([
+        'kill -9 > loses nothing that was acknowledged, at 10 random moments'
+      ])
     })
     it('that do not look at what is on disk', async () => {
       expect(await durable(engines.checksNothing, 'snapshot-writer.js')).to.deep.equal([

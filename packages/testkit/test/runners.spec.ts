@@ -8,10 +8,12 @@ import { memoryHarness } from './memory-harness.ts'
 
 const fixture = (name: string): string => fileURLToPath(new URL(`fixtures/${name}.js`, import.meta.url))
 
-function run (argv: readonly string[]): Promise<{ readonly code: number | null, readonly output: string }> {
+function run(argv: readonly string[]): Promise<{ readonly code: number | null; readonly output: string }> {
   const { NODE_TEST_CONTEXT: _context, ...env } = process.env
   return new Promise((resolve) => {
-    const child = execFile(process.execPath, argv, { env, timeout: 50_000 }, (_error, stdout, stderr) => { resolve({ code: child.exitCode, output: stdout + stderr }) })
+    const child = execFile(process.execPath, argv, { env, timeout: 50_000 }, (_error, stdout, stderr) => {
+      resolve({ code: child.exitCode, output: stdout + stderr })
+    })
   })
 }
 
@@ -25,7 +27,9 @@ describe('runners', function () {
     expect(Number(/^# fail (\d+)/m.exec(output)?.[1])).to.equal(0)
   })
   it('collect runs as many tests as node:test and mocha', async () => {
-    const outcomes = await collect((runner) => { describePeerDiscoveryProvider('memory', memoryHarness(), runner) })
+    const outcomes = await collect((runner) => {
+      describePeerDiscoveryProvider('memory', memoryHarness(), runner)
+    })
     expect(outcomes.length).to.be.greaterThan(90)
     expect(outcomes.filter(({ state }) => state !== 'passed')).to.deep.equal([])
     expect(new Set(outcomes.map(({ path }) => path)).size).to.equal(outcomes.length)

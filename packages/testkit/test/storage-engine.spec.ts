@@ -6,5 +6,6 @@ import { snapshotEngine, volatileEngine } from './store-engines.ts'
 describeStorageEngine('volatile', { factory: volatileEngine })
 describeStorageEngine('snapshot', {
   factory: snapshotEngine,
-  spawnWriter: (directory) => fork(fileURLToPath(new URL('snapshot-writer.js', import.meta.url)), [directory], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
+  spawnWriter: (directory) =>
+    fork(fileURLToPath(new URL('snapshot-writer.js', import.meta.url)), [directory], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
 })

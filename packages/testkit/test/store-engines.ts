@@ -1,5 +1,17 @@
 import { createHash } from 'node:crypto'
-import { closeSync, existsSync, fsyncSync, linkSync, openSync, readFileSync, renameSync, statSync, unlinkSync, writeFileSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+  writeSync
+} from 'node:fs'
 import { join } from 'node:path'
 import { deserialize, serialize } from 'node:v8'
 import { defineErrors, errorCode } from '@kithmesh/core'
@@ -14,21 +26,21 @@ const errors = defineErrors({
 
 /** Where state lives between transactions. */
 interface Place {
-  load (): StoreState
+  load(): StoreState
   /** Runs `change` while no other writer can. */
-  exclusively<T> (change: () => T): T
-  save (state: StoreState): void
-  version (): number
-  check (): void
+  exclusively<T>(change: () => T): T
+  save(state: StoreState): void
+  version(): number
+  check(): void
   /** Writes what was not written yet. */
-  flush (): void
+  flush(): void
 }
 
-function engineOver (place: Place, copyTo: (directory: string, state: StoreState) => void): StorageEngine {
+function engineOver(place: Place, copyTo: (directory: string, state: StoreState) => void): StorageEngine {
   let open = true
   let busy = false
   return {
-    transact<T> (work: (writer: StorageWriter) => T): T {
+    transact<T>(work: (writer: StorageWriter) => T): T {
       if (!open || busy) throw new TypeError(open ? 'transactions cannot be nested' : 'the engine is closed')
       busy = true
       try {
@@ -44,10 +56,14 @@ function engineOver (place: Place, copyTo: (directory: string, state: StoreState
     },
     reader: readerOf(() => place.load()),
     dataVersion: () => place.version(),
-    compact () {},
-    checkIntegrity () { place.check() },
-    copyTo (directory) { copyTo(directory, place.load()) },
-    close () {
+    compact() {},
+    checkIntegrity() {
+      place.check()
+    },
+    copyTo(directory) {
+      copyTo(directory, place.load())
+    },
+    close() {
       if (open) place.flush()
       open = false
     }
@@ -58,9 +74,21 @@ function engineOver (place: Place, copyTo: (directory: string, state: StoreState
 export const volatileEngine: StorageEngineFactory = {
   name: 'volatile',
   capabilities: Object.freeze({ durable: false, multiProcess: false }),
-  open () {
+  open() {
     let state = emptyState()
-    return engineOver({ load: () => state, exclusively: (change) => change(), save (next) { state = next }, version: () => 0, check () {}, flush () {} }, () => {})
+    return engineOver(
+      {
+        load: () => state,
+        exclusively: (change) => change(),
+        save(next) {
+          state = next
+        },
+        version: () => 0,
+        check() {},
+        flush() {}
+      },
+      () => {}
+    )
   }
 }
 
@@ -68,21 +96,26 @@ export const volatileEngine: StorageEngineFactory = {
 export const snapshotEngine: StorageEngineFactory = snapshots(1)
 
 /** A {@link snapshotEngine} that writes every `saveEvery`th transaction only, and at close; more than 1 breaks its promise. */
-export function snapshots (saveEvery: number): StorageEngineFactory {
+export function snapshots(saveEvery: number): StorageEngineFactory {
   return {
     name: 'snapshot',
     capabilities: Object.freeze({ durable: true, multiProcess: true }),
-    open (directory) {
+    open(directory) {
       const place = snapshotPlace(directory, saveEvery)
       place.check()
-      return engineOver(place, (target, state) => { snapshotPlace(target, 1).save(state) })
+      return engineOver(place, (target, state) => {
+        snapshotPlace(target, 1).save(state)
+      })
     }
   }
 }
 
-interface Snapshot { readonly version: number, readonly state: StoreState }
+interface Snapshot {
+  readonly version: number
+  readonly state: StoreState
+}
 
-function snapshotPlace (directory: string, saveEvery: number): Place {
+function snapshotPlace(directory: string, saveEvery: number): Place {
   const path = join(directory, 'store')
   let cached: Snapshot & { readonly stamp: string } = { stamp: '', version: 0, state: emptyState() }
   let unsaved = 0
@@ -94,7 +127,8 @@ function snapshotPlace (directory: string, saveEvery: number): Place {
   const read = (): Snapshot => {
     if (!existsSync(path)) return { version: 0, state: emptyState() }
     const bytes = readFileSync(path)
-    if (createHash('sha1').update(bytes.subarray(20)).digest().compare(bytes.subarray(0, 20)) !== 0) throw errors.create('ERR_DB_UNREADABLE', 'the checksum is wrong')
+    if (createHash('sha1').update(bytes.subarray(20)).digest().compare(bytes.subarray(0, 20)) !== 0)
+      throw errors.create('ERR_DB_UNREADABLE', 'the checksum is wrong')
     return deserialize(bytes.subarray(20)) as Snapshot
   }
   const current = (): Snapshot => {
@@ -106,7 +140,7 @@ function snapshotPlace (directory: string, saveEvery: number): Place {
     const body = serialize(snapshot)
     const file = openSync(path + '.new', 'w')
     writeSync(file, createHash('sha1').update(body).digest())
-    for (let offset = 0; offset < body.length;) offset += writeSync(file, body, offset)
+    for (let offset = 0; offset < body.length; ) offset += writeSync(file, body, offset)
     fsyncSync(file)
     closeSync(file)
     renameSync(path + '.new', path)
@@ -115,19 +149,23 @@ function snapshotPlace (directory: string, saveEvery: number): Place {
   return {
     load: () => current().state,
     version: () => current().version,
-    check () { if (unsaved === 0) cached = { stamp: stamp(), ...read() } },
+    check() {
+      if (unsaved === 0) cached = { stamp: stamp(), ...read() }
+    },
     exclusively: (change) => locked(join(directory, 'lock'), change),
-    save (state) {
+    save(state) {
       const snapshot = { version: current().version + 1, state }
       if (++unsaved >= saveEvery) write(snapshot)
       else cached = { ...snapshot, stamp: '' }
     },
-    flush () { if (unsaved > 0) write(cached) }
+    flush() {
+      if (unsaved > 0) write(cached)
+    }
   }
 }
 
 /** A lock file with the holder's process id; one whose holder is dead is taken over. */
-function locked<T> (path: string, run: () => T): T {
+function locked<T>(path: string, run: () => T): T {
   const end = performance.now() + 5000
   for (;;) {
     try {
@@ -137,15 +175,26 @@ function locked<T> (path: string, run: () => T): T {
       break
     } catch (error) {
       if (errorCode(error) !== 'EEXIST') throw error
-      if (!holderLives(path)) { try { unlinkSync(path) } catch { /* somebody was quicker */ } continue }
+      if (!holderLives(path)) {
+        try {
+          unlinkSync(path)
+        } catch {
+          /* somebody was quicker */
+        }
+        continue
+      }
       if (performance.now() > end) throw errors.create('ERR_DB_LOCKED', 'waited five seconds for the other writer', { cause: error })
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1)
     }
   }
-  try { return run() } finally { unlinkSync(path) }
+  try {
+    return run()
+  } finally {
+    unlinkSync(path)
+  }
 }
 
-function holderLives (path: string): boolean {
+function holderLives(path: string): boolean {
   try {
     process.kill(Number(readFileSync(path, 'utf8')), 0)
     return true

@@ -7,57 +7,141 @@ describe('collect', () => {
     const calls: string[] = []
     const outcomes = await collect(({ describe, it, before, after, beforeEach, afterEach }) => {
       describe('outer', () => {
-        before(() => { calls.push('before') })
-        after(() => { calls.push('after') })
-        beforeEach(() => { calls.push('beforeEach') })
-        afterEach(() => { calls.push('afterEach') })
-        it('a', () => { calls.push('a') })
+        before(() => {
+          calls.push('before')
+        })
+        after(() => {
+          calls.push('after')
+        })
+        beforeEach(() => {
+          calls.push('beforeEach')
+        })
+        afterEach(() => {
+          calls.push('afterEach')
+        })
+        it('a', () => {
+          calls.push('a')
+        })
         describe('inner', () => {
-          beforeEach(() => { calls.push('inner beforeEach') })
-          afterEach(() => { calls.push('inner afterEach') })
-          it('b', async () => { await Promise.resolve(); calls.push('b') })
+          beforeEach(() => {
+            calls.push('inner beforeEach')
+          })
+          afterEach(() => {
+            calls.push('inner afterEach')
+          })
+          it('b', async () => {
+            await Promise.resolve()
+            calls.push('b')
+          })
         })
       })
     })
-    expect(outcomes.map(({ path, state }) => [path, state])).to.deep.equal([['a', 'passed'], ['inner > b', 'passed']])
-    expect(calls).to.deep.equal(['before', 'beforeEach', 'a', 'afterEach', 'beforeEach', 'inner beforeEach', 'b', 'inner afterEach', 'afterEach', 'after'])
+    expect(outcomes.map(({ path, state }) => [path, state])).to.deep.equal([
+      ['a', 'passed'],
+      ['inner > b', 'passed']
+    ])
+    expect(calls).to.deep.equal([
+      'before',
+      'beforeEach',
+      'a',
+      'afterEach',
+      'beforeEach',
+      'inner beforeEach',
+      'b',
+      'inner afterEach',
+      'afterEach',
+      'after'
+    ])
   })
   it('keeps the error, cleans up after it and goes on', async () => {
     const error = new Error('no')
     let cleaned = 0
     const outcomes = await collect(({ describe, it, afterEach }) => {
       describe('suite', () => {
-        afterEach(() => { cleaned++ })
-        it('fails', () => { throw error })
+        afterEach(() => {
+          cleaned++
+        })
+        it('fails', () => {
+          throw error
+        })
         it('passes', () => {})
       })
     })
-    expect(outcomes).to.deep.equal([{ path: 'fails', state: 'failed', error }, { path: 'passes', state: 'passed', error: undefined }])
+    expect(outcomes).to.deep.equal([
+      { path: 'fails', state: 'failed', error },
+      { path: 'passes', state: 'passed', error: undefined }
+    ])
     expect(cleaned).to.equal(2)
     expect(failures(outcomes)).to.deep.equal(['fails'])
   })
   it('fails every test of a suite whose before hook fails, and a test whose own hooks fail', async () => {
     const outcomes = await collect(({ describe, it, before, beforeEach, afterEach }) => {
       describe('suite', () => {
-        describe('before', () => { before(() => { throw new Error('no') }); it('a', () => {}); it('b', () => {}) })
-        describe('beforeEach', () => { beforeEach(() => { throw new Error('no') }); it('c', () => {}) })
-        describe('afterEach', () => { afterEach(() => { throw new Error('no') }); it('d', () => {}) })
+        describe('before', () => {
+          before(() => {
+            throw new Error('no')
+          })
+          it('a', () => {})
+          it('b', () => {})
+        })
+        describe('beforeEach', () => {
+          beforeEach(() => {
+            throw new Error('no')
+          })
+          it('c', () => {})
+        })
+        describe('afterEach', () => {
+          afterEach(() => {
+            throw new Error('no')
+          })
+          it('d', () => {})
+        })
         it('e', () => {})
       })
     })
     expect(failures(outcomes)).to.deep.equal(['before > a', 'before > b', 'beforeEach > c', 'afterEach > d'])
   })
   it('bounds a test that hangs', async () => {
-    const outcomes = await collect(({ describe, it }) => { describe('suite', () => { it('hangs', () => new Promise(() => {})); it('passes', () => {}) }) }, { timeoutMs: 20 })
+    const outcomes = await collect(
+      ({ describe, it }) => {
+        describe('suite', () => {
+          it('hangs', () => new Promise(() => {}))
+          it('passes', () => {})
+        })
+      },
+      { timeoutMs: 20 }
+    )
     expect(failures(outcomes)).to.deep.equal(['hangs'])
   })
   it('lists what an aborted run left out', async () => {
     const controller = new AbortController()
-    const outcomes = await collect(({ describe, it }) => { describe('suite', () => { it('a', () => { controller.abort() }); it('b', () => { throw new Error('run') }) }) }, { signal: controller.signal })
+    const outcomes = await collect(
+      ({ describe, it }) => {
+        describe('suite', () => {
+          it('a', () => {
+            controller.abort()
+          })
+          it('b', () => {
+            throw new Error('run')
+          })
+        })
+      },
+      { signal: controller.signal }
+    )
     expect(outcomes.map(({ state }) => state)).to.deep.equal(['passed', 'aborted'])
   })
   it('runs only what matches', async () => {
-    const outcomes = await collect(({ describe, it }) => { describe('suite', () => { it('a', () => {}); it('b', () => { throw new Error('run') }) }) }, { match: (path) => path === 'a' })
+    const outcomes = await collect(
+      ({ describe, it }) => {
+        describe('suite', () => {
+          it('a', () => {})
+          it('b', () => {
+            throw new Error('run')
+          })
+        })
+      },
+      { match: (path) => path === 'a' }
+    )
     expect(outcomes.map(({ path }) => path)).to.deep.equal(['a'])
   })
 })
@@ -69,14 +153,22 @@ describe('eventually and within', () => {
   })
   it('fails with the reason and the last exception', async () => {
     const cause = new Error('not yet')
-    const error = await eventually('a miracle', () => { throw cause }, { withinMs: 20 }).catch((thrown: unknown) => thrown as Error)
+    const error = await eventually(
+      'a miracle',
+      () => {
+        throw cause
+      },
+      { withinMs: 20 }
+    ).catch((thrown: unknown) => thrown as Error)
     expect(error).to.be.instanceOf(Error)
     expect((error as Error).message).to.contain('a miracle')
     expect((error as Error).cause).to.equal(cause)
   })
   it('stops looking when its signal aborts', async () => {
     const reason = new Error('enough')
-    expect(await eventually('nothing', () => false, { signal: AbortSignal.abort(reason) }).catch((thrown: unknown) => thrown)).to.equal(reason)
+    expect(await eventually('nothing', () => false, { signal: AbortSignal.abort(reason) }).catch((thrown: unknown) => thrown)).to.equal(
+      reason
+    )
   })
   it('within passes the outcome on and bounds the wait', async () => {
     expect(await within(Promise.resolve(1), 1000, 'it')).to.equal(1)
@@ -89,14 +181,19 @@ describe('manualClock', () => {
   it('runs timers at their own instant, in order, and only when due', async () => {
     const clock = manualClock(1000)
     const calls: [string, number][] = []
-    const note = (name: string) => () => { calls.push([name, clock.now()]) }
+    const note = (name: string) => () => {
+      calls.push([name, clock.now()])
+    }
     clock.after(20, note('late'))
     clock.after(10, note('early'))
     clock.after(10, note('early too'))
     const cancel = clock.after(5, note('cancelled'))
     cancel()
     await clock.advance(15)
-    expect(calls).to.deep.equal([['early', 1010], ['early too', 1010]])
+    expect(calls).to.deep.equal([
+      ['early', 1010],
+      ['early too', 1010]
+    ])
     await clock.advance(5)
     expect(calls.at(-1)).to.deep.equal(['late', 1020])
     expect([clock.monotonic(), clock.pending]).to.deep.equal([20, 0])
@@ -104,7 +201,9 @@ describe('manualClock', () => {
   it('repeats until cancelled', async () => {
     const clock = manualClock()
     let ticks = 0
-    const cancel = clock.every(10, () => { if (++ticks === 3) cancel() })
+    const cancel = clock.every(10, () => {
+      if (++ticks === 3) cancel()
+    })
     await clock.advance(100)
     expect([ticks, clock.pending]).to.deep.equal([3, 0])
   })
@@ -112,7 +211,12 @@ describe('manualClock', () => {
     const clock = manualClock()
     let rounds = 0
     const controller = new AbortController()
-    const loop = (async () => { for (;;) { await clock.sleep(100, { signal: controller.signal }); rounds++ } })().catch((error: unknown) => error)
+    const loop = (async () => {
+      for (;;) {
+        await clock.sleep(100, { signal: controller.signal })
+        rounds++
+      }
+    })().catch((error: unknown) => error)
     await clock.advance(1000)
     expect(rounds).to.equal(10)
     const reason = new Error('stop')
@@ -131,7 +235,9 @@ describe('manualClock', () => {
   it('jumps on the wall without moving timers', async () => {
     const clock = manualClock()
     let ran = false
-    clock.after(10, () => { ran = true })
+    clock.after(10, () => {
+      ran = true
+    })
     clock.setNow(5)
     expect([clock.now(), clock.monotonic(), ran]).to.deep.equal([5, 0, false])
     await clock.advance(10)
@@ -151,7 +257,10 @@ describe('small tools', () => {
   it('duplexPair holds a writer back while nobody reads', async () => {
     const [left, right] = duplexPair(1000)
     let taken = 0
-    for (let count = 0; count < 10; count++) left.write(Buffer.alloc(500), () => { taken++ })
+    for (let count = 0; count < 10; count++)
+      left.write(Buffer.alloc(500), () => {
+        taken++
+      })
     await eventually('something to be taken', () => taken > 0)
     expect(taken).to.be.lessThan(10)
     right.resume()

@@ -3,7 +3,7 @@
  * within a family the given order stays, as discovery puts the most promising first. Doubles go, link-local IPv6 addresses
  * without a zone come last since nothing says which interface they are on. Pure.
  */
-export function orderAddresses (addresses: readonly string[]): string[] {
+export function orderAddresses(addresses: readonly string[]): string[] {
   const unique = [...new Set(addresses.map(normalizeAddress))]
   const usable = unique.filter((address) => !lacksZone(address))
   const first = familyOf(usable[0] ?? '')
@@ -18,7 +18,7 @@ export function orderAddresses (addresses: readonly string[]): string[] {
 }
 
 /** Without brackets, in lower case but for the zone, IPv4 in its own form where it came mapped into IPv6. */
-export function normalizeAddress (address: string): string {
+export function normalizeAddress(address: string): string {
   const bare = address.startsWith('[') && address.endsWith(']') ? address.slice(1, -1) : address
   const [ip = '', zone] = splitZone(bare)
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(ip)
@@ -27,19 +27,19 @@ export function normalizeAddress (address: string): string {
 }
 
 /** `host:port` with brackets around IPv6. */
-export function formatHostPort (host: string, port: number): string {
+export function formatHostPort(host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
-function familyOf (address: string): 4 | 6 {
+function familyOf(address: string): 4 | 6 {
   return address.includes(':') ? 6 : 4
 }
 
-function lacksZone (address: string): boolean {
+function lacksZone(address: string): boolean {
   return /^fe[89ab][0-9a-f]:/.test(address) && !address.includes('%')
 }
 
-function splitZone (address: string): [string, string | undefined] {
+function splitZone(address: string): [string, string | undefined] {
   const mark = address.indexOf('%')
   return mark === -1 ? [address, undefined] : [address.slice(0, mark), address.slice(mark + 1)]
 }

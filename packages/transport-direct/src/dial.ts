@@ -33,7 +33,7 @@ export interface DialOptions {
  * after the stagger, the others are dropped once one is open. Nagle's algorithm is off.
  * @throws ERR_DIRECT_RESOLVE, ERR_DIRECT_DIAL (its cause is an AggregateError of Node's errors), ERR_DIRECT_TIMEOUT or the signal's reason.
  */
-export async function dial (options: DialOptions): Promise<Socket> {
+export async function dial(options: DialOptions): Promise<Socket> {
   const { host, port, signal, deadlineMs = 15_000, staggerMs = 250, clock = systemClock, progress } = options
   signal?.throwIfAborted()
   const running = new Map<string, Socket>()
@@ -45,11 +45,17 @@ export async function dial (options: DialOptions): Promise<Socket> {
   let settled = false
   try {
     return await new Promise<Socket>((resolve, reject) => {
-      onAbort = () => { reject(signal?.reason as Error) }
+      onAbort = () => {
+        reject(signal?.reason as Error)
+      }
       signal?.addEventListener('abort', onAbort, { once: true })
       const report = (): DialAttempt[] => [...attempts].map(([address, code]) => ({ address, code }))
       cancelDeadline = clock.after(deadlineMs, () => {
-        reject(directErrors.create('ERR_DIRECT_TIMEOUT', `${formatHostPort(host, port)} did not answer within ${deadlineMs} ms`, { details: { attempts: report() } }))
+        reject(
+          directErrors.create('ERR_DIRECT_TIMEOUT', `${formatHostPort(host, port)} did not answer within ${deadlineMs} ms`, {
+            details: { attempts: report() }
+          })
+        )
       })
       const begin = (queue: string[]): void => {
         cancelStagger()
@@ -57,10 +63,18 @@ export async function dial (options: DialOptions): Promise<Socket> {
         const address = queue.shift()
         if (address === undefined) {
           if (running.size === 0) {
-            reject(directErrors.create('ERR_DIRECT_DIAL', `Cannot connect to ${formatHostPort(host, port)}: ${report().map((one) => `${one.address} ${one.code}`).join(', ')}`, {
-              cause: new AggregateError(errors, 'every address failed'),
-              details: { attempts: report() }
-            }))
+            reject(
+              directErrors.create(
+                'ERR_DIRECT_DIAL',
+                `Cannot connect to ${formatHostPort(host, port)}: ${report()
+                  .map((one) => `${one.address} ${one.code}`)
+                  .join(', ')}`,
+                {
+                  cause: new AggregateError(errors, 'every address failed'),
+                  details: { attempts: report() }
+                }
+              )
+            )
           }
           return
         }
@@ -83,9 +97,14 @@ export async function dial (options: DialOptions): Promise<Socket> {
           settled = true
           resolve(socket)
         })
-        if (queue.length > 0) cancelStagger = clock.after(staggerMs, () => { begin(queue) })
+        if (queue.length > 0)
+          cancelStagger = clock.after(staggerMs, () => {
+            begin(queue)
+          })
       }
-      resolveHost(options).then((addresses) => { begin(orderAddresses(addresses)) }, reject)
+      resolveHost(options).then((addresses) => {
+        begin(orderAddresses(addresses))
+      }, reject)
     })
   } finally {
     settled = true
@@ -100,7 +119,7 @@ export async function dial (options: DialOptions): Promise<Socket> {
   }
 }
 
-async function resolveHost ({ host, addresses = [], progress }: DialOptions): Promise<readonly string[]> {
+async function resolveHost({ host, addresses = [], progress }: DialOptions): Promise<readonly string[]> {
   if (addresses.length > 0) return addresses
   if (isAddress(host)) return [host]
   progress?.('resolve')

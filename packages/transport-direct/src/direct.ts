@@ -1,9 +1,15 @@
-import { TRANSPORT_CONTRACT_VERSION, type ConnectTarget, type TransportContext, type TransportFactory, type TransportStrategy } from '@kithmesh/core'
+import {
+  TRANSPORT_CONTRACT_VERSION,
+  type ConnectTarget,
+  type TransportContext,
+  type TransportFactory,
+  type TransportStrategy
+} from '@kithmesh/core'
 import { orderAddresses } from './addresses.ts'
 import { dial } from './dial.ts'
 import { directErrors } from './errors.ts'
 import { parseTargetUrl } from './target-url.ts'
-import { createTcpListener, type TcpListener } from './tcp-listener.ts'
+import { createTcpListener, type TcpListener } from './listener.ts'
 
 const SCHEMES = ['ws', 'wss', 'tcp', 'tls'] as const
 
@@ -21,7 +27,7 @@ export interface DirectOptions {
 }
 
 /** The plain way to a peer: TCP to any of its addresses, Happy Eyeballs among them. It also listens. */
-export function direct (options: DirectOptions = {}): TransportFactory {
+export function direct(options: DirectOptions = {}): TransportFactory {
   return Object.freeze({
     name: 'direct',
     contractVersion: TRANSPORT_CONTRACT_VERSION,
@@ -30,7 +36,7 @@ export function direct (options: DirectOptions = {}): TransportFactory {
   })
 }
 
-function createStrategy (options: DirectOptions, { logger, clock }: TransportContext): TransportStrategy {
+function createStrategy(options: DirectOptions, { logger, clock }: TransportContext): TransportStrategy {
   const { port, host, deadlineMs, staggerMs, maxConnections } = options
   const listeners = new Set<TcpListener>()
   const attempts = new Set<AbortController>()
@@ -40,7 +46,7 @@ function createStrategy (options: DirectOptions, { logger, clock }: TransportCon
     name: 'direct',
     capabilities: Object.freeze({ listens: true, relayed: false }),
 
-    assess ({ resolved }: ConnectTarget) {
+    assess({ resolved }: ConnectTarget) {
       try {
         parseTargetUrl(resolved.url, SCHEMES)
         return { usable: true, rank: 0 }
@@ -49,13 +55,15 @@ function createStrategy (options: DirectOptions, { logger, clock }: TransportCon
       }
     },
 
-    async attempt ({ resolved }, { signal, progress }) {
+    async attempt({ resolved }, { signal, progress }) {
       signal.throwIfAborted()
       if (down) throw shutDown()
       const target = parseTargetUrl(resolved.url, SCHEMES)
       const controller = new AbortController()
       attempts.add(controller)
-      const onAbort = (): void => { controller.abort(signal.reason) }
+      const onAbort = (): void => {
+        controller.abort(signal.reason)
+      }
       signal.addEventListener('abort', onAbort, { once: true })
       try {
         return await dial({
@@ -74,12 +82,14 @@ function createStrategy (options: DirectOptions, { logger, clock }: TransportCon
       }
     },
 
-    async listen ({ onConnection }) {
+    async listen({ onConnection }) {
       if (down) throw shutDown()
       const listener = await createTcpListener({
         clock,
         logger,
-        onConnection: (stream, { remote }) => { onConnection(stream, remote) },
+        onConnection: (stream, { remote }) => {
+          onConnection(stream, remote)
+        },
         ...(host === undefined ? {} : { host }),
         ...(port === undefined ? {} : { port }),
         ...(maxConnections === undefined ? {} : { maxConnections })
@@ -91,7 +101,9 @@ function createStrategy (options: DirectOptions, { logger, clock }: TransportCon
       listeners.add(listener)
       return {
         port: listener.port,
-        get addresses () { return listener.addresses },
+        get addresses() {
+          return listener.addresses
+        },
         close: async () => {
           listeners.delete(listener)
           await listener.close()
@@ -99,10 +111,14 @@ function createStrategy (options: DirectOptions, { logger, clock }: TransportCon
       }
     },
 
-    async shutdown () {
+    async shutdown() {
       down = true
       for (const controller of attempts) controller.abort(shutDown())
-      await Promise.all([...listeners].map(async (listener) => { await listener.close() }))
+      await Promise.all(
+        [...listeners].map(async (listener) => {
+          await listener.close()
+        })
+      )
       listeners.clear()
     }
   }

@@ -1,7 +1,15 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { systemClock, type ByteSocketFactory, type Clock, type MessageSocketFactory, type OpenSocketOptions } from '@kithmesh/core'
-import { basicAuthorization, secureClient, serverTrustAuthenticator, type Identity, type PasswordCredentials, type PeerCertificate, type ServerTrust } from '@kithmesh/identity'
+import {
+  basicAuthorization,
+  secureClient,
+  serverTrustAuthenticator,
+  type Identity,
+  type PasswordCredentials,
+  type PeerCertificate,
+  type ServerTrust
+} from '@kithmesh/identity'
 import { openWebSocket } from '@kithmesh/websocket'
 import { dial } from './dial.ts'
 import { parseTargetUrl, type TargetUrl } from './target-url.ts'
@@ -41,7 +49,7 @@ export interface OpenedConnection {
  * Byte streams to `tcp://host:port` and, encrypted, to `tls://host:port`.
  * `open` rejects with the codes of `dial`, `secureClient` and ERR_DIRECT_URL.
  */
-export function tcpSocketFactory (options: TcpSocketFactoryOptions = {}): ByteSocketFactory {
+export function tcpSocketFactory(options: TcpSocketFactoryOptions = {}): ByteSocketFactory {
   const schemes = Object.freeze(['tcp', 'tls'])
   return {
     framing: 'bytes',
@@ -57,7 +65,7 @@ export function tcpSocketFactory (options: TcpSocketFactoryOptions = {}): ByteSo
  * Message sockets to `ws:` and `wss:` URLs, taken literally: the caller gives the whole path.
  * `open` rejects with the codes of `dial`, `secureClient`, `openWebSocket` and ERR_DIRECT_URL.
  */
-export function webSocketFactory (options: WebSocketFactoryOptions = {}): MessageSocketFactory {
+export function webSocketFactory(options: WebSocketFactoryOptions = {}): MessageSocketFactory {
   const schemes = Object.freeze(['ws', 'wss'])
   const { basicAuth, headers, maxMessageBytes, heartbeatMs, clock = systemClock, onOpened } = options
   const common = { ...(basicAuth === undefined ? {} : { Authorization: basicAuthorization(basicAuth) }), ...headers }
@@ -84,7 +92,13 @@ export function webSocketFactory (options: WebSocketFactoryOptions = {}): Messag
   }
 }
 
-async function openStream (target: TargetUrl, encrypted: boolean, options: TcpSocketFactoryOptions, { signal, addresses }: OpenSocketOptions, remaining: () => number): Promise<{ stream: Duplex, peer: PeerCertificate | undefined }> {
+async function openStream(
+  target: TargetUrl,
+  encrypted: boolean,
+  options: TcpSocketFactoryOptions,
+  { signal, addresses }: OpenSocketOptions,
+  remaining: () => number
+): Promise<{ stream: Duplex; peer: PeerCertificate | undefined }> {
   const { trust = { mode: 'ca' }, identity, staggerMs, clock = systemClock } = options
   // Before dialling, so that a malformed certificate costs no connection.
   const authenticator = encrypted ? serverTrustAuthenticator(trust, { clock }) : undefined
@@ -98,11 +112,18 @@ async function openStream (target: TargetUrl, encrypted: boolean, options: TcpSo
     ...(staggerMs === undefined ? {} : { staggerMs })
   })
   if (authenticator === undefined) return { stream: socket, peer: undefined }
-  return await secureClient(socket, { authenticator, serverName: target.host, deadlineMs: remaining(), signal, clock, ...(identity === undefined ? {} : { identity }) })
+  return await secureClient(socket, {
+    authenticator,
+    serverName: target.host,
+    deadlineMs: remaining(),
+    signal,
+    clock,
+    ...(identity === undefined ? {} : { identity })
+  })
 }
 
 /** Milliseconds that are left of the deadline that begins now, at least one. */
-function deadline ({ deadlineMs = 15_000, clock = systemClock }: TcpSocketFactoryOptions): () => number {
+function deadline({ deadlineMs = 15_000, clock = systemClock }: TcpSocketFactoryOptions): () => number {
   const end = clock.monotonic() + deadlineMs
   return () => Math.max(1, end - clock.monotonic())
 }

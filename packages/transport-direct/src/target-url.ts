@@ -17,7 +17,7 @@ const DEFAULT_PORTS: Readonly<Record<string, number>> = { ws: 80, wss: 443 }
  * Reads scheme, host and port. Pure.
  * @throws ERR_DIRECT_URL for other schemes than those given, or without a host or port.
  */
-export function parseTargetUrl (text: string, schemes: readonly string[]): TargetUrl {
+export function parseTargetUrl(text: string, schemes: readonly string[]): TargetUrl {
   let url: URL
   try {
     url = new URL(text)
@@ -25,7 +25,8 @@ export function parseTargetUrl (text: string, schemes: readonly string[]): Targe
     throw directErrors.create('ERR_DIRECT_URL', 'Not a URL', { cause })
   }
   const scheme = url.protocol.slice(0, -1)
-  if (!schemes.includes(scheme)) throw directErrors.create('ERR_DIRECT_URL', `The scheme "${scheme}" is none of ${schemes.join(', ')}`, { details: { scheme } })
+  if (!schemes.includes(scheme))
+    throw directErrors.create('ERR_DIRECT_URL', `The scheme "${scheme}" is none of ${schemes.join(', ')}`, { details: { scheme } })
   const host = normalizeAddress(url.hostname)
   const port = url.port === '' ? DEFAULT_PORTS[scheme] : Number(url.port)
   if (host === '') throw directErrors.create('ERR_DIRECT_URL', 'The URL has no host')
@@ -34,6 +35,6 @@ export function parseTargetUrl (text: string, schemes: readonly string[]): Targe
 }
 
 /** Whether a host is an address already. */
-export function isAddress (host: string): boolean {
+export function isAddress(host: string): boolean {
   return isIP(host) !== 0
 }

@@ -10,9 +10,19 @@ import { rejection } from './support/rejection.ts'
 const run = promisify(execFile)
 
 describe('the order of addresses', () => {
-  it('alternates families, beginning with the first address\'s', () => {
-    expect(orderAddresses(['192.0.2.1', '192.0.2.2', '2001:db8::1', '2001:db8::2'])).to.deep.equal(['192.0.2.1', '2001:db8::1', '192.0.2.2', '2001:db8::2'])
-    expect(orderAddresses(['2001:db8::1', '2001:db8::2', '2001:db8::3', '192.0.2.1'])).to.deep.equal(['2001:db8::1', '192.0.2.1', '2001:db8::2', '2001:db8::3'])
+  it("alternates families, beginning with the first address's", () => {
+    expect(orderAddresses(['192.0.2.1', '192.0.2.2', '2001:db8::1', '2001:db8::2'])).to.deep.equal([
+      '192.0.2.1',
+      '2001:db8::1',
+      '192.0.2.2',
+      '2001:db8::2'
+    ])
+    expect(orderAddresses(['2001:db8::1', '2001:db8::2', '2001:db8::3', '192.0.2.1'])).to.deep.equal([
+      '2001:db8::1',
+      '192.0.2.1',
+      '2001:db8::2',
+      '2001:db8::3'
+    ])
   })
 
   it('drops doubles in any spelling and unwraps mapped IPv4', () => {
@@ -33,7 +43,9 @@ describe('dialling', () => {
     server = undefined
   })
   const listen = async (host = '127.0.0.1'): Promise<number> => {
-    server = createServer((socket) => { socket.on('error', () => {}).resume() }).listen(0, host)
+    server = createServer((socket) => {
+      socket.on('error', () => {}).resume()
+    }).listen(0, host)
     await once(server, 'listening')
     return (server.address() as { port: number }).port
   }
@@ -41,7 +53,15 @@ describe('dialling', () => {
   it('goes on to the next address as soon as one fails', async () => {
     const port = await listen()
     const tried: string[] = []
-    const socket = await dial({ host: 'peer.local', port, addresses: ['::1', '127.0.0.2', '127.0.0.1'], staggerMs: 60_000, progress: (phase, address) => { tried.push(`${phase} ${address}`) } })
+    const socket = await dial({
+      host: 'peer.local',
+      port,
+      addresses: ['::1', '127.0.0.2', '127.0.0.1'],
+      staggerMs: 60_000,
+      progress: (phase, address) => {
+        tried.push(`${phase} ${address}`)
+      }
+    })
     expect(socket.remoteAddress).to.equal('127.0.0.1')
     socket.destroy()
     expect(tried).to.deep.equal([`dial [::1]:${port}`, `dial 127.0.0.2:${port}`, `dial 127.0.0.1:${port}`])
@@ -50,7 +70,13 @@ describe('dialling', () => {
   it('looks names up when no address is known', async () => {
     const port = await listen()
     const phases: string[] = []
-    const socket = await dial({ host: 'localhost', port, progress: (phase) => { phases.push(phase) } })
+    const socket = await dial({
+      host: 'localhost',
+      port,
+      progress: (phase) => {
+        phases.push(phase)
+      }
+    })
     socket.destroy()
     expect(phases[0]).to.equal('resolve')
   })
@@ -58,9 +84,15 @@ describe('dialling', () => {
   it('says why each address failed', async () => {
     const port = await listen()
     server?.close()
-    const error = await rejection(dial({ host: 'peer.local', port, addresses: ['127.0.0.1', '::1'] })) as Error & { details: { attempts: unknown }, cause: AggregateError }
+    const error = (await rejection(dial({ host: 'peer.local', port, addresses: ['127.0.0.1', '::1'] }))) as Error & {
+      details: { attempts: unknown }
+      cause: AggregateError
+    }
     expect(error).to.have.property('code', 'ERR_DIRECT_DIAL')
-    expect(error.details.attempts).to.deep.equal([{ address: `127.0.0.1:${port}`, code: 'ECONNREFUSED' }, { address: `[::1]:${port}`, code: 'ECONNREFUSED' }])
+    expect(error.details.attempts).to.deep.equal([
+      { address: `127.0.0.1:${port}`, code: 'ECONNREFUSED' },
+      { address: `[::1]:${port}`, code: 'ECONNREFUSED' }
+    ])
     expect(error.cause.errors.map(({ code }: { code: string }) => code)).to.deep.equal(['ECONNREFUSED', 'ECONNREFUSED'])
   })
 
@@ -68,7 +100,7 @@ describe('dialling', () => {
     expect(await rejection(dial({ host: 'nowhere.invalid', port: 1 }))).to.have.property('code', 'ERR_DIRECT_RESOLVE')
   })
 
-  it('ends with the signal\'s reason', async () => {
+  it("ends with the signal's reason", async () => {
     const reason = new Error('enough')
     expect(await rejection(dial({ host: '127.0.0.1', port: 1, signal: AbortSignal.abort(reason) }))).to.equal(reason)
     const controller = new AbortController()
@@ -80,17 +112,28 @@ describe('dialling', () => {
   it('staggers past addresses that swallow packets, ends at its deadline and reaches link-local addresses', async function () {
     this.timeout(20_000)
     const child = fileURLToPath(new URL('support/eyeballs-child.js', import.meta.url))
-    const prepare = 'ip link set lo up && ip link add d0 type veth peer name d1 && ip link set d1 addrgenmode none && ip link set d1 up && ip link set d0 up && ip address add 192.0.2.250/24 dev d0'
+    const prepare =
+      'ip link set lo up && ip link add d0 type veth peer name d1 && ip link set d1 addrgenmode none && ip link set d1 up && ip link set d0 up && ip address add 192.0.2.250/24 dev d0'
     const namespace = process.getuid?.() === 0 ? '-n' : '-rn'
-    const possible = await run('unshare', [namespace, 'sh', '-c', prepare]).then(() => true, () => false)
+    const possible = await run('unshare', [namespace, 'sh', '-c', prepare]).then(
+      () => true,
+      () => false
+    )
     // Network namespaces exist on Linux only; CI runs there.
-    if (!possible) { this.skip(); return }
+    if (!possible) {
+      this.skip()
+      return
+    }
     // The kernel's link-local address is tentative for a moment.
     const settle = 'for i in $(seq 50); do ip -6 address show dev d0 -tentative | grep -q fe80 && break; sleep 0.1; done'
     const { stdout } = await run('unshare', [namespace, 'sh', '-c', `${prepare} && ${settle}; exec "$0" "$1"`, process.execPath, child])
     const { port, linkLocal, staggered, timeout, zone, listening, listenerPort } = JSON.parse(stdout) as Record<string, any>
     expect(staggered).to.deep.equal({ tried: [`192.0.2.1:${port}`, `192.0.2.2:${port}`, `127.0.0.1:${port}`], won: '127.0.0.1' })
-    expect(timeout).to.deep.equal({ tried: [`192.0.2.1:${port}`, `192.0.2.2:${port}`], code: 'ERR_DIRECT_TIMEOUT', details: { attempts: [{ address: `192.0.2.1:${port}` }, { address: `192.0.2.2:${port}` }] } })
+    expect(timeout).to.deep.equal({
+      tried: [`192.0.2.1:${port}`, `192.0.2.2:${port}`],
+      code: 'ERR_DIRECT_TIMEOUT',
+      details: { attempts: [{ address: `192.0.2.1:${port}` }, { address: `192.0.2.2:${port}` }] }
+    })
     expect(zone.won).to.match(/^fe80:/)
     expect(listening).to.deep.equal([`192.0.2.250:${listenerPort}`, `[${linkLocal}]:${listenerPort}`])
   })

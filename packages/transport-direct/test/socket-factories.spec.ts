@@ -1,7 +1,14 @@
 import { expect } from 'chai'
 import type { MessageSocket } from '@kithmesh/core'
 import { createCertificateAuthority, createIdentity, passwordAuthenticator, type Identity, type ServerTrust } from '@kithmesh/identity'
-import { createTcpListener, direct, tcpSocketFactory, webSocketFactory, type OpenedConnection, type TcpListener } from '@kithmesh/transport-direct'
+import {
+  createTcpListener,
+  direct,
+  tcpSocketFactory,
+  webSocketFactory,
+  type OpenedConnection,
+  type TcpListener
+} from '@kithmesh/transport-direct'
 import { createWebSocketAcceptor, unauthorized } from '@kithmesh/websocket'
 import { rejection } from './support/rejection.ts'
 
@@ -22,7 +29,7 @@ describe('WebSocket URLs', function () {
     listener = undefined
   })
 
-  async function serve (tls: boolean): Promise<string> {
+  async function serve(tls: boolean): Promise<string> {
     const password = passwordAuthenticator((username, secret) => username === 'ann' && secret === 'pässword')
     const acceptor = createWebSocketAcceptor<string | undefined>({
       authorize: async ({ path, headers }) => {
@@ -31,14 +38,32 @@ describe('WebSocket URLs', function () {
         return user === undefined ? unauthorized() : { allow: true, user }
       },
       selectProtocol: (offered) => offered.find((name) => name === 'BLIP_3+CBMobile_3'),
-      onConnection: (socket, { user }) => { sockets.push(socket); socket.send(Buffer.from(`hello ${user}`)) }
+      onConnection: (socket, { user }) => {
+        sockets.push(socket)
+        socket.send(Buffer.from(`hello ${user}`))
+      }
     })
-    listener = await createTcpListener({ host: '127.0.0.1', onConnection: (stream, { peer }) => { acceptor.accept(stream, peer?.peerId) }, ...(tls ? { tls: { identity: server } } : {}) })
+    listener = await createTcpListener({
+      host: '127.0.0.1',
+      onConnection: (stream, { peer }) => {
+        acceptor.accept(stream, peer?.peerId)
+      },
+      ...(tls ? { tls: { identity: server } } : {})
+    })
     return `${tls ? 'wss' : 'ws'}://127.0.0.1:${listener.port}/inventory/_blipsync`
   }
 
-  const open = async (url: string, options: Parameters<typeof webSocketFactory>[0] = {}, protocols = ['BLIP_3+CBMobile_3'], addresses?: string[]): Promise<MessageSocket> => {
-    const socket = await webSocketFactory({ basicAuth: { username: 'ann', password: 'pässword' }, ...options }).open(url, { protocols, signal: AbortSignal.timeout(8_000), ...(addresses === undefined ? {} : { addresses }) })
+  const open = async (
+    url: string,
+    options: Parameters<typeof webSocketFactory>[0] = {},
+    protocols = ['BLIP_3+CBMobile_3'],
+    addresses?: string[]
+  ): Promise<MessageSocket> => {
+    const socket = await webSocketFactory({ basicAuth: { username: 'ann', password: 'pässword' }, ...options }).open(url, {
+      protocols,
+      signal: AbortSignal.timeout(8_000),
+      ...(addresses === undefined ? {} : { addresses })
+    })
     sockets.push(socket)
     return socket
   }
@@ -46,8 +71,21 @@ describe('WebSocket URLs', function () {
   for (const tls of [false, true]) {
     it(`open with a password ${tls ? 'over TLS' : 'in the clear'} and say what they found`, async () => {
       let opened: OpenedConnection | undefined
-      const socket = await open(await serve(tls), { trust: { mode: 'ca', ca: [authority.certificatePem] }, onOpened: (connection) => { opened = connection } })
-      const first = await new Promise<string>((resolve) => { socket.attach({ message: (data) => { resolve(data.toString()) }, drained () {}, closed () {} }) })
+      const socket = await open(await serve(tls), {
+        trust: { mode: 'ca', ca: [authority.certificatePem] },
+        onOpened: (connection) => {
+          opened = connection
+        }
+      })
+      const first = await new Promise<string>((resolve) => {
+        socket.attach({
+          message: (data) => {
+            resolve(data.toString())
+          },
+          drained() {},
+          closed() {}
+        })
+      })
       expect(first).to.equal('hello ann')
       expect(socket.protocol).to.equal('BLIP_3+CBMobile_3')
       expect(opened?.responseHeaders.upgrade).to.equal('websocket')
@@ -57,30 +95,46 @@ describe('WebSocket URLs', function () {
 
   it('report wrong passwords, paths and protocols', async () => {
     const url = await serve(false)
-    expect(await rejection(open(url, { basicAuth: { username: 'ann', password: '' } }))).to.have.property('details').that.includes({ status: 401 })
-    expect(await rejection(open(url.replace('inventory', 'other')))).to.have.property('details').that.includes({ status: 404, body: 'no such database' })
-    expect(await rejection(open(url, {}, ['other']))).to.have.property('details').that.includes({ status: 400 })
+    expect(await rejection(open(url, { basicAuth: { username: 'ann', password: '' } })))
+      .to.have.property('details')
+      .that.includes({ status: 401 })
+    expect(await rejection(open(url.replace('inventory', 'other'))))
+      .to.have.property('details')
+      .that.includes({ status: 404, body: 'no such database' })
+    expect(await rejection(open(url, {}, ['other'])))
+      .to.have.property('details')
+      .that.includes({ status: 400 })
   })
 
-  it('judge the server\'s certificate by the trust given', async () => {
+  it("judge the server's certificate by the trust given", async () => {
     const url = await serve(true)
     const verdict = async (trust: ServerTrust | undefined, where = url): Promise<string> => {
       try {
-        (await open(where, trust === undefined ? {} : { trust }, undefined, ['127.0.0.1'])).terminate()
+        ;(await open(where, trust === undefined ? {} : { trust }, undefined, ['127.0.0.1'])).terminate()
         return 'accepted'
-      } catch (error) { return (error as { code: string }).code }
+      } catch (error) {
+        return (error as { code: string }).code
+      }
     }
     expect(await verdict({ mode: 'ca', ca: [authority.certificatePem] })).to.equal('accepted')
-    expect(await verdict({ mode: 'ca', ca: [authority.certificatePem] }, url.replace('127.0.0.1', 'elsewhere.example'))).to.equal('ERR_IDENTITY_UNTRUSTED')
-    expect(await verdict({ mode: 'pinned', certificate: server.certificatePem }, url.replace('127.0.0.1', 'elsewhere.example'))).to.equal('accepted')
+    expect(await verdict({ mode: 'ca', ca: [authority.certificatePem] }, url.replace('127.0.0.1', 'elsewhere.example'))).to.equal(
+      'ERR_IDENTITY_UNTRUSTED'
+    )
+    expect(await verdict({ mode: 'pinned', certificate: server.certificatePem }, url.replace('127.0.0.1', 'elsewhere.example'))).to.equal(
+      'accepted'
+    )
     expect(await verdict({ mode: 'self-signed' })).to.equal('ERR_IDENTITY_UNTRUSTED')
     expect(await verdict({ mode: 'insecure' })).to.equal('accepted')
     expect(await verdict(undefined)).to.equal('ERR_IDENTITY_UNTRUSTED')
   })
 
   it('that are no such URLs are refused', async () => {
-    for (const url of ['nonsense', 'http://127.0.0.1/', 'tcp://127.0.0.1:1', 'ws://127.0.0.1:0/']) expect(await rejection(open(url)), url).to.have.property('code', 'ERR_DIRECT_URL')
-    expect(await rejection(tcpSocketFactory().open('tcp://127.0.0.1', { signal: AbortSignal.timeout(1_000) }))).to.have.property('code', 'ERR_DIRECT_URL')
+    for (const url of ['nonsense', 'http://127.0.0.1/', 'tcp://127.0.0.1:1', 'ws://127.0.0.1:0/'])
+      expect(await rejection(open(url)), url).to.have.property('code', 'ERR_DIRECT_URL')
+    expect(await rejection(tcpSocketFactory().open('tcp://127.0.0.1', { signal: AbortSignal.timeout(1_000) }))).to.have.property(
+      'code',
+      'ERR_DIRECT_URL'
+    )
   })
 
   it('fail when the server speaks TLS and the URL does not say so, and the other way round', async () => {
@@ -88,7 +142,10 @@ describe('WebSocket URLs', function () {
     expect(await rejection(open(secure.replace('wss:', 'ws:')))).to.have.property('code', 'ERR_WS_HANDSHAKE')
     await listener?.close()
     const plain = await serve(false)
-    expect(await rejection(open(plain.replace('ws:', 'wss:'), { trust: { mode: 'insecure' } }))).to.have.property('code', 'ERR_IDENTITY_HANDSHAKE')
+    expect(await rejection(open(plain.replace('ws:', 'wss:'), { trust: { mode: 'insecure' } }))).to.have.property(
+      'code',
+      'ERR_IDENTITY_HANDSHAKE'
+    )
   })
 
   it('are assessed by the direct transport', () => {

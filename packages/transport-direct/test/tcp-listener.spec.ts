@@ -12,26 +12,35 @@ describe('the TCP listener', function () {
   let client: Identity
   let listeners: TcpListener[] = []
   let open: Duplex[] = []
-  let accepted: Array<{ stream: Duplex, connection: AcceptedConnection }> = []
+  let accepted: Array<{ stream: Duplex; connection: AcceptedConnection }> = []
   before(async () => {
     server = await createIdentity({ commonName: 'server' })
     client = await createIdentity({ commonName: 'client' })
   })
   afterEach(async () => {
-    for (const stream of [...open, ...accepted.map(({ stream }) => stream)]) { stream.on('error', () => {}); stream.destroy() }
+    for (const stream of [...open, ...accepted.map(({ stream }) => stream)]) {
+      stream.on('error', () => {})
+      stream.destroy()
+    }
     for (const listener of listeners) await listener.close()
     listeners = []
     open = []
     accepted = []
   })
 
-  async function listen (options: Partial<TcpListenerOptions> = {}): Promise<TcpListener> {
-    const listener = await createTcpListener({ host: '127.0.0.1', onConnection: (stream, connection) => { accepted.push({ stream, connection }) }, ...options })
+  async function listen(options: Partial<TcpListenerOptions> = {}): Promise<TcpListener> {
+    const listener = await createTcpListener({
+      host: '127.0.0.1',
+      onConnection: (stream, connection) => {
+        accepted.push({ stream, connection })
+      },
+      ...options
+    })
     listeners.push(listener)
     return listener
   }
 
-  async function dialled (port: number): Promise<Socket> {
+  async function dialled(port: number): Promise<Socket> {
     const socket = connect(port, '127.0.0.1')
     open.push(socket)
     socket.on('error', () => {})
@@ -39,7 +48,7 @@ describe('the TCP listener', function () {
     return socket
   }
 
-  async function until (condition: () => boolean): Promise<void> {
+  async function until(condition: () => boolean): Promise<void> {
     const end = Date.now() + 5_000
     while (!condition()) {
       if (Date.now() > end) throw new Error('the condition did not come true within five seconds')
@@ -64,7 +73,7 @@ describe('the TCP listener', function () {
     await listener.close()
     await listen({ port: listener.port })
     socket.write('still')
-    const [data] = await once(accepted[0]!.stream, 'data') as [Buffer]
+    const [data] = (await once(accepted[0]!.stream, 'data')) as [Buffer]
     expect(data.toString()).to.equal('still')
     expect(accepted[0]!.connection.remote).to.equal(`127.0.0.1:${socket.localPort}`)
   })
@@ -111,7 +120,11 @@ describe('the TCP listener', function () {
   })
 
   it('survives a handler that throws', async () => {
-    const listener = await listen({ onConnection: () => { throw new Error('defect') } })
+    const listener = await listen({
+      onConnection: () => {
+        throw new Error('defect')
+      }
+    })
     const socket = await dialled(listener.port)
     socket.resume()
     await until(() => socket.destroyed && listener.connections === 0)

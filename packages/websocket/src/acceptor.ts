@@ -23,8 +23,13 @@ export interface UpgradeRequest<Context = unknown> {
 }
 
 export type UpgradeDecision =
-  | { readonly allow: true, /** For `onConnection`. */ readonly user?: string }
-  | { readonly allow: false, readonly status: number, readonly headers?: Readonly<Record<string, string>>, /** The body of the answer. */ readonly message?: string }
+  | { readonly allow: true /** For `onConnection`. */; readonly user?: string }
+  | {
+      readonly allow: false
+      readonly status: number
+      readonly headers?: Readonly<Record<string, string>> /** The body of the answer. */
+      readonly message?: string
+    }
 
 /** A request that became a connection. */
 export interface AcceptedRequest<Context = unknown> extends UpgradeRequest<Context> {
@@ -59,7 +64,7 @@ export interface WebSocketAcceptor<Context = unknown> {
 }
 
 /** The refusal that asks for a user name and password (cbmobile.md §1). */
-export function unauthorized (message = 'Unauthorized'): UpgradeDecision {
+export function unauthorized(message = 'Unauthorized'): UpgradeDecision {
   return { allow: false, status: 401, headers: { 'WWW-Authenticate': 'Basic charset="UTF-8"' }, message }
 }
 
@@ -68,10 +73,20 @@ export function unauthorized (message = 'Unauthorized'): UpgradeDecision {
  * and no extensions (blip.md §1). Other requests are answered 426, malformed ones 400, too long headers 431; whoever does not finish
  * within the deadline is cut off.
  */
-export function createWebSocketAcceptor<Context = unknown> (options: WebSocketAcceptorOptions<Context>): WebSocketAcceptor<Context> {
-  const { authorize, selectProtocol, onConnection, maxMessageBytes = DEFAULT_MAX_MESSAGE_BYTES, handshakeDeadlineMs = 15_000, heartbeatMs, serverHeader, clock = systemClock, logger = silentLogger } = options
+export function createWebSocketAcceptor<Context = unknown>(options: WebSocketAcceptorOptions<Context>): WebSocketAcceptor<Context> {
+  const {
+    authorize,
+    selectProtocol,
+    onConnection,
+    maxMessageBytes = DEFAULT_MAX_MESSAGE_BYTES,
+    handshakeDeadlineMs = 15_000,
+    heartbeatMs,
+    serverHeader,
+    clock = systemClock,
+    logger = silentLogger
+  } = options
   if (serverHeader !== undefined && /[^\t\x20-\x7e]/.test(serverHeader)) throw new TypeError('serverHeader must be printable ASCII')
-  const pending = new Map<Duplex, { readonly context: Context, readonly done: () => void }>()
+  const pending = new Map<Duplex, { readonly context: Context; readonly done: () => void }>()
   const selected = new WeakMap<IncomingMessage, string>()
   let closed = false
 
@@ -83,7 +98,9 @@ export function createWebSocketAcceptor<Context = unknown> (options: WebSocketAc
     clientTracking: false,
     handleProtocols: (_offered, request) => selected.get(request) || false
   } as ConstructorParameters<typeof WebSocketServer>[0])
-  upgrader.on('headers', (headers) => { if (serverHeader !== undefined) headers.push(`Server: ${serverHeader}`) })
+  upgrader.on('headers', (headers) => {
+    if (serverHeader !== undefined) headers.push(`Server: ${serverHeader}`)
+  })
 
   const describe = (incoming: IncomingMessage, context: Context): UpgradeRequest<Context> => {
     const target = incoming.url ?? '/'
@@ -92,14 +109,17 @@ export function createWebSocketAcceptor<Context = unknown> (options: WebSocketAc
       path: mark === -1 ? target : target.slice(0, mark),
       query: mark === -1 ? '' : target.slice(mark + 1),
       headers: incoming.headers,
-      protocols: (incoming.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim()).filter((name) => name !== ''),
+      protocols: (incoming.headers['sec-websocket-protocol'] ?? '')
+        .split(',')
+        .map((name) => name.trim())
+        .filter((name) => name !== ''),
       context
     }
   }
 
   const decide = async (request: UpgradeRequest<Context>): Promise<UpgradeDecision> => {
     try {
-      return await authorize?.(request) ?? { allow: true }
+      return (await authorize?.(request)) ?? { allow: true }
     } catch (error) {
       logger.error('The authorization of a request failed', { path: request.path, error })
       return { allow: false, status: 500, message: 'Internal error' }
@@ -119,24 +139,50 @@ export function createWebSocketAcceptor<Context = unknown> (options: WebSocketAc
 
   const refuse = (stream: Duplex, decision: Extract<UpgradeDecision, { allow: false }>): void => {
     const body = Buffer.from(decision.message ?? STATUS_CODES[decision.status] ?? '', 'utf8')
-    const head = Object.entries(headersOf(decision, body.length)).map(([name, value]) => `${name}: ${value}\r\n`).join('')
-    if (!stream.writable) { stream.destroy(); return }
+    const head = Object.entries(headersOf(decision, body.length))
+      .map(([name, value]) => `${name}: ${value}\r\n`)
+      .join('')
+    if (!stream.writable) {
+      stream.destroy()
+      return
+    }
     // The client gets a moment to read the answer: destroying at once could take it back.
-    const destroy = (): void => { stream.destroy() }
-    stream.once('finish', () => { stream.once('close', clock.after(LINGER_MS, destroy)) })
+    const destroy = (): void => {
+      stream.destroy()
+    }
+    stream.once('finish', () => {
+      stream.once('close', clock.after(LINGER_MS, destroy))
+    })
     stream.once('end', destroy)
     stream.resume()
-    stream.end(Buffer.concat([Buffer.from(`HTTP/1.1 ${decision.status} ${STATUS_CODES[decision.status] ?? 'Refused'}\r\n${head}\r\n`, 'latin1'), body]))
+    stream.end(
+      Buffer.concat([
+        Buffer.from(`HTTP/1.1 ${decision.status} ${STATUS_CODES[decision.status] ?? 'Refused'}\r\n${head}\r\n`, 'latin1'),
+        body
+      ])
+    )
   }
 
   const upgrade = async (incoming: IncomingMessage, stream: Duplex, head: Buffer): Promise<void> => {
     const entry = pending.get(stream)
-    if (entry === undefined) { stream.destroy(); return }
+    if (entry === undefined) {
+      stream.destroy()
+      return
+    }
     const request = describe(incoming, entry.context)
     const decision = await decide(request)
-    if (stream.destroyed || closed) { stream.destroy(); return }
-    if (!decision.allow) { refuse(stream, decision); return }
-    if (incoming.headers.upgrade?.toLowerCase() !== 'websocket') { refuse(stream, upgradeRequired); return }
+    if (stream.destroyed || closed) {
+      stream.destroy()
+      return
+    }
+    if (!decision.allow) {
+      refuse(stream, decision)
+      return
+    }
+    if (incoming.headers.upgrade?.toLowerCase() !== 'websocket') {
+      refuse(stream, upgradeRequired)
+      return
+    }
     const protocol = selectProtocol(request.protocols, request.path)
     if (protocol === undefined || (protocol !== '' && !request.protocols.includes(protocol))) {
       refuse(stream, { allow: false, status: 400, message: `No supported WebSocket protocol among: ${request.protocols.join(', ')}` })
@@ -145,7 +191,12 @@ export function createWebSocketAcceptor<Context = unknown> (options: WebSocketAc
     selected.set(incoming, protocol)
     upgrader.handleUpgrade(incoming, stream, head, (webSocket) => {
       entry.done()
-      const socket = messageSocketFromWebSocket(webSocket, { description: request.path, stream, clock, ...(heartbeatMs === undefined ? {} : { heartbeatMs }) })
+      const socket = messageSocketFromWebSocket(webSocket, {
+        description: request.path,
+        stream,
+        clock,
+        ...(heartbeatMs === undefined ? {} : { heartbeatMs })
+      })
       try {
         onConnection(socket, { ...request, user: decision.user })
       } catch (error) {
@@ -163,25 +214,40 @@ export function createWebSocketAcceptor<Context = unknown> (options: WebSocketAc
   })
   http.on('request', (incoming, response) => {
     const entry = pending.get(incoming.socket)
-    if (entry === undefined) { incoming.socket.destroy(); return }
-    void decide(describe(incoming, entry.context)).then((decision) => {
-      const answer = decision.allow ? upgradeRequired : decision
-      const body = Buffer.from(answer.message ?? '', 'utf8')
-      response.writeHead(answer.status, headersOf(answer, body.length))
-      response.end(body)
-    }).catch(() => { incoming.socket.destroy() })
+    if (entry === undefined) {
+      incoming.socket.destroy()
+      return
+    }
+    void decide(describe(incoming, entry.context))
+      .then((decision) => {
+        const answer = decision.allow ? upgradeRequired : decision
+        const body = Buffer.from(answer.message ?? '', 'utf8')
+        response.writeHead(answer.status, headersOf(answer, body.length))
+        response.end(body)
+      })
+      .catch(() => {
+        incoming.socket.destroy()
+      })
   })
   http.on('clientError', (error, stream) => {
-    if (errorCode(error) === 'ECONNRESET' || stream.destroyed) { stream.destroy(); return }
+    if (errorCode(error) === 'ECONNRESET' || stream.destroyed) {
+      stream.destroy()
+      return
+    }
     const status = errorCode(error) === 'HPE_HEADER_OVERFLOW' ? 431 : 400
     refuse(stream, { allow: false, status })
   })
 
   return {
-    get pending () { return pending.size },
-    accept (stream, context) {
+    get pending() {
+      return pending.size
+    },
+    accept(stream, context) {
       stream.on('error', ignore)
-      if (closed || stream.destroyed) { stream.destroy(); return }
+      if (closed || stream.destroyed) {
+        stream.destroy()
+        return
+      }
       const done = (): void => {
         cancel()
         pending.delete(stream)
@@ -196,7 +262,7 @@ export function createWebSocketAcceptor<Context = unknown> (options: WebSocketAc
       stream.once('close', done)
       http.emit('connection', stream)
     },
-    close () {
+    close() {
       closed = true
       for (const [stream, { done }] of [...pending]) {
         done()
@@ -208,4 +274,4 @@ export function createWebSocketAcceptor<Context = unknown> (options: WebSocketAc
 
 const upgradeRequired = { allow: false, status: 426, headers: { Upgrade: 'websocket' }, message: 'This address speaks WebSocket' } as const
 
-function ignore (): void {}
+function ignore(): void {}

@@ -27,7 +27,7 @@ export interface MessageSocketOptions {
  * While paused, messages that were already read wait inside (at most what one read of the stream held) and so does `closed` behind them.
  * `close` while paused discards what still comes in. An exception of a handler cuts the connection with ERR_WS_HANDLER as its error.
  */
-export function messageSocketFromWebSocket (webSocket: WebSocket, options: MessageSocketOptions = {}): MessageSocket {
+export function messageSocketFromWebSocket(webSocket: WebSocket, options: MessageSocketOptions = {}): MessageSocket {
   return new WebSocketMessageSocket(webSocket, options)
 }
 
@@ -55,7 +55,7 @@ class WebSocketMessageSocket implements MessageSocket {
   #cancelClose: (() => void) | undefined
   #cancelHeartbeat: (() => void) | undefined
 
-  constructor (webSocket: WebSocket, options: MessageSocketOptions) {
+  constructor(webSocket: WebSocket, options: MessageSocketOptions) {
     if (webSocket.readyState !== OPEN) throw new TypeError('the WebSocket must be open')
     this.#webSocket = webSocket
     this.#stream = options.stream
@@ -71,33 +71,48 @@ class WebSocketMessageSocket implements MessageSocket {
     this.#written = () => {
       if (!this.#needsDrain || this.#ended !== undefined || webSocket.bufferedAmount > HIGH_WATER_BYTES / 2) return
       this.#needsDrain = false
-      this.#guard(() => { this.#handlers?.drained() })
+      this.#guard(() => {
+        this.#handlers?.drained()
+      })
     }
     webSocket.binaryType = 'nodebuffer'
     webSocket.pause()
-    webSocket.on('message', (data: Buffer, isBinary: boolean) => { this.#onMessage(data, isBinary) })
-    webSocket.on('ping', () => { this.#alive = true })
-    webSocket.on('pong', () => { this.#alive = true })
-    webSocket.on('error', (error) => { this.#onError(error) })
-    webSocket.on('close', (code, reason) => { this.#end({ code: this.#code ?? code, reason: reason.toString('utf8') }) })
+    webSocket.on('message', (data: Buffer, isBinary: boolean) => {
+      this.#onMessage(data, isBinary)
+    })
+    webSocket.on('ping', () => {
+      this.#alive = true
+    })
+    webSocket.on('pong', () => {
+      this.#alive = true
+    })
+    webSocket.on('error', (error) => {
+      this.#onError(error)
+    })
+    webSocket.on('close', (code, reason) => {
+      this.#end({ code: this.#code ?? code, reason: reason.toString('utf8') })
+    })
     this.#stream?.on('error', (cause) => {
       this.#error ??= webSocketErrors.create('ERR_WS_CONNECTION', `The connection failed: ${cause.message}`, { cause })
     })
     this.#armHeartbeat()
   }
 
-  get bufferedBytes (): number {
+  get bufferedBytes(): number {
     return this.#ended === undefined ? this.#webSocket.bufferedAmount : 0
   }
 
-  attach (handlers: MessageSocketHandlers): void {
+  attach(handlers: MessageSocketHandlers): void {
     if (this.#handlers !== undefined) throw new TypeError('attach may be called once')
     this.#handlers = handlers
-    if (this.#ended !== undefined) queueMicrotask(() => { this.#deliver() })
+    if (this.#ended !== undefined)
+      queueMicrotask(() => {
+        this.#deliver()
+      })
     else if (!this.#paused) this.resume()
   }
 
-  send (message: Uint8Array): boolean {
+  send(message: Uint8Array): boolean {
     const webSocket = this.#webSocket
     if (this.#closing || this.#ended !== undefined || webSocket.readyState !== OPEN) return false
     const stream = this.#stream
@@ -118,20 +133,20 @@ class WebSocketMessageSocket implements MessageSocket {
     return false
   }
 
-  pause (): void {
+  pause(): void {
     if (this.#paused) return
     this.#paused = true
     if (!this.#closing) this.#webSocket.pause()
   }
 
-  resume (): void {
+  resume(): void {
     this.#paused = false
     if (this.#handlers === undefined) return
     this.#deliver()
     if (!this.#paused && this.#ended === undefined) this.#webSocket.resume()
   }
 
-  close (code = 1000, reason = ''): void {
+  close(code = 1000, reason = ''): void {
     if (!isSendableCode(code)) throw new TypeError(`not a close code that may be sent: ${code}`)
     if (this.#closing || this.#ended !== undefined) return
     this.#closing = true
@@ -142,16 +157,18 @@ class WebSocketMessageSocket implements MessageSocket {
     this.#armClose()
   }
 
-  terminate (error?: Error): void {
+  terminate(error?: Error): void {
     if (this.#ended !== undefined) return
     this.#error ??= error
     this.#closing = true
     this.#waiting = []
     this.#webSocket.terminate()
-    queueMicrotask(() => { this.#end({ code: this.#code ?? 1006, reason: '' }) })
+    queueMicrotask(() => {
+      this.#end({ code: this.#code ?? 1006, reason: '' })
+    })
   }
 
-  #onMessage (data: Buffer, isBinary: boolean): void {
+  #onMessage(data: Buffer, isBinary: boolean): void {
     this.#alive = true
     if (this.#ended !== undefined) return
     if (!isBinary) {
@@ -177,13 +194,16 @@ class WebSocketMessageSocket implements MessageSocket {
   }
 
   /** Hands over what waits, then the end if there is one. */
-  #deliver (): void {
+  #deliver(): void {
     const handlers = this.#handlers
     if (handlers === undefined || this.#delivering) return
     this.#delivering = true
     try {
       for (let index = 0; index < this.#waiting.length; index++) {
-        if (this.#paused) { this.#waiting = this.#waiting.slice(index); return }
+        if (this.#paused) {
+          this.#waiting = this.#waiting.slice(index)
+          return
+        }
         handlers.message(this.#waiting[index]!)
       }
       this.#waiting = []
@@ -199,27 +219,43 @@ class WebSocketMessageSocket implements MessageSocket {
     }
   }
 
-  #guard (run: () => void): void {
-    try { run() } catch (cause) { this.#handlerFailed(cause) }
+  #guard(run: () => void): void {
+    try {
+      run()
+    } catch (cause) {
+      this.#handlerFailed(cause)
+    }
   }
 
-  #handlerFailed (cause: unknown): void {
-    this.terminate(webSocketErrors.create('ERR_WS_HANDLER', `A handler of ${this.description} failed: ${(cause as Error)?.message}`, { cause }))
+  #handlerFailed(cause: unknown): void {
+    this.terminate(
+      webSocketErrors.create('ERR_WS_HANDLER', `A handler of ${this.description} failed: ${(cause as Error)?.message}`, { cause })
+    )
   }
 
-  #onError (cause: Error): void {
+  #onError(cause: Error): void {
     if (this.#ended !== undefined) return
     const code = errorCode(cause) ?? ''
-    this.#code ??= code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH' ? 1009 : code === 'WS_ERR_TOO_MANY_BUFFERED_PARTS' ? 1008 : code === 'WS_ERR_INVALID_UTF8' ? 1007 : code.startsWith('WS_ERR_') ? 1002 : undefined
-    this.#error ??= this.#code === 1009
-      ? webSocketErrors.create('ERR_WS_MESSAGE_TOO_LARGE', 'The peer sent a message above the limit', { cause })
-      : webSocketErrors.create('ERR_WS_FRAME', `The peer broke the WebSocket protocol: ${cause.message}`, { cause })
+    this.#code ??=
+      code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH'
+        ? 1009
+        : code === 'WS_ERR_TOO_MANY_BUFFERED_PARTS'
+          ? 1008
+          : code === 'WS_ERR_INVALID_UTF8'
+            ? 1007
+            : code.startsWith('WS_ERR_')
+              ? 1002
+              : undefined
+    this.#error ??=
+      this.#code === 1009
+        ? webSocketErrors.create('ERR_WS_MESSAGE_TOO_LARGE', 'The peer sent a message above the limit', { cause })
+        : webSocketErrors.create('ERR_WS_FRAME', `The peer broke the WebSocket protocol: ${cause.message}`, { cause })
     this.#closing = true
     this.#flush()
     this.#armClose()
   }
 
-  #end (info: SocketCloseInfo): void {
+  #end(info: SocketCloseInfo): void {
     if (this.#ended !== undefined) return
     this.#cancelClose?.()
     this.#cancelHeartbeat?.()
@@ -228,23 +264,29 @@ class WebSocketMessageSocket implements MessageSocket {
     if (!this.#paused) this.#deliver()
   }
 
-  #armClose (): void {
+  #armClose(): void {
     this.#cancelClose ??= this.#clock.after(CLOSE_DEADLINE_MS, () => {
       this.terminate(webSocketErrors.create('ERR_WS_CLOSE_TIMEOUT', 'The peer did not answer the closing handshake'))
     })
   }
 
   /** One timer that looks whether anything came since, instead of one restarted by each message. */
-  #armHeartbeat (): void {
+  #armHeartbeat(): void {
     if (this.#heartbeatMs <= 0) return
     this.#alive = false
     this.#cancelHeartbeat = this.#clock.after(this.#heartbeatMs, () => {
-      if (this.#alive || this.#paused || this.#handlers === undefined) { this.#armHeartbeat(); return }
+      if (this.#alive || this.#paused || this.#handlers === undefined) {
+        this.#armHeartbeat()
+        return
+      }
       if (this.#webSocket.readyState !== OPEN) return
       this.#webSocket.ping()
       const patience = Math.min(PONG_DEADLINE_MS, Math.max(this.#heartbeatMs - 1_000, this.#heartbeatMs / 2))
       this.#cancelHeartbeat = this.#clock.after(patience, () => {
-        if (this.#alive || this.#paused) { this.#armHeartbeat(); return }
+        if (this.#alive || this.#paused) {
+          this.#armHeartbeat()
+          return
+        }
         this.terminate(webSocketErrors.create('ERR_WS_PONG_TIMEOUT', `${this.description} answered no ping within ${patience} ms`))
       })
     })
@@ -252,12 +294,15 @@ class WebSocketMessageSocket implements MessageSocket {
 }
 
 /** RFC 6455 §7.4. */
-function isSendableCode (code: number): boolean {
-  return Number.isInteger(code) && ((code >= 1000 && code <= 1014 && code !== 1004 && code !== 1005 && code !== 1006) || (code >= 3000 && code <= 4999))
+function isSendableCode(code: number): boolean {
+  return (
+    Number.isInteger(code) &&
+    ((code >= 1000 && code <= 1014 && code !== 1004 && code !== 1005 && code !== 1006) || (code >= 3000 && code <= 4999))
+  )
 }
 
 /** A close reason fits in 123 bytes of UTF-8 (RFC 6455 §5.5.1). */
-function shorten (reason: string): string {
+function shorten(reason: string): string {
   const bytes = Buffer.from(reason, 'utf8')
   if (bytes.length <= 123) return reason
   return new TextDecoder('utf-8').decode(bytes.subarray(0, 123), { stream: true })

@@ -35,36 +35,83 @@ export interface OpenedWebSocket {
  * Redirects are not followed; they are ERR_WS_HTTP with `details.location`.
  * @throws ERR_WS_HTTP, ERR_WS_PROTOCOL, ERR_WS_HANDSHAKE, ERR_WS_TIMEOUT, or the signal's reason; TypeError for an invalid URL or sub-protocol.
  */
-export async function openWebSocket (stream: Duplex, options: OpenWebSocketOptions): Promise<OpenedWebSocket> {
-  const { url, protocols, headers = {}, signal, deadlineMs = 15_000, maxMessageBytes = DEFAULT_MAX_MESSAGE_BYTES, heartbeatMs, clock = systemClock } = options
+export async function openWebSocket(stream: Duplex, options: OpenWebSocketOptions): Promise<OpenedWebSocket> {
+  const {
+    url,
+    protocols,
+    headers = {},
+    signal,
+    deadlineMs = 15_000,
+    maxMessageBytes = DEFAULT_MAX_MESSAGE_BYTES,
+    heartbeatMs,
+    clock = systemClock
+  } = options
   let webSocket: WebSocket | undefined
   let cancelTimer = (): void => {}
   let onAbort = (): void => {}
   stream.on('error', ignore)
   try {
     return await new Promise<OpenedWebSocket>((resolve, reject) => {
-      if (signal?.aborted === true) { reject(signal.reason as Error); return }
-      if (stream.destroyed) { reject(webSocketErrors.create('ERR_WS_HANDSHAKE', 'The stream was closed before the WebSocket upgrade')); return }
-      onAbort = () => { reject(signal?.reason as Error) }
+      if (signal?.aborted === true) {
+        reject(signal.reason as Error)
+        return
+      }
+      if (stream.destroyed) {
+        reject(webSocketErrors.create('ERR_WS_HANDSHAKE', 'The stream was closed before the WebSocket upgrade'))
+        return
+      }
+      onAbort = () => {
+        reject(signal?.reason as Error)
+      }
       signal?.addEventListener('abort', onAbort, { once: true })
-      cancelTimer = clock.after(deadlineMs, () => { reject(webSocketErrors.create('ERR_WS_TIMEOUT', `${withoutCredentials(url)} did not answer within ${deadlineMs} ms`, { details: { deadlineMs } })) })
+      cancelTimer = clock.after(deadlineMs, () => {
+        reject(
+          webSocketErrors.create('ERR_WS_TIMEOUT', `${withoutCredentials(url)} did not answer within ${deadlineMs} ms`, {
+            details: { deadlineMs }
+          })
+        )
+      })
       const created = connect(stream, url, protocols, headers, maxMessageBytes)
       webSocket = created
       let responseHeaders: IncomingHttpHeaders = {}
       created.on('error', (cause) => {
         const early = errorCode(cause) === 'ECONNRESET' || errorCode(cause) === 'EPIPE'
-        reject(webSocketErrors.create('ERR_WS_HANDSHAKE', early ? 'The connection ended before the WebSocket upgrade was answered' : `The WebSocket upgrade failed: ${cause.message}`, { cause }))
+        reject(
+          webSocketErrors.create(
+            'ERR_WS_HANDSHAKE',
+            early ? 'The connection ended before the WebSocket upgrade was answered' : `The WebSocket upgrade failed: ${cause.message}`,
+            { cause }
+          )
+        )
       })
-      created.once('close', () => { reject(webSocketErrors.create('ERR_WS_HANDSHAKE', 'The connection ended before the WebSocket upgrade was answered')) })
-      created.once('unexpected-response', (_request, response) => { readFailure(response, reject, url) })
+      created.once('close', () => {
+        reject(webSocketErrors.create('ERR_WS_HANDSHAKE', 'The connection ended before the WebSocket upgrade was answered'))
+      })
+      created.once('unexpected-response', (_request, response) => {
+        readFailure(response, reject, url)
+      })
       created.once('upgrade', (response) => {
         responseHeaders = response.headers
         const answered = response.headers['sec-websocket-protocol']
         const wrong = answered === undefined ? protocols.length > 0 : !protocols.includes(answered)
-        if (wrong) reject(webSocketErrors.create('ERR_WS_PROTOCOL', answered === undefined ? 'The server chose no sub-protocol' : `The server chose the sub-protocol "${answered}", which was not offered`, { details: { offered: protocols, answered } }))
+        if (wrong)
+          reject(
+            webSocketErrors.create(
+              'ERR_WS_PROTOCOL',
+              answered === undefined
+                ? 'The server chose no sub-protocol'
+                : `The server chose the sub-protocol "${answered}", which was not offered`,
+              { details: { offered: protocols, answered } }
+            )
+          )
       })
       created.once('open', () => {
-        const socket = messageSocketFromWebSocket(created, { description: withoutCredentials(url), stream, clock, ...(heartbeatMs === undefined ? {} : { heartbeatMs }) })
+        const socket = messageSocketFromWebSocket(created, {
+          description: withoutCredentials(url),
+          stream,
+          clock,
+          ...(heartbeatMs === undefined ? {} : { heartbeatMs })
+        })
         created.removeAllListeners('unexpected-response')
         resolve({ socket, responseHeaders })
       })
@@ -80,7 +127,13 @@ export async function openWebSocket (stream: Duplex, options: OpenWebSocketOptio
   }
 }
 
-function connect (stream: Duplex, url: string, protocols: readonly string[], headers: Readonly<Record<string, string>>, maxMessageBytes: number): WebSocket {
+function connect(
+  stream: Duplex,
+  url: string,
+  protocols: readonly string[],
+  headers: Readonly<Record<string, string>>,
+  maxMessageBytes: number
+): WebSocket {
   try {
     return new WebSocket(url, [...protocols], {
       ...wsLimits(maxMessageBytes),
@@ -94,15 +147,23 @@ function connect (stream: Duplex, url: string, protocols: readonly string[], hea
 }
 
 /** Collects the first bytes of an error page, for the message. */
-function readFailure (response: IncomingMessage, reject: (error: Error) => void, url: string): void {
+function readFailure(response: IncomingMessage, reject: (error: Error) => void, url: string): void {
   const parts: Buffer[] = []
   let size = 0
   const finish = (): void => {
     const body = Buffer.concat(parts).subarray(0, MAX_ERROR_BODY_BYTES).toString('utf8')
     const status = response.statusCode ?? 0
-    reject(webSocketErrors.create('ERR_WS_HTTP', `${withoutCredentials(url)} answered ${status} ${response.statusMessage ?? ''}`.trimEnd(), {
-      details: { status, statusMessage: response.statusMessage ?? '', body, headers: response.headers, ...(response.headers.location === undefined ? {} : { location: response.headers.location }) }
-    }))
+    reject(
+      webSocketErrors.create('ERR_WS_HTTP', `${withoutCredentials(url)} answered ${status} ${response.statusMessage ?? ''}`.trimEnd(), {
+        details: {
+          status,
+          statusMessage: response.statusMessage ?? '',
+          body,
+          headers: response.headers,
+          ...(response.headers.location === undefined ? {} : { location: response.headers.location })
+        }
+      })
+    )
   }
   response.on('data', (part: Buffer) => {
     parts.push(part)
@@ -114,8 +175,8 @@ function readFailure (response: IncomingMessage, reject: (error: Error) => void,
   response.on('error', finish)
 }
 
-function withoutCredentials (url: string): string {
+function withoutCredentials(url: string): string {
   return url.replace(/^(\w+:\/\/)[^/@]*@/, '$1')
 }
 
-function ignore (): void {}
+function ignore(): void {}

@@ -1,6 +1,13 @@
 import type { Duplex } from 'node:stream'
 import { expect } from 'chai'
-import { createWebSocketAcceptor, openWebSocket, unauthorized, type AcceptedRequest, type OpenWebSocketOptions, type WebSocketAcceptorOptions } from '@kithmesh/websocket'
+import {
+  createWebSocketAcceptor,
+  openWebSocket,
+  unauthorized,
+  type AcceptedRequest,
+  type OpenWebSocketOptions,
+  type WebSocketAcceptorOptions
+} from '@kithmesh/websocket'
 import type { MessageSocket } from '@kithmesh/core'
 import { manualClock } from './support/manual-clock.ts'
 import { Recorder } from './support/recorder.ts'
@@ -8,23 +15,28 @@ import { rejection } from './support/rejection.ts'
 import { readAll, Streams } from './support/streams.ts'
 
 const BLIP = 'BLIP_3+CBMobile_3'
-const UPGRADE = (path = '/db/_blipsync', extra = ''): string => `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: NNNnlFkVYj3TxKk9fq8Fmg==\r\n${extra}\r\n`
+const UPGRADE = (path = '/db/_blipsync', extra = ''): string =>
+  `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: NNNnlFkVYj3TxKk9fq8Fmg==\r\n${extra}\r\n`
 
 describe('the opening handshake', () => {
   const streams = new Streams()
-  const accepted: Array<{ socket: MessageSocket, request: AcceptedRequest<string> }> = []
+  const accepted: Array<{ socket: MessageSocket; request: AcceptedRequest<string> }> = []
   afterEach(async () => {
     for (const { socket } of accepted) socket.terminate()
     accepted.length = 0
     await streams.dispose()
   })
 
-  const acceptor = (options: Partial<WebSocketAcceptorOptions<string>> = {}) => createWebSocketAcceptor<string>({
-    selectProtocol: (offered) => offered.find((name) => name === BLIP),
-    onConnection: (socket, request) => { accepted.push({ socket, request }) },
-    ...options
-  })
-  const open = async (stream: Duplex, options: Partial<OpenWebSocketOptions> = {}) => await openWebSocket(stream, { url: 'ws://shop:4984/db/_blipsync', protocols: ['BLIP_3+CBMobile_4', BLIP], ...options })
+  const acceptor = (options: Partial<WebSocketAcceptorOptions<string>> = {}) =>
+    createWebSocketAcceptor<string>({
+      selectProtocol: (offered) => offered.find((name) => name === BLIP),
+      onConnection: (socket, request) => {
+        accepted.push({ socket, request })
+      },
+      ...options
+    })
+  const open = async (stream: Duplex, options: Partial<OpenWebSocketOptions> = {}) =>
+    await openWebSocket(stream, { url: 'ws://shop:4984/db/_blipsync', protocols: ['BLIP_3+CBMobile_4', BLIP], ...options })
 
   for (const kind of ['tcp', 'memory'] as const) {
     it(`opens both sides over ${kind}`, async () => {
@@ -53,17 +65,36 @@ describe('the opening handshake', () => {
   it('answers exactly the headers that Couchbase clients insist on', async () => {
     const [a, b] = streams.memory()
     acceptor().accept(b, '')
-    a.write(UPGRADE('/db/_blipsync', `Sec-WebSocket-Protocol: BLIP_3+CBMobile_4,${BLIP}\r\nSec-WebSocket-Extensions: permessage-deflate\r\n`))
-    const answer = await new Promise<string>((resolve) => { a.once('data', (data: Buffer) => { resolve(data.toString('latin1')) }) })
+    a.write(
+      UPGRADE('/db/_blipsync', `Sec-WebSocket-Protocol: BLIP_3+CBMobile_4,${BLIP}\r\nSec-WebSocket-Extensions: permessage-deflate\r\n`)
+    )
+    const answer = await new Promise<string>((resolve) => {
+      a.once('data', (data: Buffer) => {
+        resolve(data.toString('latin1'))
+      })
+    })
     expect(answer.split('\r\n')[0]).to.equal('HTTP/1.1 101 Switching Protocols')
-    expect(answer).to.contain('\r\nUpgrade: websocket\r\n').and.contain('\r\nConnection: Upgrade\r\n').and.contain(`\r\nSec-WebSocket-Protocol: ${BLIP}\r\n`)
+    expect(answer)
+      .to.contain('\r\nUpgrade: websocket\r\n')
+      .and.contain('\r\nConnection: Upgrade\r\n')
+      .and.contain(`\r\nSec-WebSocket-Protocol: ${BLIP}\r\n`)
     expect(answer).not.to.match(/extensions/i)
   })
 
   it('omits the port of the Host header where it is the default', async () => {
-    for (const [url, host] of [['ws://shop/db', 'shop'], ['ws://shop:80/db', 'shop'], ['ws://[::1]:81/db', '[::1]:81'], ['wss://shop:443/db', 'shop'], ['wss://shop:80/db', 'shop:80']] as const) {
+    for (const [url, host] of [
+      ['ws://shop/db', 'shop'],
+      ['ws://shop:80/db', 'shop'],
+      ['ws://[::1]:81/db', '[::1]:81'],
+      ['wss://shop:443/db', 'shop'],
+      ['wss://shop:80/db', 'shop:80']
+    ] as const) {
       const [a, b] = streams.memory()
-      const request = new Promise<string>((resolve) => { b.once('data', (data: Buffer) => { resolve(data.toString('latin1')) }) })
+      const request = new Promise<string>((resolve) => {
+        b.once('data', (data: Buffer) => {
+          resolve(data.toString('latin1'))
+        })
+      })
       const pending = rejection(open(a, { url }))
       expect(/^Host: (.*)$/im.exec(await request)?.[1]?.trim()).to.equal(host)
       b.end('HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n')
@@ -72,10 +103,12 @@ describe('the opening handshake', () => {
   })
 
   it('tells the user who logged in and challenges the others', async () => {
-    const server = acceptor({ authorize: async ({ headers }) => headers.authorization === 'Basic YW5uOmI=' ? { allow: true, user: 'ann' } : unauthorized() })
+    const server = acceptor({
+      authorize: async ({ headers }) => (headers.authorization === 'Basic YW5uOmI=' ? { allow: true, user: 'ann' } : unauthorized())
+    })
     const [a, b] = await streams.tcp()
     server.accept(b, '')
-    const error = await rejection(open(a)) as Error & { details: { status: number, body: string, headers: Record<string, string> } }
+    const error = (await rejection(open(a))) as Error & { details: { status: number; body: string; headers: Record<string, string> } }
     expect(error).to.have.property('code', 'ERR_WS_HTTP')
     expect(error.details.status).to.equal(401)
     expect(error.details.body).to.equal('Unauthorized')
@@ -92,8 +125,10 @@ describe('the opening handshake', () => {
       const [a, b] = await streams.tcp()
       b.on('error', () => {})
       const pending = rejection(open(a))
-      b.once('data', () => { b.write(`HTTP/1.1 ${status} Whatever\r\nLocation: ws://elsewhere/\r\n\r\n${'x'.repeat(100_000)}`) })
-      const error = await pending as Error & { details: Record<string, unknown> }
+      b.once('data', () => {
+        b.write(`HTTP/1.1 ${status} Whatever\r\nLocation: ws://elsewhere/\r\n\r\n${'x'.repeat(100_000)}`)
+      })
+      const error = (await pending) as Error & { details: Record<string, unknown> }
       expect(error).to.have.property('code', 'ERR_WS_HTTP')
       expect(error.details).to.include({ status, location: 'ws://elsewhere/' })
       expect(error.details['body']).to.equal('x'.repeat(1024))
@@ -102,10 +137,20 @@ describe('the opening handshake', () => {
   })
 
   it('answers 500 when the authorization breaks, and other requests 426 or as authorized', async () => {
-    const server = acceptor({ authorize: ({ path }) => { if (path === '/broken') throw new Error('x'); return path === '/db' ? { allow: true } : { allow: false, status: 404, headers: { 'X-A': 'b\r\nInjected: 1' } } } })
+    const server = acceptor({
+      authorize: ({ path }) => {
+        if (path === '/broken') throw new Error('x')
+        return path === '/db' ? { allow: true } : { allow: false, status: 404, headers: { 'X-A': 'b\r\nInjected: 1' } }
+      }
+    })
     for (const [request, status] of [
-      [UPGRADE('/broken'), 500], [UPGRADE('/other'), 404], ['GET /db HTTP/1.1\r\nHost: x\r\n\r\n', 426], ['POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc', 404],
-      ['GET /db HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n', 426], [UPGRADE('/db', 'Sec-WebSocket-Protocol: unknown\r\n'), 400], [UPGRADE('/db').replace('Version: 13', 'Version: 99'), 400]
+      [UPGRADE('/broken'), 500],
+      [UPGRADE('/other'), 404],
+      ['GET /db HTTP/1.1\r\nHost: x\r\n\r\n', 426],
+      ['POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc', 404],
+      ['GET /db HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n', 426],
+      [UPGRADE('/db', 'Sec-WebSocket-Protocol: unknown\r\n'), 400],
+      [UPGRADE('/db').replace('Version: 13', 'Version: 99'), 400]
     ] as const) {
       const [a, b] = await streams.tcp()
       server.accept(b, '')
@@ -127,15 +172,23 @@ describe('the opening handshake', () => {
     expect(await rejection(open(c, { protocols: [] }))).to.have.property('code', 'ERR_WS_HTTP')
   })
 
-  for (const [title, protocol] of [['none', undefined], ['another', 'BLIP_3+CBMobile_2'], ['a part of one', 'BLIP_3']] as const) {
+  for (const [title, protocol] of [
+    ['none', undefined],
+    ['another', 'BLIP_3+CBMobile_2'],
+    ['a part of one', 'BLIP_3']
+  ] as const) {
     it(`refuses a server that chooses ${title} of the protocols`, async () => {
       const [a, b] = streams.memory()
       const pending = rejection(open(a))
       b.once('data', (data: Buffer) => {
         void import('node:crypto').then(({ createHash }) => {
           const key = /^Sec-WebSocket-Key: (.*)$/im.exec(data.toString('latin1'))![1]!.trim()
-          const answer = createHash('sha1').update(key + '258EAFA5-E914-47DA-95CA-C5AB0DC85B11').digest('base64')
-          b.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${answer}\r\n${protocol === undefined ? '' : `Sec-WebSocket-Protocol: ${protocol}\r\n`}\r\n`)
+          const answer = createHash('sha1')
+            .update(key + '258EAFA5-E914-47DA-95CA-C5AB0DC85B11')
+            .digest('base64')
+          b.write(
+            `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${answer}\r\n${protocol === undefined ? '' : `Sec-WebSocket-Protocol: ${protocol}\r\n`}\r\n`
+          )
         })
       })
       expect(await pending).to.have.property('code', 'ERR_WS_PROTOCOL')
@@ -144,12 +197,23 @@ describe('the opening handshake', () => {
   }
 
   it('fails for a server that talks nonsense, hangs up, or was gone before', async () => {
-    for (const speak of [(b: Duplex) => b.write('SSH-2.0-OpenSSH\r\n'), (b: Duplex) => b.end(), (b: Duplex) => b.destroy(), (b: Duplex) => b.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: wrong\r\n\r\n'), (b: Duplex) => b.write(`HTTP/1.1 200 OK\r\n${'X-Fill: aaaaaaaaaaaaaaa\r\n'.repeat(5000)}`)]) {
+    for (const speak of [
+      (b: Duplex) => b.write('SSH-2.0-OpenSSH\r\n'),
+      (b: Duplex) => b.end(),
+      (b: Duplex) => b.destroy(),
+      (b: Duplex) =>
+        b.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: wrong\r\n\r\n'),
+      (b: Duplex) => b.write(`HTTP/1.1 200 OK\r\n${'X-Fill: aaaaaaaaaaaaaaa\r\n'.repeat(5000)}`)
+    ]) {
       const [a, b] = await streams.tcp()
       b.on('error', () => {})
       const pending = rejection(open(a))
-      b.once('data', () => { speak(b) })
-      expect(await pending).to.have.property('code').that.is.oneOf(['ERR_WS_HANDSHAKE', 'ERR_WS_PROTOCOL'])
+      b.once('data', () => {
+        speak(b)
+      })
+      expect(await pending)
+        .to.have.property('code')
+        .that.is.oneOf(['ERR_WS_HANDSHAKE', 'ERR_WS_PROTOCOL'])
       expect(a.destroyed).to.equal(true)
       expect(await rejection(open(a))).to.have.property('code', 'ERR_WS_HANDSHAKE')
     }
@@ -202,7 +266,10 @@ describe('the opening handshake', () => {
 
   it('refuses garbage and too long headers', async () => {
     const server = acceptor()
-    for (const [bytes, status] of [['\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', 400], ['GET / HTTP/1.1\r\nHost: x\r\n' + 'X-Fill: aaaaaaaaaaaaaaaa\r\n'.repeat(2_000), 431]] as const) {
+    for (const [bytes, status] of [
+      ['\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', 400],
+      ['GET / HTTP/1.1\r\nHost: x\r\n' + 'X-Fill: aaaaaaaaaaaaaaaa\r\n'.repeat(2_000), 431]
+    ] as const) {
       const [a, b] = await streams.tcp()
       server.accept(b, '')
       a.write(bytes, 'latin1')

@@ -6,23 +6,42 @@ import { manualClock, type ManualClock } from './support/manual-clock.ts'
 import { Recorder } from './support/recorder.ts'
 import { Streams } from './support/streams.ts'
 
-interface Link { client: MessageSocket, server: MessageSocket, clientStream: Duplex, serverStream: Duplex }
+interface Link {
+  client: MessageSocket
+  server: MessageSocket
+  clientStream: Duplex
+  serverStream: Duplex
+}
 
 describe('message sockets', () => {
   const streams = new Streams()
   let links: Link[] = []
   afterEach(async () => {
-    for (const { client, server } of links) { client.terminate(); server.terminate() }
+    for (const { client, server } of links) {
+      client.terminate()
+      server.terminate()
+    }
     links = []
     await streams.dispose()
   })
 
-  async function link (options: { clock?: ManualClock, heartbeatMs?: number, maxMessageBytes?: number, kind?: 'tcp' | 'memory' } = {}): Promise<Link> {
+  async function link(
+    options: { clock?: ManualClock; heartbeatMs?: number; maxMessageBytes?: number; kind?: 'tcp' | 'memory' } = {}
+  ): Promise<Link> {
     const [a, b] = await streams[options.kind ?? 'tcp']()
     const serverOf = new Promise<MessageSocket>((resolve) => {
-      createWebSocketAcceptor({ selectProtocol: () => 'x', onConnection: resolve, ...(options.maxMessageBytes === undefined ? {} : { maxMessageBytes: options.maxMessageBytes }) }).accept(b, undefined)
+      createWebSocketAcceptor({
+        selectProtocol: () => 'x',
+        onConnection: resolve,
+        ...(options.maxMessageBytes === undefined ? {} : { maxMessageBytes: options.maxMessageBytes })
+      }).accept(b, undefined)
     })
-    const { socket } = await openWebSocket(a, { url: 'ws://x/db', protocols: ['x'], ...(options.clock === undefined ? {} : { clock: options.clock }), ...(options.heartbeatMs === undefined ? {} : { heartbeatMs: options.heartbeatMs }) })
+    const { socket } = await openWebSocket(a, {
+      url: 'ws://x/db',
+      protocols: ['x'],
+      ...(options.clock === undefined ? {} : { clock: options.clock }),
+      ...(options.heartbeatMs === undefined ? {} : { heartbeatMs: options.heartbeatMs })
+    })
     const made = { client: socket, server: await serverOf, clientStream: a, serverStream: b }
     links.push(made)
     return made
@@ -34,7 +53,10 @@ describe('message sockets', () => {
       const [left, right] = [new Recorder().attach(client), new Recorder().attach(server)]
       const sizes = [0, 1, 125, 126, 65_535, 65_536, 500_000, 3]
       const payloads = sizes.map((size, index) => Buffer.alloc(size, index + 1))
-      for (const payload of payloads) { client.send(Buffer.from(payload)); server.send(Buffer.from(payload)) }
+      for (const payload of payloads) {
+        client.send(Buffer.from(payload))
+        server.send(Buffer.from(payload))
+      }
       await left.until(() => left.messages.length === sizes.length)
       await right.until(() => right.messages.length === sizes.length)
       expect(left.messages.every((message, index) => message.equals(payloads[index]!))).to.equal(true)
@@ -46,10 +68,16 @@ describe('message sockets', () => {
     const { client, server, clientStream } = await link({ kind: 'tcp' })
     const right = new Recorder().attach(server)
     let writes = 0
-    const handle = clientStream as unknown as { _writev: (...all: unknown[]) => unknown, _write: (...all: unknown[]) => unknown }
+    const handle = clientStream as unknown as { _writev: (...all: unknown[]) => unknown; _write: (...all: unknown[]) => unknown }
     const { _writev: many, _write: one } = handle
-    handle._writev = function (this: unknown, ...all) { writes++; return many.apply(this, all) }
-    handle._write = function (this: unknown, ...all) { writes++; return one.apply(this, all) }
+    handle._writev = function (this: unknown, ...all) {
+      writes++
+      return many.apply(this, all)
+    }
+    handle._write = function (this: unknown, ...all) {
+      writes++
+      return one.apply(this, all)
+    }
     for (let index = 0; index < 100; index++) client.send(Buffer.from(String(index)))
     await right.until(() => right.messages.length === 100)
     expect(writes).to.equal(1)
@@ -64,7 +92,7 @@ describe('message sockets', () => {
     const right = new Recorder().attach(server)
     await right.until(() => right.messages.length === 3)
     expect(right.texts()).to.deep.equal(['a', 'b', 'c'])
-    expect(() => server.attach({ message () {}, drained () {}, closed () {} })).to.throw(TypeError)
+    expect(() => server.attach({ message() {}, drained() {}, closed() {} })).to.throw(TypeError)
   })
 
   it('deliver messages and end of a peer that was gone before attach', async () => {
@@ -102,9 +130,14 @@ describe('message sockets', () => {
     const received: string[] = []
     const right = new Recorder()
     server.attach({
-      message: (data) => { received.push(data.toString()); if (received.length === 2) server.pause() },
-      drained () {},
-      closed: (info) => { right.closes.push(info) }
+      message: (data) => {
+        received.push(data.toString())
+        if (received.length === 2) server.pause()
+      },
+      drained() {},
+      closed: (info) => {
+        right.closes.push(info)
+      }
     })
     for (let index = 0; index < 5; index++) client.send(Buffer.from(String(index)))
     client.close()
@@ -196,7 +229,15 @@ describe('message sockets', () => {
     const left = new Recorder().attach(client)
     const closes: unknown[] = []
     const cause = new Error('defect')
-    server.attach({ message () { throw cause }, drained () {}, closed: (info) => { closes.push(info.error) } })
+    server.attach({
+      message() {
+        throw cause
+      },
+      drained() {},
+      closed: (info) => {
+        closes.push(info.error)
+      }
+    })
     client.send(Buffer.from('x'))
     await left.closed()
     await left.until(() => closes.length === 1)
@@ -259,8 +300,12 @@ describe('message sockets', () => {
     })
 
     for (const [title, bytes] of [
-      ['unmasked client frames', [0x82, 0x01, 0x00]], ['reserved bits', [0xf2, 0x80, 0, 0, 0, 0]], ['unknown opcodes', [0x83, 0x80, 0, 0, 0, 0]],
-      ['a continuation of nothing', [0x80, 0x80, 0, 0, 0, 0]], ['an endless length', [0x82, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]], ['a long ping', [0x89, 0xfe, 0x00, 0x80, 0, 0, 0, 0]]
+      ['unmasked client frames', [0x82, 0x01, 0x00]],
+      ['reserved bits', [0xf2, 0x80, 0, 0, 0, 0]],
+      ['unknown opcodes', [0x83, 0x80, 0, 0, 0, 0]],
+      ['a continuation of nothing', [0x80, 0x80, 0, 0, 0, 0]],
+      ['an endless length', [0x82, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]],
+      ['a long ping', [0x89, 0xfe, 0x00, 0x80, 0, 0, 0, 0]]
     ] as const) {
       it(`close on ${title}`, async () => {
         const { server, client, clientStream } = await link()
@@ -278,8 +323,12 @@ describe('message sockets', () => {
       const { server, client, clientStream } = await link()
       const right = new Recorder().attach(server)
       new Recorder().attach(client)
-      clientStream.write(Buffer.concat([frame([0x02, 0x80, 0, 0, 0, 0]), ...Array.from({ length: 40_000 }, () => frame([0x00, 0x80, 0, 0, 0, 0]))]))
-      expect((await right.closed()).error).to.have.property('code').that.is.oneOf(['ERR_WS_FRAME', 'ERR_WS_MESSAGE_TOO_LARGE'])
+      clientStream.write(
+        Buffer.concat([frame([0x02, 0x80, 0, 0, 0, 0]), ...Array.from({ length: 40_000 }, () => frame([0x00, 0x80, 0, 0, 0, 0]))])
+      )
+      expect((await right.closed()).error)
+        .to.have.property('code')
+        .that.is.oneOf(['ERR_WS_FRAME', 'ERR_WS_MESSAGE_TOO_LARGE'])
     })
   })
 })

@@ -1,6 +1,9 @@
 import { open } from 'node:fs/promises'
 
-interface Entry { started: boolean, done: Promise<void> }
+interface Entry {
+  started: boolean
+  done: Promise<void>
+}
 
 /**
  * Makes renames durable. Those who ask while a sync of the same directory is under way share the next one,
@@ -9,7 +12,7 @@ interface Entry { started: boolean, done: Promise<void> }
 export class DirectorySync {
   readonly #latest = new Map<string, Entry>()
 
-  sync (directory: string): Promise<void> {
+  sync(directory: string): Promise<void> {
     const latest = this.#latest.get(directory)
     if (latest !== undefined && !latest.started) return latest.done
     const entry: Entry = { started: false, done: Promise.resolve() }
@@ -18,7 +21,11 @@ export class DirectorySync {
       entry.started = true
       try {
         const handle = await open(directory, 'r')
-        try { await handle.sync() } finally { await handle.close() }
+        try {
+          await handle.sync()
+        } finally {
+          await handle.close()
+        }
       } finally {
         if (this.#latest.get(directory) === entry) this.#latest.delete(directory)
       }

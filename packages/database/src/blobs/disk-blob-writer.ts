@@ -10,10 +10,10 @@ import type { DirectorySync } from './directory-sync.ts'
 const GATHER_BYTES = 1024 * 1024
 
 export interface DiskBlobWriterOptions {
-  readonly expected: { readonly digest: string, readonly length?: number } | undefined
+  readonly expected: { readonly digest: string; readonly length?: number } | undefined
   readonly temporary: string
-  place (digest: string): string
-  exists (path: string): boolean
+  place(digest: string): string
+  exists(path: string): boolean
   readonly sync: DirectorySync
 }
 
@@ -28,12 +28,16 @@ export class DiskBlobWriter implements BlobWriter {
   #digest = ''
   length = 0
 
-  constructor (options: DiskBlobWriterOptions) { this.#options = options }
+  constructor(options: DiskBlobWriterOptions) {
+    this.#options = options
+  }
 
   /** Known after `commit`. */
-  get digest (): string { return this.#digest }
+  get digest(): string {
+    return this.#digest
+  }
 
-  async write (piece: Uint8Array): Promise<void> {
+  async write(piece: Uint8Array): Promise<void> {
     if (this.#ended) throw new TypeError('The blob is finished')
     this.length += piece.length
     const { expected } = this.#options
@@ -41,10 +45,13 @@ export class DiskBlobWriter implements BlobWriter {
     this.#hash.update(piece)
     this.#gathered.push(Uint8Array.prototype.slice.call(piece))
     this.#gatheredBytes += piece.length
-    if (this.#gatheredBytes >= GATHER_BYTES) await this.#guard(async () => { await this.#flush() })
+    if (this.#gatheredBytes >= GATHER_BYTES)
+      await this.#guard(async () => {
+        await this.#flush()
+      })
   }
 
-  async commit (): Promise<void> {
+  async commit(): Promise<void> {
     if (this.#ended) throw new TypeError('The blob is finished')
     this.#ended = true
     await this.#guard(async () => {
@@ -54,6 +61,7 @@ export class DiskBlobWriter implements BlobWriter {
       const path = place(this.#digest)
       if (exists(path)) {
         await this.#discard()
+        await sync.sync(dirname(path))
         return
       }
       await this.#flush()
@@ -65,12 +73,12 @@ export class DiskBlobWriter implements BlobWriter {
     })
   }
 
-  async abort (): Promise<void> {
+  async abort(): Promise<void> {
     this.#ended = true
     await this.#discard()
   }
 
-  async #flush (): Promise<void> {
+  async #flush(): Promise<void> {
     this.#file ??= await open(this.#options.temporary, 'wx')
     const pieces = this.#gathered
     this.#gathered = []
@@ -78,7 +86,7 @@ export class DiskBlobWriter implements BlobWriter {
     if (pieces.length > 0) await writeAll(this.#file, pieces)
   }
 
-  async #discard (): Promise<void> {
+  async #discard(): Promise<void> {
     this.#gathered = []
     const file = this.#file
     this.#file = undefined
@@ -87,8 +95,10 @@ export class DiskBlobWriter implements BlobWriter {
     await rm(this.#options.temporary, { force: true })
   }
 
-  async #guard (run: () => Promise<void>): Promise<void> {
-    try { await run() } catch (error) {
+  async #guard(run: () => Promise<void>): Promise<void> {
+    try {
+      await run()
+    } catch (error) {
       this.#ended = true
       await this.#discard().catch(() => {})
       throw mapFileError(error, this.#options.temporary)
@@ -97,7 +107,7 @@ export class DiskBlobWriter implements BlobWriter {
 }
 
 /** The system may take less than it is given (a disk about to be full does) without calling it an error. */
-async function writeAll (file: FileHandle, pieces: readonly Uint8Array[]): Promise<void> {
+async function writeAll(file: FileHandle, pieces: readonly Uint8Array[]): Promise<void> {
   let rest = pieces
   while (rest.length > 0) {
     let { bytesWritten } = await file.writev(rest)

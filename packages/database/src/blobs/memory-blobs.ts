@@ -7,39 +7,47 @@ import { blobHash, checkArrived, digestOf, requireHex } from './digest.ts'
 export class MemoryBlobs implements ManagedBlobStore {
   readonly #blobs = new Map<string, Buffer>()
 
-  has (digest: string): boolean { return this.#blobs.has(digest) }
+  has(digest: string): boolean {
+    return this.#blobs.has(digest)
+  }
 
-  size (digest: string): number | undefined { return this.#blobs.get(digest)?.length }
+  size(digest: string): number | undefined {
+    return this.#blobs.get(digest)?.length
+  }
 
-  async read (digest: string): Promise<Buffer | undefined> {
+  async read(digest: string): Promise<Buffer | undefined> {
     const bytes = this.#blobs.get(digest)
     return bytes === undefined ? undefined : Buffer.from(bytes)
   }
 
-  openRead (digest: string): AsyncIterable<Buffer> | undefined {
+  openRead(digest: string): AsyncIterable<Buffer> | undefined {
     const bytes = this.#blobs.get(digest)
     if (bytes === undefined) return undefined
-    return (async function * () {
+    return (async function* () {
       for (let offset = 0; offset < bytes.length; offset += 65536) yield Buffer.from(bytes.subarray(offset, offset + 65536))
     })()
   }
 
-  openWrite (expected: { readonly digest: string, readonly length?: number }): BlobWriter {
+  openWrite(expected: { readonly digest: string; readonly length?: number }): BlobWriter {
     requireHex(expected.digest)
     let pieces: Uint8Array[] = []
     return {
-      write: async (piece) => { pieces.push(Uint8Array.from(piece)) },
+      write: async (piece) => {
+        pieces.push(Uint8Array.from(piece))
+      },
       commit: async () => {
         const bytes = Buffer.concat(pieces)
         pieces = []
         checkArrived(expected, digestOf(blobHash().update(bytes)), bytes.length)
         this.#blobs.set(expected.digest, bytes)
       },
-      abort: async () => { pieces = [] }
+      abort: async () => {
+        pieces = []
+      }
     }
   }
 
-  async saveBlob (content: Uint8Array | AsyncIterable<Uint8Array>, contentType?: string): Promise<Blob> {
+  async saveBlob(content: Uint8Array | AsyncIterable<Uint8Array>, contentType?: string): Promise<Blob> {
     const pieces: Uint8Array[] = []
     if (content instanceof Uint8Array) pieces.push(content)
     else for await (const piece of content) pieces.push(piece)
@@ -49,17 +57,19 @@ export class MemoryBlobs implements ManagedBlobStore {
     return { '@type': 'blob', digest, length: bytes.length, ...(contentType === undefined ? {} : { content_type: contentType }) }
   }
 
-  async readBlob (blob: { readonly digest: string } | string): Promise<Buffer | undefined> {
+  async readBlob(blob: { readonly digest: string } | string): Promise<Buffer | undefined> {
     return await this.read(typeof blob === 'string' ? blob : blob.digest)
   }
 
   /** Nothing in memory outlives its session, so age is not looked at. */
-  sweep (wanted: ReadonlySet<string>, idleMs: number): number {
+  sweep(wanted: ReadonlySet<string>, idleMs: number): number {
     if (idleMs > 0) return 0
     const unwanted = [...this.#blobs.keys()].filter((digest) => !wanted.has(digest))
     for (const digest of unwanted) this.#blobs.delete(digest)
     return unwanted.length
   }
 
-  copyTo (): void { throw databaseErrors.create('ERR_DB_UNSUPPORTED', 'A database in memory cannot be copied to disk') }
+  copyTo(): void {
+    throw databaseErrors.create('ERR_DB_UNSUPPORTED', 'A database in memory cannot be copied to disk')
+  }
 }

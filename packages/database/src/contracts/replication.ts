@@ -9,7 +9,7 @@ export interface ReplicationStore {
   collection(scope: string, name: string): ReplicationCollection | undefined
   readonly blobs: BlobAccess
   /** Checkpoints that remote clients keep with us; opaque bytes with a check-and-set revision (cbmobile.md §4). */
-  getPeerCheckpoint(client: string): { readonly rev: string, readonly body: Uint8Array } | undefined
+  getPeerCheckpoint(client: string): { readonly rev: string; readonly body: Uint8Array } | undefined
   /** Returns the new revision, or undefined when `rev` is not the stored one (both empty: create). */
   setPeerCheckpoint(client: string, rev: string, body: Uint8Array): string | undefined
   /** Our own checkpoints, by checkpoint id. */
@@ -53,7 +53,10 @@ export interface IncomingRevision {
    * `branch`: it is stored as a conflict for the resolver (active peers).
    */
   readonly onConflict: 'refuse' | 'branch'
-  /** Bookkeeping: this revision is now known to be the current one at that remote (see `remoteAncestor`). */
+  /**
+   * Bookkeeping: this revision is now known to be the current one at that remote (see `remoteAncestor`). Not noted when it is refused:
+   * naming a revision that ours do not descend from as the parent of a proposal would overwrite it.
+   */
   readonly remote?: number
   /**
    * The sender resolved a conflict and ended the branch that is current here with this tombstone (`deleted_branch`, cbmobile.md §8).
@@ -65,13 +68,13 @@ export interface IncomingRevision {
 
 /** Per revision, in the order given. */
 export type InsertOutcome =
-  | { readonly status: 'stored', readonly sequence: number }
-  | { readonly status: 'conflicted', readonly sequence: number }
+  | { readonly status: 'stored'; readonly sequence: number }
+  | { readonly status: 'conflicted'; readonly sequence: number }
   /** Already there, or an ancestor of what is there. */
   | { readonly status: 'known' }
   /** Refused, with the local current revision. */
-  | { readonly status: 'conflict', readonly revId: string }
-  | { readonly status: 'failed', readonly error: Error }
+  | { readonly status: 'conflict'; readonly revId: string }
+  | { readonly status: 'failed'; readonly error: Error }
 
 export interface ReplicationCollection {
   readonly scope: string
@@ -91,9 +94,11 @@ export interface ReplicationCollection {
    * For an incoming `changes` list (cbmobile.md §6), per entry: `known` when the revision or a descendant is here,
    * otherwise the ancestors the peer may build on, newest first, at most ten.
    */
-  findMissing(entries: readonly { readonly id: string, readonly revId: string }[]): (readonly string[] | 'known')[]
+  findMissing(entries: readonly { readonly id: string; readonly revId: string }[]): (readonly string[] | 'known')[]
   /** For an incoming `proposeChanges` list (cbmobile.md §7): 0, 304, or 409 with our current revision. */
-  checkProposals(entries: readonly { readonly id: string, readonly revId: string, readonly parentRevId: string }[]): (0 | 304 | { readonly status: 409, readonly rev: string })[]
+  checkProposals(
+    entries: readonly { readonly id: string; readonly revId: string; readonly parentRevId: string }[]
+  ): (0 | 304 | { readonly status: 409; readonly rev: string })[]
   /** Inserts foreign revisions in one transaction. One bad revision fails alone. Blobs must already be stored. */
   insertRevisions(revisions: readonly IncomingRevision[]): InsertOutcome[]
   /** Documents in conflict, for the resolver. */
@@ -106,10 +111,16 @@ export interface ReplicationCollection {
    */
   resolveConflict(id: string, localRevId: string, remoteRevId: string, resolution: ConflictResolution): ChangeEntry
   /**
-   * When a conflict was resolved here against the branch that `revId` belongs to: the tombstone that ended the branch at that revision.
+   * When a conflict was resolved here against the branch that `revId` belongs to: the tombstone that ends that branch at `revId`.
    * What a pusher sends as `deletedBranch` to a peer whose current revision is `revId`, because no history it could send contains it.
    */
   closingTombstone(id: string, revId: string): string | undefined
+  /**
+   * After a peer answered a revision sent with `deletedBranch` with a conflict that names a revision we ended: both of us had resolved, each for
+   * the other's side, and by the common order the peer's decision stands. Makes `revId`, or what
+   * followed it before we ended it, current here again; false when it cannot be (any more).
+   */
+  adopt(id: string, revId: string): boolean
   purge(ids: readonly string[]): void
   /** Small integer for a remote's stable id, to be given in `remote`. */
   remoteId(uid: string): number
@@ -117,13 +128,13 @@ export interface ReplicationCollection {
   remoteAncestor(remote: number, id: string): string | undefined
   remoteAncestors(remote: number, ids: readonly string[]): (string | undefined)[]
   /** Records that the remote has these revisions as current; one transaction. */
-  setRemoteAncestors(remote: number, entries: readonly { readonly id: string, readonly revId: string }[]): void
+  setRemoteAncestors(remote: number, entries: readonly { readonly id: string; readonly revId: string }[]): void
 }
 
 export type ConflictResolution =
   | { readonly take: 'local' }
   | { readonly take: 'remote' }
-  | { readonly take: 'merged', readonly body: Uint8Array }
+  | { readonly take: 'merged'; readonly body: Uint8Array }
   | { readonly take: 'deleted' }
 
 export interface ConflictedDocument {
@@ -144,7 +155,7 @@ export interface BlobAccess {
    * Receives a blob piece by piece; `commit` makes it visible and durable once digest and length are right.
    * @throws (commit) ERR_DB_BLOB_MISMATCH, nothing stored. `abort` and a crash leave nothing behind that counts.
    */
-  openWrite(expected: { readonly digest: string, readonly length?: number }): BlobWriter
+  openWrite(expected: { readonly digest: string; readonly length?: number }): BlobWriter
 }
 
 export interface BlobWriter {

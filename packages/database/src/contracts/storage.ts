@@ -26,9 +26,11 @@ export interface StorageEngine {
   /**
    * Runs `work` as one atomic, durable transaction: all of its writes are there afterwards, or none if it throws
    * (the error is passed on). Not nestable. With `multiProcess`, no other writer runs meanwhile.
+   * @param options `relaxed`: what is written may be undone by a power cut (never by the death of the process), if that is cheaper; for
+   * bookkeeping that can be found out again.
    * @throws ERR_DB_DISK_FULL, ERR_DB_LOCKED after five seconds of waiting for another process, ERR_DB_IO.
    */
-  transact<T>(work: (writer: StorageWriter) => T): T
+  transact<T>(work: (writer: StorageWriter) => T, options?: { readonly relaxed?: boolean }): T
   /** Reads outside a transaction see the last committed state. */
   readonly reader: StorageReader
   /** Grows whenever another process committed; equal numbers mean that caches are still right. Cheap. */
@@ -71,7 +73,7 @@ export interface StoredChange {
 }
 
 export interface StorageReader {
-  collections(): readonly { readonly id: number, readonly scope: string, readonly name: string }[]
+  collections(): readonly { readonly id: number; readonly scope: string; readonly name: string }[]
   get(collection: number, id: string): StoredDocument | undefined
   /** Without body and tree. */
   getChange(collection: number, id: string): StoredChange | undefined
@@ -86,7 +88,7 @@ export interface StorageReader {
   count(collection: number): number
   /** Small named values: checkpoints, identities, remote ancestors; `space` separates uses. */
   getValue(space: string, key: string): Uint8Array | undefined
-  valuesIn(space: string): { readonly key: string, readonly value: Uint8Array }[]
+  valuesIn(space: string): { readonly key: string; readonly value: Uint8Array }[]
 }
 
 export interface StorageWriter extends StorageReader {
@@ -97,7 +99,7 @@ export interface StorageWriter extends StorageReader {
   /** Stores a document under the next sequence of its collection, replacing an earlier version; returns the sequence. */
   put(collection: number, document: Omit<StoredDocument, 'sequence'>): number
   /** Changes flags and tree without a new sequence (e.g. pruning). Unknown ids are ignored. */
-  update(collection: number, id: string, change: { readonly flags: number, readonly tree: Uint8Array }): void
+  update(collection: number, id: string, change: { readonly flags: number; readonly tree: Uint8Array }): void
   /** Removes every trace of a document; false when there was none. */
   purge(collection: number, id: string): boolean
   /** Undefined deletes. */

@@ -1,9 +1,16 @@
-import type { StorageEngine, StorageEngineFactory, StorageReader, StorageWriter, StoredChange, StoredDocument } from '../contracts/storage.ts'
+import type {
+  StorageEngine,
+  StorageEngineFactory,
+  StorageReader,
+  StorageWriter,
+  StoredChange,
+  StoredDocument
+} from '../contracts/storage.ts'
 import { databaseErrors } from '../errors.ts'
 import { MemoryCollection } from './memory-collection.ts'
 
 /** The engine that keeps everything in this process and nothing on disk; each `open` gives a store of its own. */
-export function memoryEngine (): StorageEngineFactory {
+export function memoryEngine(): StorageEngineFactory {
   return {
     name: 'memory',
     capabilities: Object.freeze({ durable: false, multiProcess: false }),
@@ -20,15 +27,18 @@ class MemoryEngine implements StorageEngine, StorageWriter {
   #inTransaction = false
   #closed = false
 
-  get reader (): StorageReader { return this }
+  get reader(): StorageReader {
+    return this
+  }
 
-  transact<T> (work: (writer: StorageWriter) => T): T {
+  transact<T>(work: (writer: StorageWriter) => T): T {
     this.#check()
     if (this.#inTransaction) throw new TypeError('Transactions cannot be nested')
     this.#inTransaction = true
     try {
       const result = work(this)
-      if (typeof (result as { then?: unknown } | null | undefined)?.then === 'function') throw new TypeError('The work of a transaction must not be asynchronous')
+      if (typeof (result as { then?: unknown } | null | undefined)?.then === 'function')
+        throw new TypeError('The work of a transaction must not be asynchronous')
       return result
     } catch (error) {
       for (const undo of this.#undo.reverse()) undo()
@@ -39,80 +49,95 @@ class MemoryEngine implements StorageEngine, StorageWriter {
     }
   }
 
-  dataVersion (): number { this.#check(); return 1 }
+  dataVersion(): number {
+    this.#check()
+    return 1
+  }
 
-  compact (): void { this.#check() }
+  compact(): void {
+    this.#check()
+  }
 
-  checkIntegrity (): void { this.#check() }
+  checkIntegrity(): void {
+    this.#check()
+  }
 
-  copyTo (): void {
+  copyTo(): void {
     throw databaseErrors.create('ERR_DB_UNSUPPORTED', 'A database in memory cannot be copied to disk')
   }
 
-  close (): void {
+  close(): void {
     this.#closed = true
     this.#collections.clear()
     this.#values.clear()
   }
 
-  collections (): { id: number, scope: string, name: string }[] {
+  collections(): { id: number; scope: string; name: string }[] {
     this.#check()
     return [...this.#collections].map(([id, { scope, name }]) => ({ id, scope, name }))
   }
 
-  get (collection: number, id: string): StoredDocument | undefined {
+  get(collection: number, id: string): StoredDocument | undefined {
     const found = this.#collection(collection).get(id)
     return found === undefined ? undefined : copyOf(found)
   }
 
-  getChange (collection: number, id: string): StoredChange | undefined {
+  getChange(collection: number, id: string): StoredChange | undefined {
     const found = this.#collection(collection).get(id)
     return found === undefined ? undefined : changeOf(found)
   }
 
-  changesSince (collection: number, since: number, limit: number): StoredChange[] {
+  changesSince(collection: number, since: number, limit: number): StoredChange[] {
     return this.#collection(collection).since(since, limit).map(changeOf)
   }
 
-  documentsSince (collection: number, since: number, limit: number): StoredDocument[] {
+  documentsSince(collection: number, since: number, limit: number): StoredDocument[] {
     return this.#collection(collection).since(since, limit).map(copyOf)
   }
 
-  documentsAfter (collection: number, after: string, limit: number): StoredDocument[] {
+  documentsAfter(collection: number, after: string, limit: number): StoredDocument[] {
     return this.#collection(collection).liveAfter(after, limit).map(copyOf)
   }
 
-  lastSequence (collection: number): number { return this.#collection(collection).lastSequence }
+  lastSequence(collection: number): number {
+    return this.#collection(collection).lastSequence
+  }
 
-  count (collection: number): number { return this.#collection(collection).live }
+  count(collection: number): number {
+    return this.#collection(collection).live
+  }
 
-  getValue (space: string, key: string): Uint8Array | undefined {
+  getValue(space: string, key: string): Uint8Array | undefined {
     this.#check()
     return this.#values.get(space)?.get(key)?.slice()
   }
 
-  valuesIn (space: string): { key: string, value: Uint8Array }[] {
+  valuesIn(space: string): { key: string; value: Uint8Array }[] {
     this.#check()
-    return [...this.#values.get(space) ?? []].map(([key, value]) => ({ key, value: value.slice() }))
+    return [...(this.#values.get(space) ?? [])].map(([key, value]) => ({ key, value: value.slice() }))
   }
 
-  createCollection (scope: string, name: string): number {
+  createCollection(scope: string, name: string): number {
     for (const [id, collection] of this.#collections) {
       if (collection.scope === scope && collection.name === name) return id
     }
     const id = this.#nextCollection++
     this.#collections.set(id, new MemoryCollection(scope, name))
-    this.#undo.push(() => { this.#collections.delete(id) })
+    this.#undo.push(() => {
+      this.#collections.delete(id)
+    })
     return id
   }
 
-  dropCollection (collection: number): void {
+  dropCollection(collection: number): void {
     const dropped = this.#collection(collection)
     this.#collections.delete(collection)
-    this.#undo.push(() => { this.#collections.set(collection, dropped) })
+    this.#undo.push(() => {
+      this.#collections.set(collection, dropped)
+    })
   }
 
-  put (collection: number, document: Omit<StoredDocument, 'sequence'>): number {
+  put(collection: number, document: Omit<StoredDocument, 'sequence'>): number {
     const target = this.#collection(collection)
     const { id, revId, flags, body, tree } = document
     const sequence = target.lastSequence + 1
@@ -120,46 +145,49 @@ class MemoryEngine implements StorageEngine, StorageWriter {
     return sequence
   }
 
-  update (collection: number, id: string, change: { readonly flags: number, readonly tree: Uint8Array }): void {
+  update(collection: number, id: string, change: { readonly flags: number; readonly tree: Uint8Array }): void {
     const target = this.#collection(collection)
     const old = target.get(id)
     if (old === undefined) return
     this.#undo.push(target.replace(id, { ...old, flags: change.flags, tree: Uint8Array.from(change.tree) }, target.lastSequence))
   }
 
-  purge (collection: number, id: string): boolean {
+  purge(collection: number, id: string): boolean {
     const target = this.#collection(collection)
     if (target.get(id) === undefined) return false
     this.#undo.push(target.replace(id, undefined, target.lastSequence))
     return true
   }
 
-  setValue (space: string, key: string, value: Uint8Array | undefined): void {
+  setValue(space: string, key: string, value: Uint8Array | undefined): void {
     let values = this.#values.get(space)
-    if (values === undefined) this.#values.set(space, values = new Map())
+    if (values === undefined) this.#values.set(space, (values = new Map()))
     const old = values.get(key)
     const kept = values
-    this.#undo.push(() => { if (old === undefined) kept.delete(key); else kept.set(key, old) })
+    this.#undo.push(() => {
+      if (old === undefined) kept.delete(key)
+      else kept.set(key, old)
+    })
     if (value === undefined) values.delete(key)
     else values.set(key, Uint8Array.from(value))
   }
 
-  #collection (id: number): MemoryCollection {
+  #collection(id: number): MemoryCollection {
     this.#check()
     const found = this.#collections.get(id)
     if (found === undefined) throw databaseErrors.create('ERR_DB_NO_COLLECTION', `There is no collection ${id}`)
     return found
   }
 
-  #check (): void {
+  #check(): void {
     if (this.#closed) throw databaseErrors.create('ERR_DB_CLOSED', 'The database is closed')
   }
 }
 
-function copyOf (document: StoredDocument): StoredDocument {
+function copyOf(document: StoredDocument): StoredDocument {
   return { ...document, body: document.body.slice(), tree: document.tree.slice() }
 }
 
-function changeOf ({ id, sequence, revId, flags, body }: StoredDocument): StoredChange {
+function changeOf({ id, sequence, revId, flags, body }: StoredDocument): StoredChange {
   return { id, sequence, revId, flags, bodySize: body.length }
 }

@@ -14,18 +14,24 @@ export class MemoryCollection {
   #live = 0
   #lastSequence = 0
 
-  constructor (scope: string, name: string) {
+  constructor(scope: string, name: string) {
     this.scope = scope
     this.name = name
   }
 
-  get live (): number { return this.#live }
-  get lastSequence (): number { return this.#lastSequence }
+  get live(): number {
+    return this.#live
+  }
+  get lastSequence(): number {
+    return this.#lastSequence
+  }
 
-  get (id: string): StoredDocument | undefined { return this.#byId.get(id) }
+  get(id: string): StoredDocument | undefined {
+    return this.#byId.get(id)
+  }
 
   /** Sets or removes a document; the returned function undoes it (in reverse order only). */
-  replace (id: string, document: StoredDocument | undefined, lastSequence: number): () => void {
+  replace(id: string, document: StoredDocument | undefined, lastSequence: number): () => void {
     const old = this.#byId.get(id)
     const oldLast = this.#lastSequence
     const set = (from: StoredDocument | undefined, to: StoredDocument | undefined, last: number): void => {
@@ -39,10 +45,12 @@ export class MemoryCollection {
       this.#lastSequence = last
     }
     set(old, document, lastSequence)
-    return () => { set(document, old, oldLast) }
+    return () => {
+      set(document, old, oldLast)
+    }
   }
 
-  since (since: number, limit: number): StoredDocument[] {
+  since(since: number, limit: number): StoredDocument[] {
     const found: StoredDocument[] = []
     for (let index = this.#firstAfter(since); index < this.#bySequence.length && found.length < limit; index += 1) {
       const document = this.#bySequence[index] as StoredDocument
@@ -51,11 +59,11 @@ export class MemoryCollection {
     return found
   }
 
-  liveAfter (after: string, limit: number): StoredDocument[] {
+  liveAfter(after: string, limit: number): StoredDocument[] {
     this.#sorted ??= [...this.#byId.keys()].sort(compareUtf8)
     const ids = this.#sorted
     let low = 0
-    for (let high = ids.length; low < high;) {
+    for (let high = ids.length; low < high; ) {
       const middle = (low + high) >>> 1
       if (compareUtf8(ids[middle] as string, after) > 0) high = middle
       else low = middle + 1
@@ -68,9 +76,9 @@ export class MemoryCollection {
     return found
   }
 
-  #firstAfter (sequence: number): number {
+  #firstAfter(sequence: number): number {
     let low = 0
-    for (let high = this.#bySequence.length; low < high;) {
+    for (let high = this.#bySequence.length; low < high; ) {
       const middle = (low + high) >>> 1
       if ((this.#bySequence[middle] as StoredDocument).sequence > sequence) high = middle
       else low = middle + 1
@@ -78,7 +86,7 @@ export class MemoryCollection {
     return low
   }
 
-  #place (document: StoredDocument): void {
+  #place(document: StoredDocument): void {
     const index = this.#firstAfter(document.sequence - 1)
     const there = this.#bySequence[index]
     if (there === undefined) this.#bySequence.push(document)

@@ -8,21 +8,21 @@ export type SqliteRow = Readonly<Record<string, SqliteValue>>
 
 /** The part of a prepared statement that both SQLite bindings share. */
 export interface SqliteStatement {
-  run (...parameters: SqliteValue[]): { readonly changes: number | bigint }
-  get (...parameters: SqliteValue[]): unknown
-  all (...parameters: SqliteValue[]): unknown[]
+  run(...parameters: SqliteValue[]): { readonly changes: number | bigint }
+  get(...parameters: SqliteValue[]): unknown
+  all(...parameters: SqliteValue[]): unknown[]
 }
 
 /** The part of a connection that both SQLite bindings share. */
 export interface SqliteConnection {
-  exec (sql: string): unknown
-  prepare (sql: string): SqliteStatement
-  close (): unknown
+  exec(sql: string): unknown
+  prepare(sql: string): SqliteStatement
+  close(): unknown
 }
 
 export interface SqliteDriver {
   readonly name: 'node:sqlite' | 'better-sqlite3'
-  connect (file: string): SqliteConnection
+  connect(file: string): SqliteConnection
 }
 
 /**
@@ -30,14 +30,15 @@ export interface SqliteDriver {
  * Nothing is loaded before the first call.
  * @throws ERR_DB_ENGINE_MISSING
  */
-export function loadSqliteDriver (prefer?: SqliteDriver['name']): SqliteDriver {
+export function loadSqliteDriver(prefer?: SqliteDriver['name']): SqliteDriver {
   if (prefer !== 'better-sqlite3') {
     const builtin = process.getBuiltinModule('node:sqlite') as { DatabaseSync: new (file: string) => SqliteConnection } | undefined
     if (builtin !== undefined) return { name: 'node:sqlite', connect: (file) => new builtin.DatabaseSync(file) }
   }
   if (prefer !== 'node:sqlite') {
     try {
-      const Connection = createRequire(import.meta.url)('better-sqlite3') as new (file: string) => SqliteConnection
+      const require = createRequire(import.meta.url)
+      const Connection = require('better-sqlite3') as new (file: string) => SqliteConnection
       return { name: 'better-sqlite3', connect: (file) => new Connection(file) }
     } catch (cause) {
       throw databaseErrors.create('ERR_DB_ENGINE_MISSING', 'better-sqlite3 cannot be loaded and this Node has no node:sqlite', { cause })

@@ -1,14 +1,11 @@
-import { closeSync, fsyncSync, openSync } from 'node:fs'
 import { join } from 'node:path'
-import type { StorageEngine, StorageEngineFactory, StorageReader, StorageWriter, StoredChange, StoredDocument } from '../contracts/storage.ts'
-import { databaseErrors } from '../errors.ts'
+import type { StorageEngineFactory } from '../contracts/storage.ts'
 import { loadSqliteDriver } from './driver.ts'
-import type { SqliteConnection, SqliteDriver, SqliteRow, SqliteStatement } from './driver.ts'
+import type { SqliteConnection, SqliteDriver } from './driver.ts'
 import { mapSqliteError } from './error-mapping.ts'
-import { configure, documentTable, prepareSchema } from './schema.ts'
+import { configure, prepareSchema, SQLITE_FILE } from './schema.ts'
 import type { Durability } from './schema.ts'
-import { CollectionStatements, bytesOrNull, toChange, toDocument } from './statements.ts'
-import { storedText, textOf } from './text.ts'
+import { SqliteStore } from './store.ts'
 
 export interface SqliteEngineOptions {
   /**
@@ -20,263 +17,30 @@ export interface SqliteEngineOptions {
   readonly driver?: SqliteDriver['name']
 }
 
-/** The name of the store's file in a database directory; `-wal` and `-shm` stand beside it. */
-export const SQLITE_FILE = 'db.sqlite'
-
 /**
  * The durable engine: SQLite in WAL mode. Memory: at most 16 MB of page cache per open store.
  * @throws (open) ERR_DB_ENGINE_MISSING besides what the contract names.
  */
-export function sqliteEngine (options: SqliteEngineOptions = {}): StorageEngineFactory {
+export function sqliteEngine(options: SqliteEngineOptions = {}): StorageEngineFactory {
   return {
     name: 'sqlite',
     capabilities: Object.freeze({ durable: true, multiProcess: true }),
-    open (directory) {
+    open(directory) {
       const driver = loadSqliteDriver(options.driver)
       let connection: SqliteConnection | undefined
       try {
         connection = driver.connect(join(directory, SQLITE_FILE))
         configure(connection, options.durability ?? 'full')
         prepareSchema(connection, directory)
-        return new SqliteEngine(connection, directory)
+        return new SqliteStore(connection, directory, options.durability ?? 'full')
       } catch (error) {
-        try { connection?.close() } catch { /* the first error says more */ }
+        try {
+          connection?.close()
+        } catch {
+          /* the first error says more */
+        }
         throw mapSqliteError(error, directory)
       }
     }
-  }
-}
-
-interface Counters { lastSequence: number, live: number, changed: boolean }
-
-/** Reader and writer in one: SQLite's own transaction decides what is seen. */
-class SqliteEngine implements StorageEngine, StorageWriter {
-  readonly #connection: SqliteConnection
-  readonly #directory: string
-  readonly #collections = new Map<number, CollectionStatements>()
-  /** Of the running transaction; written back before its commit. */
-  readonly #counters = new Map<number, Counters>()
-  readonly #begin: SqliteStatement
-  readonly #commit: SqliteStatement
-  readonly #rollback: SqliteStatement
-  readonly #dataVersion: SqliteStatement
-  readonly #listCollections: SqliteStatement
-  readonly #readCounters: SqliteStatement
-  readonly #writeCounters: SqliteStatement
-  readonly #getValue: SqliteStatement
-  readonly #setValue: SqliteStatement
-  readonly #deleteValue: SqliteStatement
-  readonly #valuesIn: SqliteStatement
-  #inTransaction = false
-  #closed = false
-
-  constructor (connection: SqliteConnection, directory: string) {
-    this.#connection = connection
-    this.#directory = directory
-    const prepare = (sql: string): SqliteStatement => connection.prepare(sql)
-    this.#begin = prepare('BEGIN IMMEDIATE')
-    this.#commit = prepare('COMMIT')
-    this.#rollback = prepare('ROLLBACK')
-    this.#dataVersion = prepare('PRAGMA data_version')
-    this.#listCollections = prepare('SELECT id, scope, name FROM collections ORDER BY id')
-    this.#readCounters = prepare('SELECT last_seq, live FROM collections WHERE id = ?')
-    this.#writeCounters = prepare('UPDATE collections SET last_seq = ?, live = ? WHERE id = ?')
-    this.#getValue = prepare('SELECT value FROM kv WHERE space = ? AND key = ?')
-    this.#setValue = prepare("INSERT INTO kv (space, key, value) VALUES (?, ?, coalesce(?, x'')) ON CONFLICT (space, key) DO UPDATE SET value = excluded.value")
-    this.#deleteValue = prepare('DELETE FROM kv WHERE space = ? AND key = ?')
-    this.#valuesIn = prepare('SELECT key, value FROM kv WHERE space = ? ORDER BY key')
-  }
-
-  get reader (): StorageReader { return this }
-
-  transact<T> (work: (writer: StorageWriter) => T): T {
-    if (this.#inTransaction) throw new TypeError('Transactions cannot be nested')
-    return this.#guard(() => {
-      this.#begin.run()
-      this.#inTransaction = true
-      this.#counters.clear()
-      try {
-        const result = work(this)
-        if (typeof (result as { then?: unknown } | null | undefined)?.then === 'function') throw new TypeError('The work of a transaction must not be asynchronous')
-        for (const [id, { lastSequence, live, changed }] of this.#counters) {
-          if (changed) this.#writeCounters.run(lastSequence, live, id)
-        }
-        this.#commit.run()
-        return result
-      } catch (error) {
-        try { this.#rollback.run() } catch { /* SQLite has rolled back already after such errors */ }
-        throw error
-      } finally {
-        this.#inTransaction = false
-        this.#counters.clear()
-      }
-    })
-  }
-
-  dataVersion (): number {
-    return this.#guard(() => Number((this.#dataVersion.get() as SqliteRow).data_version))
-  }
-
-  compact (): void {
-    this.#guard(() => {
-      this.#connection.exec('VACUUM')
-      this.#connection.exec('PRAGMA wal_checkpoint(TRUNCATE)')
-    })
-  }
-
-  checkIntegrity (): void {
-    const problems = this.#guard(() => this.#connection.prepare('PRAGMA integrity_check(20)').all() as SqliteRow[])
-      .map((row) => String(row.integrity_check))
-    if (problems.length === 1 && problems[0] === 'ok') return
-    throw databaseErrors.create('ERR_DB_UNREADABLE', `The store in ${this.#directory} is damaged: ${problems[0] ?? 'unknown'}`, { details: { problems } })
-  }
-
-  copyTo (directory: string): void {
-    this.#guard(() => {
-      const file = join(directory, SQLITE_FILE)
-      this.#connection.prepare('VACUUM INTO ?').run(file)
-      for (const path of [file, directory]) {
-        const handle = openSync(path, 'r')
-        try { fsyncSync(handle) } finally { closeSync(handle) }
-      }
-    })
-  }
-
-  close (): void {
-    if (this.#closed) return
-    this.#closed = true
-    this.#guard(() => this.#connection.close())
-  }
-
-  collections (): { id: number, scope: string, name: string }[] {
-    return this.#guard(() => (this.#listCollections.all() as { id: number, scope: string, name: string }[])
-      .map(({ id, scope, name }) => ({ id, scope, name })))
-  }
-
-  get (collection: number, id: string): StoredDocument | undefined {
-    return this.#guard(() => {
-      const row = this.#statements(collection).get.get(storedText(id))
-      return row === undefined ? undefined : toDocument(row)
-    })
-  }
-
-  getChange (collection: number, id: string): StoredChange | undefined {
-    return this.#guard(() => {
-      const row = this.#statements(collection).getChange.get(storedText(id))
-      return row === undefined ? undefined : toChange(row)
-    })
-  }
-
-  changesSince (collection: number, since: number, limit: number): StoredChange[] {
-    return this.#guard(() => this.#statements(collection).changesSince.all(since, limit).map(toChange))
-  }
-
-  documentsSince (collection: number, since: number, limit: number): StoredDocument[] {
-    return this.#guard(() => this.#statements(collection).documentsSince.all(since, limit).map(toDocument))
-  }
-
-  documentsAfter (collection: number, after: string, limit: number): StoredDocument[] {
-    return this.#guard(() => this.#statements(collection).documentsAfter.all(storedText(after), limit).map(toDocument))
-  }
-
-  lastSequence (collection: number): number {
-    return this.#guard(() => this.#countersOf(collection).lastSequence)
-  }
-
-  count (collection: number): number {
-    return this.#guard(() => this.#countersOf(collection).live)
-  }
-
-  getValue (space: string, key: string): Uint8Array | undefined {
-    return this.#guard(() => (this.#getValue.get(space, storedText(key)) as { value: Uint8Array } | undefined)?.value)
-  }
-
-  valuesIn (space: string): { key: string, value: Uint8Array }[] {
-    return this.#guard(() => (this.#valuesIn.all(space) as { key: string, value: Uint8Array }[]).map(({ key, value }) => ({ key: textOf(key), value })))
-  }
-
-  createCollection (scope: string, name: string): number {
-    const existing = this.collections().find((collection) => collection.scope === scope && collection.name === name)
-    if (existing !== undefined) return existing.id
-    this.#connection.prepare('INSERT INTO collections (scope, name) VALUES (?, ?)').run(scope, name)
-    const { id } = this.#connection.prepare('SELECT id FROM collections WHERE scope = ? AND name = ?').get(scope, name) as { id: number }
-    this.#connection.exec(documentTable(id))
-    return id
-  }
-
-  dropCollection (collection: number): void {
-    this.#countersOf(collection)
-    this.#collections.delete(collection)
-    this.#counters.delete(collection)
-    this.#connection.exec(`DROP TABLE docs_${Number(collection)}`)
-    this.#connection.prepare('DELETE FROM collections WHERE id = ?').run(collection)
-  }
-
-  put (collection: number, document: Omit<StoredDocument, 'sequence'>): number {
-    const statements = this.#statements(collection)
-    const counters = this.#countersOf(collection)
-    const { revId, flags, tree, body } = document
-    const id = storedText(document.id)
-    const sequence = counters.lastSequence + 1
-    const treeValue = bytesOrNull(tree)
-    const bodyValue = bytesOrNull(body)
-    if (Number(statements.insert.run(sequence, id, revId, flags, treeValue, bodyValue).changes) === 0) {
-      const old = statements.remove.get(id) as { flags: number }
-      if ((old.flags & 1) === 0) counters.live -= 1
-      statements.insert.run(sequence, id, revId, flags, treeValue, bodyValue)
-    }
-    counters.lastSequence = sequence
-    if ((flags & 1) === 0) counters.live += 1
-    counters.changed = true
-    return sequence
-  }
-
-  update (collection: number, id: string, change: { readonly flags: number, readonly tree: Uint8Array }): void {
-    const statements = this.#statements(collection)
-    const tree = bytesOrNull(change.tree)
-    const stored = storedText(id)
-    if (Number(statements.update.run(change.flags, tree, stored, change.flags & 1).changes) > 0) return
-    if (Number(statements.updateDeleted.run(change.flags, tree, stored).changes) === 0) return
-    const counters = this.#countersOf(collection)
-    counters.live += (change.flags & 1) === 0 ? 1 : -1
-    counters.changed = true
-  }
-
-  purge (collection: number, id: string): boolean {
-    const old = this.#statements(collection).remove.get(storedText(id)) as { flags: number } | undefined
-    if (old === undefined) return false
-    const counters = this.#countersOf(collection)
-    if ((old.flags & 1) === 0) counters.live -= 1
-    counters.changed = true
-    return true
-  }
-
-  setValue (space: string, key: string, value: Uint8Array | undefined): void {
-    if (value === undefined) this.#deleteValue.run(space, storedText(key))
-    else this.#setValue.run(space, storedText(key), bytesOrNull(value))
-  }
-
-  #statements (collection: number): CollectionStatements {
-    let statements = this.#collections.get(collection)
-    if (statements === undefined) {
-      statements = new CollectionStatements(this.#connection, Number(collection))
-      this.#collections.set(collection, statements)
-    }
-    return statements
-  }
-
-  #countersOf (collection: number): Counters {
-    let counters = this.#counters.get(collection)
-    if (counters === undefined) {
-      const row = this.#readCounters.get(collection) as { last_seq: number, live: number } | undefined
-      if (row === undefined) throw databaseErrors.create('ERR_DB_NO_COLLECTION', `There is no collection ${collection}`)
-      counters = { lastSequence: row.last_seq, live: row.live, changed: false }
-      if (this.#inTransaction) this.#counters.set(collection, counters)
-    }
-    return counters
-  }
-
-  #guard<T> (run: () => T): T {
-    try { return run() } catch (error) { throw mapSqliteError(error, this.#directory) }
   }
 }

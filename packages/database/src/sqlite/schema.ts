@@ -2,6 +2,9 @@ import { databaseErrors } from '../errors.ts'
 import type { SqliteConnection, SqliteRow } from './driver.ts'
 import { sqliteCode } from './error-mapping.ts'
 
+/** The name of the store's file in a database directory; `-wal` and `-shm` stand beside it. */
+export const SQLITE_FILE = 'db.sqlite'
+
 /** Kept in `PRAGMA user_version`; a greater one is refused. */
 export const SCHEMA_VERSION = 1
 
@@ -24,17 +27,17 @@ const SCHEMA = `
 `
 
 /** `tree` comes before `body` so that reading it never walks the pages a large body overflows into. */
-export function documentTable (collection: number): string {
+export function documentTable(collection: number): string {
   return `CREATE TABLE docs_${collection} (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, rev TEXT NOT NULL, flags INTEGER NOT NULL, tree BLOB, body BLOB)`
 }
 
-export function pragmaNumber (connection: SqliteConnection, name: string): number {
+export function pragmaNumber(connection: SqliteConnection, name: string): number {
   const row = connection.prepare(`PRAGMA ${name}`).get() as SqliteRow
   return Number(row[name])
 }
 
 /** Sets a fresh connection up: write-ahead log, waiting, memory bounds. */
-export function configure (connection: SqliteConnection, durability: Durability): void {
+export function configure(connection: SqliteConnection, durability: Durability): void {
   connection.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`)
   retryWhileBusy(() => connection.exec('PRAGMA journal_mode = WAL'))
   connection.exec(`
@@ -47,7 +50,7 @@ export function configure (connection: SqliteConnection, durability: Durability)
 }
 
 /** Makes the tables of a new file, or checks that an existing one is ours and not newer. */
-export function prepareSchema (connection: SqliteConnection, directory: string): void {
+export function prepareSchema(connection: SqliteConnection, directory: string): void {
   if (pragmaNumber(connection, 'user_version') === SCHEMA_VERSION && pragmaNumber(connection, 'application_id') === APPLICATION_ID) return
   connection.exec('BEGIN IMMEDIATE')
   try {
@@ -65,16 +68,23 @@ export function prepareSchema (connection: SqliteConnection, directory: string):
     }
     connection.exec('COMMIT')
   } catch (error) {
-    try { connection.exec('ROLLBACK') } catch { /* the error itself ended the transaction */ }
+    try {
+      connection.exec('ROLLBACK')
+    } catch {
+      /* the error itself ended the transaction */
+    }
     throw error
   }
 }
 
 /** Changing the journal mode does not wait for others by itself; two processes opening a new file at once meet here. */
-function retryWhileBusy (run: () => void): void {
+function retryWhileBusy(run: () => void): void {
   const pause = new Int32Array(new SharedArrayBuffer(4))
   for (let waited = 0; ; waited += 20) {
-    try { run(); return } catch (error) {
+    try {
+      run()
+      return
+    } catch (error) {
       if (sqliteCode(error)?.startsWith('SQLITE_BUSY') !== true || waited >= BUSY_TIMEOUT_MS) throw error
       Atomics.wait(pause, 0, 0, 20)
     }

@@ -15,7 +15,7 @@ export class CollectionStatements {
   readonly update: SqliteStatement
   readonly updateDeleted: SqliteStatement
 
-  constructor (connection: SqliteConnection, collection: number) {
+  constructor(connection: SqliteConnection, collection: number) {
     const table = `docs_${collection}`
     const change = `SELECT seq, id, rev, flags, length(body) AS size FROM ${table}`
     const document = `SELECT seq, id, rev, flags, tree, body FROM ${table}`
@@ -24,29 +24,44 @@ export class CollectionStatements {
     this.changesSince = connection.prepare(`${change} WHERE seq > ? ORDER BY seq LIMIT ?`)
     this.documentsSince = connection.prepare(`${document} WHERE seq > ? ORDER BY seq LIMIT ?`)
     this.documentsAfter = connection.prepare(`${document} WHERE id > ? AND flags & 1 = 0 ORDER BY id LIMIT ?`)
-    this.insert = connection.prepare(`INSERT INTO ${table} (seq, id, rev, flags, tree, body) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`)
+    this.insert = connection.prepare(
+      `INSERT INTO ${table} (seq, id, rev, flags, tree, body) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`
+    )
     this.remove = connection.prepare(`DELETE FROM ${table} WHERE id = ? RETURNING flags`)
     this.update = connection.prepare(`UPDATE ${table} SET flags = ?, tree = ? WHERE id = ? AND flags & 1 = ?`)
     this.updateDeleted = connection.prepare(`UPDATE ${table} SET flags = ?, tree = ? WHERE id = ?`)
   }
 }
 
-interface DocumentRow { readonly seq: number, readonly id: string, readonly rev: string, readonly flags: number, readonly tree: Uint8Array | null, readonly body: Uint8Array | null }
-interface ChangeRow { readonly seq: number, readonly id: string, readonly rev: string, readonly flags: number, readonly size: number | null }
+interface DocumentRow {
+  readonly seq: number
+  readonly id: string
+  readonly rev: string
+  readonly flags: number
+  readonly tree: Uint8Array | null
+  readonly body: Uint8Array | null
+}
+interface ChangeRow {
+  readonly seq: number
+  readonly id: string
+  readonly rev: string
+  readonly flags: number
+  readonly size: number | null
+}
 
 const NOTHING = new Uint8Array(0)
 
-export function toDocument (row: unknown): StoredDocument {
+export function toDocument(row: unknown): StoredDocument {
   const { seq, id, rev, flags, tree, body } = row as DocumentRow
   return { id: textOf(id), sequence: seq, revId: rev, flags, body: body ?? NOTHING, tree: tree ?? NOTHING }
 }
 
-export function toChange (row: unknown): StoredChange {
+export function toChange(row: unknown): StoredChange {
   const { seq, id, rev, flags, size } = row as ChangeRow
   return { id: textOf(id), sequence: seq, revId: rev, flags, bodySize: size ?? 0 }
 }
 
 /** Empty byte strings are stored as NULL: shorter, and one of the bindings cannot bind an empty one. */
-export function bytesOrNull (bytes: Uint8Array): Uint8Array | null {
+export function bytesOrNull(bytes: Uint8Array): Uint8Array | null {
   return bytes.length === 0 ? null : bytes
 }

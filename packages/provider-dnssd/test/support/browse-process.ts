@@ -10,13 +10,21 @@ const provider = dnssd({ interfaces: ['127.0.0.1'], port: Number(port) }).create
   localPeerId: String(process.pid).padStart(64, '0'),
   logger: silentLogger,
   clock: systemClock,
-  statusChanged () {},
-  peersFound (found) { for (const { id } of found) peers.add(id) },
-  peersLost (ids) { for (const id of ids) peers.delete(id) },
-  metadataChanged () {},
+  statusChanged() {},
+  peersFound(found) {
+    for (const { id } of found) peers.add(id)
+  },
+  peersLost(ids) {
+    for (const id of ids) peers.delete(id)
+  },
+  metadataChanged() {},
   incomingConnection: () => false
 })
-process.on('disconnect', () => { provider.shutdown().finally(() => { process.exit() }) })
+process.on('disconnect', () => {
+  provider.shutdown().finally(() => {
+    process.exit()
+  })
+})
 setInterval(() => {
   if (peers.size === told) return
   told = peers.size

@@ -2,7 +2,7 @@ import { systemClock } from '@kithmesh/core'
 import type { Clock } from '@kithmesh/core'
 
 /** The system clock run `factor` times as fast: waits of the protocol take less of the tests' time. */
-export function fastClock (factor: number): Clock {
+export function fastClock(factor: number): Clock {
   return {
     now: () => systemClock.now(),
     monotonic: () => systemClock.monotonic() * factor,

@@ -18,9 +18,12 @@ export interface BlipConnectionOptions {
   readonly maxStreamedBodyBytes?: number
   /** Requests arriving at once in several frames. Default 512; more is fatal. */
   readonly maxIncomingMessages?: number
-  /** Bytes of messages incomplete or waiting for their handler. Default 128 MiB; acknowledgements are held back from a quarter on, more is fatal. */
+  /**
+   * Bytes of messages incomplete or waiting for their handler. Acknowledgements are held back from a quarter on, except for one message at
+   * a time; more is fatal. Default 128 MiB, or what a largest body beside 512 windows needs: 4/3 of `maxBodyBytes` + 64 MiB.
+   */
   readonly maxBufferedBytes?: number
-  /** Requests given to handlers and not answered; more wait, and the socket is paused while nothing is awaited from it. Default 1000. */
+  /** Requests given to handlers whose answer is not yet on its way; more wait, and the socket is paused while nothing is awaited from it. Default 1000. */
   readonly maxConcurrentRequests?: number
   /** Synchronous zlib to use; chosen by a self-test by default. */
   readonly zlib?: SyncZlibFactory

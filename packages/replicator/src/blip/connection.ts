@@ -21,6 +21,7 @@ const NORMAL_CLOSURE = 1000
 const PROTOCOL_ERROR = 1002
 const INTERNAL_ERROR = 1011
 const MAX_REASON_BYTES = 123
+const MEBIBYTE = 1_048_576
 const noFields = Object.freeze({})
 
 /**
@@ -71,11 +72,12 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
     this.encoder = new FrameEncoder({ level: Math.max(1, this.compressionLevel), zlib })
     this.decoder = new FrameDecoder({ zlib, ...(options.maxFrameBytes === undefined ? noFields : { maxFrameBytes: options.maxFrameBytes }) })
     this.writer = new FrameWriter(socket, this.encoder, (error) => { this.fail(error, INTERNAL_ERROR) })
+    const maxBodyBytes = options.maxBodyBytes ?? 20 * MEBIBYTE
     this.inbox = new Inbox({
-      maxBodyBytes: options.maxBodyBytes ?? 20 * 1_048_576,
-      maxStreamedBodyBytes: options.maxStreamedBodyBytes ?? 1024 * 1_048_576,
+      maxBodyBytes,
+      maxStreamedBodyBytes: options.maxStreamedBodyBytes ?? 1024 * MEBIBYTE,
       maxIncomingMessages: options.maxIncomingMessages ?? 512,
-      maxBufferedBytes: options.maxBufferedBytes ?? 128 * 1_048_576
+      maxBufferedBytes: options.maxBufferedBytes ?? Math.max(128 * MEBIBYTE, (maxBodyBytes + 64 * MEBIBYTE) * 4 / 3)
     }, this)
   }
 
@@ -149,8 +151,14 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
     else this.noRepliesUnderWay++
   }
 
+  iceboxed (): void {
+    // Its acknowledgement must be read.
+    if (this.paused) this.waitingChanged()
+  }
+
   finished (entry: OutgoingEntry): void {
-    if ((entry.flags & NO_REPLY) !== 0) this.noRepliesUnderWay--
+    if (entry.type !== REQUEST) this.dispatcher.answered()
+    else if ((entry.flags & NO_REPLY) !== 0) this.noRepliesUnderWay--
   }
 
   bodyFailed (entry: OutgoingEntry, cause: unknown): void {
@@ -210,9 +218,9 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
     this.inbox.release(bytes)
   }
 
-  /** Reading stops while requests wait, unless answers of the other side are needed to get on. */
+  /** Reading stops while requests wait, unless answers or acknowledgements of the other side are needed to get on. */
   waitingChanged (): void {
-    const pause = this.dispatcher.hasWaiting && this.unansweredRequests === 0 && !this.ending
+    const pause = this.dispatcher.hasWaiting && this.unansweredRequests === 0 && this.writer.outbox.iceboxedCount === 0 && !this.ending
     if (pause === this.paused) return
     this.paused = pause
     if (pause) this.socket.pause()
@@ -234,7 +242,6 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
   private answer (request: ReceivedRequest, entry: OutgoingEntry): void {
     request.answered = true
     this.writer.add(entry)
-    this.dispatcher.answered()
   }
 
   private settle (reply: PendingReply, result: Reply): void {
@@ -250,7 +257,10 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
     try {
       const frame: DecodedFrame = this.decoder.decode(data, this.inbox.allowance)
       if (frame.type <= ERROR) this.inbox.frame(frame)
-      else if (!frame.ignored) this.writer.acknowledged(frame.number, frame.type, frame.ackBytes)
+      else if (!frame.ignored) {
+        this.writer.acknowledged(frame.number, frame.type, frame.ackBytes)
+        if (this.dispatcher.hasWaiting) this.waitingChanged()
+      }
     } catch (error) {
       this.fail(error, isKithmeshError(error) ? PROTOCOL_ERROR : INTERNAL_ERROR)
     }

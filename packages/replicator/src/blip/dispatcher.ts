@@ -58,7 +58,7 @@ export class Dispatcher {
     } else this.run(request)
   }
 
-  /** A request given to its handler was answered. */
+  /** The answer to a request that was given to its handler is on its way. */
   answered (): void {
     this.active--
     if (!this.hasWaiting || this.draining || this.drainScheduled) return

@@ -1,6 +1,6 @@
 import { chooseCrc32, type Crc32 } from './checksum.ts'
 import { chooseZlib, type SyncZlib, type SyncZlibFactory } from './deflate.ts'
-import { ACK_REQUEST, ACK_RESPONSE, CHECKSUM_BYTES, COMPRESSED, NO_REPLY, URGENT } from './frame.ts'
+import { type ACK_REQUEST, type ACK_RESPONSE, CHECKSUM_BYTES, COMPRESSED, NO_REPLY, URGENT } from './frame.ts'
 import { Slab } from './slab.ts'
 import { varintLength, writeVarint } from './varint.ts'
 

@@ -102,9 +102,10 @@ export class IncomingAssembly {
   }
 
   private feed (piece: Buffer, wireBytes: number, consumed: () => void): void {
-    let wait: void | Promise<void> = undefined
+    let wait: Promise<void> | undefined
     try {
-      wait = this.sink?.(piece)
+      const result = this.sink?.(piece)
+      if (result !== undefined) wait = result
     } catch (error) {
       this.failSink(error)
     }
@@ -124,7 +125,7 @@ export class IncomingAssembly {
         else this.feed(next.piece, next.wireBytes, consumed)
       }
       consumed()
-    }).catch(() => {})
+    }).catch(() => { /* Nothing above throws: what receivers throw is caught where they are called. */ })
   }
 
   private failSink (error: unknown): void {

@@ -13,6 +13,8 @@ const WORTHWHILE_RATIO = 0.95
 export class Outbox {
   /** Highest request number given out. */
   lastRequestNumber = 0
+  /** Messages that wait for an acknowledgement. */
+  iceboxedCount = 0
   private readonly encoder: FrameEncoder
   private readonly wake: () => void
   private head: OutgoingEntry | undefined
@@ -65,6 +67,7 @@ export class Outbox {
     if (entry === undefined || bytes > entry.sentBytes || bytes <= entry.ackedBytes) return
     entry.ackedBytes = bytes
     if (entry.state !== 'iceboxed' || entry.windowFull) return
+    this.iceboxedCount--
     this.insert(entry)
     this.pull(entry)
   }
@@ -78,6 +81,7 @@ export class Outbox {
     this.tail = undefined
     this.underWay.clear()
     this.waiting.clear()
+    this.iceboxedCount = 0
   }
 
   private encode (entry: OutgoingEntry, room: number): Buffer {
@@ -105,8 +109,11 @@ export class Outbox {
     if (compress && frame.length > (end - offset + (head?.length ?? 0)) * WORTHWHILE_RATIO) entry.compress = false
     if (first) this.underWay.set(keyOf(entry), entry)
     entry.sentBytes += frame.length - varintLength(entry.number) - 1
-    if (entry.windowFull) entry.state = 'iceboxed'
-    else {
+    if (entry.windowFull) {
+      entry.state = 'iceboxed'
+      this.iceboxedCount++
+      entry.listener.iceboxed(entry)
+    } else {
       this.insert(entry)
       this.pull(entry)
     }
@@ -149,6 +156,7 @@ export class Outbox {
     }, (cause) => {
       this.waiting.delete(entry)
       this.unlink(entry)
+      if (entry.state === 'iceboxed') this.iceboxedCount--
       this.underWay.delete(keyOf(entry))
       entry.state = 'done'
       entry.listener.bodyFailed(entry, cause)

@@ -7,6 +7,8 @@ const noBytes = new Uint8Array(0)
 export interface OutgoingListener {
   /** The message has its number and its first frame is about to be encoded. */
   started (entry: OutgoingEntry): void
+  /** The message waits for an acknowledgement. */
+  iceboxed (entry: OutgoingEntry): void
   /** The last frame was encoded. */
   finished (entry: OutgoingEntry): void
   /** A streamed body failed; `entry.number` is 0 on a request that had not started. */

@@ -4,8 +4,9 @@ import type { Properties } from './contracts.ts'
 import { MAX_PROPERTIES_BYTES } from './frame.ts'
 
 /** A record without inherited members, so that a peer's `__proto__` or `toString` is a key like any other. */
-const PropertyRecord = function () {} as unknown as new () => Record<string, string>
-PropertyRecord.prototype = Object.create(null) as object
+function Bare (): void {}
+Bare.prototype = Object.create(null) as object
+const PropertyRecord = Bare as unknown as new () => Record<string, string>
 
 /** An empty record of properties. */
 export function emptyProperties (): Record<string, string> {

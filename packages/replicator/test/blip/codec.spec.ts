@@ -80,7 +80,7 @@ describe('BLIP properties (blip.md §4)', () => {
     const bytes = Buffer.from('__proto__\0x\0toString\0y\0constructor\0z\0')
     const parsed = parseProperties(bytes, 0, bytes.length)
     expect(Object.keys(parsed)).to.deep.equal(['__proto__', 'toString', 'constructor'])
-    expect(parsed.__proto__).to.equal('x')
+    expect(Object.values(parsed)).to.deep.equal(['x', 'y', 'z'])
     expect(parseProperties(bytes, 0, 0).toString).to.equal(undefined)
   })
 

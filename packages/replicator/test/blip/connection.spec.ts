@@ -528,6 +528,33 @@ describe('many requests at once (blip.md §13)', () => {
     expect(peer.frames.map(({ number, type }) => [number, type])).to.deep.equal([[1, 0], [1, 1], [2, 0], [2, 1]])
   })
 
+  it('does not pile up answers for a peer that only asks', async () => {
+    const peer = new RawPeer({ maxConcurrentRequests: 20 })
+    let handled = 0
+    peer.connection.handle('rev', (request) => { handled++; request.respond({ body: Buffer.alloc(10_000) }) })
+    peer.socket.pause()
+    for (let i = 1; i <= 200; i++) peer.send(i, 0, rev)
+    await peer.settle()
+    expect(handled).to.be.within(20, 30)
+    expect(peer.connectionSocket.paused).to.equal(true)
+    peer.socket.resume()
+    await peer.frame(199)
+    expect(handled).to.equal(200)
+  })
+
+  it('reads on while answers wait for acknowledgements', async () => {
+    const peer = new RawPeer({ maxConcurrentRequests: 2 })
+    peer.connection.handle('rev', (request) => { request.respond({ body: Buffer.alloc(200_000) }) })
+    for (let i = 1; i <= 5; i++) peer.send(i, 0, rev)
+    await peer.settle()
+    expect(peer.connectionSocket.paused).to.equal(false)
+    for (let i = 1; i <= 5; i++) {
+      peer.ack(i, 5, 120_000)
+      await peer.settle()
+    }
+    expect(peer.frames.filter(({ flags }) => (flags & MORE_COMING) === 0).map(({ number }) => number).toSorted()).to.deep.equal([1, 2, 3, 4, 5])
+  })
+
   it('resumes reading when a paused connection asks something', async () => {
     const peer = new RawPeer({ maxConcurrentRequests: 1 })
     const held: IncomingRequest[] = []

@@ -14,9 +14,9 @@ export interface MemoryService {
 }
 
 export interface MemoryMediumListener {
-  serviceAdded (service: MemoryService): void
-  serviceChanged (service: MemoryService): void
-  serviceRemoved (id: string): void
+  serviceAdded(service: MemoryService): void
+  serviceChanged(service: MemoryService): void
+  serviceRemoved(id: string): void
 }
 
 /** Called with the accepted half of a connection and the host it came from. */
@@ -33,62 +33,76 @@ export class MemoryMedium {
   #nextPort = 40_000
 
   /** All services that are announced now. */
-  get services (): readonly MemoryService[] {
+  get services(): readonly MemoryService[] {
     return [...this.#services.values()]
   }
 
-  service (id: string): MemoryService | undefined {
+  service(id: string): MemoryService | undefined {
     return this.#services.get(id)
   }
 
   /** Announces a service under a free id derived from its name. */
-  announce (service: Omit<MemoryService, 'id'>): MemoryService {
+  announce(service: Omit<MemoryService, 'id'>): MemoryService {
     let id = `${service.displayName}.${service.peerGroupId}.memory`
     for (let count = 2; this.#services.has(id); count++) id = `${service.displayName} ${count}.${service.peerGroupId}.memory`
     const announced = { ...service, id }
     this.#services.set(id, announced)
-    this.#tell((watcher) => { watcher.serviceAdded(announced) })
+    this.#tell((watcher) => {
+      watcher.serviceAdded(announced)
+    })
     return announced
   }
 
   /** Replaces an announced service's metadata; unknown ids are ignored. */
-  update (id: string, metadata: Metadata): void {
+  update(id: string, metadata: Metadata): void {
     const known = this.#services.get(id)
     if (known === undefined) return
     const changed = { ...known, metadata }
     this.#services.set(id, changed)
-    this.#tell((watcher) => { watcher.serviceChanged(changed) })
+    this.#tell((watcher) => {
+      watcher.serviceChanged(changed)
+    })
   }
 
   /** Ends an announcement; unknown ids are ignored. */
-  withdraw (id: string): void {
+  withdraw(id: string): void {
     if (!this.#services.delete(id)) return
-    this.#tell((watcher) => { watcher.serviceRemoved(id) })
+    this.#tell((watcher) => {
+      watcher.serviceRemoved(id)
+    })
   }
 
   /** Tells of all services there are and of every change from now on, until the returned function is called. */
-  watch (watcher: MemoryMediumListener): () => void {
+  watch(watcher: MemoryMediumListener): () => void {
     const present = this.services
     this.#watchers.add(watcher)
     setImmediate(() => {
       for (const service of present) {
-        if (this.#watchers.has(watcher) && this.#services.has(service.id)) watcher.serviceAdded(this.#services.get(service.id) as MemoryService)
+        if (this.#watchers.has(watcher) && this.#services.has(service.id))
+          watcher.serviceAdded(this.#services.get(service.id) as MemoryService)
       }
     })
-    return () => { this.#watchers.delete(watcher) }
+    return () => {
+      this.#watchers.delete(watcher)
+    }
   }
 
   /** Accepts connections at a port of a host; port 0 picks a free one. @throws EADDRINUSE */
-  listen (host: string, port: number, accept: MemoryAccept): { readonly port: number, close (): void } {
+  listen(host: string, port: number, accept: MemoryAccept): { readonly port: number; close(): void } {
     const own = port === 0 ? this.#nextPort++ : port
     const key = `${host}:${own}`
     if (this.#ports.has(key)) throw socketError('EADDRINUSE', `${key} is taken`)
     this.#ports.set(key, accept)
-    return { port: own, close: () => { if (this.#ports.get(key) === accept) this.#ports.delete(key) } }
+    return {
+      port: own,
+      close: () => {
+        if (this.#ports.get(key) === accept) this.#ports.delete(key)
+      }
+    }
   }
 
   /** Connects to a port; the accepting side gets its half in a later turn. @throws ECONNREFUSED */
-  connect (fromHost: string, host: string, port: number): Duplex {
+  connect(fromHost: string, host: string, port: number): Duplex {
     const accept = this.#ports.get(`${host}:${port}`)
     if (accept === undefined) throw socketError('ECONNREFUSED', `nobody listens at ${host}:${port}`)
     const [dialled, accepted] = duplexPair()
@@ -101,7 +115,9 @@ export class MemoryMedium {
     return dialled
   }
 
-  #tell (news: (watcher: MemoryMediumListener) => void): void {
-    setImmediate(() => { for (const watcher of this.#watchers) news(watcher) })
+  #tell(news: (watcher: MemoryMediumListener) => void): void {
+    setImmediate(() => {
+      for (const watcher of this.#watchers) news(watcher)
+    })
   }
 }

@@ -10,7 +10,7 @@ const MESSAGE = 1
 const CLOSE = 2
 const CLOSING_MS = 5000
 
-function frame (type: number, payload: Uint8Array): Buffer {
+function frame(type: number, payload: Uint8Array): Buffer {
   const header = Buffer.alloc(5)
   header[0] = type
   header.writeUInt32BE(payload.length, 1)
@@ -34,15 +34,24 @@ class MemoryMessageSocket implements MessageSocket {
   #error: Error | undefined
   #cancelTimer: (() => void) | undefined
 
-  constructor (stream: Duplex, description: string, protocol: string, clock: Clock) {
+  constructor(stream: Duplex, description: string, protocol: string, clock: Clock) {
     this.#stream = stream
     this.#clock = clock
     this.description = description
     this.#protocol = protocol
-    stream.on('error', (error) => { this.#error ??= error })
-    stream.on('end', () => { this.#finish({ code: 1006, reason: '' }); stream.destroy() })
-    stream.on('close', () => { this.#finish({ code: 1006, reason: '', ...(this.#error === undefined ? {} : { error: this.#error }) }) })
-    stream.on('drain', () => { if (!this.#closing && this.#closed === undefined) this.#handlers?.drained() })
+    stream.on('error', (error) => {
+      this.#error ??= error
+    })
+    stream.on('end', () => {
+      this.#finish({ code: 1006, reason: '' })
+      stream.destroy()
+    })
+    stream.on('close', () => {
+      this.#finish({ code: 1006, reason: '', ...(this.#error === undefined ? {} : { error: this.#error }) })
+    })
+    stream.on('drain', () => {
+      if (!this.#closing && this.#closed === undefined) this.#handlers?.drained()
+    })
     stream.on('data', (chunk: Buffer) => {
       this.#pending.push(chunk)
       this.#pendingBytes += chunk.length
@@ -51,14 +60,20 @@ class MemoryMessageSocket implements MessageSocket {
     stream.pause()
   }
 
-  get protocol (): string { return this.#protocol }
-  get bufferedBytes (): number { return this.#stream.writableLength }
+  get protocol(): string {
+    return this.#protocol
+  }
+  get bufferedBytes(): number {
+    return this.#stream.writableLength
+  }
 
   /** Sends our hello and resolves with the other side's. */
-  async greet (protocol: string, first: boolean): Promise<void> {
+  async greet(protocol: string, first: boolean): Promise<void> {
     const theirs = new Promise<string>((resolve, reject) => {
       this.#hello = resolve
-      this.#stream.once('close', () => { reject(memoryErrors.create('ERR_MEMORY_CONNECT', 'The connection ended before it was open', { cause: this.#error })) })
+      this.#stream.once('close', () => {
+        reject(memoryErrors.create('ERR_MEMORY_CONNECT', 'The connection ended before it was open', { cause: this.#error }))
+      })
     })
     if (first) this.#stream.write(frame(HELLO, Buffer.from(protocol)))
     this.#stream.resume()
@@ -67,7 +82,7 @@ class MemoryMessageSocket implements MessageSocket {
     if (!first) this.#stream.write(frame(HELLO, Buffer.from(answer)))
   }
 
-  attach (handlers: MessageSocketHandlers): void {
+  attach(handlers: MessageSocketHandlers): void {
     if (this.#handlers !== undefined) throw new TypeError('The socket is attached already')
     this.#handlers = handlers
     setImmediate(() => {
@@ -77,39 +92,44 @@ class MemoryMessageSocket implements MessageSocket {
     })
   }
 
-  send (message: Uint8Array): boolean {
+  send(message: Uint8Array): boolean {
     if (this.#closing || this.#closed !== undefined) return false
     return this.#stream.write(frame(MESSAGE, message))
   }
 
-  pause (): void {
+  pause(): void {
     this.#paused = true
     if (!this.#closing) this.#stream.pause()
   }
 
-  resume (): void {
+  resume(): void {
     this.#paused = false
     if (this.#handlers === undefined) return
     this.#deliver()
     this.#stream.resume()
   }
 
-  close (code = 1000, reason = ''): void {
+  close(code = 1000, reason = ''): void {
     if (this.#closing || this.#closed !== undefined) return
     this.#sendClose(code, reason)
-    this.#cancelTimer = this.#clock.after(CLOSING_MS, () => { this.#stream.destroy() })
+    this.#cancelTimer = this.#clock.after(CLOSING_MS, () => {
+      this.#stream.destroy()
+    })
     // The other side's answer has to be read, whoever is paused.
     this.#stream.resume()
   }
 
-  terminate (error?: Error): void {
-    if (this.#closed !== undefined) { this.#stream.destroy(); return }
+  terminate(error?: Error): void {
+    if (this.#closed !== undefined) {
+      this.#stream.destroy()
+      return
+    }
     this.#error ??= error
     this.#closing = true
     this.#stream.destroy(error)
   }
 
-  #sendClose (code: number, reason: string): void {
+  #sendClose(code: number, reason: string): void {
     this.#closing = true
     const payload = Buffer.alloc(2 + Buffer.byteLength(reason))
     payload.writeUInt16BE(code)
@@ -117,20 +137,23 @@ class MemoryMessageSocket implements MessageSocket {
     this.#stream.write(frame(CLOSE, payload))
   }
 
-  #deliver (): void {
+  #deliver(): void {
     while (this.#pendingBytes >= 5 && this.#closed === undefined) {
-      if (this.#hello === undefined && (this.#handlers === undefined || (this.#paused && !this.#closing))) { this.#stream.pause(); return }
+      if (this.#hello === undefined && (this.#handlers === undefined || (this.#paused && !this.#closing))) {
+        this.#stream.pause()
+        return
+      }
       if ((this.#pending[0] as Buffer).length < 5) this.#pending = [Buffer.concat(this.#pending)]
       const length = 5 + (this.#pending[0] as Buffer).readUInt32BE(1)
       if (this.#pendingBytes < length) return
-      const all = this.#pending.length === 1 ? this.#pending[0] as Buffer : Buffer.concat(this.#pending)
+      const all = this.#pending.length === 1 ? (this.#pending[0] as Buffer) : Buffer.concat(this.#pending)
       this.#pending = all.length === length ? [] : [all.subarray(length)]
       this.#pendingBytes -= length
       this.#receive(all[0] as number, all.subarray(5, length))
     }
   }
 
-  #receive (type: number, payload: Buffer): void {
+  #receive(type: number, payload: Buffer): void {
     if (type === HELLO) {
       this.#stream.pause()
       this.#hello?.(payload.toString())
@@ -146,14 +169,14 @@ class MemoryMessageSocket implements MessageSocket {
     }
   }
 
-  #finish (info: SocketCloseInfo): void {
+  #finish(info: SocketCloseInfo): void {
     if (this.#closed !== undefined) return
     this.#closed = info
     this.#cancelTimer?.()
     if (this.#handlers !== undefined) this.#tell()
   }
 
-  #tell (): void {
+  #tell(): void {
     if (this.#told) return
     this.#told = true
     this.#handlers?.closed(this.#closed as SocketCloseInfo)
@@ -168,13 +191,18 @@ export interface MemoryMessageOptions {
 }
 
 /** The reference message-socket factory: `memory://host:port/…` where {@link listenMemoryMessages} accepts. */
-export function memoryMessageSocketFactory (medium: MemoryMedium, { host = 'localhost', clock = realClock }: MemoryMessageOptions = {}): MessageSocketFactory {
+export function memoryMessageSocketFactory(
+  medium: MemoryMedium,
+  { host = 'localhost', clock = realClock }: MemoryMessageOptions = {}
+): MessageSocketFactory {
   return {
     framing: 'messages',
     schemes: ['memory'],
-    async open (url, { signal, protocols }) {
+    async open(url, { signal, protocols }) {
       const stream = await openMemory(medium, host, url, signal)
-      const cut = (): void => { stream.destroy() }
+      const cut = (): void => {
+        stream.destroy()
+      }
       signal.addEventListener('abort', cut, { once: true })
       try {
         const socket = new MemoryMessageSocket(stream, url, '', clock)
@@ -192,9 +220,21 @@ export function memoryMessageSocketFactory (medium: MemoryMedium, { host = 'loca
 }
 
 /** Accepts message sockets at a port of a host; port 0 picks a free one. Connections that end before their hello are dropped. @throws EADDRINUSE */
-export function listenMemoryMessages (medium: MemoryMedium, host: string, port: number, accept: (socket: MessageSocket) => void): { readonly port: number, close (): void } {
+export function listenMemoryMessages(
+  medium: MemoryMedium,
+  host: string,
+  port: number,
+  accept: (socket: MessageSocket) => void
+): { readonly port: number; close(): void } {
   return medium.listen(host, port, (stream, from) => {
     const socket = new MemoryMessageSocket(stream, `memory://${from}`, '', realClock)
-    socket.greet('', false).then(() => { accept(socket) }, () => { stream.destroy() })
+    socket.greet('', false).then(
+      () => {
+        accept(socket)
+      },
+      () => {
+        stream.destroy()
+      }
+    )
   })
 }

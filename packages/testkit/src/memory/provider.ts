@@ -1,5 +1,15 @@
 import { PROVIDER_CONTRACT_VERSION, coreErrors } from '@kithmesh/core'
-import type { Metadata, PeerDiscoveryProvider, PeerSighting, ProviderCapabilities, ProviderContext, ProviderFactory, PublishOptions, ResolvedUrl, SocketFactory } from '@kithmesh/core'
+import type {
+  Metadata,
+  PeerDiscoveryProvider,
+  PeerSighting,
+  ProviderCapabilities,
+  ProviderContext,
+  ProviderFactory,
+  PublishOptions,
+  ResolvedUrl,
+  SocketFactory
+} from '@kithmesh/core'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { MemoryMedium, MemoryService } from './medium.ts'
 import { memorySocketFactory } from './socket-factory.ts'
@@ -20,9 +30,15 @@ export interface MemoryProviderOptions {
  * const medium = new MemoryMedium()
  * const discovery = createPeerDiscovery({ peerGroupId: 'com.example.shop', providers: [memoryProvider(medium, { host: 'till' })] })
  */
-export function memoryProvider (medium: MemoryMedium, options: MemoryProviderOptions = {}): ProviderFactory {
+export function memoryProvider(medium: MemoryMedium, options: MemoryProviderOptions = {}): ProviderFactory {
   const capabilities = Object.freeze({
-    publishes: true, metadata: true, metadataUpdates: true, reportsDisappearance: true, suppliesSocketFactory: true, incomingConnections: true, ...options.capabilities
+    publishes: true,
+    metadata: true,
+    metadataUpdates: true,
+    reportsDisappearance: true,
+    suppliesSocketFactory: true,
+    incomingConnections: true,
+    ...options.capabilities
   })
   return {
     name: options.name ?? 'Memory',
@@ -41,23 +57,27 @@ class MemoryProvider implements PeerDiscoveryProvider {
   readonly #monitored = new Set<string>()
   #unwatch: (() => void) | undefined
   #published: MemoryService | undefined
-  #listener: { close (): void } | undefined
+  #listener: { close(): void } | undefined
   #shutDown = false
 
-  constructor (medium: MemoryMedium, host: string, capabilities: Readonly<ProviderCapabilities>, context: ProviderContext) {
+  constructor(medium: MemoryMedium, host: string, capabilities: Readonly<ProviderCapabilities>, context: ProviderContext) {
     this.#medium = medium
     this.#host = host
     this.#capabilities = capabilities
     this.#context = context
   }
 
-  async startBrowsing (): Promise<void> {
+  async startBrowsing(): Promise<void> {
     this.#refuseAfterShutdown()
     if (this.#unwatch !== undefined) return
     this.#context.statusChanged('browse', { state: 'starting' })
     this.#unwatch = this.#medium.watch({
-      serviceAdded: (service) => { this.#found(service) },
-      serviceChanged: (service) => { this.#changed(service) },
+      serviceAdded: (service) => {
+        this.#found(service)
+      },
+      serviceChanged: (service) => {
+        this.#changed(service)
+      },
       serviceRemoved: (id) => {
         if (!this.#seen.delete(id)) return
         this.#monitored.delete(id)
@@ -67,7 +87,7 @@ class MemoryProvider implements PeerDiscoveryProvider {
     this.#context.statusChanged('browse', { state: 'online' })
   }
 
-  async stopBrowsing (): Promise<void> {
+  async stopBrowsing(): Promise<void> {
     if (this.#unwatch === undefined) return
     this.#unwatch()
     this.#unwatch = undefined
@@ -76,7 +96,7 @@ class MemoryProvider implements PeerDiscoveryProvider {
     this.#context.statusChanged('browse', { state: 'offline' })
   }
 
-  async startPublishing (options: PublishOptions): Promise<void> {
+  async startPublishing(options: PublishOptions): Promise<void> {
     if (!this.#capabilities.publishes) throw coreErrors.create('ERR_PD_UNSUPPORTED', 'This provider does not publish')
     this.#refuseAfterShutdown()
     if (this.#published !== undefined) return
@@ -93,12 +113,17 @@ class MemoryProvider implements PeerDiscoveryProvider {
       throw error
     }
     this.#published = this.#medium.announce({
-      peerGroupId: this.#context.peerGroupId, peerId: this.#context.localPeerId, host: this.#host, displayName: options.displayName, port: options.port, metadata: new Map(options.metadata)
+      peerGroupId: this.#context.peerGroupId,
+      peerId: this.#context.localPeerId,
+      host: this.#host,
+      displayName: options.displayName,
+      port: options.port,
+      metadata: new Map(options.metadata)
     })
     this.#context.statusChanged('publish', { state: 'online' })
   }
 
-  async stopPublishing (): Promise<void> {
+  async stopPublishing(): Promise<void> {
     if (this.#published === undefined) return
     this.#medium.withdraw(this.#published.id)
     this.#published = undefined
@@ -107,19 +132,23 @@ class MemoryProvider implements PeerDiscoveryProvider {
     this.#context.statusChanged('publish', { state: 'offline' })
   }
 
-  async updateMetadata (metadata: Metadata): Promise<void> {
-    if (this.#published === undefined) throw coreErrors.create('ERR_PD_NOT_PUBLISHING', 'Nothing is published, so there is no metadata to replace')
+  async updateMetadata(metadata: Metadata): Promise<void> {
+    if (this.#published === undefined)
+      throw coreErrors.create('ERR_PD_NOT_PUBLISHING', 'Nothing is published, so there is no metadata to replace')
     this.#medium.update(this.#published.id, new Map(metadata))
   }
 
-  monitorMetadata (id: string, on: boolean): void {
-    if (!on || !this.#seen.has(id)) { this.#monitored.delete(id); return }
+  monitorMetadata(id: string, on: boolean): void {
+    if (!on || !this.#seen.has(id)) {
+      this.#monitored.delete(id)
+      return
+    }
     this.#monitored.add(id)
     const service = this.#medium.service(id)
     if (service !== undefined && this.#capabilities.metadata) this.#context.metadataChanged(id, service.metadata)
   }
 
-  async resolveUrl (id: string, { signal }: { readonly signal: AbortSignal }): Promise<ResolvedUrl> {
+  async resolveUrl(id: string, { signal }: { readonly signal: AbortSignal }): Promise<ResolvedUrl> {
     signal.throwIfAborted()
     await nextTurn()
     signal.throwIfAborted()
@@ -129,28 +158,28 @@ class MemoryProvider implements PeerDiscoveryProvider {
     return { url: `${scheme}://${service.host}:${service.port}/db`, addresses: [] }
   }
 
-  socketFactory (): SocketFactory | undefined {
+  socketFactory(): SocketFactory | undefined {
     return this.#capabilities.suppliesSocketFactory ? memorySocketFactory(this.#medium, this.#host) : undefined
   }
 
-  async shutdown (): Promise<void> {
+  async shutdown(): Promise<void> {
     this.#shutDown = true
     await this.stopBrowsing()
     await this.stopPublishing()
   }
 
-  #found (service: MemoryService): void {
+  #found(service: MemoryService): void {
     if (service.peerGroupId !== this.#context.peerGroupId || service.peerId === this.#context.localPeerId) return
     this.#seen.add(service.id)
     const sighting: PeerSighting = { id: service.id, displayName: service.displayName }
     this.#context.peersFound([this.#capabilities.metadata ? { ...sighting, metadata: service.metadata } : sighting])
   }
 
-  #changed (service: MemoryService): void {
+  #changed(service: MemoryService): void {
     if (this.#capabilities.metadataUpdates && this.#monitored.has(service.id)) this.#context.metadataChanged(service.id, service.metadata)
   }
 
-  #refuseAfterShutdown (): void {
+  #refuseAfterShutdown(): void {
     if (this.#shutDown) throw coreErrors.create('ERR_PD_UNSUPPORTED', 'The provider was shut down', { hint: 'Create a new one.' })
   }
 }

@@ -11,14 +11,14 @@ export const memoryErrors = defineErrors({
 })
 
 /** Host and port of a `memory:` URL. @throws ERR_MEMORY_URL */
-export function parseMemoryUrl (url: string): { readonly host: string, readonly port: number } {
+export function parseMemoryUrl(url: string): { readonly host: string; readonly port: number } {
   const match = /^memory:\/\/([^/:]+):(\d+)(?:\/|$)/.exec(url)
   if (match === null) throw memoryErrors.create('ERR_MEMORY_URL', `${JSON.stringify(url)} is not a memory URL`)
   return { host: match[1] as string, port: Number(match[2]) }
 }
 
 /** Opens a `memory:` URL from `host`. @throws ERR_MEMORY_CONNECT, ERR_MEMORY_URL, the signal's reason */
-export async function openMemory (medium: MemoryMedium, host: string, url: string, signal: AbortSignal): Promise<Duplex> {
+export async function openMemory(medium: MemoryMedium, host: string, url: string, signal: AbortSignal): Promise<Duplex> {
   signal.throwIfAborted()
   const target = parseMemoryUrl(url)
   await nextTurn()
@@ -31,6 +31,6 @@ export async function openMemory (medium: MemoryMedium, host: string, url: strin
 }
 
 /** The reference byte-socket factory: in-process streams to `memory://host:port/…`, as seen from `host`. */
-export function memorySocketFactory (medium: MemoryMedium, host = 'localhost'): ByteSocketFactory {
+export function memorySocketFactory(medium: MemoryMedium, host = 'localhost'): ByteSocketFactory {
   return { framing: 'bytes', schemes: ['memory'], open: (url, { signal }) => openMemory(medium, host, url, signal) }
 }

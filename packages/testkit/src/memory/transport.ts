@@ -9,33 +9,37 @@ export interface MemoryTransportOptions {
 }
 
 /** The reference transport strategy: connects to `memory:` URLs and listens on a free port of its host. */
-export function memoryTransport (medium: MemoryMedium, { host = 'localhost' }: MemoryTransportOptions = {}): TransportFactory {
+export function memoryTransport(medium: MemoryMedium, { host = 'localhost' }: MemoryTransportOptions = {}): TransportFactory {
   const capabilities = Object.freeze({ listens: true, relayed: false })
   return {
     name: 'memory',
     contractVersion: TRANSPORT_CONTRACT_VERSION,
     capabilities,
-    create () {
-      const listeners = new Set<{ close (): void }>()
+    create() {
+      const listeners = new Set<{ close(): void }>()
       let shutDown = new AbortController()
       return {
         name: 'memory',
         capabilities,
-        assess: ({ resolved }) => resolved.url.startsWith('memory:') ? { usable: true, rank: 0 } : { usable: false, reason: `${resolved.url} is not a memory URL` },
-        attempt ({ resolved }, { signal, progress }) {
+        assess: ({ resolved }) =>
+          resolved.url.startsWith('memory:') ? { usable: true, rank: 0 } : { usable: false, reason: `${resolved.url} is not a memory URL` },
+        attempt({ resolved }, { signal, progress }) {
           progress('dial', resolved.url.replace(/^memory:\/\/|\/.*$/g, ''))
           return openMemory(medium, host, resolved.url, AbortSignal.any([signal, shutDown.signal]))
         },
-        async listen ({ onConnection }) {
+        async listen({ onConnection }) {
           const listener = medium.listen(host, 0, onConnection)
           listeners.add(listener)
           return {
             port: listener.port,
             addresses: [`${host}:${listener.port}`],
-            async close () { listeners.delete(listener); listener.close() }
+            async close() {
+              listeners.delete(listener)
+              listener.close()
+            }
           }
         },
-        async shutdown () {
+        async shutdown() {
           shutDown.abort()
           shutDown = new AbortController()
           for (const listener of listeners) listener.close()

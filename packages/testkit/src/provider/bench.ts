@@ -28,13 +28,19 @@ export interface Service extends Announcement {
 }
 
 /** Metadata as the contract wants it, without the product's encoder. */
-export function metadataOf (entries: Readonly<Record<string, string | Uint8Array>>): Metadata {
+export function metadataOf(entries: Readonly<Record<string, string | Uint8Array>>): Metadata {
   return new Map(Object.entries(entries).map(([key, value]) => [key, typeof value === 'string' ? new TextEncoder().encode(value) : value]))
 }
 
 /** Equal keys with equal bytes, in any order. */
-export function sameMetadata (a: Metadata, b: Metadata): boolean {
-  return a.size === b.size && [...a].every(([key, value]) => { const other = b.get(key); return other !== undefined && Buffer.compare(value, other) === 0 })
+export function sameMetadata(a: Metadata, b: Metadata): boolean {
+  return (
+    a.size === b.size &&
+    [...a].every(([key, value]) => {
+      const other = b.get(key)
+      return other !== undefined && Buffer.compare(value, other) === 0
+    })
+  )
 }
 
 /** The machines of one test, and what every check needs. */
@@ -47,23 +53,23 @@ export class ProviderBench {
   readonly #announcements: Announcement[] = []
   #hosts = 0
 
-  private constructor (harness: ProviderHarness, fixture: ProviderFixture) {
+  private constructor(harness: ProviderHarness, fixture: ProviderFixture) {
     this.#harness = harness
     this.#fixture = fixture
     this.capabilities = harness.factory.capabilities
     this.settleMs = harness.settleMs ?? 10_000
   }
 
-  static async create (harness: ProviderHarness): Promise<ProviderBench> {
+  static async create(harness: ProviderHarness): Promise<ProviderBench> {
     return new ProviderBench(harness, await harness.create())
   }
 
-  factoryFor (host: string): ReturnType<ProviderFixture['factoryFor']> {
+  factoryFor(host: string): ReturnType<ProviderFixture['factoryFor']> {
     return this.#fixture.factoryFor(host)
   }
 
   /** A new machine with its provider, doing nothing yet. */
-  subject (options: { readonly group?: string } = {}): Subject {
+  subject(options: { readonly group?: string } = {}): Subject {
     const host = `host-${++this.#hosts}`
     const context = recordingContext({ peerGroupId: options.group ?? GROUP, localPeerId: createHash('sha256').update(host).digest('hex') })
     const subject = { context, provider: this.#fixture.factoryFor(host).create(context) }
@@ -72,14 +78,14 @@ export class ProviderBench {
   }
 
   /** A new machine that browses. */
-  async browser (options: { readonly group?: string } = {}): Promise<Subject> {
+  async browser(options: { readonly group?: string } = {}): Promise<Subject> {
     const subject = this.subject(options)
     await this.settles(subject.provider.startBrowsing(), 'startBrowsing')
     return subject
   }
 
   /** Makes a service visible from a machine of its own. */
-  async service (displayName: string, options: ServiceOptions = {}): Promise<Service> {
+  async service(displayName: string, options: ServiceOptions = {}): Promise<Service> {
     const { group = GROUP, port = 4984, metadata = {} } = options
     if (!this.capabilities.publishes) return await this.#announce(displayName, group, port, metadataOf(metadata))
     const subject = this.subject({ group })
@@ -91,67 +97,81 @@ export class ProviderBench {
     }
   }
 
-  async publish (subject: Subject, displayName: string, { port = 4984, metadata = {} }: ServiceOptions = {}): Promise<void> {
+  async publish(subject: Subject, displayName: string, { port = 4984, metadata = {} }: ServiceOptions = {}): Promise<void> {
     await this.settles(subject.provider.startPublishing({ displayName, port, metadata: metadataOf(metadata) }), 'startPublishing')
   }
 
-  async #announce (displayName: string, peerGroupId: string, port: number, metadata: Metadata): Promise<Service> {
+  async #announce(displayName: string, peerGroupId: string, port: number, metadata: Metadata): Promise<Service> {
     assert.ok(this.#fixture.announce !== undefined, 'the subject cannot publish, so the fixture must have announce()')
-    const localPeerId = createHash('sha256').update(`foreign-${++this.#hosts}`).digest('hex')
+    const localPeerId = createHash('sha256')
+      .update(`foreign-${++this.#hosts}`)
+      .digest('hex')
     const announcement = await this.#fixture.announce({ peerGroupId, localPeerId, displayName, port, metadata })
     this.#announcements.push(announcement)
     return { subject: undefined, updateMetadata: (next) => announcement.updateMetadata(next), withdraw: () => announcement.withdraw() }
   }
 
   /** Waits until `subject` lists a peer of this name (a provider may have appended a number) and returns it. */
-  async finds (subject: Subject, displayName: string): Promise<KnownPeer> {
+  async finds(subject: Subject, displayName: string): Promise<KnownPeer> {
     return await this.eventually(`${displayName} to be found`, () => namedPeers(subject, displayName)[0])
   }
 
-  async loses (subject: Subject, id: string): Promise<void> {
+  async loses(subject: Subject, id: string): Promise<void> {
     await this.eventually(`peer ${id} to be reported as lost`, () => !subject.context.peers.has(id))
   }
 
   /** Proves that the medium has carried everything up to now: a service published at this point has reached `subject`. */
-  async caughtUp (subject: Subject, marker = 'marker'): Promise<void> {
+  async caughtUp(subject: Subject, marker = 'marker'): Promise<void> {
     await this.service(marker, { group: subject.context.peerGroupId })
     await this.finds(subject, marker)
   }
 
-  async eventually<T> (reason: string, check: () => T): Promise<Exclude<T, undefined | false>> {
-    return await eventually(reason, check, { withinMs: this.settleMs }) as Exclude<T, undefined | false>
+  async eventually<T>(reason: string, check: () => T): Promise<Exclude<T, undefined | false>> {
+    return (await eventually(reason, check, { withinMs: this.settleMs })) as Exclude<T, undefined | false>
   }
 
-  async settles<T> (promise: Promise<T>, what: string): Promise<T> {
+  async settles<T>(promise: Promise<T>, what: string): Promise<T> {
     return await within(promise, this.settleMs, what)
   }
 
   /** The error a promise rejects with. */
-  async rejection (promise: Promise<unknown>, what: string): Promise<unknown> {
-    const outcome = await this.settles(promise.then(() => undefined, (error: unknown) => ({ error })), what)
+  async rejection(promise: Promise<unknown>, what: string): Promise<unknown> {
+    const outcome = await this.settles(
+      promise.then(
+        () => undefined,
+        (error: unknown) => ({ error })
+      ),
+      what
+    )
     assert.ok(outcome !== undefined, `${what} must reject`)
     return outcome.error
   }
 
   /** Shuts everything down; what a broken subject throws here was for a test to notice. */
-  async [Symbol.asyncDispose] (): Promise<void> {
-    await Promise.allSettled(this.#subjects.map((subject) => within(Promise.resolve(subject.provider.shutdown()), this.settleMs, 'shutdown')))
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.allSettled(
+      this.#subjects.map((subject) => within(Promise.resolve(subject.provider.shutdown()), this.settleMs, 'shutdown'))
+    )
     await Promise.allSettled(this.#announcements.map((announcement) => announcement.withdraw()))
     await this.#fixture[Symbol.asyncDispose]()
   }
 
   /** Another medium of the same harness. */
-  async another (): Promise<ProviderBench> {
+  async another(): Promise<ProviderBench> {
     return await ProviderBench.create(this.#harness)
   }
 }
 
 /** Peers present whose name is `displayName`, perhaps with a number the provider appended. */
-export function namedPeers (subject: Subject, displayName: string): KnownPeer[] {
-  return [...subject.context.peers.values()].filter((peer) => peer.displayName === displayName || (peer.displayName.startsWith(displayName) && /^[ -]?\(?\d+\)?$/.test(peer.displayName.slice(displayName.length))))
+export function namedPeers(subject: Subject, displayName: string): KnownPeer[] {
+  return [...subject.context.peers.values()].filter(
+    (peer) =>
+      peer.displayName === displayName ||
+      (peer.displayName.startsWith(displayName) && /^[ -]?\(?\d+\)?$/.test(peer.displayName.slice(displayName.length)))
+  )
 }
 
 /** The browse or publish states in the order they were reported. */
-export function reportedStates (subject: Subject, mode: 'browse' | 'publish'): string[] {
-  return subject.context.events.flatMap((event) => event.type === 'status' && event.mode === mode ? [event.status.state] : [])
+export function reportedStates(subject: Subject, mode: 'browse' | 'publish'): string[] {
+  return subject.context.events.flatMap((event) => (event.type === 'status' && event.mode === mode ? [event.status.state] : []))
 }

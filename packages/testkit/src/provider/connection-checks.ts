@@ -8,9 +8,10 @@ import { inEveryState } from './lifecycle-checks.ts'
 const never = (): AbortSignal => new AbortController().signal
 
 /** From a sighting to a socket. */
-export function connectionChecks (bench: () => ProviderBench, runner: Runner, capabilities: Readonly<ProviderCapabilities>): void {
+export function connectionChecks(bench: () => ProviderBench, runner: Runner, capabilities: Readonly<ProviderCapabilities>): void {
   const { describe, it } = runner
-  const resolve = (subject: Subject, id: string): Promise<ResolvedUrl> => bench().settles(subject.provider.resolveUrl(id, { signal: never() }), 'resolveUrl')
+  const resolve = (subject: Subject, id: string): Promise<ResolvedUrl> =>
+    bench().settles(subject.provider.resolveUrl(id, { signal: never() }), 'resolveUrl')
 
   describe('resolveUrl', () => {
     it('gives a URL with scheme and host that the socket factory understands', async () => {
@@ -21,7 +22,7 @@ export function connectionChecks (bench: () => ProviderBench, runner: Runner, ca
       const parsed = new URL(url)
       assert.notEqual(parsed.host, '')
       assert.ok(Array.isArray(addresses))
-      const schemes = capabilities.suppliesSocketFactory ? subject.provider.socketFactory()?.schemes ?? [] : ['ws', 'wss']
+      const schemes = capabilities.suppliesSocketFactory ? (subject.provider.socketFactory()?.schemes ?? []) : ['ws', 'wss']
       assert.ok(schemes.includes(parsed.protocol.slice(0, -1)), `${url} is none of ${schemes.join(', ')}`)
       if (!capabilities.suppliesSocketFactory) assert.equal(parsed.port, '14984')
     })
@@ -32,7 +33,10 @@ export function connectionChecks (bench: () => ProviderBench, runner: Runner, ca
       const ids = [(await bench().finds(subject, 'alpha')).id, (await bench().finds(subject, 'beta')).id]
       const first = await Promise.all(ids.map((id) => resolve(subject, id)))
       const second = await Promise.all(ids.map((id) => resolve(subject, id)))
-      assert.deepEqual(second.map(({ url }) => url), first.map(({ url }) => url))
+      assert.deepEqual(
+        second.map(({ url }) => url),
+        first.map(({ url }) => url)
+      )
       assert.notEqual(first[0]?.url, first[1]?.url)
     })
     if (capabilities.publishes && !capabilities.suppliesSocketFactory) {
@@ -80,20 +84,36 @@ export function connectionChecks (bench: () => ProviderBench, runner: Runner, ca
       const controller = new AbortController()
       const pending = subject.provider.resolveUrl(id, { signal: controller.signal })
       controller.abort(reason)
-      const outcome = await bench().settles(pending.then(() => reason, (error: unknown) => error), 'resolveUrl')
+      const outcome = await bench().settles(
+        pending.then(
+          () => reason,
+          (error: unknown) => error
+        ),
+        'resolveUrl'
+      )
       assert.equal(outcome, reason)
       await resolve(subject, id)
     })
   })
 
   describe('socket factory', () => {
-    inEveryState(bench, runner, capabilities.publishes, capabilities.suppliesSocketFactory ? 'is there' : 'is not there', async (subject) => {
-      const factory = subject.provider.socketFactory()
-      if (!capabilities.suppliesSocketFactory) { assert.equal(factory, undefined); return }
-      assert.ok(factory !== undefined)
-      assert.ok(factory.framing === 'bytes' || factory.framing === 'messages')
-      assert.ok(factory.schemes.length > 0 && factory.schemes.every((scheme) => /^[a-z][a-z0-9+.-]*$/.test(scheme)))
-    }, (state) => state !== 'shut down')
+    inEveryState(
+      bench,
+      runner,
+      capabilities.publishes,
+      capabilities.suppliesSocketFactory ? 'is there' : 'is not there',
+      async (subject) => {
+        const factory = subject.provider.socketFactory()
+        if (!capabilities.suppliesSocketFactory) {
+          assert.equal(factory, undefined)
+          return
+        }
+        assert.ok(factory !== undefined)
+        assert.ok(factory.framing === 'bytes' || factory.framing === 'messages')
+        assert.ok(factory.schemes.length > 0 && factory.schemes.every((scheme) => /^[a-z][a-z0-9+.-]*$/.test(scheme)))
+      },
+      (state) => state !== 'shut down'
+    )
   })
 
   if (!capabilities.incomingConnections) {
@@ -109,13 +129,13 @@ export function connectionChecks (bench: () => ProviderBench, runner: Runner, ca
   } else if (capabilities.publishes && capabilities.suppliesSocketFactory) incomingChecks(bench, runner)
 }
 
-function incomingChecks (bench: () => ProviderBench, { describe, it }: Runner): void {
+function incomingChecks(bench: () => ProviderBench, { describe, it }: Runner): void {
   const dial = async (from: Subject, name: string): Promise<ByteSocket> => {
     const { id } = await bench().finds(from, name)
     const { url, addresses } = await bench().settles(from.provider.resolveUrl(id, { signal: never() }), 'resolveUrl')
     const factory = from.provider.socketFactory() as SocketFactory
     assert.equal(factory.framing, 'bytes', 'incoming connections are byte sockets, so the factory must make such, too')
-    const socket = await bench().settles(factory.open(url, { signal: never(), addresses }), 'open') as ByteSocket
+    const socket = (await bench().settles(factory.open(url, { signal: never(), addresses }), 'open')) as ByteSocket
     socket.on('error', () => {})
     return socket
   }
@@ -124,12 +144,18 @@ function incomingChecks (bench: () => ProviderBench, { describe, it }: Runner): 
     it('reach the context and carry bytes both ways', async () => {
       const subject = await bench().browser()
       const publisher = bench().subject()
-      publisher.context.acceptIncoming = (_id, socket) => { socket.on('error', () => {}); socket.pipe(socket); return true }
+      publisher.context.acceptIncoming = (_id, socket) => {
+        socket.on('error', () => {})
+        socket.pipe(socket)
+        return true
+      }
       await bench().publish(publisher, 'shop')
       const socket = await dial(subject, 'shop')
       try {
         const received: Buffer[] = []
-        socket.on('data', (chunk: Buffer) => { received.push(chunk) })
+        socket.on('data', (chunk: Buffer) => {
+          received.push(chunk)
+        })
         socket.write('round trip')
         await bench().eventually('the echo', () => Buffer.concat(received).toString() === 'round trip')
       } finally {
@@ -140,7 +166,11 @@ function incomingChecks (bench: () => ProviderBench, { describe, it }: Runner): 
       const subject = await bench().browser()
       const publisher = bench().subject()
       let refused: ByteSocket | undefined
-      publisher.context.acceptIncoming = (_id, socket) => { socket.on('error', () => {}); refused = socket; return false }
+      publisher.context.acceptIncoming = (_id, socket) => {
+        socket.on('error', () => {})
+        refused = socket
+        return false
+      }
       await bench().publish(publisher, 'shop')
       const socket = await dial(subject, 'shop')
       socket.resume()
@@ -160,10 +190,21 @@ function incomingChecks (bench: () => ProviderBench, { describe, it }: Runner): 
       const { url, addresses } = await bench().settles(subject.provider.resolveUrl(id, { signal: never() }), 'resolveUrl')
       await bench().settles(publisher.provider.stopPublishing(), 'stopPublishing')
       const factory = subject.provider.socketFactory() as SocketFactory
-      const outcome = await bench().settles(factory.open(url, { signal: never(), addresses, protocols: [] }).then(
-        (socket) => { (socket as ByteSocket).on('error', () => {}).destroy(); return 'open' }, () => 'refused'), 'open')
+      const outcome = await bench().settles(
+        factory.open(url, { signal: never(), addresses, protocols: [] }).then(
+          (socket) => {
+            ;(socket as ByteSocket).on('error', () => {}).destroy()
+            return 'open'
+          },
+          () => 'refused'
+        ),
+        'open'
+      )
       assert.equal(outcome, 'refused')
-      assert.deepEqual(publisher.context.events.filter((event) => event.type === 'incoming'), [])
+      assert.deepEqual(
+        publisher.context.events.filter((event) => event.type === 'incoming'),
+        []
+      )
     })
   })
 }

@@ -24,7 +24,7 @@ import { metadataChecks } from './metadata-checks.ts'
  *   }
  * })
  */
-export function describePeerDiscoveryProvider (label: string, harness: ProviderHarness, runner: Runner = globalRunner()): void {
+export function describePeerDiscoveryProvider(label: string, harness: ProviderHarness, runner: Runner = globalRunner()): void {
   const { factory } = harness
   const { capabilities } = factory
   const limited = withTestLimit(runner, 10 * (harness.settleMs ?? 10_000))
@@ -33,7 +33,9 @@ export function describePeerDiscoveryProvider (label: string, harness: ProviderH
   describe(`${label}: peer discovery provider`, () => {
     let current: ProviderBench | undefined
     const bench = (): ProviderBench => current as ProviderBench
-    beforeEach(async () => { current = await ProviderBench.create(harness) })
+    beforeEach(async () => {
+      current = await ProviderBench.create(harness)
+    })
     afterEach(async () => {
       await current?.[Symbol.asyncDispose]()
       current = undefined
@@ -44,7 +46,14 @@ export function describePeerDiscoveryProvider (label: string, harness: ProviderH
         assert.match(factory.name, /\S/)
         assert.equal(factory.contractVersion, PROVIDER_CONTRACT_VERSION)
         assert.ok(Object.isFrozen(capabilities), 'capabilities are not frozen')
-        for (const name of ['publishes', 'metadata', 'metadataUpdates', 'reportsDisappearance', 'suppliesSocketFactory', 'incomingConnections'] as const) {
+        for (const name of [
+          'publishes',
+          'metadata',
+          'metadataUpdates',
+          'reportsDisappearance',
+          'suppliesSocketFactory',
+          'incomingConnections'
+        ] as const) {
           assert.equal(typeof capabilities[name], 'boolean', name)
         }
       })

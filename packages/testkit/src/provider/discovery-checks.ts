@@ -4,7 +4,11 @@ import { metadataOf, namedPeers } from './bench.ts'
 import type { ProviderBench } from './bench.ts'
 
 /** Who finds whom, and when. */
-export function discoveryChecks (bench: () => ProviderBench, { describe, it }: Runner, capabilities: { readonly publishes: boolean, readonly reportsDisappearance: boolean }): void {
+export function discoveryChecks(
+  bench: () => ProviderBench,
+  { describe, it }: Runner,
+  capabilities: { readonly publishes: boolean; readonly reportsDisappearance: boolean }
+): void {
   describe('finding', () => {
     it('finds a service that was there before', async () => {
       await bench().service('shop')
@@ -42,7 +46,10 @@ export function discoveryChecks (bench: () => ProviderBench, { describe, it }: R
       const subject = await bench().browser()
       await bench().service('shop')
       await bench().service('shop')
-      const found = await bench().eventually('both to be found', () => { const peers = namedPeers(subject, 'shop'); return peers.length === 2 && peers })
+      const found = await bench().eventually('both to be found', () => {
+        const peers = namedPeers(subject, 'shop')
+        return peers.length === 2 && peers
+      })
       assert.notEqual(found[0]?.id, found[1]?.id)
     })
     it('keeps non-ASCII and dotted names', async () => {
@@ -94,7 +101,10 @@ export function discoveryChecks (bench: () => ProviderBench, { describe, it }: R
     describe('without publishing', () => {
       it('rejects startPublishing with ERR_PD_UNSUPPORTED', async () => {
         const { provider } = bench().subject()
-        const error = await bench().rejection(provider.startPublishing({ displayName: 'shop', port: 4984, metadata: metadataOf({}) }), 'startPublishing')
+        const error = await bench().rejection(
+          provider.startPublishing({ displayName: 'shop', port: 4984, metadata: metadataOf({}) }),
+          'startPublishing'
+        )
         assert.equal((error as { code?: unknown }).code, 'ERR_PD_UNSUPPORTED')
       })
       it('takes stopPublishing as done', async () => {
@@ -111,7 +121,10 @@ export function discoveryChecks (bench: () => ProviderBench, { describe, it }: R
         await bench().finds(subject, 'shop')
         await service.withdraw()
         await bench().caughtUp(subject)
-        assert.deepEqual(subject.context.events.filter((event) => event.type === 'lost'), [])
+        assert.deepEqual(
+          subject.context.events.filter((event) => event.type === 'lost'),
+          []
+        )
       })
       return
     }
@@ -144,7 +157,11 @@ export function discoveryChecks (bench: () => ProviderBench, { describe, it }: R
   })
 }
 
-function publishingChecks (bench: () => ProviderBench, { describe, it }: Pick<Runner, 'describe' | 'it'>, reportsDisappearance: boolean): void {
+function publishingChecks(
+  bench: () => ProviderBench,
+  { describe, it }: Pick<Runner, 'describe' | 'it'>,
+  reportsDisappearance: boolean
+): void {
   describe('publishing', () => {
     for (const order of ['publish first', 'browse first'] as const) {
       it(`never finds itself (${order})`, async () => {
@@ -185,13 +202,14 @@ function publishingChecks (bench: () => ProviderBench, { describe, it }: Pick<Ru
       if (reportsDisappearance) await bench().eventually('the withdrawn service to be gone', () => namedPeers(subject, 'gone').length === 0)
       else assert.equal(namedPeers(subject, 'gone').length, 0)
     })
-    if (reportsDisappearance) it('withdraws the publication on shutdown', async () => {
-      const subject = await bench().browser()
-      const publisher = bench().subject()
-      await bench().publish(publisher, 'shop')
-      const { id } = await bench().finds(subject, 'shop')
-      await bench().settles(publisher.provider.shutdown(), 'shutdown')
-      await bench().loses(subject, id)
-    })
+    if (reportsDisappearance)
+      it('withdraws the publication on shutdown', async () => {
+        const subject = await bench().browser()
+        const publisher = bench().subject()
+        await bench().publish(publisher, 'shop')
+        const { id } = await bench().finds(subject, 'shop')
+        await bench().settles(publisher.provider.shutdown(), 'shutdown')
+        await bench().loses(subject, id)
+      })
   })
 }

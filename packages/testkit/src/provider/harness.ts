@@ -8,7 +8,7 @@ export interface ProviderHarness {
    * Makes a fresh medium (a network, a broker, a radio) which no other fixture can see.
    * The harness acts on the medium only, never on a provider.
    */
-  create (): Promise<ProviderFixture>
+  create(): Promise<ProviderFixture>
   /** Bound for each thing the suite waits for, milliseconds. @default 10000 */
   readonly settleMs?: number
 }
@@ -19,13 +19,13 @@ export interface ProviderFixture {
    * The factory as it is used on machine `host` of this medium; called once per machine, with names like `host-1`.
    * For most providers all machines use the same factory.
    */
-  factoryFor (host: string): ProviderFactory
+  factoryFor(host: string): ProviderFactory
   /**
    * Puts a service onto the medium without the subject's help. Required for subjects that cannot publish, otherwise unused.
    */
   announce?(service: AnnouncedService): Promise<Announcement>
   /** Takes the medium down; every provider was shut down before. */
-  [Symbol.asyncDispose] (): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
 }
 
 export interface AnnouncedService {
@@ -38,6 +38,6 @@ export interface AnnouncedService {
 
 /** A service on the medium. */
 export interface Announcement {
-  updateMetadata (metadata: Metadata): Promise<void>
-  withdraw (): Promise<void>
+  updateMetadata(metadata: Metadata): Promise<void>
+  withdraw(): Promise<void>
 }

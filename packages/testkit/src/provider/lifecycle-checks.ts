@@ -6,19 +6,74 @@ import type { ProviderBench, Subject } from './bench.ts'
 const options = { displayName: 'till', port: 4984, metadata: metadataOf({}) }
 
 /** The states a provider can be in when somebody calls it, and how to get there. */
-const states: readonly { readonly name: string, readonly publishes: boolean, readonly enter: (subject: Subject) => Promise<void> }[] = [
-  { name: 'new', publishes: false, async enter () {} },
-  { name: 'browsing', publishes: false, async enter ({ provider }) { await provider.startBrowsing() } },
-  { name: 'no longer browsing', publishes: false, async enter ({ provider }) { await provider.startBrowsing(); await provider.stopBrowsing() } },
-  { name: 'browsing again', publishes: false, async enter ({ provider }) { await provider.startBrowsing(); await provider.stopBrowsing(); await provider.startBrowsing() } },
-  { name: 'publishing', publishes: true, async enter ({ provider }) { await provider.startPublishing(options) } },
-  { name: 'no longer publishing', publishes: true, async enter ({ provider }) { await provider.startPublishing(options); await provider.stopPublishing() } },
-  { name: 'browsing and publishing', publishes: true, async enter ({ provider }) { await provider.startBrowsing(); await provider.startPublishing(options) } },
-  { name: 'shut down', publishes: false, async enter ({ provider }) { await provider.startBrowsing(); await provider.shutdown() } }
+const states: readonly { readonly name: string; readonly publishes: boolean; readonly enter: (subject: Subject) => Promise<void> }[] = [
+  { name: 'new', publishes: false, async enter() {} },
+  {
+    name: 'browsing',
+    publishes: false,
+    async enter({ provider }) {
+      await provider.startBrowsing()
+    }
+  },
+  {
+    name: 'no longer browsing',
+    publishes: false,
+    async enter({ provider }) {
+      await provider.startBrowsing()
+      await provider.stopBrowsing()
+    }
+  },
+  {
+    name: 'browsing again',
+    publishes: false,
+    async enter({ provider }) {
+      await provider.startBrowsing()
+      await provider.stopBrowsing()
+      await provider.startBrowsing()
+    }
+  },
+  {
+    name: 'publishing',
+    publishes: true,
+    async enter({ provider }) {
+      await provider.startPublishing(options)
+    }
+  },
+  {
+    name: 'no longer publishing',
+    publishes: true,
+    async enter({ provider }) {
+      await provider.startPublishing(options)
+      await provider.stopPublishing()
+    }
+  },
+  {
+    name: 'browsing and publishing',
+    publishes: true,
+    async enter({ provider }) {
+      await provider.startBrowsing()
+      await provider.startPublishing(options)
+    }
+  },
+  {
+    name: 'shut down',
+    publishes: false,
+    async enter({ provider }) {
+      await provider.startBrowsing()
+      await provider.shutdown()
+    }
+  }
 ]
 
 /** Declares one test per state that the subject can be in. */
-export function inEveryState (bench: () => ProviderBench, { it }: Runner, publishes: boolean, what: string, check: (subject: Subject, state: string) => Promise<void>, only: (state: string) => boolean = () => true): void {
+export function inEveryState(
+  bench: () => ProviderBench,
+  { it }: Runner,
+  publishes: boolean,
+  what: string,
+  check: (subject: Subject, state: string) => Promise<void>,
+  only: (state: string) => boolean = () => true
+): void {
   for (const state of states) {
     if (!only(state.name) || (state.publishes && !publishes)) continue
     it(`${what} when ${state.name}`, async () => {
@@ -30,11 +85,13 @@ export function inEveryState (bench: () => ProviderBench, { it }: Runner, publis
 }
 
 /** Start, stop and shutdown in every order. */
-export function lifecycleChecks (bench: () => ProviderBench, runner: Runner, publishes: boolean): void {
+export function lifecycleChecks(bench: () => ProviderBench, runner: Runner, publishes: boolean): void {
   const { describe, it } = runner
-  const modes = publishes ? ['browse', 'publish'] as const : ['browse'] as const
-  const start = (subject: Subject, mode: 'browse' | 'publish'): Promise<void> => mode === 'browse' ? subject.provider.startBrowsing() : subject.provider.startPublishing(options)
-  const stop = (subject: Subject, mode: 'browse' | 'publish'): Promise<void> => mode === 'browse' ? subject.provider.stopBrowsing() : subject.provider.stopPublishing()
+  const modes = publishes ? (['browse', 'publish'] as const) : (['browse'] as const)
+  const start = (subject: Subject, mode: 'browse' | 'publish'): Promise<void> =>
+    mode === 'browse' ? subject.provider.startBrowsing() : subject.provider.startPublishing(options)
+  const stop = (subject: Subject, mode: 'browse' | 'publish'): Promise<void> =>
+    mode === 'browse' ? subject.provider.stopBrowsing() : subject.provider.stopPublishing()
 
   for (const mode of modes) {
     describe(`${mode} lifecycle`, () => {
@@ -49,12 +106,18 @@ export function lifecycleChecks (bench: () => ProviderBench, runner: Runner, pub
         const subject = bench().subject()
         await bench().settles(start(subject, mode), 'the first start')
         await bench().settles(start(subject, mode), 'the second start')
-        assert.deepEqual(reportedStates(subject, mode).filter((state) => state === 'online'), ['online'])
+        assert.deepEqual(
+          reportedStates(subject, mode).filter((state) => state === 'online'),
+          ['online']
+        )
       })
       it('starts once when started twice at the same time', async () => {
         const subject = bench().subject()
         await bench().settles(Promise.all([start(subject, mode), start(subject, mode)]), 'two starts')
-        assert.deepEqual(reportedStates(subject, mode).filter((state) => state === 'online'), ['online'])
+        assert.deepEqual(
+          reportedStates(subject, mode).filter((state) => state === 'online'),
+          ['online']
+        )
       })
       it('stops once when stopped twice', async () => {
         const subject = bench().subject()
@@ -108,7 +171,10 @@ export function lifecycleChecks (bench: () => ProviderBench, runner: Runner, pub
       await bench().service('late')
       await bench().finds(witness, 'late')
       await bench().settles(Promise.allSettled([subject.provider.stopBrowsing(), subject.provider.stopPublishing()]), 'stop after shutdown')
-      await bench().settles(subject.provider.startBrowsing().catch(() => {}), 'startBrowsing after shutdown')
+      await bench().settles(
+        subject.provider.startBrowsing().catch(() => {}),
+        'startBrowsing after shutdown'
+      )
       await bench().service('later')
       await bench().finds(witness, 'later')
       assert.deepEqual(subject.context.events.slice(length), [])
@@ -132,14 +198,15 @@ export function lifecycleChecks (bench: () => ProviderBench, runner: Runner, pub
       await bench().finds(witness, 'late')
       assert.deepEqual(subject.context.events.slice(length), [])
     })
-    if (publishes) it('does not end the publication', async () => {
-      const subject = await bench().browser()
-      await bench().publish(subject, 'shop')
-      await bench().settles(subject.provider.stopBrowsing(), 'stopBrowsing')
-      const other = await bench().browser()
-      await bench().finds(other, 'shop')
-      assert.equal(subject.context.status('publish'), 'online')
-    })
+    if (publishes)
+      it('does not end the publication', async () => {
+        const subject = await bench().browser()
+        await bench().publish(subject, 'shop')
+        await bench().settles(subject.provider.stopBrowsing(), 'stopBrowsing')
+        const other = await bench().browser()
+        await bench().finds(other, 'shop')
+        assert.equal(subject.context.status('publish'), 'online')
+      })
     it('finds everybody again after a restart', async () => {
       const subject = await bench().browser()
       await bench().service('shop')

@@ -21,10 +21,16 @@ const samples: Readonly<Record<string, Entries>> = {
 }
 
 /** What peers tell about themselves. */
-export function metadataChecks (bench: () => ProviderBench, runner: Runner, capabilities: { readonly publishes: boolean, readonly metadata: boolean, readonly metadataUpdates: boolean }): void {
+export function metadataChecks(
+  bench: () => ProviderBench,
+  runner: Runner,
+  capabilities: { readonly publishes: boolean; readonly metadata: boolean; readonly metadataUpdates: boolean }
+): void {
   const { describe, it } = runner
   const shows = async (subject: Subject, id: string, entries: Entries): Promise<void> => {
-    await bench().eventually('the metadata to arrive', () => sameMetadata(subject.context.peers.get(id)?.metadata ?? new Map([['missing', bytes(0, 1)]]), metadataOf(entries)))
+    await bench().eventually('the metadata to arrive', () =>
+      sameMetadata(subject.context.peers.get(id)?.metadata ?? new Map([['missing', bytes(0, 1)]]), metadataOf(entries))
+    )
   }
 
   describe('metadata', () => {
@@ -32,7 +38,10 @@ export function metadataChecks (bench: () => ProviderBench, runner: Runner, capa
       const { length } = subject.context.events
       subject.provider.monitorMetadata('nobody', true)
       subject.provider.monitorMetadata('nobody', false)
-      assert.deepEqual(subject.context.events.slice(length).filter((event) => event.type === 'metadata'), [])
+      assert.deepEqual(
+        subject.context.events.slice(length).filter((event) => event.type === 'metadata'),
+        []
+      )
     })
     if (!capabilities.metadata) {
       it('reports none', async () => {
@@ -55,10 +64,17 @@ export function metadataChecks (bench: () => ProviderBench, runner: Runner, capa
       })
     }
     if (capabilities.publishes) {
-      inEveryState(bench, runner, capabilities.publishes, 'rejects updateMetadata with ERR_PD_NOT_PUBLISHING', async (subject) => {
-        const error = await bench().rejection(subject.provider.updateMetadata(metadataOf({ a: '1' })), 'updateMetadata')
-        assert.equal((error as { code?: unknown }).code, 'ERR_PD_NOT_PUBLISHING')
-      }, (state) => !state.endsWith('publishing') || state.startsWith('no longer'))
+      inEveryState(
+        bench,
+        runner,
+        capabilities.publishes,
+        'rejects updateMetadata with ERR_PD_NOT_PUBLISHING',
+        async (subject) => {
+          const error = await bench().rejection(subject.provider.updateMetadata(metadataOf({ a: '1' })), 'updateMetadata')
+          assert.equal((error as { code?: unknown }).code, 'ERR_PD_NOT_PUBLISHING')
+        },
+        (state) => !state.endsWith('publishing') || state.startsWith('no longer')
+      )
     }
     if (capabilities.publishes) {
       it('shows the newest metadata to late browsers', async () => {
@@ -93,7 +109,10 @@ export function metadataChecks (bench: () => ProviderBench, runner: Runner, capa
         await service.updateMetadata(metadataOf(entries))
         await shows(subject, id, entries)
       }
-      assert.deepEqual(subject.context.events.filter((event) => event.type === 'lost'), [])
+      assert.deepEqual(
+        subject.context.events.filter((event) => event.type === 'lost'),
+        []
+      )
     })
     it('arrives at the last of several quick changes', async () => {
       const subject = await bench().browser()

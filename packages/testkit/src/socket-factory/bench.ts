@@ -20,42 +20,56 @@ export class SocketBench {
   /** Accepted by any listener of this test, in order. */
   readonly accepted: Line[] = []
 
-  constructor (harness: ByteSocketHarness | MessageSocketHarness) {
+  constructor(harness: ByteSocketHarness | MessageSocketHarness) {
     this.#harness = harness
     this.settleMs = harness.settleMs ?? 10_000
   }
 
   /** @param reading whether accepted sockets are read from the beginning @default true */
-  async listen (reading = true): Promise<TestListener> {
+  async listen(reading = true): Promise<TestListener> {
     const harness = this.#harness
     const accept = (line: Line): void => {
       this.#lines.push(line)
       this.accepted.push(line)
       if (reading) line.start()
     }
-    const listener = await (isBytes(harness) ? harness.listen((socket) => { accept(new ByteLine(socket)) }) : harness.listen((socket) => { accept(new MessageLine(socket)) }))
+    const listener = await (isBytes(harness)
+      ? harness.listen((socket) => {
+          accept(new ByteLine(socket))
+        })
+      : harness.listen((socket) => {
+          accept(new MessageLine(socket))
+        }))
     this.#listeners.push(listener)
     return listener
   }
 
-  async listenSilently (): Promise<SilentListener> {
+  async listenSilently(): Promise<SilentListener> {
     const listener = await (this.#harness.listenSilently as () => Promise<SilentListener>)()
     this.#listeners.push(listener)
     return listener
   }
 
   /** Calls the factory's open; the line is cut at the end of the test. */
-  open (listener: { readonly url: string, readonly addresses?: readonly string[] }, signal: AbortSignal = new AbortController().signal): Promise<Line> {
+  open(
+    listener: { readonly url: string; readonly addresses?: readonly string[] },
+    signal: AbortSignal = new AbortController().signal
+  ): Promise<Line> {
     const harness = this.#harness
     const addresses = listener.addresses === undefined ? {} : { addresses: listener.addresses }
-    const remember = <T extends Line>(line: T): T => { this.#lines.push(line); return line }
+    const remember = <T extends Line>(line: T): T => {
+      this.#lines.push(line)
+      return line
+    }
     return isBytes(harness)
       ? harness.factory.open(listener.url, { signal, ...addresses }).then((socket: ByteSocket) => remember(new ByteLine(socket)))
-      : harness.factory.open(listener.url, { signal, ...addresses, protocols: ['conformance'] }).then((socket: MessageSocket) => remember(new MessageLine(socket)))
+      : harness.factory
+          .open(listener.url, { signal, ...addresses, protocols: ['conformance'] })
+          .then((socket: MessageSocket) => remember(new MessageLine(socket)))
   }
 
   /** Opens and waits until the other side has it, too. */
-  async connect (options: { readonly acceptedReads?: boolean, readonly dialledReads?: boolean } = {}): Promise<Connection> {
+  async connect(options: { readonly acceptedReads?: boolean; readonly dialledReads?: boolean } = {}): Promise<Connection> {
     const listener = await this.listen(options.acceptedReads)
     const before = this.accepted.length
     const dialled = await this.settles(this.open(listener), 'open')
@@ -64,39 +78,45 @@ export class SocketBench {
     return { dialled, accepted }
   }
 
-  async eventually<T> (reason: string, check: () => T): Promise<Exclude<T, undefined | false>> {
-    return await eventually(reason, check, { withinMs: this.settleMs }) as Exclude<T, undefined | false>
+  async eventually<T>(reason: string, check: () => T): Promise<Exclude<T, undefined | false>> {
+    return (await eventually(reason, check, { withinMs: this.settleMs })) as Exclude<T, undefined | false>
   }
 
-  async settles<T> (promise: Promise<T>, what: string): Promise<T> {
+  async settles<T>(promise: Promise<T>, what: string): Promise<T> {
     return await within(promise, this.settleMs, what)
   }
 
-  async rejection (promise: Promise<unknown>, what: string): Promise<unknown> {
-    const outcome = await this.settles(promise.then(() => undefined, (error: unknown) => ({ error })), what)
+  async rejection(promise: Promise<unknown>, what: string): Promise<unknown> {
+    const outcome = await this.settles(
+      promise.then(
+        () => undefined,
+        (error: unknown) => ({ error })
+      ),
+      what
+    )
     assert.ok(outcome !== undefined, `${what} must reject`)
     return outcome.error
   }
 
-  async receives (line: Line, expected: Buffer): Promise<void> {
+  async receives(line: Line, expected: Buffer): Promise<void> {
     await this.eventually(`${expected.length} bytes to arrive`, () => line.receivedBytes >= expected.length)
     assert.ok(Buffer.compare(Buffer.concat(line.received), expected) === 0, 'what arrived differs from what was sent')
   }
 
   /** Sends piece by piece, waiting whenever there is no room. */
-  async sendAll (line: Line, pieces: Iterable<Uint8Array>): Promise<void> {
+  async sendAll(line: Line, pieces: Iterable<Uint8Array>): Promise<void> {
     for (const piece of pieces) {
       const before = line.drainedCount
       if (!line.send(piece)) await this.eventually('room to send', () => line.drainedCount > before)
     }
   }
 
-  async [Symbol.asyncDispose] (): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     for (const line of this.#lines) line.cut()
     await Promise.allSettled(this.#listeners.map((listener) => within(listener.close(), this.settleMs, 'closing the listener')))
   }
 }
 
-function isBytes (harness: ByteSocketHarness | MessageSocketHarness): harness is ByteSocketHarness {
+function isBytes(harness: ByteSocketHarness | MessageSocketHarness): harness is ByteSocketHarness {
   return harness.factory.framing === 'bytes'
 }

@@ -20,7 +20,13 @@ import { transferChecks } from './transfer-checks.ts'
  *   }
  * })
  */
-export function describeSocketFactory (label: string, harness: ByteSocketHarness | MessageSocketHarness, runner: Runner = globalRunner()): void {
+export function describeSocketFactory(label: string, harness: ByteSocketHarness, runner?: Runner): void
+export function describeSocketFactory(label: string, harness: MessageSocketHarness, runner?: Runner): void
+export function describeSocketFactory(
+  label: string,
+  harness: ByteSocketHarness | MessageSocketHarness,
+  runner: Runner = globalRunner()
+): void {
   const { factory } = harness
   const limited = withTestLimit(runner, 5 * (harness.settleMs ?? 10_000))
   const { describe, beforeEach, afterEach } = limited
@@ -28,7 +34,9 @@ export function describeSocketFactory (label: string, harness: ByteSocketHarness
   describe(`${label}: socket factory (${factory.framing})`, () => {
     let current: SocketBench | undefined
     const bench = (): SocketBench => current as SocketBench
-    beforeEach(() => { current = new SocketBench(harness) })
+    beforeEach(() => {
+      current = new SocketBench(harness)
+    })
     afterEach(async () => {
       await current?.[Symbol.asyncDispose]()
       current = undefined

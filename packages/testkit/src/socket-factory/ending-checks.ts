@@ -4,10 +4,13 @@ import type { Connection, SocketBench } from './bench.ts'
 import { MessageLine } from './line.ts'
 import { pattern } from './transfer-checks.ts'
 
-const sides = [['dialled', 'accepted'], ['accepted', 'dialled']] as const
+const sides = [
+  ['dialled', 'accepted'],
+  ['accepted', 'dialled']
+] as const
 
 /** The end, in either direction. */
-export function endingChecks (bench: () => SocketBench, runner: Runner, framing: 'bytes' | 'messages'): void {
+export function endingChecks(bench: () => SocketBench, runner: Runner, framing: 'bytes' | 'messages'): void {
   const { describe, it } = runner
   const bothClose = async ({ dialled, accepted }: Connection): Promise<void> => {
     await bench().eventually('both ends to be closed', () => dialled.closedCount > 0 && accepted.closedCount > 0)
@@ -76,7 +79,7 @@ export function endingChecks (bench: () => SocketBench, runner: Runner, framing:
   if (framing === 'messages') messageChecks(bench, runner)
 }
 
-function messageChecks (bench: () => SocketBench, { describe, it }: Runner): void {
+function messageChecks(bench: () => SocketBench, { describe, it }: Runner): void {
   for (const [from, to] of sides) {
     describe(`messages from the ${from} side`, () => {
       it('keep their boundaries, empty ones too', async () => {
@@ -84,7 +87,10 @@ function messageChecks (bench: () => SocketBench, { describe, it }: Runner): voi
         const lengths = [1, 0, 125, 126, 127, 0, 65_535, 65_536, 3]
         for (const length of lengths) connection[from].send(pattern(length))
         await bench().eventually('all messages to arrive', () => connection[to].received.length >= lengths.length)
-        assert.deepEqual(connection[to].received.map((message) => message.length), lengths)
+        assert.deepEqual(
+          connection[to].received.map((message) => message.length),
+          lengths
+        )
       })
       it('may have 5 MB', async () => {
         const connection = await bench().connect()
@@ -99,7 +105,11 @@ function messageChecks (bench: () => SocketBench, { describe, it }: Runner): voi
         await bench().eventually('all messages to arrive', () => connection[to].received.length === 200)
         assert.ok(connection[to].received.every((message, index) => Buffer.compare(message, pattern(1000, index)) === 0))
       })
-      for (const [code, reason] of [[1000, ''], [4001, 'come again'], [4002, 'für immer']] as const) {
+      for (const [code, reason] of [
+        [1000, ''],
+        [4001, 'come again'],
+        [4002, 'für immer']
+      ] as const) {
         it(`close with ${code} ${JSON.stringify(reason)} reaches the other side`, async () => {
           const connection = await bench().connect()
           connection[from].close(code, reason)

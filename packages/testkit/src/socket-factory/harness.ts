@@ -8,7 +8,7 @@ export interface SocketHarness<Factory, Socket> {
    * Begins to accept connections to `url`, made without the subject where there is another implementation.
    * `accept` is called once per open connection, in the same turn; the suite owns the socket from then on.
    */
-  listen (accept: (socket: Socket) => void): Promise<TestListener>
+  listen(accept: (socket: Socket) => void): Promise<TestListener>
   /**
    * Accepts connections and never says a word, where opening takes an answer of the other side (TLS, WebSocket).
    * Leave it out when it does not.
@@ -22,12 +22,12 @@ export interface TestListener {
   readonly url: string
   readonly addresses?: readonly string[]
   /** Stops accepting: the URL then leads nowhere. Idempotent; accepted sockets live on. */
-  close (): Promise<void>
+  close(): Promise<void>
 }
 
 export interface SilentListener extends TestListener {
   /** Connections that are open now. */
-  connections (): number
+  connections(): number
 }
 
 export type ByteSocketHarness = SocketHarness<ByteSocketFactory, ByteSocket>

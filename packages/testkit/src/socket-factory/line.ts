@@ -17,14 +17,14 @@ export interface Line {
   /** Bytes received before the end was reported; −1 before the end. */
   readonly bytesAtClose: number
   /** Begins to read. */
-  start (): void
-  send (bytes: Uint8Array): boolean
-  pause (): void
-  resume (): void
+  start(): void
+  send(bytes: Uint8Array): boolean
+  pause(): void
+  resume(): void
   /** Orderly end from this side. */
-  close (code?: number, reason?: string): void
+  close(code?: number, reason?: string): void
   /** Cut without a word. */
-  cut (error?: Error): void
+  cut(error?: Error): void
 }
 
 abstract class BaseLine {
@@ -36,12 +36,12 @@ abstract class BaseLine {
   drainedCount = 0
   bytesAtClose = -1
 
-  protected take (bytes: Buffer): void {
+  protected take(bytes: Buffer): void {
     this.received.push(bytes)
     this.receivedBytes += bytes.length
   }
 
-  protected finish (info?: SocketCloseInfo): void {
+  protected finish(info?: SocketCloseInfo): void {
     this.closedCount++
     this.closeInfo = info
     this.bytesAtClose = this.receivedBytes
@@ -52,46 +52,81 @@ abstract class BaseLine {
 export class ByteLine extends BaseLine implements Line {
   readonly #socket: ByteSocket
 
-  constructor (socket: ByteSocket) {
+  constructor(socket: ByteSocket) {
     super()
     this.#socket = socket
     socket.on('error', () => {})
-    socket.on('close', () => { this.finish() })
-    socket.on('drain', () => { this.drainedCount++ })
+    socket.on('close', () => {
+      this.finish()
+    })
+    socket.on('drain', () => {
+      this.drainedCount++
+    })
   }
 
-  start (): void {
-    this.#socket.on('end', () => { this.ended = true; this.#socket.end() })
-    this.#socket.on('data', (chunk: Buffer) => { this.take(chunk) })
+  start(): void {
+    this.#socket.on('end', () => {
+      this.ended = true
+      this.#socket.end()
+    })
+    this.#socket.on('data', (chunk: Buffer) => {
+      this.take(chunk)
+    })
   }
 
-  send (bytes: Uint8Array): boolean { return this.#socket.write(bytes) }
-  pause (): void { this.#socket.pause() }
-  resume (): void { this.#socket.resume() }
-  close (): void { this.#socket.end() }
-  cut (error?: Error): void { this.#socket.destroy(error) }
+  send(bytes: Uint8Array): boolean {
+    return this.#socket.write(bytes)
+  }
+  pause(): void {
+    this.#socket.pause()
+  }
+  resume(): void {
+    this.#socket.resume()
+  }
+  close(): void {
+    this.#socket.end()
+  }
+  cut(error?: Error): void {
+    this.#socket.destroy(error)
+  }
 }
 
 /** A message socket; it is attached with `start`. */
 export class MessageLine extends BaseLine implements Line {
   readonly socket: MessageSocket
 
-  constructor (socket: MessageSocket) {
+  constructor(socket: MessageSocket) {
     super()
     this.socket = socket
   }
 
-  start (): void {
+  start(): void {
     this.socket.attach({
-      message: (data) => { this.take(data) },
-      drained: () => { this.drainedCount++ },
-      closed: (info) => { this.finish(info) }
+      message: (data) => {
+        this.take(data)
+      },
+      drained: () => {
+        this.drainedCount++
+      },
+      closed: (info) => {
+        this.finish(info)
+      }
     })
   }
 
-  send (bytes: Uint8Array): boolean { return this.socket.send(bytes) }
-  pause (): void { this.socket.pause() }
-  resume (): void { this.socket.resume() }
-  close (code?: number, reason?: string): void { this.socket.close(code, reason) }
-  cut (error?: Error): void { this.socket.terminate(error) }
+  send(bytes: Uint8Array): boolean {
+    return this.socket.send(bytes)
+  }
+  pause(): void {
+    this.socket.pause()
+  }
+  resume(): void {
+    this.socket.resume()
+  }
+  close(code?: number, reason?: string): void {
+    this.socket.close(code, reason)
+  }
+  cut(error?: Error): void {
+    this.socket.terminate(error)
+  }
 }

@@ -4,7 +4,11 @@ import type { Runner } from '../runner.ts'
 import type { SocketBench } from './bench.ts'
 
 /** Opening, and not opening. */
-export function openingChecks (bench: () => SocketBench, { describe, it }: Runner, options: { readonly schemes: readonly string[], readonly silent: boolean }): void {
+export function openingChecks(
+  bench: () => SocketBench,
+  { describe, it }: Runner,
+  options: { readonly schemes: readonly string[]; readonly silent: boolean }
+): void {
   describe('opening', () => {
     it('takes URLs of its schemes', async () => {
       const { url } = await bench().listen()
@@ -44,7 +48,10 @@ export function openingChecks (bench: () => SocketBench, { describe, it }: Runne
       assert.equal(await bench().rejection(pending, 'open'), reason)
       await bench().settles(bench().open(listener), 'open')
       await bench().eventually('the other connection', () => bench().accepted.length > 0)
-      await bench().eventually('the cancelled connection to be gone', () => bench().accepted.filter((line) => line.closedCount === 0).length <= 1)
+      await bench().eventually(
+        'the cancelled connection to be gone',
+        () => bench().accepted.filter((line) => line.closedCount === 0).length <= 1
+      )
     })
     it('does not mind a signal that aborts later', async () => {
       const listener = await bench().listen()

@@ -7,7 +7,7 @@ import type { Line } from './line.ts'
 const MEBIBYTE = 1_048_576
 
 /** Bytes that differ everywhere, so that a lost, doubled or swapped piece shows. */
-export function pattern (length: number, seed = 0): Buffer {
+export function pattern(length: number, seed = 0): Buffer {
   const bytes = Buffer.alloc(length)
   let state = seed + 1
   for (let index = 0; index < length; index++) {
@@ -17,12 +17,12 @@ export function pattern (length: number, seed = 0): Buffer {
   return bytes
 }
 
-function * pieces (bytes: Buffer, size: number): Iterable<Buffer> {
+function* pieces(bytes: Buffer, size: number): Iterable<Buffer> {
   for (let offset = 0; offset < bytes.length; offset += size) yield bytes.subarray(offset, offset + size)
 }
 
 /** What goes in comes out. */
-export function transferChecks (bench: () => SocketBench, { describe, it }: Runner): void {
+export function transferChecks(bench: () => SocketBench, { describe, it }: Runner): void {
   for (const from of ['dialled', 'accepted'] as const) {
     const to = from === 'dialled' ? 'accepted' : 'dialled'
     describe(`transfer from the ${from} side`, () => {
@@ -33,7 +33,7 @@ export function transferChecks (bench: () => SocketBench, { describe, it }: Runn
       })
       it('carries 1,000 messages in order', async () => {
         const connection = await bench().connect()
-        const messages = Array.from({ length: 1000 }, (_value, index) => pattern(1 + index % 97, index))
+        const messages = Array.from({ length: 1000 }, (_value, index) => pattern(1 + (index % 97), index))
         await bench().sendAll(connection[from], messages)
         await bench().receives(connection[to], Buffer.concat(messages))
       })
@@ -48,7 +48,7 @@ export function transferChecks (bench: () => SocketBench, { describe, it }: Runn
         connection[to].pause()
         const piece = pattern(65_536)
         let sent = 0
-        for (let blocked = false; !blocked;) {
+        for (let blocked = false; !blocked; ) {
           const before = connection[from].drainedCount
           sent++
           assert.ok(sent * piece.length <= 64 * MEBIBYTE, 'more than 64 MiB were taken although nobody reads')
@@ -81,22 +81,25 @@ export function transferChecks (bench: () => SocketBench, { describe, it }: Runn
     await bench().receives(dialled, back)
   })
   it('does not mix 20 parallel sockets', async () => {
-    const connections = await Promise.all(Array.from({ length: 20 }, async () => {
-      const listener = await bench().listen()
-      const dialled = await bench().settles(bench().open(listener), 'open')
-      dialled.start()
-      return dialled
-    }))
+    const connections = await Promise.all(
+      Array.from({ length: 20 }, async () => {
+        const listener = await bench().listen()
+        const dialled = await bench().settles(bench().open(listener), 'open')
+        dialled.start()
+        return dialled
+      })
+    )
     await bench().eventually('all to be accepted', () => bench().accepted.length === 20)
     await Promise.all(connections.map((dialled, index) => bench().sendAll(dialled, pieces(pattern(50_000, index), 1000))))
     await bench().eventually('everything to arrive', () => bench().accepted.every((accepted) => accepted.receivedBytes === 50_000))
     const arrived = new Set(bench().accepted.map((accepted) => Buffer.concat(accepted.received).toString('latin1')))
-    for (let index = 0; index < 20; index++) assert.ok(arrived.has(pattern(50_000, index).toString('latin1')), `what socket ${index} sent did not arrive whole`)
+    for (let index = 0; index < 20; index++)
+      assert.ok(arrived.has(pattern(50_000, index).toString('latin1')), `what socket ${index} sent did not arrive whole`)
   })
 }
 
 /** Whether the line stays without room for a while; the only outcome that fails a test is the count of bytes. */
-async function drainsNot (line: Line, before: number): Promise<boolean> {
+async function drainsNot(line: Line, before: number): Promise<boolean> {
   try {
     await eventually('room', () => line.drainedCount > before, { withinMs: 250 })
     return false

@@ -5,6 +5,7 @@ import { StorageBench, contents, document, thrownBy } from './bench.ts'
 import { documentChecks } from './document-checks.ts'
 import { durabilityChecks, volatilityChecks } from './durability-checks.ts'
 import type { StorageEngineHarness } from './harness.ts'
+import { queryChecks } from './query-checks.ts'
 import { exclusiveChecks, sharingChecks } from './sharing-checks.ts'
 import { transactionChecks } from './transaction-checks.ts'
 
@@ -14,7 +15,7 @@ import { transactionChecks } from './transaction-checks.ts'
  * @param runner whose `describe`, `it` and hooks to use @default the globals
  * @throws TypeError when a durable engine's harness has no `spawnWriter`.
  */
-export function describeStorageEngine (label: string, harness: StorageEngineHarness, runner: Runner = globalRunner()): void {
+export function describeStorageEngine(label: string, harness: StorageEngineHarness, runner: Runner = globalRunner()): void {
   const { factory, settleMs = 10_000, crashRounds = 10 } = harness
   const { capabilities } = factory
   const limited = withTestLimit(runner, Math.max(60_000, 4 * crashRounds * settleMs))
@@ -40,6 +41,7 @@ export function describeStorageEngine (label: string, harness: StorageEngineHarn
       })
     })
     documentChecks(bench, limited)
+    queryChecks(bench, limited)
     transactionChecks(bench, limited)
 
     describe('maintenance', () => {
@@ -49,7 +51,9 @@ export function describeStorageEngine (label: string, harness: StorageEngineHarn
           for (let index = 0; index < 200; index++) writer.put(collection, document(`d${index}`, { body: Buffer.alloc(500, index) }))
           writer.setValue('space', 'key', Buffer.from('value'))
         })
-        bench().write((writer) => { for (let index = 0; index < 200; index += 2) writer.purge(collection, `d${index}`) })
+        bench().write((writer) => {
+          for (let index = 0; index < 200; index += 2) writer.purge(collection, `d${index}`)
+        })
       }
       it('compact keeps everything', () => {
         fill()
@@ -58,7 +62,10 @@ export function describeStorageEngine (label: string, harness: StorageEngineHarn
         assert.deepEqual(contents(bench().reader), before)
         bench().engine.checkIntegrity()
         const collection = bench().collection()
-        assert.equal(bench().write((writer) => writer.put(collection, document('next'))), 201)
+        assert.equal(
+          bench().write((writer) => writer.put(collection, document('next'))),
+          201
+        )
       })
       it('checkIntegrity accepts a sound store', () => {
         bench().engine.checkIntegrity()
@@ -78,7 +85,10 @@ export function describeStorageEngine (label: string, harness: StorageEngineHarn
       })
     })
 
-    if (!capabilities.durable) { volatilityChecks(bench, limited); return }
+    if (!capabilities.durable) {
+      volatilityChecks(bench, limited)
+      return
+    }
     const { spawnWriter } = harness
     if (spawnWriter === undefined) throw new TypeError('The harness of a durable engine needs spawnWriter')
     const options = { spawnWriter: (directory: string) => spawnWriter.call(harness, directory), settleMs, crashRounds }

@@ -14,13 +14,13 @@ import { assertSurvived } from './crash.ts'
 export interface RunningWriter {
   readonly child: ChildProcess
   /** Number of the last transaction the child has acknowledged; 0 before the first. */
-  acknowledged (): number
+  acknowledged(): number
   /** SIGKILL; resolves when the process is gone and all it printed was read. */
-  kill (): Promise<void>
+  kill(): Promise<void>
 }
 
 /** Follows what a writer process prints. */
-export function watchWriter (child: ChildProcess, settleMs: number): RunningWriter {
+export function watchWriter(child: ChildProcess, settleMs: number): RunningWriter {
   let rest = ''
   let last = 0
   const { stdout } = child
@@ -35,25 +35,33 @@ export function watchWriter (child: ChildProcess, settleMs: number): RunningWrit
   return {
     child,
     acknowledged: () => last,
-    async kill () {
+    async kill() {
       child.kill('SIGKILL')
       await within(closed, settleMs, 'the end of the killed writer')
     }
   }
 }
 
-async function largestFile (directory: string): Promise<string> {
-  const files = await Promise.all((await readdir(directory, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).map(async (entry) => {
-    const path = join(entry.parentPath, entry.name)
-    return { path, size: (await stat(path)).size }
-  }))
+async function largestFile(directory: string): Promise<string> {
+  const files = await Promise.all(
+    (await readdir(directory, { recursive: true, withFileTypes: true }))
+      .filter((entry) => entry.isFile())
+      .map(async (entry) => {
+        const path = join(entry.parentPath, entry.name)
+        return { path, size: (await stat(path)).size }
+      })
+  )
   const [largest] = files.sort((a, b) => b.size - a.size)
   assert.ok(largest !== undefined, 'a durable engine left no file')
   return largest.path
 }
 
 /** What survives, for engines that keep things. */
-export function durabilityChecks (bench: () => StorageBench, { describe, it }: Runner, options: { readonly spawnWriter: (directory: string) => ChildProcess, readonly settleMs: number, readonly crashRounds: number }): void {
+export function durabilityChecks(
+  bench: () => StorageBench,
+  { describe, it }: Runner,
+  options: { readonly spawnWriter: (directory: string) => ChildProcess; readonly settleMs: number; readonly crashRounds: number }
+): void {
   const fill = (engine: ReturnType<StorageBench['open']>, count: number): void => {
     engine.transact((writer) => {
       const collection = writer.createCollection('shop', 'items')
@@ -79,11 +87,19 @@ export function durabilityChecks (bench: () => StorageBench, { describe, it }: R
       engine.transact((writer) => writer.purge(writer.createCollection('shop', 'items'), 'd2'))
       bench().close(engine)
       const again = bench().open(directory)
-      assert.equal(again.transact((writer) => writer.put(writer.createCollection('shop', 'items'), document('next'))), 4)
+      assert.equal(
+        again.transact((writer) => writer.put(writer.createCollection('shop', 'items'), document('next'))),
+        4
+      )
     })
     it('keeps stores in different directories apart', async () => {
       fill(bench().open(await bench().directory()), 3)
-      assert.deepEqual(bench().open(await bench().directory()).reader.collections(), [])
+      assert.deepEqual(
+        bench()
+          .open(await bench().directory())
+          .reader.collections(),
+        []
+      )
     })
   })
 
@@ -113,19 +129,33 @@ export function durabilityChecks (bench: () => StorageBench, { describe, it }: R
       bench().close(engine)
       const path = await largestFile(directory)
       await damage(path, (await stat(path)).size)
-      return thrownBy(() => { bench().open(directory).checkIntegrity() })
+      return thrownBy(() => {
+        bench().open(directory).checkIntegrity()
+      })
     }
     it('is reported as ERR_DB_UNREADABLE when half of the store was overwritten', async () => {
-      assert.equal(errorCode(await damaged(async (path, size) => {
-        const bytes = await readFile(path)
-        bytes.fill(0xa5, size >> 2, (size >> 2) * 3)
-        await writeFile(path, bytes)
-      })), 'ERR_DB_UNREADABLE')
+      assert.equal(
+        errorCode(
+          await damaged(async (path, size) => {
+            const bytes = await readFile(path)
+            bytes.fill(0xa5, size >> 2, (size >> 2) * 3)
+            await writeFile(path, bytes)
+          })
+        ),
+        'ERR_DB_UNREADABLE'
+      )
     })
     it('is reported as ERR_DB_UNREADABLE when the store was cut short', async () => {
-      assert.equal(errorCode(await damaged(async (path, size) => { await truncate(path, size >> 1) })), 'ERR_DB_UNREADABLE')
+      assert.equal(
+        errorCode(
+          await damaged(async (path, size) => {
+            await truncate(path, size >> 1)
+          })
+        ),
+        'ERR_DB_UNREADABLE'
+      )
     })
-    it('is reported by open when there is something else in the store\'s place', async () => {
+    it("is reported by open when there is something else in the store's place", async () => {
       const directory = await bench().directory()
       const engine = bench().open(directory)
       fill(engine, 3)
@@ -157,7 +187,7 @@ export function durabilityChecks (bench: () => StorageBench, { describe, it }: R
 }
 
 /** For engines that keep nothing. */
-export function volatilityChecks (bench: () => StorageBench, { describe, it }: Runner): void {
+export function volatilityChecks(bench: () => StorageBench, { describe, it }: Runner): void {
   describe('reopening', () => {
     it('begins empty', async () => {
       const directory = await bench().directory()

@@ -10,9 +10,13 @@ import { assertSurvived } from './crash.ts'
 import { watchWriter } from './durability-checks.ts'
 
 /** Two engines, or two processes, on one directory. */
-export function sharingChecks (bench: () => StorageBench, { describe, it }: Runner, options: { readonly spawnWriter: (directory: string) => ChildProcess, readonly settleMs: number }): void {
+export function sharingChecks(
+  bench: () => StorageBench,
+  { describe, it }: Runner,
+  options: { readonly spawnWriter: (directory: string) => ChildProcess; readonly settleMs: number }
+): void {
   describe('two engines on one directory', () => {
-    it('see each other\'s commits', async () => {
+    it("see each other's commits", async () => {
       const directory = await bench().directory()
       const [first, second] = [bench().open(directory), bench().open(directory)]
       first.transact((writer) => writer.put(writer.createCollection('shop', 'items'), document('a')))
@@ -36,14 +40,19 @@ export function sharingChecks (bench: () => StorageBench, { describe, it }: Runn
       const sequences: number[] = []
       for (let turn = 0; turn < 100; turn++) {
         const engine = engines[turn % 2] as ReturnType<StorageBench['open']>
-        sequences.push(engine.transact((writer) => {
-          const collection = writer.createCollection('shop', 'items')
-          const count = Number(Buffer.from(writer.getValue('space', 'counter') ?? []).toString()) + 1
-          writer.setValue('space', 'counter', Buffer.from(String(count)))
-          return writer.put(collection, document(`d${turn}`))
-        }))
+        sequences.push(
+          engine.transact((writer) => {
+            const collection = writer.createCollection('shop', 'items')
+            const count = Number(Buffer.from(writer.getValue('space', 'counter') ?? []).toString()) + 1
+            writer.setValue('space', 'counter', Buffer.from(String(count)))
+            return writer.put(collection, document(`d${turn}`))
+          })
+        )
       }
-      assert.deepEqual(sequences, Array.from({ length: 100 }, (_value, index) => index + 1))
+      assert.deepEqual(
+        sequences,
+        Array.from({ length: 100 }, (_value, index) => index + 1)
+      )
       for (const { reader } of engines) {
         assert.equal(Buffer.from(reader.getValue('space', 'counter') ?? []).toString(), '100')
         assert.equal(reader.count(reader.collections()[0]?.id ?? -1), 100)
@@ -55,7 +64,9 @@ export function sharingChecks (bench: () => StorageBench, { describe, it }: Runn
       const before = first.dataVersion()
       assert.equal(first.dataVersion(), before)
       for (let round = 0, last = before; round < 3; round++) {
-        second.transact((writer) => { writer.setValue('space', 'key', Buffer.from(String(round))) })
+        second.transact((writer) => {
+          writer.setValue('space', 'key', Buffer.from(String(round)))
+        })
         const version = first.dataVersion()
         assert.ok(version > last, 'dataVersion did not grow')
         last = version
@@ -66,10 +77,21 @@ export function sharingChecks (bench: () => StorageBench, { describe, it }: Runn
       const [first, second] = [bench().open(directory), bench().open(directory)]
       first.transact((writer) => {
         writer.setValue('space', 'holder', Buffer.from('first'))
-        assert.equal(errorCode(thrownBy(() => { second.transact((other) => { other.setValue('space', 'holder', Buffer.from('second')) }) })), 'ERR_DB_LOCKED')
+        assert.equal(
+          errorCode(
+            thrownBy(() => {
+              second.transact((other) => {
+                other.setValue('space', 'holder', Buffer.from('second'))
+              })
+            })
+          ),
+          'ERR_DB_LOCKED'
+        )
       })
       assert.equal(Buffer.from(second.reader.getValue('space', 'holder') ?? []).toString(), 'first')
-      second.transact((writer) => { writer.setValue('space', 'holder', Buffer.from('second')) })
+      second.transact((writer) => {
+        writer.setValue('space', 'holder', Buffer.from('second'))
+      })
       assert.equal(Buffer.from(first.reader.getValue('space', 'holder') ?? []).toString(), 'second')
     })
   })
@@ -84,7 +106,10 @@ export function sharingChecks (bench: () => StorageBench, { describe, it }: Runn
       try {
         await eventually('the other process to commit', () => writer.acknowledged() > 0, { withinMs: options.settleMs })
         for (let index = 1; index <= 50; index++) {
-          assert.equal(engine.transact((own) => own.put(collection, document(`d${index}`))), index)
+          assert.equal(
+            engine.transact((own) => own.put(collection, document(`d${index}`))),
+            index
+          )
           await nextTurn()
         }
       } finally {
@@ -98,13 +123,15 @@ export function sharingChecks (bench: () => StorageBench, { describe, it }: Runn
 }
 
 /** For durable engines that one process owns. */
-export function exclusiveChecks (bench: () => StorageBench, { describe, it }: Runner): void {
+export function exclusiveChecks(bench: () => StorageBench, { describe, it }: Runner): void {
   describe('a second engine on the same directory', () => {
     it('is refused with ERR_DB_LOCKED, and disturbs nothing', async () => {
       const directory = await bench().directory()
       const engine = bench().open(directory)
       assert.equal(errorCode(thrownBy(() => bench().open(directory))), 'ERR_DB_LOCKED')
-      engine.transact((writer) => { writer.setValue('space', 'key', Buffer.from('x')) })
+      engine.transact((writer) => {
+        writer.setValue('space', 'key', Buffer.from('x'))
+      })
       bench().close(engine)
       assert.equal(Buffer.from(bench().open(directory).reader.getValue('space', 'key') ?? []).toString(), 'x')
     })

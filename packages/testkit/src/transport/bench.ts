@@ -10,11 +10,17 @@ import type { PassiveSide, TransportFixture, TransportHarness } from './harness.
 export type Host = 'a' | 'b'
 
 /** A connection attempt's other end, as the layers above would describe it. */
-export function connectTarget (resolved: ResolvedUrl, host = 'b'): ConnectTarget {
+export function connectTarget(resolved: ResolvedUrl, host = 'b'): ConnectTarget {
   const peer: Peer = {
-    id: `${host}.conformance`, provider: 'Conformance', online: true, connectable: true, displayName: host, metadata: new Map(), claimedDeviceId: undefined,
+    id: `${host}.conformance`,
+    provider: 'Conformance',
+    online: true,
+    connectable: true,
+    displayName: host,
+    metadata: new Map(),
+    claimedDeviceId: undefined,
     resolveUrl: () => Promise.resolve(resolved),
-    monitorMetadata () {}
+    monitorMetadata() {}
   }
   const device: Device = { id: createHash('sha256').update(host).digest('hex'), displayName: host, peers: [peer] }
   return { device, peer, resolved }
@@ -31,27 +37,29 @@ export class TransportBench {
   /** Streams accepted by any listener of this test, in order. */
   readonly accepted: ByteLine[] = []
 
-  private constructor (harness: TransportHarness, fixture: TransportFixture) {
+  private constructor(harness: TransportHarness, fixture: TransportFixture) {
     this.settleMs = harness.settleMs ?? 15_000
     this.fixture = fixture
     this.#listens = harness.factory.capabilities.listens
   }
 
-  static async create (harness: TransportHarness): Promise<TransportBench> {
+  static async create(harness: TransportHarness): Promise<TransportBench> {
     return new TransportBench(harness, await harness.create())
   }
 
   /** The machine's strategy, made when it is first asked for. */
-  strategy (host: Host): TransportStrategy {
+  strategy(host: Host): TransportStrategy {
     let strategy = this.#strategies.get(host)
     if (strategy === undefined) {
-      strategy = this.fixture.factoryFor(host).create({ localPeerId: createHash('sha256').update(host).digest('hex'), logger: recordingLogger('transport'), clock: realClock })
+      strategy = this.fixture
+        .factoryFor(host)
+        .create({ localPeerId: createHash('sha256').update(host).digest('hex'), logger: recordingLogger('transport'), clock: realClock })
       this.#strategies.set(host, strategy)
     }
     return strategy
   }
 
-  async listen (host: Host): Promise<PassiveSide> {
+  async listen(host: Host): Promise<PassiveSide> {
     const accept = (socket: ConstructorParameters<typeof ByteLine>[0]): void => {
       const line = new ByteLine(socket)
       line.start()
@@ -76,8 +84,15 @@ export class TransportBench {
   }
 
   /** Calls `attempt`; the stream is destroyed at the end of the test. */
-  async attempt (from: Host, resolved: ResolvedUrl, options: { readonly signal?: AbortSignal, readonly progress?: (phase: string, address?: string) => void } = {}): Promise<ByteLine> {
-    const socket = await this.strategy(from).attempt(connectTarget(resolved), { signal: options.signal ?? new AbortController().signal, progress: options.progress ?? (() => {}) })
+  async attempt(
+    from: Host,
+    resolved: ResolvedUrl,
+    options: { readonly signal?: AbortSignal; readonly progress?: (phase: string, address?: string) => void } = {}
+  ): Promise<ByteLine> {
+    const socket = await this.strategy(from).attempt(connectTarget(resolved), {
+      signal: options.signal ?? new AbortController().signal,
+      progress: options.progress ?? (() => {})
+    })
     const line = new ByteLine(socket)
     this.#lines.push(line)
     line.start()
@@ -85,7 +100,7 @@ export class TransportBench {
   }
 
   /** A listener on one machine and an open stream to it from the other. */
-  async connect (from: Host): Promise<{ readonly dialled: ByteLine, readonly accepted: ByteLine, readonly passive: PassiveSide }> {
+  async connect(from: Host): Promise<{ readonly dialled: ByteLine; readonly accepted: ByteLine; readonly passive: PassiveSide }> {
     const passive = await this.listen(from === 'a' ? 'b' : 'a')
     const before = this.accepted.length
     const dialled = await this.settles(this.attempt(from, passive.resolved), 'attempt')
@@ -93,28 +108,34 @@ export class TransportBench {
     return { dialled, accepted, passive }
   }
 
-  async carries (from: ByteLine, to: ByteLine, text: string): Promise<void> {
+  async carries(from: ByteLine, to: ByteLine, text: string): Promise<void> {
     const before = to.receivedBytes
     from.send(Buffer.from(text))
     await this.eventually(`${JSON.stringify(text)} to arrive`, () => to.receivedBytes >= before + Buffer.byteLength(text))
     assert.equal(Buffer.concat(to.received).subarray(before).toString(), text)
   }
 
-  async eventually<T> (reason: string, check: () => T): Promise<Exclude<T, undefined | false>> {
-    return await eventually(reason, check, { withinMs: this.settleMs }) as Exclude<T, undefined | false>
+  async eventually<T>(reason: string, check: () => T): Promise<Exclude<T, undefined | false>> {
+    return (await eventually(reason, check, { withinMs: this.settleMs })) as Exclude<T, undefined | false>
   }
 
-  async settles<T> (promise: Promise<T>, what: string): Promise<T> {
+  async settles<T>(promise: Promise<T>, what: string): Promise<T> {
     return await within(promise, this.settleMs, what)
   }
 
-  async rejection (promise: Promise<unknown>, what: string): Promise<unknown> {
-    const outcome = await this.settles(promise.then(() => undefined, (error: unknown) => ({ error })), what)
+  async rejection(promise: Promise<unknown>, what: string): Promise<unknown> {
+    const outcome = await this.settles(
+      promise.then(
+        () => undefined,
+        (error: unknown) => ({ error })
+      ),
+      what
+    )
     assert.ok(outcome !== undefined, `${what} must reject`)
     return outcome.error
   }
 
-  async [Symbol.asyncDispose] (): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     for (const line of this.#lines) line.cut()
     await Promise.allSettled(this.#passive.map((side) => within(side.close(), this.settleMs, 'closing a listener')))
     await Promise.allSettled([...this.#strategies.values()].map((strategy) => within(strategy.shutdown(), this.settleMs, 'shutdown')))

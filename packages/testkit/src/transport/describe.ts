@@ -11,7 +11,7 @@ import type { TransportHarness } from './harness.ts'
  * streams is run from A to B and from B to A.
  * @param runner whose `describe`, `it` and hooks to use @default the globals
  */
-export function describeTransportStrategy (label: string, harness: TransportHarness, runner: Runner = globalRunner()): void {
+export function describeTransportStrategy(label: string, harness: TransportHarness, runner: Runner = globalRunner()): void {
   const { factory } = harness
   const { capabilities } = factory
   const limited = withTestLimit(runner, 5 * (harness.settleMs ?? 15_000))
@@ -20,7 +20,9 @@ export function describeTransportStrategy (label: string, harness: TransportHarn
   describe(`${label}: transport strategy`, () => {
     let current: TransportBench | undefined
     const bench = (): TransportBench => current as TransportBench
-    beforeEach(async () => { current = await TransportBench.create(harness) })
+    beforeEach(async () => {
+      current = await TransportBench.create(harness)
+    })
     afterEach(async () => {
       await current?.[Symbol.asyncDispose]()
       current = undefined
@@ -63,7 +65,11 @@ export function describeTransportStrategy (label: string, harness: TransportHarn
       })
     })
 
-    for (const [from, to] of [['a', 'b'], ['b', 'a']] as const) streamChecks(bench, limited, from, to)
+    for (const [from, to] of [
+      ['a', 'b'],
+      ['b', 'a']
+    ] as const)
+      streamChecks(bench, limited, from, to)
 
     describe('attempt', () => {
       it('rejects with a code when nobody answers', async () => {
@@ -87,7 +93,10 @@ export function describeTransportStrategy (label: string, harness: TransportHarn
         assert.equal(await bench().rejection(pending, 'attempt'), reason)
         await bench().settles(bench().attempt('a', resolved), 'attempt')
         await bench().eventually('the other attempt to be accepted', () => bench().accepted.length > 0)
-        await bench().eventually('the cancelled stream to be gone', () => bench().accepted.filter((line) => line.closedCount === 0).length <= 1)
+        await bench().eventually(
+          'the cancelled stream to be gone',
+          () => bench().accepted.filter((line) => line.closedCount === 0).length <= 1
+        )
       })
       it('does not mind a signal that aborts later', async () => {
         const { resolved } = await bench().listen('b')
@@ -101,7 +110,14 @@ export function describeTransportStrategy (label: string, harness: TransportHarn
       it('reports the phases it goes through', async () => {
         const { resolved } = await bench().listen('b')
         const phases: string[] = []
-        await bench().settles(bench().attempt('a', resolved, { progress: (phase) => { phases.push(phase) } }), 'attempt')
+        await bench().settles(
+          bench().attempt('a', resolved, {
+            progress: (phase) => {
+              phases.push(phase)
+            }
+          }),
+          'attempt'
+        )
         assert.ok(phases.length > 0, 'progress was never called')
         assert.ok(phases.every((phase) => /\S/.test(phase)))
       })
@@ -109,9 +125,16 @@ export function describeTransportStrategy (label: string, harness: TransportHarn
         const { resolved } = await bench().listen('b')
         const lines = await bench().settles(Promise.all(Array.from({ length: 10 }, () => bench().attempt('a', resolved))), 'ten attempts')
         await bench().eventually('all to be accepted', () => bench().accepted.length === 10)
-        lines.forEach((line, index) => { line.send(Buffer.from(`stream ${index}`)) })
+        lines.forEach((line, index) => {
+          line.send(Buffer.from(`stream ${index}`))
+        })
         await bench().eventually('all to arrive', () => bench().accepted.every((line) => line.receivedBytes === 8))
-        assert.deepEqual(bench().accepted.map((line) => Buffer.concat(line.received).toString()).sort(), lines.map((_line, index) => `stream ${index}`))
+        assert.deepEqual(
+          bench()
+            .accepted.map((line) => Buffer.concat(line.received).toString())
+            .sort(),
+          lines.map((_line, index) => `stream ${index}`)
+        )
       })
     })
 
@@ -124,7 +147,14 @@ export function describeTransportStrategy (label: string, harness: TransportHarn
       })
       it('ends an attempt that is under way', async () => {
         const { resolved } = await bench().listen('b')
-        const pending = bench().attempt('a', resolved).then((line) => { line.cut() }, () => {})
+        const pending = bench()
+          .attempt('a', resolved)
+          .then(
+            (line) => {
+              line.cut()
+            },
+            () => {}
+          )
         await bench().settles(bench().strategy('a').shutdown(), 'shutdown')
         await bench().settles(pending, 'the attempt')
         await bench().eventually('its stream to be gone', () => bench().accepted.every((line) => line.closedCount > 0))
@@ -138,7 +168,7 @@ export function describeTransportStrategy (label: string, harness: TransportHarn
   })
 }
 
-function streamChecks (bench: () => TransportBench, { describe, it }: Runner, from: 'a' | 'b', to: 'a' | 'b'): void {
+function streamChecks(bench: () => TransportBench, { describe, it }: Runner, from: 'a' | 'b', to: 'a' | 'b'): void {
   describe(`stream from ${from} to ${to}`, () => {
     it('is open and carries bytes both ways', async () => {
       const { dialled, accepted } = await bench().connect(from)
@@ -165,13 +195,16 @@ function streamChecks (bench: () => TransportBench, { describe, it }: Runner, fr
       it(`is closed when the ${first} side cuts it`, async () => {
         const connection = await bench().connect(from)
         connection[first].cut()
-        await bench().eventually('both ends to be closed', () => connection.dialled.closedCount === 1 && connection.accepted.closedCount === 1)
+        await bench().eventually(
+          'both ends to be closed',
+          () => connection.dialled.closedCount === 1 && connection.accepted.closedCount === 1
+        )
       })
     }
   })
 }
 
-function listenerChecks (bench: () => TransportBench, { describe, it }: Runner): void {
+function listenerChecks(bench: () => TransportBench, { describe, it }: Runner): void {
   describe('listener', () => {
     it('closes more than once', async () => {
       const { close } = await bench().listen('b')

@@ -5,7 +5,7 @@ export interface TransportHarness {
   /** The subject. */
   readonly factory: TransportFactory
   /** Makes a fresh network for two machines, seen by no other fixture. */
-  create (): Promise<TransportFixture>
+  create(): Promise<TransportFixture>
   /** Bound for each thing the suite waits for, milliseconds; not less than the strategy's own. @default 15000 */
   readonly settleMs?: number
 }
@@ -13,7 +13,7 @@ export interface TransportHarness {
 /** One network; the harness acts on it only, never on a strategy. */
 export interface TransportFixture {
   /** The factory as it is used on a machine; called with `a` and `b`. For most strategies both use the same. */
-  factoryFor (host: string): TransportFactory
+  factoryFor(host: string): TransportFactory
   /** What discovery would resolve for the listener of a machine; required when the subject listens. */
   resolved?(listener: TransportListener, host: string): ResolvedUrl
   /**
@@ -22,14 +22,14 @@ export interface TransportFixture {
    */
   listen?(host: string, accept: (socket: ByteSocket) => void): Promise<PassiveSide>
   /** An address of the right kind that nobody answers at. */
-  unreachable (): ResolvedUrl
+  unreachable(): ResolvedUrl
   /** An address of a kind this strategy cannot use. */
-  unusable (): ResolvedUrl
-  [Symbol.asyncDispose] (): Promise<void>
+  unusable(): ResolvedUrl
+  [Symbol.asyncDispose](): Promise<void>
 }
 
 export interface PassiveSide {
   readonly resolved: ResolvedUrl
   /** Stops accepting; accepted streams live on. Idempotent. */
-  close (): Promise<void>
+  close(): Promise<void>
 }

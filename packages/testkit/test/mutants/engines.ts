@@ -1,19 +1,27 @@
 import type { StorageEngine, StorageEngineFactory, StorageReader, StorageWriter } from '@kithmesh/database/storage'
 import { snapshotEngine, snapshots, volatileEngine } from '../store-engines.ts'
 
-function mutant (base: StorageEngineFactory, change: (engine: StorageEngine) => Partial<StorageEngine>): StorageEngineFactory {
+function mutant(base: StorageEngineFactory, change: (engine: StorageEngine) => Partial<StorageEngine>): StorageEngineFactory {
   return {
     ...base,
-    open (directory) {
+    open(directory) {
       const engine = base.open(directory)
       return {
         transact: (work) => engine.transact(work),
         reader: engine.reader,
         dataVersion: () => engine.dataVersion(),
-        compact: () => { engine.compact() },
-        checkIntegrity: () => { engine.checkIntegrity() },
-        copyTo: (target) => { engine.copyTo(target) },
-        close: () => { engine.close() },
+        compact: () => {
+          engine.compact()
+        },
+        checkIntegrity: () => {
+          engine.checkIntegrity()
+        },
+        copyTo: (target) => {
+          engine.copyTo(target)
+        },
+        close: () => {
+          engine.close()
+        },
         ...change(engine)
       }
     }
@@ -25,16 +33,26 @@ const withWriter = (base: StorageEngineFactory, change: (writer: StorageWriter) 
 
 /** Keeps what was written before the work threw. */
 export const keepsHalfTransactions = mutant(volatileEngine, (engine) => ({
-  transact (work) {
-    const outcome = engine.transact((writer) => { try { return { result: work(writer) } } catch (error) { return { error } } })
+  transact(work) {
+    const outcome = engine.transact((writer) => {
+      try {
+        return { result: work(writer) }
+      } catch (error) {
+        return { error }
+      }
+    })
     if ('error' in outcome) throw outcome.error
     return outcome.result
   }
 }))
 
 const utf16 = (reader: StorageReader): Pick<StorageReader, 'documentsAfter'> => ({
-  documentsAfter: (collection, after, limit) => reader.documentsAfter(collection, '', 1_000_000)
-    .filter(({ id }) => id > after).sort((a, b) => a.id < b.id ? -1 : 1).slice(0, limit)
+  documentsAfter: (collection, after, limit) =>
+    reader
+      .documentsAfter(collection, '', 1_000_000)
+      .filter(({ id }) => id > after)
+      .sort((a, b) => (a.id < b.id ? -1 : 1))
+      .slice(0, limit)
 })
 
 /** Orders ids as JavaScript does. */
@@ -47,7 +65,7 @@ export const countsTombstones = mutant(volatileEngine, (engine) => ({
 
 /** Gives an updated document a new sequence. */
 export const bumpsOnUpdate = withWriter(volatileEngine, (writer) => ({
-  update (collection, id, change) {
+  update(collection, id, change) {
     const stored = writer.get(collection, id)
     if (stored !== undefined) writer.put(collection, { ...stored, ...change })
   }
@@ -57,9 +75,16 @@ export const bumpsOnUpdate = withWriter(volatileEngine, (writer) => ({
 export const writesLater = snapshots(3)
 
 /** Believes whatever is on disk. */
-export const checksNothing: StorageEngineFactory = mutant({
-  ...snapshotEngine,
-  open (directory) {
-    try { return snapshotEngine.open(directory) } catch { return volatileEngine.open(directory) }
-  }
-}, () => ({ checkIntegrity () {} }))
+export const checksNothing: StorageEngineFactory = mutant(
+  {
+    ...snapshotEngine,
+    open(directory) {
+      try {
+        return snapshotEngine.open(directory)
+      } catch {
+        return volatileEngine.open(directory)
+      }
+    }
+  },
+  () => ({ checkIntegrity() {} })
+)

@@ -7,25 +7,39 @@ import { networkInterfaces } from 'node:os'
 import { once } from 'node:events'
 import { createTcpListener, dial } from '@kithmesh/transport-direct'
 
-const server = createServer((socket) => { socket.on('error', () => {}).resume() }).listen(0, '::')
+const server = createServer((socket) => {
+  socket.on('error', () => {}).resume()
+}).listen(0, '::')
 await once(server, 'listening')
 const { port } = server.address() as { port: number }
 const linkLocal = networkInterfaces()['d0']?.find(({ address }) => address.startsWith('fe80:'))?.address ?? 'none'
 
-async function run (addresses: string[], options: { staggerMs?: number, deadlineMs?: number } = {}): Promise<unknown> {
+async function run(addresses: string[], options: { staggerMs?: number; deadlineMs?: number } = {}): Promise<unknown> {
   const tried: string[] = []
   try {
-    const socket = await dial({ host: 'peer.local', port, addresses, ...options, progress: (_phase, address) => { tried.push(address ?? '') } })
+    const socket = await dial({
+      host: 'peer.local',
+      port,
+      addresses,
+      ...options,
+      progress: (_phase, address) => {
+        tried.push(address ?? '')
+      }
+    })
     const won = socket.remoteAddress
     socket.destroy()
     return { tried, won }
   } catch (error) {
-    const { code, details } = error as { code: string, details: Record<string, unknown> }
+    const { code, details } = error as { code: string; details: Record<string, unknown> }
     return { tried, code, details }
   }
 }
 
-const listener = await createTcpListener({ onConnection: (stream) => { stream.destroy() } })
+const listener = await createTcpListener({
+  onConnection: (stream) => {
+    stream.destroy()
+  }
+})
 const result = {
   port,
   linkLocal,
@@ -36,4 +50,6 @@ const result = {
   listenerPort: listener.port
 }
 await listener.close()
-process.stdout.write(JSON.stringify(result) + '\n', () => { process.exit(0) })
+process.stdout.write(JSON.stringify(result) + '\n', () => {
+  process.exit(0)
+})

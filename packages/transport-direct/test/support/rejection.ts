@@ -1,5 +1,5 @@
 /** The error a promise rejects with; fails when it resolves. */
-export async function rejection (promise: Promise<unknown>): Promise<Error> {
+export async function rejection(promise: Promise<unknown>): Promise<Error> {
   try {
     await promise
   } catch (error) {

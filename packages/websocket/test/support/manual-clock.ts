@@ -6,23 +6,33 @@ export interface ManualClock extends Clock {
   readonly timers: number
 }
 
-export function manualClock (): ManualClock {
+export function manualClock(): ManualClock {
   let time = 0
-  let timers: Array<{ at: number, run: () => void }> = []
+  let timers: Array<{ at: number; run: () => void }> = []
   const after = (ms: number, run: () => void): (() => void) => {
     const timer = { at: time + ms, run }
     timers.push(timer)
-    return () => { timers = timers.filter((one) => one !== timer) }
+    return () => {
+      timers = timers.filter((one) => one !== timer)
+    }
   }
   return {
     now: () => time,
     monotonic: () => time,
     after,
-    every () { throw new Error('not used') },
-    sleep () { throw new Error('not used') },
-    timeout () { throw new Error('not used') },
-    get timers () { return timers.length },
-    advance (ms) {
+    every() {
+      throw new Error('not used')
+    },
+    sleep() {
+      throw new Error('not used')
+    },
+    timeout() {
+      throw new Error('not used')
+    },
+    get timers() {
+      return timers.length
+    },
+    advance(ms) {
       time += ms
       for (;;) {
         const due = timers.find(({ at }) => at <= time)

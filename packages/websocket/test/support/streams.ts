@@ -7,8 +7,8 @@ export class Streams {
   #server: Server | undefined
   #open: Duplex[] = []
 
-  async tcp (): Promise<[Socket, Socket]> {
-    const server = this.#server ??= createServer().listen(0, '127.0.0.1')
+  async tcp(): Promise<[Socket, Socket]> {
+    const server = (this.#server ??= createServer().listen(0, '127.0.0.1'))
     if (!server.listening) await once(server, 'listening')
     const accepted = once(server, 'connection') as Promise<[Socket]>
     const client = connect((server.address() as { port: number }).port, '127.0.0.1')
@@ -18,14 +18,17 @@ export class Streams {
     return [client, other]
   }
 
-  memory (): [Duplex, Duplex] {
+  memory(): [Duplex, Duplex] {
     const pair = duplexPair() as [Duplex, Duplex]
     this.#open.push(...pair)
     return pair
   }
 
-  async dispose (): Promise<void> {
-    for (const stream of this.#open) { stream.on('error', () => {}); stream.destroy() }
+  async dispose(): Promise<void> {
+    for (const stream of this.#open) {
+      stream.on('error', () => {})
+      stream.destroy()
+    }
     this.#open = []
     const server = this.#server
     this.#server = undefined
@@ -34,7 +37,7 @@ export class Streams {
 }
 
 /** All bytes until the other side ends. */
-export async function readAll (stream: Duplex): Promise<string> {
+export async function readAll(stream: Duplex): Promise<string> {
   const parts: Buffer[] = []
   try {
     for await (const part of stream) parts.push(part as Buffer)

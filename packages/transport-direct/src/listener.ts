@@ -43,14 +43,26 @@ export interface TcpListener extends TransportListener {
  * Listens for TCP connections, with TLS if wanted. A stalled or hostile client costs one bounded slot and disturbs no other.
  * @throws ERR_DIRECT_PORT_IN_USE or ERR_DIRECT_LISTEN.
  */
-export async function createTcpListener (options: TcpListenerOptions): Promise<TcpListener> {
-  const { host, port = 0, tls, onConnection, maxConnections = 1_000, maxHandshakes = 200, clock = systemClock, logger = silentLogger } = options
+export async function createTcpListener(options: TcpListenerOptions): Promise<TcpListener> {
+  const {
+    host,
+    port = 0,
+    tls,
+    onConnection,
+    maxConnections = 1_000,
+    maxHandshakes = 200,
+    clock = systemClock,
+    logger = silentLogger
+  } = options
   const open = new Set<Socket>()
   const handshakes = new Map<Socket, AbortController>()
   let closed = false
 
   const hand = (stream: Duplex, connection: AcceptedConnection): void => {
-    if (closed) { stream.destroy(); return }
+    if (closed) {
+      stream.destroy()
+      return
+    }
     try {
       onConnection(stream, connection)
     } catch (error) {
@@ -69,27 +81,37 @@ export async function createTcpListener (options: TcpListenerOptions): Promise<T
       return
     }
     open.add(socket)
-    socket.once('close', () => { open.delete(socket) })
+    socket.once('close', () => {
+      open.delete(socket)
+    })
     socket.setNoDelay(true)
-    if (tls === undefined) { hand(socket, { remote, peer: undefined }); return }
+    if (tls === undefined) {
+      hand(socket, { remote, peer: undefined })
+      return
+    }
     if (handshakes.size >= maxHandshakes) {
       const [oldest] = handshakes
       oldest?.[1].abort(directErrors.create('ERR_DIRECT_LISTEN', 'Too many TLS handshakes at a time'))
     }
     const controller = new AbortController()
     handshakes.set(socket, controller)
-    secureServer(socket, { ...tls, signal: controller.signal, clock }).then(({ stream, peer }) => {
-      handshakes.delete(socket)
-      hand(stream, { remote, peer })
-    }, (error: unknown) => {
-      handshakes.delete(socket)
-      logger.info('A connection was not accepted', { remote, code: errorCode(error), reason: (error as Error).message })
-    })
+    secureServer(socket, { ...tls, signal: controller.signal, clock }).then(
+      ({ stream, peer }) => {
+        handshakes.delete(socket)
+        hand(stream, { remote, peer })
+      },
+      (error: unknown) => {
+        handshakes.delete(socket)
+        logger.info('A connection was not accepted', { remote, code: errorCode(error), reason: (error as Error).message })
+      }
+    )
   }
 
   const server = await listen(host, port, accept)
-  server.on('error', (error) => { logger.error('The listener reported an error', { error }) })
-  const address = server.address() as { address: string, port: number }
+  server.on('error', (error) => {
+    logger.error('The listener reported an error', { error })
+  })
+  const address = server.address() as { address: string; port: number }
   const close = async (): Promise<void> => {
     if (!closed) {
       closed = true
@@ -97,18 +119,24 @@ export async function createTcpListener (options: TcpListenerOptions): Promise<T
       // Its callback would wait for accepted streams, which live on.
       server.close()
     }
-    await new Promise<void>((resolve) => { setImmediate(resolve) })
+    await new Promise<void>((resolve) => {
+      setImmediate(resolve)
+    })
   }
   return {
     port: address.port,
-    get addresses () { return reachableAddresses(address.address).map((one) => formatHostPort(one, address.port)) },
-    get connections () { return open.size },
+    get addresses() {
+      return reachableAddresses(address.address).map((one) => formatHostPort(one, address.port))
+    },
+    get connections() {
+      return open.size
+    },
     close,
     [Symbol.asyncDispose]: close
   }
 }
 
-async function listen (host: string | undefined, port: number, accept: (socket: Socket) => void): Promise<Server> {
+async function listen(host: string | undefined, port: number, accept: (socket: Socket) => void): Promise<Server> {
   for (const candidate of host === undefined ? ['::', '0.0.0.0'] : [host]) {
     const server = createServer(accept)
     try {
@@ -120,20 +148,24 @@ async function listen (host: string | undefined, port: number, accept: (socket: 
       const details = { host: candidate, port }
       if (candidate === '::' && (code === 'EAFNOSUPPORT' || code === 'EADDRNOTAVAIL' || code === 'EINVAL')) continue
       if (code === 'EADDRINUSE') throw directErrors.create('ERR_DIRECT_PORT_IN_USE', `Port ${port} is taken`, { cause, details })
-      throw directErrors.create('ERR_DIRECT_LISTEN', `Cannot listen on ${formatHostPort(candidate, port)}: ${(cause as Error).message}`, { cause, details })
+      throw directErrors.create('ERR_DIRECT_LISTEN', `Cannot listen on ${formatHostPort(candidate, port)}: ${(cause as Error).message}`, {
+        cause,
+        details
+      })
     }
   }
   throw directErrors.create('ERR_DIRECT_LISTEN', 'This machine has neither IPv6 nor IPv4')
 }
 
 /** What peers may try: the address itself, or all of this machine's that are no loopback, link-local ones last. */
-function reachableAddresses (bound: string): string[] {
+function reachableAddresses(bound: string): string[] {
   if (bound !== '::' && bound !== '0.0.0.0') return [bound]
-  const found = Object.values(networkInterfaces()).flatMap((list) => list ?? [])
+  const found = Object.values(networkInterfaces())
+    .flatMap((list) => list ?? [])
     .filter(({ internal, address }) => !internal && (bound === '::' || !isIPv6(address)))
     .map(({ address }) => address)
   const linkLocal = (address: string): boolean => /^(fe80:|169\.254\.)/i.test(address)
   return [...found.filter((address) => !linkLocal(address)), ...found.filter(linkLocal)]
 }
 
-function ignore (): void {}
+function ignore(): void {}
