@@ -26,7 +26,7 @@ export function revisionForPush(document: StoredDocument, tree: RevisionTree, re
 }
 
 function bodyOf(node: Readonly<TreeNode>): Uint8Array {
-  return node.body === undefined || node.body.length === 0 ? EMPTY_OBJECT : node.body
+  return node.body === undefined || node.body.length === 0 || node.closed ? EMPTY_OBJECT : node.body
 }
 
 /** The two sides of a document's conflict: our best branch, and the best one a peer brought. Undefined when there is none. */

@@ -22,7 +22,7 @@ import { generationOf, isHistory, isRevisionId } from './rev-id.ts'
 import { decodeLinear } from './rev-tree-codec.ts'
 import { RevisionTree } from './rev-tree.ts'
 import { findRemote, remotePart } from './remote-list.ts'
-import { planInsertion } from './revision-inserter.ts'
+import { adoptBranch, endOfBranch, planInsertion } from './revision-inserter.ts'
 
 const EMPTY_OBJECT = Buffer.from('{}')
 
@@ -123,8 +123,20 @@ export class ReplicatedCollection implements ReplicationCollection {
     const stored = this.#reader.get(this.#core.id, id)
     if (stored === undefined || decodeLinear(stored.tree) !== undefined) return undefined
     const tree = RevisionTree.fromStored(stored)
-    const tombstone = tombstoneIdFor(revId)
-    return tree.get(tombstone)?.closed === true ? tombstone : undefined
+    const superseded = tree.has(revId) && !tree.openLeaves().some((leaf) => leaf.revId === revId || tree.isAncestor(revId, leaf.revId))
+    return superseded ? tombstoneIdFor(revId) : undefined
+  }
+
+  adopt(id: string, revId: string): boolean {
+    return this.#core.transact((writer) => {
+      const existing = writer.get(this.#core.id, id)
+      if (existing === undefined || decodeLinear(existing.tree) !== undefined) return false
+      const tree = RevisionTree.fromStored(existing)
+      const end = endOfBranch(tree, revId)
+      if (end === undefined || tree.conflicted || !adoptBranch(tree, existing.revId, end)) return false
+      this.#core.store(writer, existing, { id, ...tree.toStored() })
+      return true
+    })
   }
 
   purge(ids: readonly string[]): void {

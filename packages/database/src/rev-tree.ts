@@ -167,7 +167,26 @@ export class RevisionTree {
     const leaf = this.get(leafRevId) as TreeNode | undefined
     if (leaf === undefined) return
     leaf.closed = true
-    leaf.body = undefined
+  }
+
+  /**
+   * Takes back that the branch ending in `revId` was ended, by the tombstone or as it is; false when it went on otherwise.
+   * Its body was kept with the tombstone.
+   */
+  reopen(revId: string, tombstone: string): boolean {
+    const index = this.#index.get(revId)
+    const end = this.#index.get(tombstone)
+    const node = index === undefined ? undefined : this.#nodes[index]
+    if (node === undefined) return false
+    const children = this.#nodes.flatMap((child, at) => (child.parent === index ? [at] : []))
+    const endNode = end === undefined ? undefined : this.#nodes[end]
+    const body = endNode?.body ?? node.body
+    if (endNode !== undefined && children.length === 1 && children[0] === end && endNode.closed && this.isLeaf(tombstone)) {
+      this.#retain(new Set([...this.#nodes.keys()].filter((at) => at !== end)))
+    } else if (children.length > 0 || !node.closed) return false
+    node.closed = false
+    node.body = body ?? new Uint8Array(0)
+    return true
   }
 
   /** The branch that ends here is ours from now on. */

@@ -2,7 +2,7 @@ import { DocumentFlag } from './contracts/storage.ts'
 import type { StoredDocument } from './contracts/storage.ts'
 import type { IncomingRevision } from './contracts/replication.ts'
 import { tombstoneIdFor } from './rev-digest.ts'
-import { generationOf } from './rev-id.ts'
+import { compareRevisionIds, generationOf } from './rev-id.ts'
 import { decodeLinear, encodeLinear } from './rev-tree-codec.ts'
 import { RevisionTree, TREE_DEPTH } from './rev-tree.ts'
 
@@ -50,14 +50,17 @@ export function planInsertion(existing: StoredDocument | undefined, revision: In
 }
 
 function planBranch(existing: StoredDocument, revision: IncomingRevision, context: InsertionContext): InsertionPlan {
-  const { id, revId, deleted, hasBlobs, history, body } = revision
+  const { id, revId, deleted, hasBlobs, history, body, deletedBranch } = revision
   const tree = RevisionTree.fromStored(existing)
-  const related = history.some((ancestor) => tree.has(ancestor))
-  const supersedes =
-    !tree.conflicted &&
-    ((!related && (existing.flags & DocumentFlag.deleted) !== 0) ||
-      (revision.deletedBranch !== undefined && revision.deletedBranch === tombstoneIdFor(existing.revId)))
-  if (tree.has(revId)) return { status: 'known' }
+  if (tree.has(revId)) {
+    if (deletedBranch === undefined || deletedBranch !== tombstoneIdFor(existing.revId) || tree.conflicted) return { status: 'known' }
+    // Both sides ended the other's branch, each after a conflict of its own: the same one stands everywhere. The peer that lost adopts it.
+    if (!outranks(revision, existing)) return { status: 'conflict', revId: existing.revId }
+    if (!adoptBranch(tree, existing.revId, revId)) return { status: 'known' }
+    pruneTree(tree, context)
+    return { status: 'stored', document: { id, ...tree.toStored() } }
+  }
+  const supersedes = !tree.conflicted && endsOurs(existing, tree, revision)
   const branched = tree.insert({ revId, history, deleted, hasBlobs, body, incoming: true }) === 'branched'
   if (branched && supersedes) {
     endBranch(tree, existing.revId)
@@ -67,6 +70,16 @@ function planBranch(existing: StoredDocument, revision: IncomingRevision, contex
   }
   pruneTree(tree, context)
   return { status: tree.conflicted ? 'conflicted' : 'stored', document: { id, ...tree.toStored() } }
+}
+
+/**
+ * Whether a revision that does not descend from ours replaces it without a conflict: when the sender ended our branch, or when ours is a tombstone
+ * and a passive peer is given a document that was made anew (cbmobile.md §7, rule 4). Active peers take the latter for a conflict: the
+ * resolver decides, and its decision descends from one of the two, so that all others follow it.
+ */
+function endsOurs(existing: StoredDocument, tree: RevisionTree, { history, onConflict, deletedBranch }: IncomingRevision): boolean {
+  if (deletedBranch !== undefined && deletedBranch === tombstoneIdFor(existing.revId)) return true
+  return onConflict === 'refuse' && (existing.flags & DocumentFlag.deleted) !== 0 && !history.some((ancestor) => tree.has(ancestor))
 }
 
 /**
@@ -82,11 +95,34 @@ function movedOn(current: string, { revId, history, remote }: IncomingRevision, 
 /** Ends the branch at a leaf: with the tombstone every peer would compute for it, or as it is when it is a tombstone already. */
 export function endBranch(tree: RevisionTree, leafRevId: string): void {
   let last = leafRevId
-  if (tree.get(leafRevId)?.deleted === false) {
+  const leaf = tree.get(leafRevId)
+  if (leaf?.deleted === false) {
     last = tombstoneIdFor(leafRevId)
-    tree.insert({ revId: last, history: [leafRevId], deleted: true, hasBlobs: false, body: NOTHING })
+    // The tombstone keeps the content, in case the decision is taken back.
+    tree.insert({ revId: last, history: [leafRevId], deleted: true, hasBlobs: false, body: leaf.body ?? NOTHING })
   }
   tree.close(last)
+}
+
+/** Makes a branch that was ended here current again and ends the current one instead; false when it went on otherwise. */
+export function adoptBranch(tree: RevisionTree, current: string, revId: string): boolean {
+  if (current === revId || !tree.reopen(revId, tombstoneIdFor(revId))) return false
+  endBranch(tree, current)
+  return true
+}
+
+/** The last revision before the tombstone of the ended branch that `revId` belongs to; undefined when there is no such branch. */
+export function endOfBranch(tree: RevisionTree, revId: string): string | undefined {
+  const end = tree.leaves().find((leaf) => leaf.closed && (leaf.revId === revId || tree.isAncestor(revId, leaf.revId)))
+  if (end === undefined) return undefined
+  const before = tree.ancestors(end.revId)[0]
+  return before !== undefined && end.revId !== revId && end.revId === tombstoneIdFor(before) ? before : end.revId
+}
+
+/** Of two contradicting decisions the one that deletes stands, then the higher generation, then the greater id (cbmobile.md §11). */
+function outranks({ deleted, revId }: IncomingRevision, existing: StoredDocument): boolean {
+  const existingDeleted = (existing.flags & DocumentFlag.deleted) !== 0
+  return deleted === existingDeleted ? compareRevisionIds(revId, existing.revId) > 0 : deleted
 }
 
 /** Shortens ancestors (newest first) to the tree's depth, but keeps what a remote is known to have. */

@@ -111,10 +111,16 @@ export interface ReplicationCollection {
    */
   resolveConflict(id: string, localRevId: string, remoteRevId: string, resolution: ConflictResolution): ChangeEntry
   /**
-   * When a conflict was resolved here against the branch that `revId` belongs to: the tombstone that ended the branch at that revision.
+   * When a conflict was resolved here against the branch that `revId` belongs to: the tombstone that ends that branch at `revId`.
    * What a pusher sends as `deletedBranch` to a peer whose current revision is `revId`, because no history it could send contains it.
    */
   closingTombstone(id: string, revId: string): string | undefined
+  /**
+   * After a peer answered a revision sent with `deletedBranch` with a conflict that names a revision we ended: both of us had resolved, each for
+   * the other's side, and by the common order the peer's decision stands. Makes `revId`, or what
+   * followed it before we ended it, current here again; false when it cannot be (any more).
+   */
+  adopt(id: string, revId: string): boolean
   purge(ids: readonly string[]): void
   /** Small integer for a remote's stable id, to be given in `remote`. */
   remoteId(uid: string): number

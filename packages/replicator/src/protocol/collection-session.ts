@@ -124,7 +124,11 @@ export class CollectionSession {
       documentIds: this.#documentIds,
       remote: this.#remote,
       progress,
-      inserted: (sequence) => { this.#pusher?.echo(sequence) }
+      inserted: (sequence) => { this.#pusher?.echo(sequence) },
+      pulled: (id, keptOurs) => {
+        this.#pusher?.pulled(id)
+        if (keptOurs && this.#context.active) this.#pusher?.reconsider(id)
+      }
     })
   }
 

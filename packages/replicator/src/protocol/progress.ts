@@ -6,7 +6,6 @@ import type { RemoteSequence } from './sequences.ts'
 export class PushProgress {
   #scannedTo: number
   #beyond: Ranges
-  /** Ascending, because sequences are added while scanning upwards and `Set` keeps the order of insertion. */
   readonly #pending = new Set<number>()
 
   constructor (completed: Ranges) {
@@ -29,6 +28,11 @@ export class PushProgress {
     if (this.#beyond.length > 0) this.#beyond = this.#beyond.filter(([, end]) => end > upTo + 1)
   }
 
+  /** Something completed has to be pushed once more. */
+  reopen (sequence: number): void {
+    if (sequence <= this.#scannedTo) this.#pending.add(sequence)
+  }
+
   complete (sequence: number): void {
     this.#pending.delete(sequence)
   }
@@ -38,7 +42,7 @@ export class PushProgress {
   }
 
   completed (): Ranges {
-    return rangesWithout(this.#scannedTo, this.#pending, this.#beyond)
+    return rangesWithout(this.#scannedTo, [...this.#pending].sort((a, b) => a - b), this.#beyond)
   }
 }
 

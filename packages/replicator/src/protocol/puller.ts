@@ -25,6 +25,8 @@ export interface PullerOptions {
   readonly progress: PullProgress | undefined
   /** Told the local sequence of every inserted revision, so that it is not sent back. */
   readonly inserted: (sequence: number) => void
+  /** Told each document of which the peer's current revision is now known; `keptOurs` when ours stays nevertheless. */
+  readonly pulled: (id: string, keptOurs: boolean) => void
 }
 
 /** A received revision between its message and its transaction. */
@@ -346,6 +348,7 @@ export class Puller {
     if (local.deleted ? defaultWinner(local, rev) === 'remote' : !this.#context.active) return false
     if (this.#options.remote !== undefined) collection.setRemoteAncestors(this.#options.remote, [{ id: rev.id, revId: rev.revId }])
     this.#settle(arrival, { status: 'known' })
+    this.#options.pulled(rev.id, true)
     return true
   }
 
@@ -364,6 +367,7 @@ export class Puller {
         this.#options.inserted(outcome.sequence)
     }
     this.#context.statistics.documentsPulled++
+    this.#options.pulled(rev.id, false)
     if (!request.noReply) request.respond(outcome.status === 'known' ? { properties: { noop: 'true' } } : undefined)
     if (expected !== undefined) this.#complete(expected.entry.sequence, expected)
     if (this.#context.wantsDocuments) this.#report(rev.id, rev.revId, rev.deleted)

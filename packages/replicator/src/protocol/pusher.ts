@@ -129,6 +129,22 @@ export class Pusher {
     if (sequence > this.#options.progress.scannedTo) this.#echoes.add(sequence)
   }
 
+  /** The peer gave us a revision of the document: what was noted from our own pushes is out of date. */
+  pulled (id: string): void {
+    if (this.#ancestors.size > 0) this.#ancestors.delete(id)
+  }
+
+  /** Our revision of a document stays although the peer's is another: the peer is to get it, now that we know what it has. */
+  reconsider (id: string): void {
+    const entry = this.#options.target.collection.change(id)
+    if (entry === undefined || entry.sequence > this.#options.progress.scannedTo) return
+    this.#options.progress.reopen(entry.sequence)
+    const ahead = this.#busy.get(id)
+    if (ahead === undefined) this.#again.push(entry)
+    else ahead.next = entry
+    this.poke()
+  }
+
   /** Tries documents again whose transient failure lies long enough back. */
   tick (now: number): void {
     this.#announceEcho()
@@ -473,7 +489,7 @@ export class Pusher {
   }
 
   #finish (item: Item): void {
-    this.#options.progress.complete(item.sequence)
+    if (item.next?.sequence !== item.sequence) this.#options.progress.complete(item.sequence)
     if (this.#tries.size > 0) this.#tries.delete(item.id)
     this.#release(item)
   }
