@@ -5,7 +5,7 @@ import type { ServerTrust } from '@kithmesh/identity'
 import { type DocumentEvent, Replicator, urlEndpoint } from '@kithmesh/replicator'
 import { cliErrors } from '../error-catalogue.ts'
 import { type Io, jsonLine } from '../io.ts'
-import { parseCollection, parseUser, repeat } from '../options.ts'
+import { parseCollection, parseCount, parseUser, repeat } from '../options.ts'
 import { readNamedFile } from '../named-file.ts'
 import { Progress } from '../progress.ts'
 
@@ -21,6 +21,7 @@ interface ReplicateOptions {
   readonly collection?: readonly { readonly scope: string, readonly name: string }[]
   readonly doc?: readonly string[]
   readonly header?: readonly (readonly [string, string])[]
+  readonly attempts?: number
   readonly reset?: true
   readonly verbose?: true
   readonly json?: true
@@ -42,6 +43,7 @@ export function replicateCommand (parent: Command, io: Io): void {
     .option('--collection <name>', 'replicate this collection; repeatable, default the default collection', repeat(parseCollection))
     .option('--doc <id>', 'replicate only this document; repeatable', repeat(String))
     .option('--header <name:value>', 'add a header to the upgrade request; repeatable', repeat(parseHeader))
+    .option('--attempts <n>', 'give up after failing to connect so often (default 10; with --continuous never)', parseCount(1))
     .option('--reset', 'forget the checkpoint and compare everything anew')
     .option('--verbose', 'log what happens below')
     .option('--json', 'print events as JSON lines, a summary last')
@@ -66,6 +68,7 @@ Examples:
           database, endpoint, collections,
           type: options.push === options.pull ? 'push-and-pull' : options.push ? 'push' : 'pull',
           continuous: options.continuous === true,
+          ...(options.attempts === undefined ? {} : { maxAttempts: options.attempts }),
           logger
         })
         await follow(replicator, io, options)

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import { basename, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { lineLogger } from '@kithmesh/core'
@@ -90,7 +91,7 @@ Examples:
 async function chooseTls (directory: string, options: ServeOptions): Promise<'off' | Identity> {
   const { tls, passphrase } = options
   if (tls === 'off') return 'off'
-  if (tls === 'self-signed') return await openOrCreateIdentity(directory, { commonName: 'kithmesh' })
+  if (tls === 'self-signed') return await openOrCreateIdentity(directory, { commonName: hostname() })
   if (!/\.(p12|pfx|pem|crt|cer)$/i.test(tls)) throw cliErrors.create('ERR_CLI_USAGE', '--tls takes off, self-signed, FILE.p12 or FILE.pem')
   const file = await readNamedFile(tls)
   try {

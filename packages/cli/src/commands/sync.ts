@@ -9,7 +9,7 @@ import { direct } from '@kithmesh/transport-direct'
 import type { Io } from '../io.ts'
 import { cliErrors } from '../error-catalogue.ts'
 import { readNamedFile } from '../named-file.ts'
-import { parsePort, repeat } from '../options.ts'
+import { parseCollection, parsePort, repeat } from '../options.ts'
 import { reportRefusals } from '../refusals.ts'
 import { SyncReport } from '../sync-report.ts'
 import { knownPeersFile } from '../known-peers.ts'
@@ -20,7 +20,7 @@ interface SyncOptions {
   readonly name?: string
   readonly port: number
   readonly interface?: readonly string[]
-  readonly collection?: readonly string[]
+  readonly collection?: readonly { readonly scope: string, readonly name: string }[]
   readonly trust?: readonly string[]
   readonly ca?: readonly string[]
   readonly insecure?: true
@@ -36,7 +36,7 @@ export function syncCommand (parent: Command, io: Io): void {
     .option('--name <name>', 'what other people see (default: this machine\'s host name)')
     .option('--port <port>', 'TCP port to listen on; 0 picks one', parsePort, 0)
     .option('--interface <name>', 'network interface or address to use; repeatable, default all', repeat(String))
-    .option('--collection <name>', 'replicate only this collection; repeatable, default all', repeat(String))
+    .option('--collection <name>', 'replicate only this collection, made if missing; repeatable, default all that are there', repeat(parseCollection))
     .option('--trust <peer-id>', 'accept only devices with this id of 64 hex digits; repeatable', repeat(String))
     .option('--ca <file>', 'accept only devices certified by this authority (PEM); repeatable', repeat(String))
     .option('--insecure', 'accept every device of the group, each time anew')
@@ -57,7 +57,8 @@ printed at the start, and --trust takes those of the others.`)
       try {
         const name = options.name ?? hostname()
         const identity = await openOrCreateIdentity(directory, { commonName: name })
-        const interfaces = options.interface
+        const { interface: interfaces, collection: collections } = options
+        for (const each of collections ?? [{ scope: '_default', name: '_default' }]) database.collection(each.name, each.scope, { create: true })
         const authenticator = await chooseAuthenticator(directory, options)
         const discovery = createPeerDiscovery({
           peerGroupId: options.group,
@@ -71,7 +72,7 @@ printed at the start, and --trust takes those of the others.`)
           discovery, database, identity, logger,
           authenticator: refusals.authenticator,
           displayName: name,
-          ...(options.collection === undefined ? {} : { collections: options.collection })
+          ...(collections === undefined ? {} : { collections: collections.map(({ scope, name: last }) => `${scope}.${last}`) })
         })
         const report = new SyncReport(io, mesh, options.json === true)
         refusals.onRefused = (refusal) => { report.refused(refusal) }
