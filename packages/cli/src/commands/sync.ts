@@ -76,15 +76,17 @@ printed at the start, and --trust takes those of the others.`)
         })
         const report = new SyncReport(io, mesh, options.json === true)
         refusals.onRefused = (refusal) => { report.refused(refusal) }
+        let started = false
         try {
           await mesh.start()
+          started = true
           report.started({ name, peerId: identity.peerId, group: options.group, port: mesh.port })
           await untilInterrupted(io)
         } finally {
           report.stopping()
           await mesh.stop()
           await discovery.shutdown()
-          report.stopped()
+          if (started) report.stopped()
         }
       } finally {
         await database.close()
