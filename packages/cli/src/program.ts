@@ -13,7 +13,8 @@ import { reportFailure } from './failure.ts'
 import type { Io } from './io.ts'
 
 /**
- * Runs one command line and resolves with the exit code: 0 done, 1 failed (the reason is on stderr), 2 misused.
+ * Runs one command line and resolves with the exit code: 0 done, 1 failed (the reason is on stderr), 2 misused, 130 interrupted
+ * before the work was done.
  * @param words the arguments without the program's own name.
  */
 export async function runCommandLine (words: readonly string[], io: Io, version: string): Promise<number> {
@@ -39,6 +40,10 @@ Examples:
     return 0
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+    if (io.signal.aborted && error === io.signal.reason) {
+      io.stderr.write('interrupted\n')
+      return 130
+    }
     reportFailure(io, error, words.includes('--json'))
     return (error as { code?: unknown } | null)?.code === 'ERR_CLI_USAGE' ? 2 : 1
   }

@@ -1,5 +1,7 @@
 import type { Mesh, MeshLink } from '@kithmesh/mesh'
 import { type Io, jsonLine, line } from './io.ts'
+import { printable } from './printable.ts'
+import type { Refusal } from './refusals.ts'
 
 /** Tells a person or a machine what a running `sync` does: one line per event, and on a terminal a status line below. */
 export class SyncReport {
@@ -19,8 +21,8 @@ export class SyncReport {
         this.#clearStatus()
         for (const event of events) {
           if (this.#json) jsonLine(io, { event: 'document', device: deviceId, id: event.id, rev: event.revId, direction: event.direction, deleted: event.deleted, error: event.error?.message })
-          else if (event.error !== undefined) line(io, `${event.direction === 'pull' ? '←' : '→'} ${event.id}  failed: ${event.error.message}`)
-          else line(io, `${event.direction === 'pull' ? '←' : '→'} ${event.id}  ${event.revId}${event.deleted ? '  deleted' : ''}`)
+          else if (event.error !== undefined) line(io, `${event.direction === 'pull' ? '←' : '→'} ${printable(event.id)}  failed: ${printable(event.error.message)}`)
+          else line(io, `${event.direction === 'pull' ? '←' : '→'} ${printable(event.id)}  ${event.revId}${event.deleted ? '  deleted' : ''}`)
         }
       })
     ]
@@ -29,6 +31,12 @@ export class SyncReport {
   started (facts: { readonly name: string, readonly peerId: string, readonly group: string, readonly port: number | undefined }): void {
     if (this.#json) jsonLine(this.#io, { event: 'started', ...facts })
     else line(this.#io, `${facts.name} is in group ${facts.group}, listening on port ${facts.port ?? '—'}\nour id: ${facts.peerId}`)
+  }
+
+  refused ({ name, deviceId, reason, advice }: Refusal): void {
+    this.#clearStatus()
+    if (this.#json) jsonLine(this.#io, { event: 'refused', device: deviceId, name, reason, hint: advice })
+    else line(this.#io, `refused ${name} ${deviceId.slice(0, 8)}: ${reason}\n  ${advice}`)
   }
 
   stopping (): void {
@@ -65,7 +73,7 @@ export class SyncReport {
   #describe (link: MeshLink): string {
     const connected = link.state === 'busy' || link.state === 'idle'
     const how = connected ? `connected, ${link.route ?? ''}` : link.state === 'waiting' ? 'found, it will connect to us' : link.state
-    return `${link.displayName} ${link.deviceId.slice(0, 8)}  ${how}${link.error === undefined || connected ? '' : `  (${link.error.message})`}`
+    return `${printable(link.displayName)} ${link.deviceId.slice(0, 8)}  ${how}${link.error === undefined || connected ? '' : `  (${printable(link.error.message)})`}`
   }
 
   #showStatus (): void {

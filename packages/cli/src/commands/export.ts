@@ -1,10 +1,18 @@
-import { createWriteStream } from 'node:fs'
-import { finished } from 'node:stream/promises'
+import { once } from 'node:events'
 import type { Writable } from 'node:stream'
 import type { Command } from 'commander'
-import { type Io, jsonLine, writeAll } from '../io.ts'
+import type { Collection } from '@kithmesh/database'
+import { formatDocumentLine } from '../document-line.ts'
+import { type Io, jsonLine, line, writeAll } from '../io.ts'
+import { fileError, openNamedFile } from '../named-file.ts'
 import { Progress } from '../progress.ts'
 import { collectionOf, withDatabase } from '../with-database.ts'
+
+interface ExportOptions {
+  readonly collection?: string
+  readonly revisions?: true
+  readonly json?: true
+}
 
 export function exportCommand (parent: Command, io: Io): void {
   parent.command('export')
@@ -13,39 +21,70 @@ export function exportCommand (parent: Command, io: Io): void {
     .argument('[file]', 'a file; "-" or nothing writes stdout')
     .option('--collection <name>', 'collection, name or scope.name')
     .option('--revisions', 'add the revision id as "_rev" (ignored by import)')
-    .option('--json', 'print one JSON line at the end (needs a file)')
+    .option('--json', 'when writing a file, print one JSON line at the end')
     .addHelpText('after', `
 Examples:
   kithmesh export ./shop items.jsonl
-  diff <(kithmesh export ./shop) <(kithmesh export ./warehouse) && echo equal`)
-    .action(async (directory: string, file: string | undefined, options: { collection?: string, revisions?: true, json?: true }) => {
-      const toFile = file !== undefined && file !== '-'
-      const output: Writable = toFile ? createWriteStream(file) : io.stdout
+  diff <(kithmesh export ./shop) <(kithmesh export ./warehouse) && echo equal
+Bodies are written as they are stored, with blanks for line breaks. Blobs are mentioned, not contained.`)
+    .action(async (directory: string, file: string | undefined, options: ExportOptions) => {
       await withDatabase(directory, false, async (database) => {
-        const progress = new Progress(io)
-        let count = 0
-        for (const document of collectionOf(database, options.collection).documents()) {
-          io.signal.throwIfAborted()
-          await writeAll(output, exportLine(document.id, options.revisions ? document.revId : undefined, document.json()))
-          count++
-          progress.update(() => `${count} documents`)
+        const collection = collectionOf(database, options.collection)
+        const revisions = options.revisions === true
+        if (file === undefined || file === '-') {
+          await writeDocuments(collection, io.stdout, revisions, io)
+          return
         }
-        progress.clear()
-        if (!toFile) return
-        output.end()
-        await finished(output)
+        const count = await writeFile(file, collection, revisions, io)
         if (options.json) jsonLine(io, { documents: count, file })
-        else io.stdout.write(`${count} documents\n`)
+        else line(io, `${count} documents`)
       })
     })
 }
 
-/** One line: `_id` first, then the stored bytes as they are, re-written only when they contain a line break. */
-function exportLine (id: string, revId: string | undefined, json: Buffer): Buffer {
-  const body = json.includes(0x0a) || json.includes(0x0d) ? Buffer.from(JSON.stringify(JSON.parse(json.toString('utf8')))) : json
-  const start = body.indexOf(0x7b) + 1
-  const rest = body.subarray(start)
-  const empty = /^\s*\}\s*$/.test(rest.subarray(0, 16).toString('latin1')) && rest.length < 16
-  const head = `{"_id":${JSON.stringify(id)}${revId === undefined ? '' : `,"_rev":${JSON.stringify(revId)}`}${empty ? '' : ','}`
-  return Buffer.concat([Buffer.from(head), rest, Buffer.from('\n')])
+async function writeFile (file: string, collection: Collection, revisions: boolean, io: Io): Promise<number> {
+  const output = (await openNamedFile(file, 'w')).createWriteStream()
+  const failure = new Promise<never>((_resolve, reject) => { output.once('error', (error) => { reject(fileError(file, 'written', error)) }) })
+  failure.catch(() => { /* reported by whoever races it */ })
+  try {
+    const count = await Promise.race([writeDocuments(collection, output, revisions, io), failure])
+    output.end()
+    await Promise.race([once(output, 'close'), failure])
+    return count
+  } finally {
+    output.destroy()
+  }
 }
+
+/** Resolves with the number of documents. */
+async function writeDocuments (collection: Collection, output: Writable, revisions: boolean, io: Io): Promise<number> {
+  const progress = new Progress(io)
+  let count = 0
+  let pieces: Buffer[] = []
+  let size = 0
+  const flush = async (): Promise<void> => {
+    const bytes = Buffer.concat(pieces)
+    pieces = []
+    size = 0
+    await writeAll(output, bytes)
+  }
+  try {
+    for (const document of collection.documents()) {
+      io.signal.throwIfAborted()
+      const bytes = formatDocumentLine(document.id, revisions ? document.revId : undefined, document.json())
+      pieces.push(bytes)
+      size += bytes.length
+      count++
+      if (size >= CHUNK) {
+        await flush()
+        progress.update(() => `${count} documents`)
+      }
+    }
+    if (size > 0) await flush()
+    return count
+  } finally {
+    progress.clear()
+  }
+}
+
+const CHUNK = 65_536

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
+import { onOneLine } from '../document-line.ts'
 import { cliErrors } from '../error-catalogue.ts'
-import { type Io, jsonLine, line, writeAll } from '../io.ts'
+import { type Io, line, writeAll } from '../io.ts'
 import { collectionOf, withDatabase } from '../with-database.ts'
 
 export function getCommand (parent: Command, io: Io): void {
@@ -21,12 +22,16 @@ Examples:
         const document = collectionOf(database, options.collection).get(id)
         if (document === undefined) throw cliErrors.create('ERR_CLI_NOT_FOUND', `There is no document ${JSON.stringify(id)}`)
         if (options.blob !== undefined) {
-          const digest = ((document.body as Record<string, unknown>)[options.blob] as { digest?: unknown } | undefined)?.digest
-          const bytes = typeof digest === 'string' ? await database.blobs.readBlob(digest) : undefined
-          if (bytes === undefined) throw cliErrors.create('ERR_CLI_NOT_FOUND', `${JSON.stringify(id)} has no blob under ${JSON.stringify(options.blob)}`)
+          const value = Object.getOwnPropertyDescriptor(document.body, options.blob)?.value as { digest?: unknown } | null | undefined
+          const digest = value?.digest
+          if (typeof digest !== 'string') throw cliErrors.create('ERR_CLI_NOT_FOUND', `${JSON.stringify(id)} has no blob under ${JSON.stringify(options.blob)}`, { hint: 'kithmesh get without --blob shows the document.' })
+          const bytes = await database.blobs.readBlob(digest)
+          if (bytes === undefined) throw cliErrors.create('ERR_CLI_NOT_FOUND', `The blob ${digest} of ${JSON.stringify(id)} is not in this database`, { hint: 'Sync with a device that has it.' })
           await writeAll(io.stdout, bytes)
-        } else if (options.json) jsonLine(io, { id: document.id, rev: document.revId, sequence: document.sequence, document: document.body })
-        else line(io, document.json().toString('utf8'))
+        } else if (options.json) {
+          // The stored text as it is: parsing would round large numbers.
+          line(io, `{"id":${JSON.stringify(document.id)},"rev":${JSON.stringify(document.revId)},"sequence":${document.sequence},"document":${onOneLine(document.json()).toString('utf8')}}`)
+        } else line(io, document.json().toString('utf8'))
       })
     })
 }

@@ -1,129 +1,93 @@
-import { createReadStream } from 'node:fs'
-import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import type { Command } from 'commander'
-import type { Collection } from '@kithmesh/database'
+import { MAX_DOCUMENT_SIZE } from '@kithmesh/database'
 import { cliErrors } from '../error-catalogue.ts'
-import { type Io, jsonLine } from '../io.ts'
+import { type Io, jsonLine, line } from '../io.ts'
+import { readLines } from '../json-lines.ts'
+import { Loader } from '../loader.ts'
+import { fileError, openNamedFile } from '../named-file.ts'
 import { Progress } from '../progress.ts'
 import { collectionOf, withDatabase } from '../with-database.ts'
 
-const batchSize = 1000
+interface ImportOptions {
+  readonly collection?: string
+  readonly skipErrors?: true
+  readonly json?: true
+}
 
 export function importCommand (parent: Command, io: Io): void {
   parent.command('import')
     .description('load JSON Lines: one object per line, its id in "_id"')
     .argument('<dir>', 'database directory, made if missing')
     .argument('[file]', 'a file; "-" or nothing reads stdin')
-    .option('--collection <name>', 'collection, name or scope.name')
+    .option('--collection <name>', 'collection, name or scope.name; made if missing')
     .option('--skip-errors', 'report lines that cannot be stored and go on')
     .option('--json', 'print one JSON line at the end')
     .addHelpText('after', `
 Examples:
   kithmesh import ./shop items.jsonl
   kithmesh export ./shop | kithmesh import ./copy
-A document that exists is given a new revision.
-All lines before a bad one are kept.`)
-    .action(async (directory: string, file: string | undefined, options: { collection?: string, skipErrors?: true, json?: true }) => {
-      const input: Readable = file === undefined || file === '-' ? io.stdin : createReadStream(file)
-      await withDatabase(directory, true, async (database) => {
-        const progress = new Progress(io)
-        const loader = new Loader(collectionOf(database, options.collection, true), options.skipErrors === true, (message) => { io.stderr.write(`${message}\n`) })
-        const startedAt = performance.now()
-        try {
-          let failed: Error | undefined
-          input.on('error', (error) => { failed = error })
-          for await (const text of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
-            io.signal.throwIfAborted()
-            loader.line(text)
-            progress.update(() => `${loader.stored} documents, ${Math.round(loader.stored / (performance.now() - startedAt) * 1000)} per second`)
-          }
-          if (failed !== undefined) throw cliErrors.create('ERR_CLI_INPUT', `${file ?? 'stdin'} cannot be read`, { cause: failed, hint: 'Check the file name and its permissions.' })
-        } finally {
-          loader.flush()
-          progress.clear()
-        }
-        const seconds = (performance.now() - startedAt) / 1000
-        if (options.json) jsonLine(io, { stored: loader.stored, failed: loader.failed, seconds: Math.round(seconds * 1000) / 1000 })
-        else io.stdout.write(`${loader.stored} stored, ${loader.failed} failed in ${seconds.toFixed(1)} s\n`)
-        if (loader.failed > 0) throw cliErrors.create('ERR_CLI_INPUT', `${loader.failed} lines were not stored`, { hint: 'The lines above say why.' })
-      })
+A document that exists is given a new revision, unless the line says what is there already.
+All lines before a bad one are kept. Lines may have 20 MiB. "_rev" is ignored.`)
+    .action(async (directory: string, file: string | undefined, options: ImportOptions) => {
+      const input = await openInput(io, file)
+      try {
+        await withDatabase(directory, true, async (database) => {
+          const loader = new Loader(collectionOf(database, options.collection, true), options.skipErrors === true, (message) => { io.stderr.write(`${message}\n`) })
+          const seconds = await load(input, loader, io)
+          if (options.json) jsonLine(io, { stored: loader.stored, failed: loader.failed, seconds: Math.round(seconds * 1000) / 1000 })
+          else line(io, `${loader.stored} stored, ${loader.failed} failed in ${seconds.toFixed(1)} s`)
+          if (loader.failed > 0) throw cliErrors.create('ERR_CLI_INPUT', `${loader.failed} ${loader.failed === 1 ? 'line was' : 'lines were'} not stored`, { hint: 'The lines above say why.' })
+        })
+      } finally {
+        input.stream.destroy()
+      }
     })
 }
 
-interface Entry {
-  readonly id: string
-  readonly body: string
-  /** Line of the input. */
-  readonly number: number
+interface Input {
+  readonly stream: Readable
+  readonly name: string
+  /** Bytes, when that is known. */
+  readonly size: number | undefined
 }
 
-/** Collects lines into transactions. */
-class Loader {
-  stored = 0
-  failed = 0
-  readonly #collection: Collection
-  readonly #skipErrors: boolean
-  readonly #warn: (message: string) => void
-  #batch: Entry[] = []
-  #number = 0
+async function openInput (io: Io, file: string | undefined): Promise<Input> {
+  if (file === undefined || file === '-') return { stream: io.stdin, name: 'stdin', size: undefined }
+  const handle = await openNamedFile(file, 'r')
+  const { size } = await handle.stat()
+  return { stream: handle.createReadStream(), name: file, size: size > 0 ? size : undefined }
+}
 
-  constructor (collection: Collection, skipErrors: boolean, warn: (message: string) => void) {
-    this.#collection = collection
-    this.#skipErrors = skipErrors
-    this.#warn = warn
-  }
-
-  line (text: string): void {
-    this.#number++
-    if (text.trim() === '') return
-    try {
-      this.#batch.push({ ...splitLine(text), number: this.#number })
-    } catch (cause) {
-      this.#fail(this.#number, cause)
+/** Resolves with the seconds it took. */
+async function load ({ stream, name, size }: Input, loader: Loader, io: Io): Promise<number> {
+  const progress = new Progress(io)
+  const startedAt = performance.now()
+  let read = 0
+  try {
+    const lines = readLines(stream, { maxBytes: MAX_LINE, signal: io.signal, onProgress: (bytes) => { read = bytes } })
+    for await (const batch of wrapErrors(lines, name, io)) {
+      for (const each of batch) loader.add(each)
+      progress.update(() => `${loader.stored} documents, ${Math.round(loader.stored / (performance.now() - startedAt) * 1000)} per second${size === undefined ? '' : `, ${Math.round(read / size * 100)} %`}`)
     }
-    if (this.#batch.length >= batchSize) this.flush()
-  }
-
-  /** Stores what was collected in one transaction; when that is refused, document by document, to keep the good ones. */
-  flush (): void {
-    const batch = this.#batch
-    this.#batch = []
-    try {
-      this.#collection.putMany(batch)
-      this.stored += batch.length
-    } catch {
-      for (const entry of batch) this.#storeAlone(entry)
-    }
-  }
-
-  #storeAlone (entry: Entry): void {
-    try {
-      this.#collection.put(entry.id, entry.body)
-      this.stored++
-    } catch (cause) {
-      this.#fail(entry.number, cause)
-    }
-  }
-
-  #fail (number: number, cause: unknown): void {
-    const error = cliErrors.create('ERR_CLI_INPUT', `Line ${number} cannot be stored: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
-    if (!this.#skipErrors) {
-      const before = this.#batch.filter((entry) => entry.number < number)
-      this.#batch = []
-      if (before.length > 0) this.#collection.putMany(before)
-      throw error
-    }
-    this.failed++
-    this.#warn(error.message)
+    loader.flush()
+    return (performance.now() - startedAt) / 1000
+  } catch (error) {
+    // Interrupted, or the input broke off: what came before is kept.
+    loader.flush()
+    throw error
+  } finally {
+    progress.clear()
   }
 }
 
-/** Separates `_id` from the rest; the body keeps its order of keys. */
-function splitLine (text: string): { readonly id: string, readonly body: string } {
-  const value = JSON.parse(text) as unknown
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new TypeError('it is not a JSON object')
-  const { _id: id, _rev: _ignored, ...body } = value as Record<string, unknown>
-  if (typeof id !== 'string') throw new TypeError('it has no "_id" of type string')
-  return { id, body: JSON.stringify(body) }
+async function * wrapErrors<T> (values: AsyncIterable<T>, name: string, io: Io): AsyncGenerator<T, void, undefined> {
+  try {
+    for await (const value of values) yield value
+  } catch (error) {
+    throw io.signal.aborted ? error : fileError(name, 'read', error)
+  }
 }
+
+/** A body of the largest size, its id and its revision. */
+const MAX_LINE = MAX_DOCUMENT_SIZE + 4096

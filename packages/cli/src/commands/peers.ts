@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { createPeerDiscovery, silentLogger, systemClock } from '@kithmesh/core'
 import { dnssd } from '@kithmesh/provider-dnssd'
 import { type Io, jsonLine, line } from '../io.ts'
+import { printable } from '../printable.ts'
 import { parseCount, repeat } from '../options.ts'
 
 export function peersCommand (parent: Command, io: Io): void {
@@ -32,7 +33,7 @@ Examples:
             return { provider: peer.provider, service: peer.id, url: resolved?.url, addresses: resolved?.addresses ?? [] }
           }))
           if (options.json) jsonLine(io, { id: device.id, name: device.displayName, seen: places })
-          else line(io, `${device.displayName}\t${device.id}\t${places.map((place) => `${place.provider} ${place.url ?? '(unresolved)'} ${place.addresses.join(' ')}`.trim()).join('; ')}`)
+          else line(io, `${printable(device.displayName)}\t${device.id}\t${places.map((place) => `${place.provider} ${place.url ?? '(unresolved)'} ${place.addresses.join(' ')}`.trim()).join('; ')}`)
         }
         if (discovery.devices.length === 0 && !options.json) io.stderr.write(`nobody of group ${options.group} was found in ${options.seconds} s\n`)
       } finally {

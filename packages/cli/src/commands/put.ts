@@ -1,8 +1,10 @@
-import { readFile } from 'node:fs/promises'
 import { extname } from 'node:path'
 import type { Command } from 'commander'
+import { MAX_DOCUMENT_SIZE } from '@kithmesh/database'
 import { cliErrors } from '../error-catalogue.ts'
 import { type Io, jsonLine, line, readAll } from '../io.ts'
+import { repeat } from '../options.ts'
+import { readNamedFile } from '../named-file.ts'
 import { collectionOf, withDatabase } from '../with-database.ts'
 
 const contentTypes: Readonly<Record<string, string>> = {
@@ -16,9 +18,9 @@ export function putCommand (parent: Command, io: Io): void {
     .argument('<dir>', 'database directory, made if missing')
     .argument('<id>', 'document id, 1 to 240 bytes, not starting with "_"')
     .argument('[json]', 'a JSON object; "-" or nothing reads stdin')
-    .option('--collection <name>', 'collection, name or scope.name')
-    .option('--blob <property=file>', 'attach a file as a blob under a property; repeatable', (text: string, earlier: string[] | undefined) => [...(earlier ?? []), text])
-    .option('--parent <rev>', 'fail unless this is the current revision')
+    .option('--collection <name>', 'collection, name or scope.name; made if missing')
+    .option('--blob <property=file>', 'attach a file as a blob under a property; repeatable', repeat(String))
+    .option('--parent <rev>', 'fail unless this is the current revision; "" wants a new document')
     .option('--json', 'print one JSON line')
     .addHelpText('after', `
 Examples:
@@ -26,9 +28,10 @@ Examples:
   kithmesh put ./shop item:apples '{"name":"Apples"}' --blob picture=apples.png
   cat item.json | kithmesh put ./shop item:pears`)
     .action(async (directory: string, id: string, json: string | undefined, options: { collection?: string, blob?: string[], parent?: string, json?: true }) => {
-      const text = json === undefined || json === '-' ? (await readAll(io)).toString('utf8') : json
+      const text = json === undefined || json === '-' ? (await readAll(io, MAX_DOCUMENT_SIZE)).toString('utf8') : json
+      const blobs = options.blob ?? []
       const saved = await withDatabase(directory, true, async (database) => {
-        const body = options.blob === undefined ? text : await withBlobs(text, options.blob, (bytes, type) => database.blobs.saveBlob(bytes, type))
+        const body = blobs.length === 0 ? text : await withBlobs(text, blobs, (bytes, type) => database.blobs.saveBlob(bytes, type))
         return collectionOf(database, options.collection, true).put(id, body, options.parent === undefined ? {} : { parent: options.parent })
       })
       if (options.json) jsonLine(io, { id: saved.id, rev: saved.revId, sequence: saved.sequence })
@@ -36,18 +39,28 @@ Examples:
     })
 }
 
+/** The JSON text with a blob under each property named; everything else keeps its bytes. */
 async function withBlobs (text: string, blobs: readonly string[], save: (bytes: Buffer, contentType: string) => Promise<unknown>): Promise<string> {
-  let body: Record<string, unknown>
+  let parsed: unknown
   try {
-    body = JSON.parse(text) as Record<string, unknown>
+    parsed = JSON.parse(text)
   } catch (cause) {
-    throw cliErrors.create('ERR_CLI_INPUT', 'The document is not JSON', { cause, hint: 'Quote the whole object for the shell: \'{"name":"Apples"}\'.' })
+    throw cliErrors.create('ERR_CLI_INPUT', `The document is not JSON: ${(cause as Error).message}`, { cause, hint: QUOTING })
   }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) throw cliErrors.create('ERR_CLI_INPUT', 'The document is JSON, but not an object', { hint: QUOTING })
+  const keys = new Set(Object.keys(parsed))
+  let body = text
   for (const blob of blobs) {
     const equals = blob.indexOf('=')
     if (equals < 1) throw cliErrors.create('ERR_CLI_USAGE', '--blob takes property=file')
+    const property = blob.slice(0, equals)
     const file = blob.slice(equals + 1)
-    body[blob.slice(0, equals)] = await save(await readFile(file), contentTypes[extname(file).toLowerCase()] ?? 'application/octet-stream')
+    if (keys.has(property)) throw cliErrors.create('ERR_CLI_USAGE', `The document has ${JSON.stringify(property)} already, where --blob would put ${file}`)
+    const saved = await save(await readNamedFile(file), contentTypes[extname(file).toLowerCase()] ?? 'application/octet-stream')
+    body = `${body.slice(0, body.lastIndexOf('}'))}${keys.size === 0 ? '' : ','}${JSON.stringify(property)}:${JSON.stringify(saved)}}`
+    keys.add(property)
   }
-  return JSON.stringify(body)
+  return body
 }
+
+const QUOTING = 'Quote the whole object for the shell: \'{"name":"Apples"}\'.'

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { lineLogger } from '@kithmesh/core'
 import { Database } from '@kithmesh/database'
@@ -6,7 +5,8 @@ import type { ServerTrust } from '@kithmesh/identity'
 import { type DocumentEvent, Replicator, urlEndpoint } from '@kithmesh/replicator'
 import { cliErrors } from '../error-catalogue.ts'
 import { type Io, jsonLine } from '../io.ts'
-import { parseCollection, parseUser, repeat } from '../options.ts'
+import { parseCollection, parseCount, parseUser, repeat } from '../options.ts'
+import { readNamedFile } from '../named-file.ts'
 import { Progress } from '../progress.ts'
 
 interface ReplicateOptions {
@@ -20,7 +20,8 @@ interface ReplicateOptions {
   readonly insecure?: true
   readonly collection?: readonly { readonly scope: string, readonly name: string }[]
   readonly doc?: readonly string[]
-  readonly header?: readonly string[]
+  readonly header?: readonly (readonly [string, string])[]
+  readonly attempts?: number
   readonly reset?: true
   readonly verbose?: true
   readonly json?: true
@@ -41,7 +42,8 @@ export function replicateCommand (parent: Command, io: Io): void {
     .option('--insecure', 'accept any server')
     .option('--collection <name>', 'replicate this collection; repeatable, default the default collection', repeat(parseCollection))
     .option('--doc <id>', 'replicate only this document; repeatable', repeat(String))
-    .option('--header <name:value>', 'add a header to the upgrade request; repeatable', repeat(String))
+    .option('--header <name:value>', 'add a header to the upgrade request; repeatable', repeat(parseHeader))
+    .option('--attempts <n>', 'give up after failing to connect so often (default 10; with --continuous never)', parseCount(1))
     .option('--reset', 'forget the checkpoint and compare everything anew')
     .option('--verbose', 'log what happens below')
     .option('--json', 'print events as JSON lines, a summary last')
@@ -51,12 +53,12 @@ Examples:
   kithmesh replicate ./copy wss://shop.local:4984/inventory --pull --continuous --pin shop.pem --user anna:secret`)
     .action(async (directory: string, url: string, options: ReplicateOptions) => {
       const logger = lineLogger((text) => { io.stderr.write(`${text}\n`) }, options.verbose ? 'debug' : 'error')
-      const endpoint = urlEndpoint(url, {
+      const endpoint = urlEndpoint(checkUrl(url, options), {
         ...await chooseTrust(options),
         ...(options.user === undefined ? {} : { basicAuth: options.user }),
-        ...(options.header === undefined ? {} : { headers: Object.fromEntries(options.header.map(parseHeader)) })
+        ...(options.header === undefined ? {} : { headers: Object.fromEntries(options.header) })
       })
-      const database = await Database.open(directory, { logger })
+      const database = await Database.open(directory, { logger, createIfMissing: options.push !== true || options.pull === true })
       try {
         const collections = (options.collection ?? [{ scope: '_default', name: '_default' }]).map((each) => {
           database.collection(each.name, each.scope, { create: true })
@@ -66,6 +68,7 @@ Examples:
           database, endpoint, collections,
           type: options.push === options.pull ? 'push-and-pull' : options.push ? 'push' : 'pull',
           continuous: options.continuous === true,
+          ...(options.attempts === undefined ? {} : { maxAttempts: options.attempts }),
           logger
         })
         await follow(replicator, io, options)
@@ -101,6 +104,7 @@ async function follow (replicator: Replicator, io: Io, options: ReplicateOptions
     }
   })
   const stop = (): void => { void replicator.stop() }
+  if (io.signal.aborted) return
   io.signal.addEventListener('abort', stop, { once: true })
   replicator.start({ reset: options.reset === true })
   const { error } = await replicator.finished()
@@ -114,11 +118,23 @@ async function follow (replicator: Replicator, io: Io, options: ReplicateOptions
   if (failedDocuments > 0 && options.continuous !== true) throw cliErrors.create('ERR_CLI_REPLICATION', `${failedDocuments} documents were not replicated`, { hint: 'The lines above say why.' })
 }
 
+function checkUrl (text: string, options: ReplicateOptions): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined || (url.protocol !== 'ws:' && url.protocol !== 'wss:') || url.pathname === '/') {
+    throw cliErrors.create('ERR_CLI_USAGE', `${JSON.stringify(text)} is not the URL of a database: ws://host:port/name or wss://host:port/name`)
+  }
+  if (url.protocol === 'ws:' && trustOptions(options).length > 0) throw cliErrors.create('ERR_CLI_USAGE', '--pin, --ca, --self-signed and --insecure are about TLS, and ws: has none; write wss:')
+  return url
+}
+
+function trustOptions ({ pin, ca, selfSigned, insecure }: ReplicateOptions): unknown[] {
+  return [pin, ca, selfSigned, insecure].filter((each) => each !== undefined)
+}
+
 async function chooseTrust (options: ReplicateOptions): Promise<{ readonly trust?: ServerTrust }> {
-  const chosen = [options.pin, options.ca, options.selfSigned, options.insecure].filter((each) => each !== undefined)
-  if (chosen.length > 1) throw cliErrors.create('ERR_CLI_USAGE', 'Only one of --pin, --ca, --self-signed and --insecure can be given')
-  if (options.pin !== undefined) return { trust: { mode: 'pinned', certificate: pemOrDer(await readFile(options.pin)) } }
-  if (options.ca !== undefined) return { trust: { mode: 'ca', ca: [await readFile(options.ca, 'utf8')] } }
+  if (trustOptions(options).length > 1) throw cliErrors.create('ERR_CLI_USAGE', 'Only one of --pin, --ca, --self-signed and --insecure can be given')
+  if (options.pin !== undefined) return { trust: { mode: 'pinned', certificate: pemOrDer(await readNamedFile(options.pin)) } }
+  if (options.ca !== undefined) return { trust: { mode: 'ca', ca: [(await readNamedFile(options.ca)).toString('utf8')] } }
   if (options.selfSigned) return { trust: { mode: 'self-signed' } }
   if (options.insecure) return { trust: { mode: 'insecure' } }
   return {}

@@ -18,12 +18,14 @@ Examples:
     .action(async (directory: string, ids: string[], options: { collection?: string, purge?: true, json?: true }) => {
       await withDatabase(directory, false, async (database) => {
         const collection = collectionOf(database, options.collection)
+        const missing: string[] = []
         for (const id of ids) {
           const rev = options.purge ? undefined : collection.remove(id)?.revId
-          if (options.purge ? !collection.purge(id) : rev === undefined) throw cliErrors.create('ERR_CLI_NOT_FOUND', `There is no document ${JSON.stringify(id)}`)
-          if (options.json) jsonLine(io, { id, deleted: true, rev })
+          if (options.purge ? !collection.purge(id) : rev === undefined) missing.push(id)
+          else if (options.json) jsonLine(io, options.purge ? { id, purged: true } : { id, rev, deleted: true })
           else line(io, rev ?? id)
         }
+        if (missing.length > 0) throw cliErrors.create('ERR_CLI_NOT_FOUND', `There is no document ${missing.map((id) => JSON.stringify(id)).join(', ')}`)
       })
     })
 }

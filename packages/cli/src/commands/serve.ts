@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
 import { basename, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { lineLogger } from '@kithmesh/core'
@@ -8,6 +8,7 @@ import { UrlEndpointListener } from '@kithmesh/replicator'
 import { cliErrors } from '../error-catalogue.ts'
 import { type Io, jsonLine, line } from '../io.ts'
 import { parseCollection, parsePort, parseUser, repeat } from '../options.ts'
+import { readNamedFile } from '../named-file.ts'
 import { untilInterrupted } from '../until-interrupted.ts'
 
 interface ServeOptions {
@@ -45,23 +46,29 @@ Examples:
     .action(async (directory: string, options: ServeOptions) => {
       const logger = lineLogger((text) => { io.stderr.write(`${text}\n`) }, options.verbose ? 'debug' : 'error')
       const name = options.db ?? basename(resolve(directory))
+      if (name === '' || name.includes('/')) throw cliErrors.create('ERR_CLI_USAGE', `${JSON.stringify(name)} cannot be the name of a database in a URL`, { hint: 'Choose one with --db.' })
       const users = options.user
       const database = await Database.open(directory, { logger })
       try {
+        const tls = await chooseTls(directory, options)
         for (const each of options.collection ?? []) database.collection(each.name, each.scope, { create: true })
         const listener = new UrlEndpointListener({
-          databases: { [name]: { database, ...(options.collection === undefined ? {} : { collections: options.collection }) } },
+          databases: { [name]: database },
+          ...(options.collection === undefined ? {} : { collections: options.collection }),
           port: options.port,
           ...(options.host === undefined ? {} : { host: options.host }),
-          tls: await chooseTls(directory, options),
-          ...(users === undefined ? {} : { authenticator: passwordAuthenticator((username, password) => users.some((user) => equalSecrets(user.username, username) && equalSecrets(user.password, password))) }),
+          tls,
+          authenticator: users === undefined ? 'insecure' : passwordAuthenticator((username, password) => users.some((user) => equalSecrets(user.username, username) && equalSecrets(user.password, password))),
           readOnly: options.readOnly === true,
           logger
         })
         await listener.start()
         try {
-          if (options.json) jsonLine(io, { event: 'listening', port: listener.port, url: listener.urls[0], urls: listener.urls, database: name })
-          else line(io, `serving ${directory} at\n${listener.urls.map((url) => `  ${url}`).join('\n')}`)
+          // A machine without a network has no address to name but its own.
+          const urls = listener.urls.length > 0 ? listener.urls : [`${tls === 'off' ? 'ws' : 'wss'}://localhost:${listener.port}/${encodeURIComponent(name)}`]
+          if (users === undefined) io.stderr.write(`no --user: whoever reaches this port may ${options.readOnly === true ? 'read' : 'read and write'}\n`)
+          if (options.json) jsonLine(io, { event: 'listening', port: listener.port, url: urls[0], urls, database: name })
+          else line(io, `serving ${directory} at\n${urls.map((url) => `  ${url}`).join('\n')}`)
           let shown = ''
           listener.onStatus(({ connectionCount, activeConnectionCount }) => {
             const text = `${connectionCount} connections, ${activeConnectionCount} active`
@@ -84,12 +91,12 @@ Examples:
 async function chooseTls (directory: string, options: ServeOptions): Promise<'off' | Identity> {
   const { tls, passphrase } = options
   if (tls === 'off') return 'off'
-  if (tls === 'self-signed') return await openOrCreateIdentity(directory, { commonName: 'kithmesh' })
+  if (tls === 'self-signed') return await openOrCreateIdentity(directory, { commonName: hostname() })
+  if (!/\.(p12|pfx|pem|crt|cer)$/i.test(tls)) throw cliErrors.create('ERR_CLI_USAGE', '--tls takes off, self-signed, FILE.p12 or FILE.pem')
+  const file = await readNamedFile(tls)
   try {
-    if (/\.(p12|pfx)$/i.test(tls)) return await loadIdentity({ pkcs12: await readFile(tls), passphrase: passphrase ?? '' })
-    if (/\.(pem|crt|cer)$/i.test(tls)) return await loadIdentity({ pem: await readFile(tls, 'utf8') })
+    return await loadIdentity(/\.(p12|pfx)$/i.test(tls) ? { pkcs12: file, passphrase: passphrase ?? '' } : { pem: file.toString('utf8') })
   } catch (cause) {
-    throw cliErrors.create('ERR_CLI_USAGE', `The certificate ${tls} cannot be used: ${cause instanceof Error ? cause.message : String(cause)}`, { cause, hint: 'It needs the certificate and its private key; --passphrase opens a .p12 file.' })
+    throw cliErrors.create('ERR_CLI_FILE', `The certificate ${tls} cannot be used: ${cause instanceof Error ? cause.message : String(cause)}`, { cause, hint: 'It needs the certificate and its private key; --passphrase opens a .p12 file.' })
   }
-  throw cliErrors.create('ERR_CLI_USAGE', '--tls takes off, self-signed, FILE.p12 or FILE.pem')
 }

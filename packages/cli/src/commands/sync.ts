@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import type { Command } from 'commander'
 import { createPeerDiscovery, lineLogger } from '@kithmesh/core'
@@ -8,7 +7,10 @@ import { createMesh } from '@kithmesh/mesh'
 import { dnssd } from '@kithmesh/provider-dnssd'
 import { direct } from '@kithmesh/transport-direct'
 import type { Io } from '../io.ts'
-import { parsePort, repeat } from '../options.ts'
+import { cliErrors } from '../error-catalogue.ts'
+import { readNamedFile } from '../named-file.ts'
+import { parseCollection, parsePort, repeat } from '../options.ts'
+import { reportRefusals } from '../refusals.ts'
 import { SyncReport } from '../sync-report.ts'
 import { knownPeersFile } from '../known-peers.ts'
 import { untilInterrupted } from '../until-interrupted.ts'
@@ -18,7 +20,7 @@ interface SyncOptions {
   readonly name?: string
   readonly port: number
   readonly interface?: readonly string[]
-  readonly collection?: readonly string[]
+  readonly collection?: readonly { readonly scope: string, readonly name: string }[]
   readonly trust?: readonly string[]
   readonly ca?: readonly string[]
   readonly insecure?: true
@@ -34,8 +36,8 @@ export function syncCommand (parent: Command, io: Io): void {
     .option('--name <name>', 'what other people see (default: this machine\'s host name)')
     .option('--port <port>', 'TCP port to listen on; 0 picks one', parsePort, 0)
     .option('--interface <name>', 'network interface or address to use; repeatable, default all', repeat(String))
-    .option('--collection <name>', 'replicate only this collection; repeatable, default all', repeat(String))
-    .option('--trust <peer-id>', 'accept only devices with this id; repeatable', repeat(String))
+    .option('--collection <name>', 'replicate only this collection, made if missing; repeatable, default all that are there', repeat(parseCollection))
+    .option('--trust <peer-id>', 'accept only devices with this id of 64 hex digits; repeatable', repeat(String))
     .option('--ca <file>', 'accept only devices certified by this authority (PEM); repeatable', repeat(String))
     .option('--insecure', 'accept every device of the group, each time anew')
     .option('--verbose', 'log what happens below')
@@ -47,38 +49,44 @@ Examples:
   kithmesh sync ./shop --group my-app --trust 3fb1…64 hex digits
 
 Who is accepted: without --trust, --ca or --insecure the first device of a name is remembered in DIR/known-peers.json, and
-another one that comes under the same name later is refused. Your own id is printed at the start.`)
+another one that comes under the same name later is refused: delete the name from that file to accept it. Your own id is
+printed at the start, and --trust takes those of the others.`)
     .action(async (directory: string, options: SyncOptions) => {
       const logger = lineLogger((text) => { io.stderr.write(`${text}\n`) }, options.verbose ? 'debug' : 'error')
       const database = await Database.open(directory, { logger })
       try {
         const name = options.name ?? hostname()
         const identity = await openOrCreateIdentity(directory, { commonName: name })
-        const interfaces = options.interface
-        const loopbackOnly = interfaces?.every((each) => each === 'lo' || each === '127.0.0.1') === true
+        const { interface: interfaces, collection: collections } = options
+        for (const each of collections ?? [{ scope: '_default', name: '_default' }]) database.collection(each.name, each.scope, { create: true })
+        const authenticator = await chooseAuthenticator(directory, options)
         const discovery = createPeerDiscovery({
           peerGroupId: options.group,
           localPeerId: identity.peerId,
           providers: [dnssd(interfaces === undefined ? {} : { interfaces })],
-          transports: [direct({ port: options.port, ...(loopbackOnly ? { host: '127.0.0.1' } : {}) })],
+          transports: [direct({ port: options.port, ...listenOn(interfaces) })],
           logger
         })
+        const refusals = reportRefusals(authenticator)
         const mesh = createMesh({
           discovery, database, identity, logger,
-          authenticator: await chooseAuthenticator(directory, options),
+          authenticator: refusals.authenticator,
           displayName: name,
-          ...(options.collection === undefined ? {} : { collections: options.collection })
+          ...(collections === undefined ? {} : { collections: collections.map(({ scope, name: last }) => `${scope}.${last}`) })
         })
         const report = new SyncReport(io, mesh, options.json === true)
+        refusals.onRefused = (refusal) => { report.refused(refusal) }
+        let started = false
         try {
           await mesh.start()
+          started = true
           report.started({ name, peerId: identity.peerId, group: options.group, port: mesh.port })
           await untilInterrupted(io)
         } finally {
           report.stopping()
           await mesh.stop()
           await discovery.shutdown()
-          report.stopped()
+          if (started) report.stopped()
         }
       } finally {
         await database.close()
@@ -87,8 +95,19 @@ another one that comes under the same name later is refused. Your own id is prin
 }
 
 async function chooseAuthenticator (directory: string, options: SyncOptions): Promise<Authenticator> {
-  if (options.insecure) return insecureAcceptAnyone()
-  if (options.ca !== undefined) return trustedAuthorities(await Promise.all(options.ca.map((file) => readFile(file, 'utf8'))))
-  if (options.trust !== undefined) return pinnedPeers(options.trust)
-  return trustOnFirstUse(knownPeersFile(directory))
+  const { insecure, ca, trust } = options
+  if ([insecure, ca, trust].filter((each) => each !== undefined).length > 1) throw cliErrors.create('ERR_CLI_USAGE', 'Only one of --trust, --ca and --insecure can be given')
+  if (insecure) return insecureAcceptAnyone()
+  if (ca !== undefined) return trustedAuthorities(await Promise.all(ca.map(async (file) => (await readNamedFile(file)).toString('utf8'))))
+  if (trust === undefined) return trustOnFirstUse(knownPeersFile(directory))
+  const wrong = trust.find((id) => !/^[0-9a-f]{64}$/i.test(id))
+  if (wrong !== undefined) throw cliErrors.create('ERR_CLI_USAGE', `--trust takes a peer id of 64 hexadecimal digits, not ${JSON.stringify(wrong)}`, { hint: 'Each device prints its own id when "kithmesh sync" starts.' })
+  return pinnedPeers(trust)
+}
+
+/** Restricted to loopback, the port is too; otherwise it is open on all addresses. */
+function listenOn (interfaces: readonly string[] | undefined): { readonly host?: string } {
+  if (interfaces === undefined) return {}
+  if (interfaces.every((each) => each === '::1')) return { host: '::1' }
+  return interfaces.every((each) => each === 'lo' || each === '127.0.0.1') ? { host: '127.0.0.1' } : {}
 }

@@ -1,0 +1,108 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { PassThrough, Readable, Writable } from 'node:stream'
+import { type Io, runCommandLine } from '../../dist/index.js'
+
+/** What a command did. */
+export interface Outcome {
+  readonly code: number
+  readonly out: string
+  readonly err: string
+  readonly bytes: Buffer
+  /** The lines of stdout, parsed. */
+  readonly lines: any[]
+}
+
+/** Collects what is written and lets somebody wait for it. */
+export class Sink extends Writable {
+  readonly #pieces: Buffer[] = []
+  #waiting: (() => void)[] = []
+
+  override _write (chunk: Buffer, _encoding: string, done: () => void): void {
+    this.#pieces.push(chunk)
+    for (const wake of this.#waiting.splice(0)) wake()
+    done()
+  }
+
+  get bytes (): Buffer { return Buffer.concat(this.#pieces) }
+  get text (): string { return this.bytes.toString('utf8') }
+
+  /** Resolves once what was written passes the test; rejects after 15 s. */
+  async until (passes: (text: string) => boolean, what: string): Promise<string> {
+    const deadline = Date.now() + 15_000
+    while (!passes(this.text)) {
+      const left = deadline - Date.now()
+      if (left <= 0) throw new Error(`${what} did not come; so far: ${this.text}`)
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, left)
+        this.#waiting.push(() => { clearTimeout(timer); resolve() })
+      })
+    }
+    return this.text
+  }
+}
+
+export interface RunOptions {
+  readonly stdin?: Readable | string | Buffer
+  readonly signal?: AbortSignal
+  readonly interactive?: boolean
+  readonly colours?: boolean
+  readonly stdout?: Writable
+}
+
+export function makeIo (options: RunOptions = {}): { io: Io, stdout: Sink, stderr: Sink } {
+  const stdout = new Sink()
+  const stderr = new Sink()
+  const { stdin = '' } = options
+  return {
+    stdout,
+    stderr,
+    io: {
+      stdin: stdin instanceof Readable ? stdin : Readable.from(stdin.length === 0 ? [] : [Buffer.from(stdin)]),
+      stdout: options.stdout ?? stdout,
+      stderr,
+      interactive: options.interactive ?? false,
+      colours: options.colours ?? false,
+      signal: options.signal ?? new AbortController().signal,
+      environment: {}
+    }
+  }
+}
+
+/** Runs a command line to its end. */
+export async function run (words: readonly string[], options: RunOptions = {}): Promise<Outcome> {
+  const { io, stdout, stderr } = makeIo(options)
+  const code = await runCommandLine(words, io, '1.2.3')
+  const out = stdout.text
+  return {
+    code, out, err: stderr.text, bytes: stdout.bytes,
+    get lines () { return out.split('\n').filter((text) => text !== '').map((text) => JSON.parse(text) as unknown) }
+  }
+}
+
+/** Starts a command that runs until it is interrupted. */
+export function start (words: readonly string[], options: RunOptions = {}): { stdout: Sink, stderr: Sink, stop: () => Promise<number> } {
+  const stopping = new AbortController()
+  const { io, stdout, stderr } = makeIo({ ...options, signal: stopping.signal })
+  const ended = runCommandLine(words, io, '1.2.3')
+  return { stdout, stderr, stop: () => { stopping.abort(new DOMException('Interrupted', 'AbortError')); return ended } }
+}
+
+/** A directory that `clean` removes. */
+export function temporaryDirectories (): { make: () => string, clean: () => void } {
+  let made: string[] = []
+  return {
+    make: () => {
+      const path = mkdtempSync(join(tmpdir(), 'kithmesh-cli-'))
+      made.push(path)
+      return path
+    },
+    clean: () => {
+      for (const path of made) rmSync(path, { recursive: true, force: true })
+      made = []
+    }
+  }
+}
+
+export { PassThrough }
