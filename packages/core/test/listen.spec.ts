@@ -52,14 +52,14 @@ describe('PeerDiscovery.listen', () => {
     })
     const streams: unknown[] = []
     const listener = await compose(one, new FakeTransport('deaf'), two).listen({
-      onConnection: (socket, remote) => {
-        streams.push(socket, remote)
+      onConnection: (socket, remote, strategy) => {
+        streams.push(socket, remote, strategy)
       }
     })
     expect(listener).to.deep.include({ port: 4984, addresses: ['one', '127.0.0.1:4984'] })
     const socket = new PassThrough()
     one.told?.onConnection(socket, 'h:1')
-    expect(streams).to.deep.equal([socket, 'h:1'])
+    expect(streams).to.deep.equal([socket, 'h:1', 'one'])
     await listener.close()
     expect([one.closed, two.closed]).to.deep.equal([true, true])
   })

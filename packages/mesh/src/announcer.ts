@@ -11,19 +11,23 @@ export class Announcer {
   readonly #logger: Logger
   #pending = false
 
-  constructor (logger: Logger) {
+  constructor(logger: Logger) {
     this.#logger = logger
   }
 
-  onChanged (listener: ChangedListener): () => void {
-    return add(this.#changed, () => { listener() })
+  onChanged(listener: ChangedListener): () => void {
+    return add(this.#changed, () => {
+      listener()
+    })
   }
 
-  onDocuments (listener: DocumentsListener): () => void {
-    return add(this.#documents, (deviceId, events) => { listener(deviceId, events) })
+  onDocuments(listener: DocumentsListener): () => void {
+    return add(this.#documents, (deviceId, events) => {
+      listener(deviceId, events)
+    })
   }
 
-  changed (): void {
+  changed(): void {
     if (this.#pending) return
     this.#pending = true
     setImmediate(() => {
@@ -32,12 +36,15 @@ export class Announcer {
     })
   }
 
-  documents (deviceId: string, events: readonly DocumentEvent[]): void {
-    for (const listener of [...this.#documents]) this.#shielded(() => { listener(deviceId, events) })
+  documents(deviceId: string, events: readonly DocumentEvent[]): void {
+    for (const listener of [...this.#documents])
+      this.#shielded(() => {
+        listener(deviceId, events)
+      })
     this.changed()
   }
 
-  #shielded (call: () => void): void {
+  #shielded(call: () => void): void {
     try {
       call()
     } catch (error) {
@@ -46,7 +53,9 @@ export class Announcer {
   }
 }
 
-function add<T> (listeners: Set<T>, listener: T): () => void {
+function add<T>(listeners: Set<T>, listener: T): () => void {
   listeners.add(listener)
-  return () => { listeners.delete(listener) }
+  return () => {
+    listeners.delete(listener)
+  }
 }

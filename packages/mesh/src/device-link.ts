@@ -1,15 +1,12 @@
-import { type Clock, type Logger, type MessageSocket, dials, isKithmeshError, isPeerId, withDeadline } from '@kithmesh/core/plugin'
 import type { KithmeshError } from '@kithmesh/core'
-import type { Database } from '@kithmesh/database'
-import { type ConflictResolver, type PassiveReplication, Replicator, serveReplication, socketEndpoint } from '@kithmesh/replicator'
-import type { Announcer } from './announcer.ts'
-import type { CollectionPath } from './collection-paths.ts'
+import { type MessageSocket, dials, isKithmeshError, isPeerId, withDeadline } from '@kithmesh/core/plugin'
+import { type PassiveReplication, Replicator, serveReplication, socketEndpoint } from '@kithmesh/replicator'
 import type { MeshLink } from './contracts.ts'
 import { meshErrors } from './error-catalogue.ts'
 import type { IncomingConnection } from './incoming.ts'
-import type { DialOptions, OutgoingConnection } from './outgoing.ts'
+import type { LinkEnvironment } from './link-environment.ts'
+import type { DialOptions } from './outgoing.ts'
 import { maxRetryMs, retryDelay } from './retry-delay.ts'
-import type { Totals } from './totals.ts'
 
 /** Silence after which a connection is probed, so that a peer that vanished without a word is noticed within a minute. */
 export const heartbeatMs = 20_000
@@ -20,25 +17,6 @@ const nudgePauseMs = 1_000
 /** How often a device that is linked under another name is looked at. */
 const linkedElsewhereMs = 15_000
 const stopDeadlineMs = 10_000
-
-/** What a link needs from its mesh. */
-export interface LinkEnvironment {
-  readonly localPeerId: string
-  readonly database: Database
-  readonly collections: readonly CollectionPath[]
-  readonly conflictResolver: ConflictResolver | undefined
-  readonly totals: Totals
-  readonly announcer: Announcer
-  readonly logger: Logger
-  readonly clock: Clock
-  dial (deviceId: string, displayName: string, options: DialOptions): Promise<OutgoingConnection>
-  /** Whether an outgoing connection of this link to that peer may stay, where others lead to the same peer. Ends those that must yield. */
-  claim (link: DeviceLink, peerId: string): boolean
-  /** Whether any link has a connection to that peer. */
-  reaches (peerId: string): boolean
-  /** Nothing is left of the link and its device is not listed. */
-  forget (link: DeviceLink): void
-}
 
 /** Our side of the link: a replicator that dials. */
 interface Active {
@@ -75,29 +53,52 @@ export class DeviceLink {
   #lastNudge = Number.NEGATIVE_INFINITY
   #ended = false
 
-  constructor (deviceId: string, displayName: string, environment: LinkEnvironment) {
+  constructor(deviceId: string, displayName: string, environment: LinkEnvironment) {
     this.deviceId = deviceId
     this.displayName = displayName
     this.#environment = environment
   }
 
-  get connected (): boolean { return this.#dialled !== undefined || this.#passive !== undefined }
+  get connected(): boolean {
+    return this.#dialled !== undefined || this.#passive !== undefined
+  }
   /** The peer our own open connection leads to. */
-  get dialledPeerId (): string | undefined { return this.#dialled?.peerId }
+  get dialledPeerId(): string | undefined {
+    return this.#dialled?.peerId
+  }
   /** The peer whose incoming connection is served; such links are named by the proven peer id. */
-  get servedPeerId (): string | undefined { return this.#passive === undefined ? undefined : this.deviceId }
+  get servedPeerId(): string | undefined {
+    return this.#passive === undefined ? undefined : this.deviceId
+  }
 
-  get snapshot (): MeshLink {
+  get snapshot(): MeshLink {
     const { deviceId, displayName } = this
     const dialled = this.#dialled
-    if (dialled !== undefined) return { deviceId, displayName, state: dialled.activity === 'idle' ? 'idle' : 'busy', direction: 'outgoing', route: dialled.route, error: undefined }
-    if (this.#passive !== undefined) return { deviceId, displayName, state: this.#passive.idle ? 'idle' : 'busy', direction: 'incoming', route: this.#passive.route, error: undefined }
-    const state = this.#active?.activity === 'connecting' ? 'connecting' : this.#active !== undefined || this.#dialsFirst ? 'offline' : 'waiting'
+    if (dialled !== undefined)
+      return {
+        deviceId,
+        displayName,
+        state: dialled.activity === 'idle' ? 'idle' : 'busy',
+        direction: 'outgoing',
+        route: dialled.route,
+        error: undefined
+      }
+    if (this.#passive !== undefined)
+      return {
+        deviceId,
+        displayName,
+        state: this.#passive.idle ? 'idle' : 'busy',
+        direction: 'incoming',
+        route: this.#passive.route,
+        error: undefined
+      }
+    const state =
+      this.#active?.activity === 'connecting' ? 'connecting' : this.#active !== undefined || this.#dialsFirst ? 'offline' : 'waiting'
     return { deviceId, displayName, state, direction: undefined, route: undefined, error: this.#error }
   }
 
   /** A provider sees the device. `fresh`: in a way it did not before, so that trying at once is worth while. */
-  found (displayName: string, fresh: boolean): void {
+  found(displayName: string, fresh: boolean): void {
     this.displayName = displayName
     this.listed = true
     if (fresh && !this.connected) this.#nudge()
@@ -105,20 +106,20 @@ export class DeviceLink {
   }
 
   /** No provider sees it any more: an open connection lives on, nothing else does. */
-  lost (): void {
+  lost(): void {
     this.listed = false
     this.#settle()
   }
 
   /** Something else said why there is no connection. */
-  failed (error: KithmeshError): void {
+  failed(error: KithmeshError): void {
     if (this.connected) return
     this.#error = error
     this.#environment.announcer.changed()
   }
 
   /** Serves a connection of the device, instead of any earlier one it made. */
-  serve ({ socket, route }: IncomingConnection): void {
+  serve({ socket, route }: IncomingConnection): void {
     const { database, collections, totals, announcer, logger, clock } = this.#environment
     this.yieldPassive()
     const service = serveReplication(socket, { database, collections, logger, clock })
@@ -129,7 +130,9 @@ export class DeviceLink {
     this.#cancel()
     if (this.#active?.activity === 'offline') this.yieldActive()
     totals.begin(service)
-    service.onDocuments((events) => { announcer.documents(this.deviceId, events) })
+    service.onDocuments((events) => {
+      announcer.documents(this.deviceId, events)
+    })
     service.onStatus(({ activity, error }) => {
       passive.idle = activity === 'idle'
       if (activity === 'stopped') {
@@ -146,16 +149,18 @@ export class DeviceLink {
   }
 
   /** Ends our own connection, or the attempts at one, in favour of another. */
-  yieldActive (): void {
+  yieldActive(): void {
     const active = this.#active
     if (active === undefined) return
     this.#active = undefined
-    void this.#track(active.replicator.stop(), active.socket).then(() => { this.#environment.totals.end(active.replicator) })
+    void this.#track(active.replicator.stop(), active.socket).then(() => {
+      this.#environment.totals.end(active.replicator)
+    })
     if (this.listed) this.#after(linkedElsewhereMs)
   }
 
   /** Ends the incoming connection in favour of another. */
-  yieldPassive (code: 1000 | 4001 = 1000): void {
+  yieldPassive(code: 1000 | 4001 = 1000): void {
     const passive = this.#passive
     if (passive === undefined) return
     this.#passive = undefined
@@ -163,7 +168,7 @@ export class DeviceLink {
   }
 
   /** Ends everything in order, for good; resolves when nothing runs any more. */
-  async end (): Promise<void> {
+  async end(): Promise<void> {
     this.#ended = true
     this.#cancel()
     this.yieldActive()
@@ -171,17 +176,17 @@ export class DeviceLink {
     await Promise.all(this.#ending)
   }
 
-  get #dialled (): Active | undefined {
+  get #dialled(): Active | undefined {
     const active = this.#active
     return active?.activity === 'busy' || active?.activity === 'idle' ? active : undefined
   }
 
   /** By the rule both sides compute alike. A device that claims no peer id cannot compute it, so it is dialled. */
-  get #dialsFirst (): boolean {
+  get #dialsFirst(): boolean {
     return !isPeerId(this.deviceId) || dials(this.#environment.localPeerId, this.deviceId)
   }
 
-  #nudge (): void {
+  #nudge(): void {
     const now = this.#environment.clock.monotonic()
     if (now - this.#lastNudge < nudgePauseMs) return
     this.#lastNudge = now
@@ -193,7 +198,7 @@ export class DeviceLink {
     }
   }
 
-  #dial (): void {
+  #dial(): void {
     if (this.#ended || this.#active !== undefined || !this.listed) return
     this.#cancel()
     const { database, collections, conflictResolver, totals, announcer, logger, clock } = this.#environment
@@ -206,7 +211,11 @@ export class DeviceLink {
         continuous: true,
         heartbeatMs,
         maxAttemptWaitMs: maxRetryMs,
-        collections: collections.map(({ scope, name }) => ({ scope, name, ...(conflictResolver === undefined ? {} : { conflictResolver }) })),
+        collections: collections.map(({ scope, name }) => ({
+          scope,
+          name,
+          ...(conflictResolver === undefined ? {} : { conflictResolver })
+        })),
         logger,
         clock
       })
@@ -218,7 +227,9 @@ export class DeviceLink {
     }
     const active: Active = { replicator, activity: 'connecting', route: undefined, peerId: undefined, socket: undefined }
     this.#active = active
-    replicator.onDocuments((events) => { announcer.documents(this.deviceId, events) })
+    replicator.onDocuments((events) => {
+      announcer.documents(this.deviceId, events)
+    })
     replicator.onStatus(({ activity, error }) => {
       active.activity = activity
       if (this.#active === active) this.#onActive(active, error)
@@ -228,7 +239,7 @@ export class DeviceLink {
     replicator.start()
   }
 
-  async #open (active: Active, options: DialOptions): Promise<MessageSocket> {
+  async #open(active: Active, options: DialOptions): Promise<MessageSocket> {
     const { dial, claim } = this.#environment
     const { socket, route, peerId } = await dial(this.deviceId, this.displayName, options)
     this.#provenId = peerId
@@ -241,7 +252,7 @@ export class DeviceLink {
     return socket
   }
 
-  #onActive (active: Active, error: KithmeshError | undefined): void {
+  #onActive(active: Active, error: KithmeshError | undefined): void {
     if (active.activity === 'idle' || active.activity === 'busy') {
       this.#error = undefined
       this.#failures = active.activity === 'idle' ? 0 : this.#failures
@@ -257,7 +268,7 @@ export class DeviceLink {
   }
 
   /** After something ended: what is next? */
-  #settle (): void {
+  #settle(): void {
     if (this.#ended) return
     if (this.connected) {
       this.#cancel()
@@ -272,7 +283,7 @@ export class DeviceLink {
     this.#environment.announcer.changed()
   }
 
-  #after (ms: number): void {
+  #after(ms: number): void {
     if (this.#ended || this.#cancelTimer !== undefined) return
     this.#cancelTimer = this.#environment.clock.after(ms, () => {
       this.#cancelTimer = undefined
@@ -282,20 +293,22 @@ export class DeviceLink {
     })
   }
 
-  #cancel (): void {
+  #cancel(): void {
     this.#cancelTimer?.()
     this.#cancelTimer = undefined
   }
 
   /** Waits for the orderly end of a connection; one that takes too long is cut. */
-  #track (stopping: Promise<void>, socket: MessageSocket | undefined): Promise<void> {
+  #track(stopping: Promise<void>, socket: MessageSocket | undefined): Promise<void> {
     const { clock, logger } = this.#environment
     const end = withDeadline(() => stopping, { clock, ms: stopDeadlineMs, what: `Ending the link with ${this.displayName}` })
       .catch((error: unknown) => {
         logger.warn('a link did not end in order and is cut', { device: this.deviceId, error })
         socket?.terminate()
       })
-      .finally(() => { this.#ending.delete(end) })
+      .finally(() => {
+        this.#ending.delete(end)
+      })
     this.#ending.add(end)
     return end
   }

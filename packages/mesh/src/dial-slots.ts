@@ -3,7 +3,7 @@ export class DialSlots {
   readonly #waiting = new Set<() => void>()
   #free: number
 
-  constructor (slots: number) {
+  constructor(slots: number) {
     this.#free = slots
   }
 
@@ -11,7 +11,7 @@ export class DialSlots {
    * Resolves when it is the caller's turn, with the function that ends the turn.
    * @throws the signal's reason.
    */
-  async take (signal: AbortSignal): Promise<() => void> {
+  async take(signal: AbortSignal): Promise<() => void> {
     signal.throwIfAborted()
     if (this.#free > 0) this.#free--
     else await this.#queue(signal)
@@ -23,7 +23,7 @@ export class DialSlots {
     }
   }
 
-  #queue (signal: AbortSignal): Promise<void> {
+  #queue(signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       const proceed = (): void => {
         signal.removeEventListener('abort', leave)
@@ -38,7 +38,7 @@ export class DialSlots {
     })
   }
 
-  #release (): void {
+  #release(): void {
     const [next] = this.#waiting
     if (next === undefined) {
       this.#free++

@@ -54,7 +54,7 @@ export class Gate {
   readonly #pending = new Set<ByteSocket>()
   #closed = false
 
-  constructor (options: GateOptions) {
+  constructor(options: GateOptions) {
     this.#options = options
     this.#acceptor = createWebSocketAcceptor<Visitor>({
       clock: options.clock,
@@ -63,12 +63,14 @@ export class Gate {
       handshakeDeadlineMs: upgradeDeadlineMs,
       authorize: ({ path, context }) => this.#authorize(path, context),
       selectProtocol: (offered) => offered.find((each) => replicationProtocols.includes(each)),
-      onConnection: (socket, { context: { deviceId, route } }) => { options.onConnection({ deviceId, route, socket }) }
+      onConnection: (socket, { context: { deviceId, route } }) => {
+        options.onConnection({ deviceId, route, socket })
+      }
     })
   }
 
   /** Takes over a stream that a transport accepted. */
-  accept (stream: ByteSocket, remote: string, strategy: string): void {
+  accept(stream: ByteSocket, remote: string, strategy: string): void {
     stream.on('error', ignore)
     if (this.#closed || stream.destroyed) {
       stream.destroy()
@@ -76,24 +78,29 @@ export class Gate {
     }
     if (this.#pending.size >= maxPending) this.#cutOldest()
     this.#pending.add(stream)
-    stream.once('close', () => { this.#pending.delete(stream) })
+    stream.once('close', () => {
+      this.#pending.delete(stream)
+    })
     this.#negotiate(stream, `${strategy} ${remote}`).catch((error: unknown) => {
       if (!this.#closed) this.#options.logger.info('an incoming connection failed', { remote, error })
     })
   }
 
-  async #negotiate (stream: ByteSocket, route: string): Promise<void> {
+  async #negotiate(stream: ByteSocket, route: string): Promise<void> {
     const { identity, authenticator, clock, logger, onRefused } = this.#options
     let refusal: KithmeshError | undefined
     const judge = async (peer: PeerCertificate): Promise<boolean> => {
-      refusal = peer.peerId === identity.peerId
-        ? meshErrors.create('ERR_MESH_SELF', 'The connection comes from this device itself')
-        : await judgement(authenticator, peer)
+      refusal =
+        peer.peerId === identity.peerId
+          ? meshErrors.create('ERR_MESH_SELF', 'The connection comes from this device itself')
+          : await judgement(authenticator, peer)
       return true
     }
     const { name, authorities } = authenticator
     const { stream: secured, peer } = await secureServer(stream, {
-      identity, clock, authenticator: { name, check: judge, ...(authorities === undefined ? {} : { authorities }) }
+      identity,
+      clock,
+      authenticator: { name, check: judge, ...(authorities === undefined ? {} : { authorities }) }
     })
     if (peer === undefined || this.#closed) {
       secured.destroy()
@@ -106,20 +113,29 @@ export class Gate {
     }
     secured.once('close', () => {
       if (visitor.answered || refusal !== undefined || this.#closed) return
-      onRefused(peer.peerId, meshErrors.create('ERR_MESH_REFUSED', `"${peer.commonName}" hung up after the TLS handshake: it probably does not accept this device`, { details: { localPeerId: identity.peerId, peerId: peer.peerId } }))
+      onRefused(
+        peer.peerId,
+        meshErrors.create(
+          'ERR_MESH_REFUSED',
+          `"${peer.commonName}" hung up after the TLS handshake: it probably does not accept this device`,
+          { details: { localPeerId: identity.peerId, peerId: peer.peerId } }
+        )
+      )
     })
     // From here on the stream is the upgrade's: it counts as pending until that is answered.
     this.#acceptor.accept(secured, visitor)
   }
 
-  #authorize (path: string, visitor: Visitor): UpgradeDecision {
+  #authorize(path: string, visitor: Visitor): UpgradeDecision {
     visitor.answered = true
     this.#pending.delete(visitor.stream)
     if (visitor.refusal !== undefined) return { allow: false, status: 403, message: 'This device does not accept yours' }
-    return path === `/${this.#options.databaseName}/_blipsync` ? { allow: true } : { allow: false, status: 404, message: 'No such database' }
+    return path === `/${this.#options.databaseName}/_blipsync`
+      ? { allow: true }
+      : { allow: false, status: 404, message: 'No such database' }
   }
 
-  #cutOldest (): void {
+  #cutOldest(): void {
     const [oldest] = this.#pending
     if (oldest === undefined) return
     this.#pending.delete(oldest)
@@ -128,21 +144,27 @@ export class Gate {
   }
 
   /** Cuts what is being negotiated; open connections belong to their receivers. */
-  close (): void {
+  close(): void {
     this.#closed = true
     this.#acceptor.close()
     for (const stream of this.#pending) stream.destroy()
   }
 }
 
-async function judgement (authenticator: Authenticator, peer: PeerCertificate): Promise<KithmeshError | undefined> {
+async function judgement(authenticator: Authenticator, peer: PeerCertificate): Promise<KithmeshError | undefined> {
   const details = { peerId: peer.peerId, commonName: peer.commonName }
   try {
-    if (await authenticator.check(peer) === true) return undefined
-    return identityErrors.create('ERR_IDENTITY_UNTRUSTED', `${authenticator.name} refused "${peer.commonName}" (${peer.peerId})`, { details })
+    if ((await authenticator.check(peer)) === true) return undefined
+    return identityErrors.create('ERR_IDENTITY_UNTRUSTED', `${authenticator.name} refused "${peer.commonName}" (${peer.peerId})`, {
+      details
+    })
   } catch (cause) {
-    return identityErrors.create('ERR_IDENTITY_UNTRUSTED', `${authenticator.name} refused "${peer.commonName}" (${peer.peerId}): ${cause instanceof Error ? cause.message : String(cause)}`, { cause, details })
+    return identityErrors.create(
+      'ERR_IDENTITY_UNTRUSTED',
+      `${authenticator.name} refused "${peer.commonName}" (${peer.peerId}): ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause, details }
+    )
   }
 }
 
-function ignore (): void {}
+function ignore(): void {}

@@ -29,6 +29,6 @@ export type { LinkState, Mesh, MeshLink, MeshOptions, MeshStatistics } from './c
 export { meshErrors } from './error-catalogue.ts'
 
 /** Makes a mesh; nothing happens before `start`. */
-export function createMesh (options: MeshOptions): Mesh {
+export function createMesh(options: MeshOptions): Mesh {
   return new GroupMesh(options)
 }

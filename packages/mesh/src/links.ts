@@ -1,9 +1,10 @@
 import type { Device, KithmeshError, Peer } from '@kithmesh/core'
 import { isPeerId, keepWhich } from '@kithmesh/core/plugin'
 import type { MeshLink } from './contracts.ts'
-import { DeviceLink, type LinkEnvironment } from './device-link.ts'
+import { DeviceLink } from './device-link.ts'
 import { DialSlots } from './dial-slots.ts'
 import type { IncomingConnection } from './incoming.ts'
+import type { LinkEnvironment } from './link-environment.ts'
 
 /** Devices being dialled at once; a network full of invented ones must not make us open thousands of connections. */
 const maxDials = 64
@@ -19,7 +20,7 @@ export class Links {
   readonly #sightings = new Map<string, ReadonlySet<Peer>>()
   #ended = false
 
-  constructor (environment: LinksEnvironment) {
+  constructor(environment: LinksEnvironment) {
     const slots = new DialSlots(maxDials)
     this.#environment = {
       ...environment,
@@ -39,24 +40,29 @@ export class Links {
     }
   }
 
-  get snapshots (): readonly MeshLink[] { return this.#all.map(({ snapshot }) => snapshot) }
+  get snapshots(): readonly MeshLink[] {
+    return this.#all.map(({ snapshot }) => snapshot)
+  }
 
   /** The device is listed by discovery, now or still. */
-  found (device: Device): void {
+  found(device: Device): void {
     if (this.#ended || device.id === this.#environment.localPeerId) return
     const before = this.#sightings.get(device.id)
     const sightings = new Set(device.peers)
     this.#sightings.set(device.id, sightings)
-    this.#with(device.id, device.displayName).found(device.displayName, [...sightings].some((peer) => before?.has(peer) !== true))
+    this.#with(device.id, device.displayName).found(
+      device.displayName,
+      [...sightings].some((peer) => before?.has(peer) !== true)
+    )
   }
 
-  lost (deviceId: string): void {
+  lost(deviceId: string): void {
     this.#sightings.delete(deviceId)
     this.#links.get(deviceId)?.lost()
   }
 
   /** A proven device connected to us. Where we have a connection to it too, both sides keep the same one of the two. */
-  accept (connection: IncomingConnection, displayName: string | undefined): void {
+  accept(connection: IncomingConnection, displayName: string | undefined): void {
     const { deviceId, socket } = connection
     if (this.#ended) {
       socket.close(1001, 'stopping')
@@ -74,21 +80,23 @@ export class Links {
   }
 
   /** A device was refused, or refused us; known ones show it, strangers leave no trace. */
-  refused (deviceId: string, error: KithmeshError): void {
+  refused(deviceId: string, error: KithmeshError): void {
     this.#links.get(deviceId)?.failed(error)
   }
 
   /** Ends all links in order, for good. */
-  async end (): Promise<void> {
+  async end(): Promise<void> {
     this.#ended = true
     await Promise.all(this.#all.map((link) => link.end()))
     this.#links.clear()
     this.#sightings.clear()
   }
 
-  get #all (): DeviceLink[] { return [...this.#links.values()] }
+  get #all(): DeviceLink[] {
+    return [...this.#links.values()]
+  }
 
-  #claim (link: DeviceLink, peerId: string): boolean {
+  #claim(link: DeviceLink, peerId: string): boolean {
     if (this.#ended) return false
     const others = this.#all
     const served = others.find((other) => other.servedPeerId === peerId)
@@ -99,11 +107,11 @@ export class Links {
     return true
   }
 
-  #keeps (peerId: string, older: Direction, newer: Direction): Direction {
+  #keeps(peerId: string, older: Direction, newer: Direction): Direction {
     return isPeerId(peerId) ? keepWhich(this.#environment.localPeerId, peerId, { direction: older }, { direction: newer }).direction : newer
   }
 
-  #with (deviceId: string, displayName: string): DeviceLink {
+  #with(deviceId: string, displayName: string): DeviceLink {
     let link = this.#links.get(deviceId)
     if (link === undefined) {
       link = new DeviceLink(deviceId, displayName, this.#environment)

@@ -13,7 +13,7 @@ import { Totals } from './totals.ts'
 interface Run {
   readonly links: Links
   readonly gate: Gate
-  listener: { readonly port: number | undefined, close (): Promise<void> } | undefined
+  listener: { readonly port: number | undefined; close(): Promise<void> } | undefined
   unobserve: (() => void) | undefined
 }
 
@@ -28,9 +28,10 @@ export class GroupMesh implements Mesh {
   readonly #announcer: Announcer
   #run: Run | undefined
 
-  constructor (options: MeshOptions) {
+  constructor(options: MeshOptions) {
     const { databaseName = 'db', collections } = options
-    if (!/^[A-Za-z0-9._~-]+$/.test(databaseName)) throw new TypeError('databaseName consists of letters, digits and . _ ~ -, because it is part of a URL')
+    if (!/^[A-Za-z0-9._~-]+$/.test(databaseName))
+      throw new TypeError('databaseName consists of letters, digits and . _ ~ -, because it is part of a URL')
     this.#options = options
     this.#wanted = collections === undefined ? undefined : parseCollectionPaths(collections)
     this.#logger = (options.logger ?? silentLogger).child('mesh')
@@ -39,26 +40,51 @@ export class GroupMesh implements Mesh {
     this.#lifecycle = new Lifecycle({
       start: (signal) => this.#doStart(signal),
       stop: () => this.#doStop(),
-      stateChanged: () => { this.#announcer.changed() }
+      stateChanged: () => {
+        this.#announcer.changed()
+      }
     })
   }
 
-  get state (): Mesh['state'] { return this.#lifecycle.state }
-  get port (): number | undefined { return this.#run?.listener?.port }
-  get links (): readonly MeshLink[] { return this.#run?.links.snapshots ?? [] }
-  get statistics (): MeshStatistics { return this.#totals.sum() }
-  start (): Promise<void> { return this.#lifecycle.start() }
-  stop (): Promise<void> { return this.#lifecycle.stop() }
-  async [Symbol.asyncDispose] (): Promise<void> { await this.stop() }
-  onChanged (listener: () => void): () => void { return this.#announcer.onChanged(listener) }
-  onDocuments (listener: Parameters<Mesh['onDocuments']>[0]): () => void { return this.#announcer.onDocuments(listener) }
+  get state(): Mesh['state'] {
+    return this.#lifecycle.state
+  }
+  get port(): number | undefined {
+    return this.#run?.listener?.port
+  }
+  get links(): readonly MeshLink[] {
+    return this.#run?.links.snapshots ?? []
+  }
+  get statistics(): MeshStatistics {
+    return this.#totals.sum()
+  }
+  start(): Promise<void> {
+    return this.#lifecycle.start()
+  }
+  stop(): Promise<void> {
+    return this.#lifecycle.stop()
+  }
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+  onChanged(listener: () => void): () => void {
+    return this.#announcer.onChanged(listener)
+  }
+  onDocuments(listener: Parameters<Mesh['onDocuments']>[0]): () => void {
+    return this.#announcer.onDocuments(listener)
+  }
 
-  async #doStart (signal: AbortSignal): Promise<void> {
+  async #doStart(signal: AbortSignal): Promise<void> {
     const { discovery, identity, displayName } = this.#options
-    if (discovery.localPeerId !== identity.peerId) throw meshErrors.create('ERR_MESH_IDENTITY', 'The discovery was made with another peer id than the identity\'s')
+    if (discovery.localPeerId !== identity.peerId)
+      throw meshErrors.create('ERR_MESH_IDENTITY', "The discovery was made with another peer id than the identity's")
     const run = this.#compose()
     this.#run = run
-    run.listener = await discovery.listen({ onConnection: (socket, remote, strategy) => { run.gate.accept(socket, remote, strategy) } })
+    run.listener = await discovery.listen({
+      onConnection: (socket, remote, strategy) => {
+        run.gate.accept(socket, remote, strategy)
+      }
+    })
     signal.throwIfAborted()
     const { port } = run.listener
     if (port === undefined) throw meshErrors.create('ERR_MESH_NO_LISTENER', 'None of the transports has a port to publish')
@@ -81,7 +107,7 @@ export class GroupMesh implements Mesh {
   }
 
   /** Everything is attempted, whatever fails; the first failure is thrown at the end. */
-  async #doStop (): Promise<void> {
+  async #doStop(): Promise<void> {
     const { discovery } = this.#options
     const run = this.#run
     if (run === undefined) return
@@ -103,7 +129,7 @@ export class GroupMesh implements Mesh {
     if (errors.length > 0) throw errors[0]
   }
 
-  #compose (): Run {
+  #compose(): Run {
     const { discovery, identity, authenticator, database, databaseName = 'db', conflictResolver } = this.#options
     const [logger, clock] = [this.#logger, this.#clock]
     const settings = { discovery, identity, authenticator, databaseName, clock }
@@ -119,9 +145,18 @@ export class GroupMesh implements Mesh {
       dial: (deviceId, name, options) => dialDevice(deviceId, name, settings, options)
     })
     const gate = new Gate({
-      identity, authenticator, databaseName, heartbeatMs, logger, clock,
-      onConnection: (connection) => { links.accept(connection, discovery.deviceWithId(connection.deviceId)?.displayName) },
-      onRefused: (deviceId, error) => { links.refused(deviceId, error) }
+      identity,
+      authenticator,
+      databaseName,
+      heartbeatMs,
+      logger,
+      clock,
+      onConnection: (connection) => {
+        links.accept(connection, discovery.deviceWithId(connection.deviceId)?.displayName)
+      },
+      onRefused: (deviceId, error) => {
+        links.refused(deviceId, error)
+      }
     })
     return { links, gate, listener: undefined, unobserve: undefined }
   }

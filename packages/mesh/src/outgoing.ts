@@ -38,11 +38,20 @@ export interface OutgoingConnection {
  * @throws ERR_PD_UNKNOWN_DEVICE, ERR_ROUTE_NONE, ERR_ROUTE_FAILED; ERR_IDENTITY_* when we do not accept the device;
  * ERR_MESH_REFUSED when it does not accept us; ERR_MESH_SELF; ERR_WS_*; the signal's reason.
  */
-export async function dialDevice (deviceId: string, displayName: string, settings: DialSettings, { signal, protocols, heartbeatMs }: DialOptions): Promise<OutgoingConnection> {
+export async function dialDevice(
+  deviceId: string,
+  displayName: string,
+  settings: DialSettings,
+  { signal, protocols, heartbeatMs }: DialOptions
+): Promise<OutgoingConnection> {
   const { discovery, identity, authenticator, databaseName, clock } = settings
   const route = await discovery.connect(deviceId, { signal })
   const { stream, peer } = await secureClient(route.socket, {
-    identity, authenticator, clock, signal, ...(isPeerId(deviceId) ? { expectedPeerId: deviceId } : {})
+    identity,
+    authenticator,
+    clock,
+    signal,
+    ...(isPeerId(deviceId) ? { expectedPeerId: deviceId } : {})
   })
   const peerId = peer?.peerId ?? ''
   if (peerId === identity.peerId) {
@@ -55,6 +64,9 @@ export async function dialDevice (deviceId: string, displayName: string, setting
     return { socket, peerId, route: route.route }
   } catch (cause) {
     if (!isKithmeshError(cause, 'ERR_WS_HTTP') || cause.details['status'] !== 403) throw cause
-    throw meshErrors.create('ERR_MESH_REFUSED', `${displayName} does not accept this device`, { cause, details: { localPeerId: identity.peerId, peerId } })
+    throw meshErrors.create('ERR_MESH_REFUSED', `${displayName} does not accept this device`, {
+      cause,
+      details: { localPeerId: identity.peerId, peerId }
+    })
   }
 }

@@ -6,14 +6,15 @@ export const maxRetryMs = 30_000
 const refusedRetryMs = 60_000
 
 /** These say nothing about what the device thinks of us: it was not reached, or not properly. */
-const unreached = /^ERR_(PD|ROUTE|DIRECT|CORE|REPL_CONNECT|REPL_CLOSED|REPL_TIMEOUT|IDENTITY_HANDSHAKE|IDENTITY_PEER_MISMATCH|WS_HANDSHAKE|WS_TIMEOUT)/
+const unreached =
+  /^ERR_(PD|ROUTE|DIRECT|CORE|REPL_CONNECT|REPL_CLOSED|REPL_TIMEOUT|IDENTITY_HANDSHAKE|IDENTITY_PEER_MISMATCH|WS_HANDSHAKE|WS_TIMEOUT)/
 
 /**
  * Milliseconds until a device is tried again whose replicator has given up. Replicators try transient failures again by
  * themselves; this is for what they take for final and a mesh does not, as devices and their settings come and go.
  * @param failures in a row, 1 is the first
  */
-export function retryDelay (error: unknown, failures: number): number {
+export function retryDelay(error: unknown, failures: number): number {
   const code = errorCode(error) ?? ''
   return unreached.test(code) ? Math.min(1000 * 2 ** Math.min(failures, 30), maxRetryMs) : refusedRetryMs
 }

@@ -1,7 +1,9 @@
 import type { SessionStatistics } from '@kithmesh/replicator'
 import type { MeshStatistics } from './contracts.ts'
 
-interface Counting { readonly statistics: Readonly<SessionStatistics> }
+interface Counting {
+  readonly statistics: Readonly<SessionStatistics>
+}
 
 const none: MeshStatistics = { documentsIn: 0, documentsOut: 0, bytesIn: 0, bytesOut: 0, conflicts: 0 }
 
@@ -11,21 +13,21 @@ export class Totals {
   readonly #running = new Set<Counting>()
 
   /** Counts a link in, live, until {@link Totals.end}. */
-  begin (link: Counting): void {
+  begin(link: Counting): void {
     this.#running.add(link)
   }
 
   /** The link has ended; its counters stay in the sum. Idempotent. */
-  end (link: Counting): void {
+  end(link: Counting): void {
     if (this.#running.delete(link)) this.#ended = add(this.#ended, view(link))
   }
 
-  sum (): MeshStatistics {
+  sum(): MeshStatistics {
     return [...this.#running].map(view).reduce(add, this.#ended)
   }
 }
 
-function view ({ statistics: of }: Counting): MeshStatistics {
+function view({ statistics: of }: Counting): MeshStatistics {
   return {
     documentsIn: of.documentsPulled,
     documentsOut: of.documentsPushed,
@@ -35,7 +37,7 @@ function view ({ statistics: of }: Counting): MeshStatistics {
   }
 }
 
-function add (a: MeshStatistics, b: MeshStatistics): MeshStatistics {
+function add(a: MeshStatistics, b: MeshStatistics): MeshStatistics {
   return {
     documentsIn: a.documentsIn + b.documentsIn,
     documentsOut: a.documentsOut + b.documentsOut,

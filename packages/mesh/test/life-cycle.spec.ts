@@ -8,38 +8,53 @@ import { direct } from '@kithmesh/transport-direct'
 import { World, converged, fastClock, isUp, linkTo, linked } from './world.ts'
 
 /** A provider that cannot publish, or only when it is let. */
-function publishing (startPublishing: () => Promise<void>): ProviderFactory {
+function publishing(startPublishing: () => Promise<void>): ProviderFactory {
   return defineProvider({
     name: 'stub',
     contractVersion: PROVIDER_CONTRACT_VERSION,
-    capabilities: { publishes: true, metadata: false, metadataUpdates: false, reportsDisappearance: false, suppliesSocketFactory: false, incomingConnections: false },
+    capabilities: {
+      publishes: true,
+      metadata: false,
+      metadataUpdates: false,
+      reportsDisappearance: false,
+      suppliesSocketFactory: false,
+      incomingConnections: false
+    },
     create: (context) => ({
-      async startBrowsing () { context.statusChanged('browse', { state: 'online' }) },
-      async stopBrowsing () { context.statusChanged('browse', { state: 'offline' }) },
+      async startBrowsing() {
+        context.statusChanged('browse', { state: 'online' })
+      },
+      async stopBrowsing() {
+        context.statusChanged('browse', { state: 'offline' })
+      },
       startPublishing,
-      async stopPublishing () { context.statusChanged('publish', { state: 'offline' }) },
-      async updateMetadata () {},
-      monitorMetadata () {},
-      async resolveUrl () { throw coreErrors.create('ERR_PD_RESOLVE_FAILED', 'nobody is here') },
+      async stopPublishing() {
+        context.statusChanged('publish', { state: 'offline' })
+      },
+      async updateMetadata() {},
+      monitorMetadata() {},
+      async resolveUrl() {
+        throw coreErrors.create('ERR_PD_RESOLVE_FAILED', 'nobody is here')
+      },
       socketFactory: () => undefined,
-      async shutdown () {}
+      async shutdown() {}
     })
   })
 }
 
 /** A transport that listens where no port can be named. */
-function portless (): TransportFactory {
+function portless(): TransportFactory {
   const factory = direct({ host: '127.0.0.1' })
   return {
     ...factory,
-    create (context) {
+    create(context) {
       const strategy = factory.create(context)
-      return { ...strategy, listen: async (options) => ({ ...await strategy.listen!(options), port: undefined }) }
+      return { ...strategy, listen: async (options) => ({ ...(await strategy.listen!(options)), port: undefined }) }
     }
   }
 }
 
-async function codeOf (promise: Promise<unknown>): Promise<string | undefined> {
+async function codeOf(promise: Promise<unknown>): Promise<string | undefined> {
   try {
     await promise
   } catch (error) {
@@ -50,8 +65,12 @@ async function codeOf (promise: Promise<unknown>): Promise<string | undefined> {
 
 describe('the life of a mesh', () => {
   let world: World
-  beforeEach(() => { world = new World() })
-  afterEach(async () => { await world.end() })
+  beforeEach(() => {
+    world = new World()
+  })
+  afterEach(async () => {
+    await world.end()
+  })
 
   it('starts and stops idempotently, and leaves nothing behind', async () => {
     const { mesh, discovery } = await world.peer('alone')
@@ -99,7 +118,13 @@ describe('the life of a mesh', () => {
 
   it('undoes a start that fails, and can be started again', async () => {
     let fails = true
-    const peer = await world.peer('unlucky', { providers: [publishing(async () => { if (fails) throw new Error('no network') })] })
+    const peer = await world.peer('unlucky', {
+      providers: [
+        publishing(async () => {
+          if (fails) throw new Error('no network')
+        })
+      ]
+    })
     expect(await codeOf(peer.mesh.start())).to.equal('ERR_PD_START_FAILED')
     expect([peer.mesh.state, peer.mesh.port]).to.deep.equal(['stopped', undefined])
     fails = false

@@ -10,37 +10,47 @@ import { openWebSocket } from '@kithmesh/websocket'
 import { type TestPeer, World, converged, fastClock, isUp, linkTo, linked } from './world.ts'
 
 /** Direct connections whose dialling goes through `attempt`. */
-function dialling (attempt: (dial: () => Promise<ByteSocket>) => Promise<ByteSocket>): TransportFactory {
+function dialling(attempt: (dial: () => Promise<ByteSocket>) => Promise<ByteSocket>): TransportFactory {
   const factory = direct({ host: '127.0.0.1' })
   return {
     ...factory,
-    create (context) {
+    create(context) {
       const strategy = factory.create(context)
       return { ...strategy, attempt: (target, options) => attempt(() => strategy.attempt(target, options)) }
     }
   }
 }
 
-function connectedLinks (peer: TestPeer): number {
+function connectedLinks(peer: TestPeer): number {
   return peer.mesh.links.filter(isUp).length
 }
 
 describe('one link per device', () => {
   let world: World
   const sockets: MessageSocket[] = []
-  beforeEach(() => { world = new World() })
+  beforeEach(() => {
+    world = new World()
+  })
   afterEach(async () => {
     for (const socket of sockets.splice(0)) socket.terminate()
     await world.end()
   })
 
-  async function dialAs (identity: Identity, peer: TestPeer): Promise<{ socket: MessageSocket, closed: Promise<number> }> {
+  async function dialAs(identity: Identity, peer: TestPeer): Promise<{ socket: MessageSocket; closed: Promise<number> }> {
     const tcp = connect(peer.mesh.port ?? 0, '127.0.0.1')
     await once(tcp, 'connect')
     const { stream } = await secureClient(tcp, { identity, authenticator: insecureAcceptAnyone() })
     const { socket } = await openWebSocket(stream, { url: 'wss://peer.invalid/db/_blipsync', protocols: ['BLIP_3+CBMobile_3'] })
     sockets.push(socket)
-    const closed = new Promise<number>((resolve) => { socket.attach({ message: () => {}, drained: () => {}, closed: ({ code }) => { resolve(code) } }) })
+    const closed = new Promise<number>((resolve) => {
+      socket.attach({
+        message: () => {},
+        drained: () => {},
+        closed: ({ code }) => {
+          resolve(code)
+        }
+      })
+    })
     return { socket, closed }
   }
 
@@ -55,7 +65,7 @@ describe('one link per device', () => {
     expect(connectedLinks(host!)).to.equal(1)
   })
 
-  it('keeps its own connection when a peer dials that should be dialled, and lets the peer have its way when it is the other\'s turn', async () => {
+  it("keeps its own connection when a peer dials that should be dialled, and lets the peer have its way when it is the other's turn", async () => {
     for (let round = 0; round < 6; round++) {
       const [left, right] = await world.started([`left ${round}`, `right ${round}`])
       await linked([left!, right!])
@@ -93,7 +103,10 @@ describe('one link per device', () => {
   it('notices that what it found is itself', async () => {
     const [host] = await world.started(['host'], { claims: false })
     world.medium.announce({ ...world.medium.services[0]!, displayName: 'mirror', peerId: 'f'.repeat(64), metadata: new Map() })
-    await eventually('the error', () => errorCode(host!.mesh.links.find(({ displayName }) => displayName === 'mirror')?.error) === 'ERR_MESH_SELF')
+    await eventually(
+      'the error',
+      () => errorCode(host!.mesh.links.find(({ displayName }) => displayName === 'mirror')?.error) === 'ERR_MESH_SELF'
+    )
     expect(connectedLinks(host!)).to.equal(0)
   })
 
@@ -101,7 +114,15 @@ describe('one link per device', () => {
     const clock = fastClock(10)
     const [one, two] = [await createIdentity({ commonName: 'one' }), await createIdentity({ commonName: 'two' })]
     const [dialler, dialled] = dials(one.peerId, two.peerId) ? [one, two] : [two, one]
-    const walled = await world.peer('walled', { identity: dialler, clock, transports: [dialling(async () => { throw Object.assign(new Error('a firewall'), { code: 'EHOSTUNREACH' }) })] })
+    const walled = await world.peer('walled', {
+      identity: dialler,
+      clock,
+      transports: [
+        dialling(async () => {
+          throw Object.assign(new Error('a firewall'), { code: 'EHOSTUNREACH' })
+        })
+      ]
+    })
     const free = await world.peer('free', { identity: dialled, clock })
     await Promise.all([walled.mesh.start(), free.mesh.start()])
     await eventually('the reason to be shown', () => errorCode(linkTo(walled, free)?.error) === 'ERR_ROUTE_FAILED')
@@ -120,9 +141,23 @@ describe('one link per device', () => {
       const outer = await dial()
       const [near, far] = duplexPair()
       const mine = ++streams
-      const pass = (to: ByteSocket) => (chunk: Buffer): void => { if (!frozen || mine > 1) to.write(chunk) }
-      outer.on('data', pass(far)).on('error', () => {}).on('close', () => { if (!frozen || mine > 1) far.destroy() })
-      far.on('data', pass(outer)).on('error', () => {}).on('close', () => { if (!frozen || mine > 1) outer.destroy() })
+      const pass =
+        (to: ByteSocket) =>
+        (chunk: Buffer): void => {
+          if (!frozen || mine > 1) to.write(chunk)
+        }
+      outer
+        .on('data', pass(far))
+        .on('error', () => {})
+        .on('close', () => {
+          if (!frozen || mine > 1) far.destroy()
+        })
+      far
+        .on('data', pass(outer))
+        .on('error', () => {})
+        .on('close', () => {
+          if (!frozen || mine > 1) outer.destroy()
+        })
       return near
     }
     const clock = fastClock(20)

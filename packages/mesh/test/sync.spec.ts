@@ -5,8 +5,12 @@ import type { ConflictResolver } from '@kithmesh/replicator'
 
 describe('a mesh keeping databases in sync', () => {
   let world: World
-  beforeEach(() => { world = new World() })
-  afterEach(async () => { await world.end() })
+  beforeEach(() => {
+    world = new World()
+  })
+  afterEach(async () => {
+    await world.end()
+  })
 
   it('brings two peers to the same documents, deletions and blobs, both ways', async () => {
     const [left, right] = await Promise.all([world.peer('left'), world.peer('right')])
@@ -22,7 +26,12 @@ describe('a mesh keeping databases in sync', () => {
     await converged([left, right], 52)
     expect(left.database.collection().get('later')?.body).to.have.nested.property('blob.length', 50_000)
     expect(right.database.collection().get('right-1')?.body).to.deep.equal({ n: 'changed' })
-    await eventually('both sides to count the same', () => left.mesh.statistics.documentsOut === right.mesh.statistics.documentsIn && left.mesh.statistics.documentsIn === right.mesh.statistics.documentsOut)
+    await eventually(
+      'both sides to count the same',
+      () =>
+        left.mesh.statistics.documentsOut === right.mesh.statistics.documentsIn &&
+        left.mesh.statistics.documentsIn === right.mesh.statistics.documentsOut
+    )
     expect(left.mesh.statistics.bytesOut).to.be.greaterThan(100_000)
   })
 
@@ -82,30 +91,44 @@ describe('a mesh keeping databases in sync', () => {
     expect(Object.keys(await contentOf(left!.database))).to.deep.equal(['both', 'shared'])
   })
 
-  it('merges with a resolver of the application, so that every peer\'s change survives', async () => {
+  it("merges with a resolver of the application, so that every peer's change survives", async () => {
     const merge: ConflictResolver = ({ local, remote }) => {
       const keys = (body: Record<string, unknown>): object => body['counter'] as object
-      const merged = Object.fromEntries(Object.entries({ ...keys(local.body), ...keys(remote.body) }).sort(([a], [b]) => a < b ? -1 : 1))
+      const merged = Object.fromEntries(Object.entries({ ...keys(local.body), ...keys(remote.body) }).sort(([a], [b]) => (a < b ? -1 : 1)))
       return { take: 'merged', body: { counter: merged } }
     }
     const names = ['one', 'two', 'three']
     const peers = await Promise.all(names.map((name) => world.peer(name, { conflictResolver: merge })))
     for (const { name, database } of peers) database.collection().put('shared', { counter: { [name]: 1 } })
     await Promise.all(peers.map(({ mesh }) => mesh.start()))
-    await eventually('all keys to be in the document everywhere', () => peers.every(({ database }) => Object.keys((database.collection().get('shared')?.body as { counter?: object } | undefined)?.counter ?? {}).length === 3), { withinMs: 15_000 })
+    await eventually(
+      'all keys to be in the document everywhere',
+      () =>
+        peers.every(
+          ({ database }) =>
+            Object.keys((database.collection().get('shared')?.body as { counter?: object } | undefined)?.counter ?? {}).length === 3
+        ),
+      { withinMs: 15_000 }
+    )
     await converged(peers, 1)
     expect(peers[0]?.database.collection().get('shared')?.body).to.deep.equal({ counter: { one: 1, three: 1, two: 1 } })
   })
 
   it('replicates a named collection and nothing else', async () => {
-    const peers = await Promise.all(['left', 'right'].map(async (name) => {
-      const peer = await world.peer(name, { collections: ['inventory.items'] })
-      peer.database.collection('items', 'inventory', { create: true }).put(name, { name })
-      peer.database.collection().put(`private-${name}`, {})
-      return peer
-    }))
+    const peers = await Promise.all(
+      ['left', 'right'].map(async (name) => {
+        const peer = await world.peer(name, { collections: ['inventory.items'] })
+        peer.database.collection('items', 'inventory', { create: true }).put(name, { name })
+        peer.database.collection().put(`private-${name}`, {})
+        return peer
+      })
+    )
     await Promise.all(peers.map(({ mesh }) => mesh.start()))
-    await eventually('both items on both sides', () => peers.every(({ database }) => database.collection('items', 'inventory').count === 2), { withinMs: 10_000 })
+    await eventually(
+      'both items on both sides',
+      () => peers.every(({ database }) => database.collection('items', 'inventory').count === 2),
+      { withinMs: 10_000 }
+    )
     expect(peers.map(({ database }) => database.collection().count)).to.deep.equal([1, 1])
   })
 
@@ -127,10 +150,18 @@ describe('a mesh keeping databases in sync', () => {
     const [left, right] = await Promise.all([world.peer('left'), world.peer('right')])
     const seen: string[] = []
     let changes = 0
-    left.mesh.onDocuments(() => { throw new Error('a faulty listener') })
-    left.mesh.onChanged(() => { throw new Error('another faulty listener') })
-    left.mesh.onDocuments((deviceId, events) => { for (const { id, direction } of events) seen.push(`${direction} ${id} ${deviceId === right.id}`) })
-    const unsubscribe = left.mesh.onChanged(() => { changes++ })
+    left.mesh.onDocuments(() => {
+      throw new Error('a faulty listener')
+    })
+    left.mesh.onChanged(() => {
+      throw new Error('another faulty listener')
+    })
+    left.mesh.onDocuments((deviceId, events) => {
+      for (const { id, direction } of events) seen.push(`${direction} ${id} ${deviceId === right.id}`)
+    })
+    const unsubscribe = left.mesh.onChanged(() => {
+      changes++
+    })
     await Promise.all([left.mesh.start(), right.mesh.start()])
     right.database.collection().put('hello', {})
     await converged([left, right], 1)

@@ -13,13 +13,15 @@ const blip = ['BLIP_3+CBMobile_3']
 describe('whom a mesh lets in', () => {
   let world: World
   const sockets: Duplex[] = []
-  beforeEach(() => { world = new World() })
+  beforeEach(() => {
+    world = new World()
+  })
   afterEach(async () => {
     for (const socket of sockets.splice(0)) socket.destroy()
     await world.end()
   })
 
-  async function tcp (peer: TestPeer): Promise<Socket> {
+  async function tcp(peer: TestPeer): Promise<Socket> {
     const socket = connect(peer.mesh.port ?? 0, '127.0.0.1')
     socket.on('error', () => {})
     sockets.push(socket)
@@ -27,7 +29,7 @@ describe('whom a mesh lets in', () => {
     return socket
   }
 
-  function errorsOf (peer: TestPeer): (string | undefined)[] {
+  function errorsOf(peer: TestPeer): (string | undefined)[] {
     return peer.mesh.links.map(({ error }) => errorCode(error))
   }
 
@@ -54,7 +56,13 @@ describe('whom a mesh lets in', () => {
     let asked = 0
     let welcome = false
     const clock = fastClock(60)
-    const authenticator = { name: 'moody', check: () => { asked++; return welcome } }
+    const authenticator = {
+      name: 'moody',
+      check: () => {
+        asked++
+        return welcome
+      }
+    }
     const peers = [await world.peer('left', { authenticator, clock }), await world.peer('right', { authenticator, clock })]
     await Promise.all(peers.map(({ mesh }) => mesh.start()))
     await eventually('both to be refused', () => peers.every((peer) => errorsOf(peer)[0] !== undefined))
@@ -71,12 +79,21 @@ describe('whom a mesh lets in', () => {
     const claimed = await createIdentity({ commonName: 'claimed' })
     // Somebody announces another's peer id with the victim's address.
     const service = world.medium.services[0]!
-    world.medium.announce({ ...service, displayName: 'impostor', peerId: claimed.peerId, metadata: new Map([['_PID', Buffer.from(claimed.peerId)]]) })
+    world.medium.announce({
+      ...service,
+      displayName: 'impostor',
+      peerId: claimed.peerId,
+      metadata: new Map([['_PID', Buffer.from(claimed.peerId)]])
+    })
     const clock = fastClock(10)
     const peers = [await world.peer('one', { clock }), await world.peer('two', { clock })]
     await Promise.all(peers.map(({ mesh }) => mesh.start()))
     await linked([victim!, ...peers])
-    await eventually('both to notice, also the one that waited for a call first', () => peers.every(({ mesh }) => errorCode(mesh.links.find(({ deviceId }) => deviceId === claimed.peerId)?.error) === 'ERR_IDENTITY_PEER_MISMATCH'))
+    await eventually('both to notice, also the one that waited for a call first', () =>
+      peers.every(
+        ({ mesh }) => errorCode(mesh.links.find(({ deviceId }) => deviceId === claimed.peerId)?.error) === 'ERR_IDENTITY_PEER_MISMATCH'
+      )
+    )
   })
 
   it('is not disturbed by connections that stall, talk nonsense or never end', async () => {
@@ -107,7 +124,10 @@ describe('whom a mesh lets in', () => {
     const [host] = await world.started(['host'], { authenticator: pinnedPeers([friend.peerId]) })
     const attempt = async (identity: typeof friend | undefined, path: string, protocols: readonly string[]): Promise<unknown> => {
       try {
-        const { stream } = await secureClient(await tcp(host!), { authenticator: insecureAcceptAnyone(), ...(identity === undefined ? {} : { identity }) })
+        const { stream } = await secureClient(await tcp(host!), {
+          authenticator: insecureAcceptAnyone(),
+          ...(identity === undefined ? {} : { identity })
+        })
         sockets.push(stream)
         const { socket } = await openWebSocket(stream, { url: `wss://host.invalid${path}`, protocols })
         return socket.protocol
@@ -135,8 +155,17 @@ describe('whom a mesh lets in', () => {
       const socket = await tcp(host!)
       for (let turn = 0; turn < n; turn++) await new Promise((resolve) => setImmediate(resolve))
       if (n % 2 === 0) socket.resetAndDestroy()
-      else secureClient(socket, { identity: host!.identity, authenticator: insecureAcceptAnyone() }).then(({ stream }) => { stream.on('error', () => {}) }, () => {})
-      if (n % 4 === 1) setImmediate(() => { socket.resetAndDestroy() })
+      else
+        secureClient(socket, { identity: host!.identity, authenticator: insecureAcceptAnyone() }).then(
+          ({ stream }) => {
+            stream.on('error', () => {})
+          },
+          () => {}
+        )
+      if (n % 4 === 1)
+        setImmediate(() => {
+          socket.resetAndDestroy()
+        })
     }
     const [other] = await world.started(['other'])
     await linked([host!, other!])

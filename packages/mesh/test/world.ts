@@ -1,4 +1,11 @@
-import { type Clock, type PeerDiscovery, type ProviderFactory, type TransportFactory, createPeerDiscovery, systemClock } from '@kithmesh/core'
+import {
+  type Clock,
+  type PeerDiscovery,
+  type ProviderFactory,
+  type TransportFactory,
+  createPeerDiscovery,
+  systemClock
+} from '@kithmesh/core'
 import { Database } from '@kithmesh/database'
 import { replicationStore } from '@kithmesh/database/replication'
 import { type Authenticator, type Identity, createIdentity, insecureAcceptAnyone } from '@kithmesh/identity'
@@ -35,10 +42,10 @@ export class World {
   readonly medium = new MemoryMedium()
   readonly peers: TestPeer[] = []
 
-  async peer (name: string, options: PeerOptions = {}): Promise<TestPeer> {
+  async peer(name: string, options: PeerOptions = {}): Promise<TestPeer> {
     const { group = 'com.example.test', authenticator = insecureAcceptAnyone(), claims = true } = options
-    const identity = options.identity ?? await createIdentity({ commonName: name })
-    const database = options.database ?? await Database.open(':memory:')
+    const identity = options.identity ?? (await createIdentity({ commonName: name }))
+    const database = options.database ?? (await Database.open(':memory:'))
     const logger = recordingLogger(name)
     const capabilities = { suppliesSocketFactory: false, incomingConnections: false, metadata: claims, metadataUpdates: claims }
     const discovery = createPeerDiscovery({
@@ -50,7 +57,12 @@ export class World {
     })
     const { collections, conflictResolver, databaseName, clock } = options
     const mesh = createMesh({
-      discovery, identity, authenticator, database, displayName: name, logger,
+      discovery,
+      identity,
+      authenticator,
+      database,
+      displayName: name,
+      logger,
       ...(collections === undefined ? {} : { collections }),
       ...(conflictResolver === undefined ? {} : { conflictResolver }),
       ...(databaseName === undefined ? {} : { databaseName }),
@@ -62,21 +74,21 @@ export class World {
   }
 
   /** Makes and starts several peers with the same options. */
-  async started (names: readonly string[], options: PeerOptions = {}): Promise<TestPeer[]> {
+  async started(names: readonly string[], options: PeerOptions = {}): Promise<TestPeer[]> {
     const peers = await Promise.all(names.map((name) => this.peer(name, options)))
     await Promise.all(peers.map(({ mesh }) => mesh.start()))
     return peers
   }
 
   /** Ends a peer for good. */
-  async leave (peer: TestPeer, { keepDatabase = false } = {}): Promise<void> {
+  async leave(peer: TestPeer, { keepDatabase = false } = {}): Promise<void> {
     await peer.mesh.stop()
     await peer.discovery.shutdown()
     if (!keepDatabase) await peer.database.close()
     this.peers.splice(this.peers.indexOf(peer), 1)
   }
 
-  async end (): Promise<void> {
+  async end(): Promise<void> {
     const peers = [...this.peers]
     await Promise.all(peers.map((peer) => this.leave(peer, { keepDatabase: true })))
     for (const database of new Set(peers.map(({ database }) => database))) await database.close()
@@ -84,47 +96,61 @@ export class World {
 }
 
 /** All documents with their revisions, tombstones and blobs included. */
-export async function contentOf (database: Database, name?: string, scope?: string): Promise<Record<string, unknown>> {
+export async function contentOf(database: Database, name?: string, scope?: string): Promise<Record<string, unknown>> {
   const collection = database.collection(name, scope)
   const content: Record<string, unknown> = {}
   for (const change of collection.changes()) {
     const document = collection.get(change.id)
-    const blobs = Object.values(document?.body ?? {}).flatMap((value) => typeof (value as { digest?: unknown } | null)?.digest === 'string' ? [(value as { digest: string }).digest] : [])
+    const blobs = Object.values(document?.body ?? {}).flatMap((value) =>
+      typeof (value as { digest?: unknown } | null)?.digest === 'string' ? [(value as { digest: string }).digest] : []
+    )
     const bytes = await Promise.all(blobs.map(async (digest) => (await database.blobs.readBlob(digest))?.toString('base64')))
     content[change.id] = { revId: change.revId, body: document?.body, bytes }
   }
-  return Object.fromEntries(Object.entries(content).sort(([a], [b]) => a < b ? -1 : 1))
+  return Object.fromEntries(Object.entries(content).sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
 /** Waits until all databases hold the same, at least `count` documents, and nobody has a conflict left. */
-export async function converged (peers: readonly TestPeer[], count: number, withinMs = 15_000): Promise<void> {
-  await eventually(`${peers.map(({ name }) => name).join(', ')} to hold the same ${count} documents`, async () => {
-    const contents = await Promise.all(peers.map(async ({ database }) => JSON.stringify(await contentOf(database))))
-    const same = contents.every((content) => content === contents[0]) && Object.keys(JSON.parse(contents[0] ?? '{}') as object).length >= count
-    const calm = peers.every(({ database }) => replicationStore(database).collection('_default', '_default')?.conflicts(1).length === 0)
-    return same && calm && !contents.some((content) => content.includes('null'))
-  }, { withinMs })
+export async function converged(peers: readonly TestPeer[], count: number, withinMs = 15_000): Promise<void> {
+  await eventually(
+    `${peers.map(({ name }) => name).join(', ')} to hold the same ${count} documents`,
+    async () => {
+      const contents = await Promise.all(peers.map(async ({ database }) => JSON.stringify(await contentOf(database))))
+      const same =
+        contents.every((content) => content === contents[0]) && Object.keys(JSON.parse(contents[0] ?? '{}') as object).length >= count
+      const calm = peers.every(({ database }) => replicationStore(database).collection('_default', '_default')?.conflicts(1).length === 0)
+      return same && calm && !contents.some((content) => content.includes('null'))
+    },
+    { withinMs }
+  )
 }
 
-export function linkTo (peer: TestPeer, other: TestPeer): MeshLink | undefined {
+export function linkTo(peer: TestPeer, other: TestPeer): MeshLink | undefined {
   return peer.mesh.links.find(({ deviceId }) => deviceId === other.id)
 }
 
-export function isUp (link: MeshLink | undefined): boolean {
+export function isUp(link: MeshLink | undefined): boolean {
   return link?.state === 'busy' || link?.state === 'idle'
 }
 
 /** Waits until each pair has a link whose two ends agree on who dialled. */
-export async function linked (peers: readonly TestPeer[], withinMs = 15_000): Promise<void> {
-  await eventually(`${peers.map(({ name }) => name).join(', ')} to be linked`, () => peers.every((one) => peers.every((other) => {
-    if (one === other) return true
-    const [here, there] = [linkTo(one, other), linkTo(other, one)]
-    return isUp(here) && isUp(there) && here?.direction !== there?.direction
-  })), { withinMs })
+export async function linked(peers: readonly TestPeer[], withinMs = 15_000): Promise<void> {
+  await eventually(
+    `${peers.map(({ name }) => name).join(', ')} to be linked`,
+    () =>
+      peers.every((one) =>
+        peers.every((other) => {
+          if (one === other) return true
+          const [here, there] = [linkTo(one, other), linkTo(other, one)]
+          return isUp(here) && isUp(there) && here?.direction !== there?.direction
+        })
+      ),
+    { withinMs }
+  )
 }
 
 /** A clock on which everything takes a fraction of its time. */
-export function fastClock (factor: number): Clock {
+export function fastClock(factor: number): Clock {
   const scaled = (ms: number): number => Math.ceil(ms / factor)
   return {
     now: () => systemClock.now(),
