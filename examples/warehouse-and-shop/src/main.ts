@@ -21,7 +21,7 @@ Options
   -h, --help
 `
 
-async function main (): Promise<number> {
+async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
       once: { type: 'boolean', default: false },
@@ -39,7 +39,8 @@ async function main (): Promise<number> {
   }
   const edits = Number(values.edits)
   const timeoutMs = Number(values.timeout) * 1000
-  if (!Number.isSafeInteger(edits) || edits < 0 || !(timeoutMs > 0)) throw new TypeError('--edits takes a whole number and --timeout a number of seconds')
+  if (!Number.isSafeInteger(edits) || edits < 0 || !(timeoutMs > 0))
+    throw new TypeError('--edits takes a whole number and --timeout a number of seconds')
 
   const temporary = values.once && values.dir === undefined
   const root = temporary ? await mkdtemp(join(tmpdir(), 'kithmesh-')) : resolve(values.dir ?? '.kithmesh')
@@ -50,14 +51,29 @@ async function main (): Promise<number> {
       warehouse: (await openOrCreateIdentity(directories.warehouse, { commonName: 'warehouse' })).peerId,
       shop: (await openOrCreateIdentity(directories.shop, { commonName: 'shop' })).peerId
     }
-    return await runDemo({ directories, trusted, once: values.once, json: values.json, edits, timeoutMs, interfaces: values.interface, output: process.stdout, errors: process.stderr })
+    return await runDemo({
+      directories,
+      trusted,
+      once: values.once,
+      json: values.json,
+      edits,
+      timeoutMs,
+      interfaces: values.interface,
+      output: process.stdout,
+      errors: process.stderr
+    })
   } finally {
     if (temporary) await rm(root, { recursive: true, force: true })
   }
 }
 
-main().then((code) => { process.exitCode = code }, (error: unknown) => {
-  const { message, hint } = error as { message?: string, hint?: string }
-  process.stderr.write(`${message ?? String(error)}\n${hint === undefined || hint === '' ? '' : `${hint}\n`}`)
-  process.exitCode = 1
-})
+main().then(
+  (code) => {
+    process.exitCode = code
+  },
+  (error: unknown) => {
+    const { message, hint } = error as { message?: string; hint?: string }
+    process.stderr.write(`${message ?? String(error)}\n${hint === undefined || hint === '' ? '' : `${hint}\n`}`)
+    process.exitCode = 1
+  }
+)

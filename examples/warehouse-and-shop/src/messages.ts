@@ -15,9 +15,7 @@ export interface PeerSettings {
 }
 
 /** From the starter to a peer. */
-export type Command =
-  | { readonly do: 'edit' }
-  | { readonly do: 'stop' }
+export type Command = { readonly do: 'edit' } | { readonly do: 'stop' }
 
 export interface Row {
   readonly id: string
@@ -49,14 +47,14 @@ export interface PeerView {
 
 /** From a peer to the starter. Times are milliseconds since the epoch with fractions, one clock for all processes. */
 export type Report =
-  | { readonly is: 'ready', readonly at: number, readonly peerId: string }
-  | { readonly is: 'discovered', readonly at: number }
-  | { readonly is: 'edited', readonly at: number, readonly id: string, readonly revId: string }
-  | { readonly is: 'received', readonly at: number, readonly id: string, readonly revId: string }
-  | { readonly is: 'view', readonly view: PeerView }
-  | { readonly is: 'failed', readonly message: string }
+  | { readonly is: 'ready'; readonly at: number; readonly peerId: string }
+  | { readonly is: 'discovered'; readonly at: number }
+  | { readonly is: 'edited'; readonly at: number; readonly id: string; readonly revId: string }
+  | { readonly is: 'received'; readonly at: number; readonly id: string; readonly revId: string }
+  | { readonly is: 'view'; readonly view: PeerView }
+  | { readonly is: 'failed'; readonly message: string }
 
 /** Wall-clock milliseconds with sub-millisecond resolution. */
-export function preciseNow (): number {
+export function preciseNow(): number {
   return performance.timeOrigin + performance.now()
 }

@@ -7,11 +7,29 @@ import { direct } from '@kithmesh/transport-direct'
 import { Inventory } from './inventory.ts'
 import { type Command, type PeerSettings, type Report, preciseNow } from './messages.ts'
 
-/** One of the two peers: its own process, its own database, nothing shared but the network. */
-async function run (settings: PeerSettings): Promise<void> {
-  const send = (report: Report): void => { if (process.connected) process.send?.(report) }
+/** What the starter can ask of a running peer. */
+interface RunningPeer {
+  edit(): void
+  stop(): Promise<void>
+}
 
+function send(report: Report): void {
+  // The starter may be gone by now; then nobody wants to know.
+  if (process.connected) process.send?.(report, undefined, undefined, () => {})
+}
+
+/** One of the two peers: its own process, its own database, nothing shared but the network. */
+async function run(settings: PeerSettings, stopping: AbortSignal): Promise<RunningPeer> {
   const database = await Database.open(settings.directory)
+  try {
+    return await startPeer(settings, database, stopping)
+  } catch (error) {
+    await database.close()
+    throw error
+  }
+}
+
+async function startPeer(settings: PeerSettings, database: Database, stopping: AbortSignal): Promise<RunningPeer> {
   const inventory = new Inventory(database)
   if (settings.seed) await inventory.seed()
 
@@ -24,10 +42,12 @@ async function run (settings: PeerSettings): Promise<void> {
   })
   const mesh = createMesh({ discovery, database, identity, authenticator: pinnedPeers(settings.trusted), displayName: settings.name })
 
+  /** Revisions that we made ourselves and were not told of yet. */
   const own = new Set<string>()
   inventory.watch((entries) => {
     const at = preciseNow()
-    for (const { id, revId } of entries) if (!own.delete(revId)) send({ is: 'received', at, id, revId })
+    for (const { id, revId } of entries) if (!own.has(revId)) send({ is: 'received', at, id, revId })
+    own.clear()
     report()
   })
   let discovered = false
@@ -40,56 +60,111 @@ async function run (settings: PeerSettings): Promise<void> {
   })
 
   let reporting = false
-  function report (): void {
+  function report(): void {
     if (reporting) return
     reporting = true
     setTimeout(() => {
       reporting = false
-      if (stopping) return
+      if (stopping.aborted) return
       const { documentsIn, documentsOut, bytesIn, bytesOut, conflicts } = mesh.statistics
       send({
         is: 'view',
         view: {
           rows: inventory.rows(),
-          links: mesh.links.map((link) => ({ device: link.deviceId, name: link.displayName, state: link.state, route: link.route ?? '', error: link.error?.message })),
-          documentsIn, documentsOut, bytesIn, bytesOut, conflicts
+          links: mesh.links.map((link) => ({
+            device: link.deviceId,
+            name: link.displayName,
+            state: link.state,
+            route: link.route ?? '',
+            error: link.error?.message
+          })),
+          documentsIn,
+          documentsOut,
+          bytesIn,
+          bytesOut,
+          conflicts
         }
       })
     }, 20)
   }
 
-  let stopping = false
-  async function stop (): Promise<void> {
-    if (stopping) return
-    stopping = true
-    await mesh.stop()
-    await discovery.shutdown()
-    await database.close()
-    process.disconnect?.()
+  /** The mesh first, because it uses the others; the database last, whatever the others did. */
+  async function stop(): Promise<void> {
+    try {
+      await mesh.stop()
+      await discovery.shutdown()
+    } finally {
+      await database.close()
+    }
   }
-  process.on('message', (command: Command) => {
-    if (command.do === 'stop') void stop()
-    else {
+
+  send({ is: 'ready', at: preciseNow(), peerId: identity.peerId })
+  stopping.addEventListener(
+    'abort',
+    () => {
+      void mesh.stop().catch(() => {})
+    },
+    { once: true }
+  )
+  try {
+    await mesh.start()
+  } catch (error) {
+    await discovery.shutdown()
+    throw error
+  }
+  report()
+  return {
+    edit() {
       const at = preciseNow()
       const edit = inventory.editAtRandom(Math.random)
       if (edit === undefined) return
       own.add(edit.revId)
       send({ is: 'edited', at, ...edit })
       report()
-    }
-  })
-  process.on('disconnect', () => { void stop() })
-  process.on('SIGINT', () => { /* the starter asks us to stop */ })
+    },
+    stop
+  }
+}
 
-  send({ is: 'ready', at: preciseNow(), peerId: identity.peerId })
-  await mesh.start()
-  report()
+/** Lives until the starter says `stop`, or is gone. */
+async function main(settings: PeerSettings): Promise<void> {
+  let peer: RunningPeer | undefined
+  const stopping = new AbortController()
+  const stopped = new Promise<void>((resolve) => {
+    stopping.signal.addEventListener(
+      'abort',
+      () => {
+        resolve()
+      },
+      { once: true }
+    )
+  })
+  const stop = (): void => {
+    stopping.abort(new DOMException('Asked to stop', 'AbortError'))
+  }
+  process.on('message', (command: Command) => {
+    if (command.do === 'stop') stop()
+    else if (!stopping.signal.aborted) peer?.edit()
+  })
+  process.once('disconnect', stop)
+  process.once('SIGTERM', stop)
+  try {
+    peer = await run(settings, stopping.signal)
+    await stopped
+    await peer.stop()
+  } catch (error) {
+    // A start that was cut short by a stop has undone itself.
+    if (peer !== undefined || !stopping.signal.aborted) throw error
+  }
 }
 
 process.once('message', (settings: PeerSettings) => {
-  run(settings).catch((error: unknown) => {
-    process.send?.({ is: 'failed', message: error instanceof Error ? error.message : String(error) } satisfies Report)
-    process.exitCode = 1
-    process.disconnect?.()
-  })
+  main(settings)
+    .catch((error: unknown) => {
+      send({ is: 'failed', message: error instanceof Error ? error.message : String(error) })
+      process.exitCode = 1
+    })
+    .finally(() => {
+      if (process.connected) process.disconnect()
+    })
 })

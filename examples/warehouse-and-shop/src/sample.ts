@@ -13,7 +13,13 @@ export interface Item {
 }
 
 /** What the warehouse starts with. */
-export const sample: readonly { readonly id: string, readonly name: string, readonly quantity: number, readonly price: number, readonly look: Look }[] = [
+export const sample: readonly {
+  readonly id: string
+  readonly name: string
+  readonly quantity: number
+  readonly price: number
+  readonly look: Look
+}[] = [
   { id: 'item:apples', name: 'Apples', quantity: 110, price: 45, look: { shape: 'round', colour: [196, 52, 44] } },
   { id: 'item:oranges', name: 'Oranges', quantity: 90, price: 55, look: { shape: 'round', colour: [236, 138, 36] } },
   { id: 'item:pears', name: 'Pears', quantity: 75, price: 60, look: { shape: 'pear', colour: [176, 190, 70] } },

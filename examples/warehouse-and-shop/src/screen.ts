@@ -13,22 +13,25 @@ export interface ScreenState {
 }
 
 export interface Paint {
-  bold (text: string): string
-  dim (text: string): string
-  good (text: string): string
-  bad (text: string): string
-  highlight (text: string): string
+  bold(text: string): string
+  dim(text: string): string
+  good(text: string): string
+  bad(text: string): string
+  highlight(text: string): string
 }
 
-const escape = (code: string) => (text: string): string => `\u001b[${code}m${text}\u001b[0m`
-export const colours: Paint = { bold: escape('1'), dim: escape('2'), good: escape('32'), bad: escape('31'), highlight: escape('30;43') }
+const styled =
+  (code: string) =>
+  (text: string): string =>
+    `\u001b[${code}m${text}\u001b[0m`
+export const colours: Paint = { bold: styled('1'), dim: styled('2'), good: styled('32'), bad: styled('31'), highlight: styled('30;43') }
 const plainly = (text: string): string => text
 export const plain: Paint = { bold: plainly, dim: plainly, good: plainly, bad: plainly, highlight: plainly }
 
 const columnWidth = 39
 
 /** The whole screen as lines. Pure. */
-export function renderScreen (state: ScreenState, paint: Paint): string[] {
+export function renderScreen(state: ScreenState, paint: Paint): string[] {
   const { warehouse, shop } = state.views
   const ids = [...new Set([...(warehouse?.rows ?? []), ...(shop?.rows ?? [])].map((row) => row.id))].sort()
   const left = table(ids, warehouse?.rows ?? [], state.fresh.warehouse, paint)
@@ -51,7 +54,7 @@ export function renderScreen (state: ScreenState, paint: Paint): string[] {
 }
 
 /** Whether both sides hold the same revisions with all pictures. */
-export function inStep (a: PeerView | undefined, b: PeerView | undefined): boolean {
+export function inStep(a: PeerView | undefined, b: PeerView | undefined): boolean {
   if (a === undefined || b === undefined || a.rows.length === 0 || a.rows.length !== b.rows.length) return false
   const others = new Map(b.rows.map((row) => [row.id, row]))
   return a.rows.every((row) => {
@@ -60,28 +63,38 @@ export function inStep (a: PeerView | undefined, b: PeerView | undefined): boole
   })
 }
 
-function table (ids: readonly string[], rows: readonly Row[], fresh: ReadonlySet<string>, paint: Paint): string[] {
+function table(ids: readonly string[], rows: readonly Row[], fresh: ReadonlySet<string>, paint: Paint): string[] {
   const byId = new Map(rows.map((row) => [row.id, row]))
   return ids.map((id) => {
     const row = byId.get(id)
     if (row === undefined) return paint.dim(pad('—', columnWidth))
-    const text = pad(row.name, 12) + padLeft(String(row.quantity), 6) + padLeft((row.price / 100).toFixed(2), 9) + padLeft(row.pictureBytes === 0 ? '…' : `${(row.pictureBytes / 1024).toFixed(1)} KiB`, 11)
+    const text =
+      pad(row.name, 12) +
+      padLeft(String(row.quantity), 6) +
+      padLeft((row.price / 100).toFixed(2), 9) +
+      padLeft(row.pictureBytes === 0 ? '…' : `${(row.pictureBytes / 1024).toFixed(1)} KiB`, 11)
     return fresh.has(id) ? paint.highlight(pad(text, columnWidth)) : pad(text, columnWidth)
   })
 }
 
-function linkLines (name: PeerName, view: PeerView | undefined, paint: Paint): string[] {
+function linkLines(name: PeerName, view: PeerView | undefined, paint: Paint): string[] {
   if (view === undefined) return [`${pad(name, 10)} ${paint.dim('starting')}`]
   const moved = `in ${view.documentsIn} documents, ${bytes(view.bytesIn)}   out ${view.documentsOut} documents, ${bytes(view.bytesOut)}`
   if (view.links.length === 0) return [`${pad(name, 10)} ${paint.dim('nobody found yet')}   ${moved}`]
   return view.links.map((link) => {
-    const state = link.error !== undefined ? paint.bad(link.error) : link.state === 'idle' || link.state === 'busy' ? paint.good(link.state) : link.state
+    const state =
+      link.error !== undefined
+        ? paint.bad(link.error)
+        : link.state === 'idle' || link.state === 'busy'
+          ? paint.good(link.state)
+          : link.state
     return `${pad(name, 10)} ⇄ ${link.name} ${paint.dim(link.device.slice(0, 8))}  ${link.route}  ${state}   ${moved}`
   })
 }
 
-const pad = (text: string, width: number): string => text.length > width ? text.slice(0, width - 1) + '…' : text.padEnd(width)
+const pad = (text: string, width: number): string => (text.length > width ? text.slice(0, width - 1) + '…' : text.padEnd(width))
 const padLeft = (text: string, width: number): string => text.padStart(width)
-const milliseconds = (value: number | undefined): string => value === undefined ? '—' : `${value.toFixed(1)} ms`
-const bytes = (value: number): string => value < 10_000 ? `${value} B` : value < 10_000_000 ? `${(value / 1000).toFixed(1)} kB` : `${(value / 1e6).toFixed(1)} MB`
+const milliseconds = (value: number | undefined): string => (value === undefined ? '—' : `${value.toFixed(1)} ms`)
+const bytes = (value: number): string =>
+  value < 10_000 ? `${value} B` : value < 10_000_000 ? `${(value / 1000).toFixed(1)} kB` : `${(value / 1e6).toFixed(1)} MB`
 const duration = (ms: number): string => `${Math.floor(ms / 60_000)}:${String(Math.floor(ms / 1000) % 60).padStart(2, '0')}`

@@ -9,12 +9,12 @@ export interface Comparison {
 }
 
 interface Content {
-  readonly documents: Map<string, { readonly revId: string, readonly json: string }>
+  readonly documents: Map<string, { readonly revId: string; readonly json: string }>
   readonly blobs: Map<string, Buffer>
 }
 
 /** Opens both directories afresh and compares them document by document and blob by blob. */
-export async function compareDatabases (left: string, right: string): Promise<Comparison> {
+export async function compareDatabases(left: string, right: string): Promise<Comparison> {
   const [a, b] = [await readContent(left), await readContent(right)]
   const differences = [
     ...compare('document', a.documents, b.documents, (x, y) => x.revId === y.revId && x.json === y.json),
@@ -23,7 +23,7 @@ export async function compareDatabases (left: string, right: string): Promise<Co
   return { documents: a.documents.size, blobs: a.blobs.size, differences }
 }
 
-function compare<T> (kind: string, a: ReadonlyMap<string, T>, b: ReadonlyMap<string, T>, same: (x: T, y: T) => boolean): string[] {
+function compare<T>(kind: string, a: ReadonlyMap<string, T>, b: ReadonlyMap<string, T>, same: (x: T, y: T) => boolean): string[] {
   return [...new Set([...a.keys(), ...b.keys()])].flatMap((key) => {
     const [x, y] = [a.get(key), b.get(key)]
     if (x === undefined || y === undefined) return [`${kind} ${key} is only ${x === undefined ? 'in the second' : 'in the first'} database`]
@@ -31,7 +31,7 @@ function compare<T> (kind: string, a: ReadonlyMap<string, T>, b: ReadonlyMap<str
   })
 }
 
-async function readContent (directory: string): Promise<Content> {
+async function readContent(directory: string): Promise<Content> {
   const database = await Database.open(directory, { createIfMissing: false })
   try {
     const content: Content = { documents: new Map(), blobs: new Map() }
