@@ -1,8 +1,10 @@
+import { isDeepStrictEqual } from 'node:util'
 import { errorCode, isKithmeshError } from '@kithmesh/core'
 import type { ConflictedDocument, ConflictResolution } from '@kithmesh/database/replication'
 import { replicatorErrors } from '../error-catalogue.ts'
 import { conflictOf, defaultWinner } from './conflict-resolver.ts'
 import type { Resolution } from './conflict-resolver.ts'
+import { asBuffer } from './context.ts'
 import type { SessionCollection, SessionContext } from './context.ts'
 
 const MAX_TRIES = 10
@@ -76,7 +78,7 @@ export class ConflictWorker {
       let resolution: ConflictResolution
       try {
         const resolve = this.#target.conflictResolver
-        resolution = toStored(await resolve?.(conflictOf(this.#target.collection, document)))
+        resolution = withoutNeedlessMerge(toStored(await resolve?.(conflictOf(this.#target.collection, document))), document)
       } catch (cause) {
         this.#report(document, cause)
         return
@@ -119,6 +121,20 @@ export class ConflictWorker {
         : replicatorErrors.create('ERR_REPL_RESOLVER', `The conflict of document "${document.id}" was not resolved`, { cause })
     })
   }
+}
+
+/**
+ * A merge that comes to what the winner by default says already makes no new revision (cbmobile.md §11 has the same rule for vectors):
+ * peers that merge alike, each with another, would otherwise conflict again with equal bodies, and again.
+ */
+function withoutNeedlessMerge(resolution: ConflictResolution, { local, remote }: ConflictedDocument): ConflictResolution {
+  if (resolution.take !== 'merged') return resolution
+  const winner = defaultWinner(local, remote)
+  const { body, deleted } = winner === 'local' ? local : remote
+  if (deleted || body.length === 0) return resolution
+  return isDeepStrictEqual(JSON.parse(asBuffer(resolution.body).toString()), JSON.parse(asBuffer(body).toString()))
+    ? { take: winner }
+    : resolution
 }
 
 function toStored(resolution: Resolution | undefined): ConflictResolution {
