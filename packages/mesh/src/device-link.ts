@@ -1,7 +1,8 @@
 import type { KithmeshError } from '@kithmesh/core'
-import { type MessageSocket, dials, isKithmeshError, isPeerId, withDeadline } from '@kithmesh/core/plugin'
+import { type MessageSocket, dials, isKithmeshError, isPeerId } from '@kithmesh/core/plugin'
 import { type PassiveReplication, Replicator, serveReplication, socketEndpoint } from '@kithmesh/replicator'
 import type { MeshLink } from './contracts.ts'
+import { Endings } from './endings.ts'
 import { meshErrors } from './error-catalogue.ts'
 import type { IncomingConnection } from './incoming.ts'
 import type { LinkEnvironment } from './link-environment.ts'
@@ -16,7 +17,6 @@ const patienceMs = 5_000
 const nudgePauseMs = 1_000
 /** How often a device that is linked under another name is looked at. */
 const linkedElsewhereMs = 15_000
-const stopDeadlineMs = 10_000
 
 /** Our side of the link: a replicator that dials. */
 interface Active {
@@ -42,7 +42,7 @@ export class DeviceLink {
   /** Still seen by a provider. */
   listed = false
   readonly #environment: LinkEnvironment
-  readonly #ending = new Set<Promise<void>>()
+  readonly #endings: Endings
   #active: Active | undefined
   #passive: Passive | undefined
   /** Who the device proved to be when it was last dialled. */
@@ -57,6 +57,7 @@ export class DeviceLink {
     this.deviceId = deviceId
     this.displayName = displayName
     this.#environment = environment
+    this.#endings = new Endings(environment)
   }
 
   get connected(): boolean {
@@ -153,7 +154,7 @@ export class DeviceLink {
     const active = this.#active
     if (active === undefined) return
     this.#active = undefined
-    void this.#track(active.replicator.stop(), active.socket).then(() => {
+    void this.#endings.add(active.replicator.stop(), active.socket, this.displayName).then(() => {
       this.#environment.totals.end(active.replicator)
     })
     if (this.listed) this.#after(linkedElsewhereMs)
@@ -164,7 +165,7 @@ export class DeviceLink {
     const passive = this.#passive
     if (passive === undefined) return
     this.#passive = undefined
-    void this.#track(passive.service.stop(code), passive.socket)
+    void this.#endings.add(passive.service.stop(code), passive.socket, this.displayName)
   }
 
   /** Ends everything in order, for good; resolves when nothing runs any more. */
@@ -173,7 +174,7 @@ export class DeviceLink {
     this.#cancel()
     this.yieldActive()
     this.yieldPassive(4001)
-    await Promise.all(this.#ending)
+    await this.#endings.done()
   }
 
   get #dialled(): Active | undefined {
@@ -296,20 +297,5 @@ export class DeviceLink {
   #cancel(): void {
     this.#cancelTimer?.()
     this.#cancelTimer = undefined
-  }
-
-  /** Waits for the orderly end of a connection; one that takes too long is cut. */
-  #track(stopping: Promise<void>, socket: MessageSocket | undefined): Promise<void> {
-    const { clock, logger } = this.#environment
-    const end = withDeadline(() => stopping, { clock, ms: stopDeadlineMs, what: `Ending the link with ${this.displayName}` })
-      .catch((error: unknown) => {
-        logger.warn('a link did not end in order and is cut', { device: this.deviceId, error })
-        socket?.terminate()
-      })
-      .finally(() => {
-        this.#ending.delete(end)
-      })
-    this.#ending.add(end)
-    return end
   }
 }

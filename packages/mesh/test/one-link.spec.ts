@@ -3,7 +3,7 @@ import { connect } from 'node:net'
 import { expect } from 'chai'
 import { type ByteSocket, type MessageSocket, type TransportFactory, dials, errorCode } from '@kithmesh/core'
 import { type Identity, createIdentity, insecureAcceptAnyone, secureClient } from '@kithmesh/identity'
-import { eventually } from '@kithmesh/testkit'
+import { eventually, within } from '@kithmesh/testkit'
 import { duplexPair, memoryProvider } from '@kithmesh/testkit/memory'
 import { direct } from '@kithmesh/transport-direct'
 import { openWebSocket } from '@kithmesh/websocket'
@@ -17,6 +17,41 @@ function dialling(attempt: (dial: () => Promise<ByteSocket>) => Promise<ByteSock
     create(context) {
       const strategy = factory.create(context)
       return { ...strategy, attempt: (target, options) => attempt(() => strategy.attempt(target, options)) }
+    }
+  }
+}
+
+/** Dialling whose streams so far can be made to swallow everything, without an error on either side. */
+function freezable(): {
+  attempt: (dial: () => Promise<ByteSocket>) => Promise<ByteSocket>
+  freezeAll: () => void
+  readonly streams: number
+} {
+  let streams = 0
+  let frozen = 0
+  return {
+    get streams() {
+      return streams
+    },
+    freezeAll() {
+      frozen = streams
+    },
+    async attempt(dial) {
+      const outer = await dial()
+      const [near, far] = duplexPair()
+      const mine = ++streams
+      const join = (from: ByteSocket, to: ByteSocket): void => {
+        from.on('error', () => {})
+        from.on('data', (chunk: Buffer) => {
+          if (mine > frozen && !to.destroyed) to.write(chunk)
+        })
+        from.on('close', () => {
+          if (mine > frozen) to.destroy()
+        })
+      }
+      join(outer, far)
+      join(far, outer)
+      return near
     }
   }
 }
@@ -135,42 +170,29 @@ describe('one link per device', () => {
   })
 
   it('notices a connection that died without a word, and makes another', async () => {
-    let frozen = false
-    let streams = 0
-    const bridge = async (dial: () => Promise<ByteSocket>): Promise<ByteSocket> => {
-      const outer = await dial()
-      const [near, far] = duplexPair()
-      const mine = ++streams
-      const pass =
-        (to: ByteSocket) =>
-        (chunk: Buffer): void => {
-          if (!frozen || mine > 1) to.write(chunk)
-        }
-      outer
-        .on('data', pass(far))
-        .on('error', () => {})
-        .on('close', () => {
-          if (!frozen || mine > 1) far.destroy()
-        })
-      far
-        .on('data', pass(outer))
-        .on('error', () => {})
-        .on('close', () => {
-          if (!frozen || mine > 1) outer.destroy()
-        })
-      return near
-    }
+    const network = freezable()
     const clock = fastClock(20)
-    const transports = [dialling(bridge)]
-    const [left, right] = await world.started(['left', 'right'], { clock, transports })
+    const [left, right] = await world.started(['left', 'right'], { clock, transports: [dialling(network.attempt)] })
     await linked([left!, right!])
     left!.database.collection().put('before', {})
     await converged([left!, right!], 1)
-    frozen = true
+    network.freezeAll()
     left!.database.collection().put('after', {})
     await converged([left!, right!], 2)
-    expect(streams).to.be.greaterThan(1)
+    expect(network.streams).to.be.greaterThan(1)
     await linked([left!, right!])
+  })
+
+  it('stops within a bound when the network swallows everything', async () => {
+    const clock = fastClock(20)
+    const network = freezable()
+    const [left, right] = await world.started(['left', 'right'], { clock, transports: [dialling(network.attempt)] })
+    await linked([left!, right!])
+    network.freezeAll()
+    left!.database.collection().put('never sent', {})
+    right!.database.collection().put('never sent either', {})
+    await within(Promise.all([left!.mesh.stop(), right!.mesh.stop()]), 5000, 'stop')
+    expect([left!.mesh.links, right!.mesh.links]).to.deep.equal([[], []])
   })
 
   it('takes connections that a provider brings, and names them by it', async () => {
