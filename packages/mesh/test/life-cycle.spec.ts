@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
 import { expect } from 'chai'
 import { type ProviderFactory, type TransportFactory, coreErrors, errorCode } from '@kithmesh/core'
 import { PROVIDER_CONTRACT_VERSION, Deferred, defineProvider } from '@kithmesh/core/plugin'
@@ -197,6 +199,9 @@ describe('the life of a mesh', () => {
       await linked([stays, restarts])
       const port = restarts.mesh.port
       await world.leave(restarts, { keepDatabase: true })
+      // Somebody else gets the port that was free again.
+      const squatter = createServer((socket) => socket.destroy()).listen(port, '127.0.0.1')
+      await once(squatter, 'listening')
       stays.database.collection().put(`while ${first} was alone`, {})
       const again = await world.peer(restarts.name, { identity: restarts.identity, database: restarts.database, clock })
       await again.mesh.start()
@@ -206,6 +211,7 @@ describe('the life of a mesh', () => {
       expect(stays.mesh.links).to.have.length(1)
       await world.leave(stays)
       await world.leave(again)
+      squatter.close()
     }
   })
 
