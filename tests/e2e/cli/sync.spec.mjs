@@ -66,7 +66,10 @@ describe('kithmesh sync', () => {
       await done(['rm', here, 'x', 'y', 'z'])
       for (const id of ['x', 'y', 'z']) await documentBecomes(there, id, (body) => body === undefined)
     }
-    const pulled = await b.event(({ event, id, direction }) => event === 'document' && id === 'x' && direction === 'pull', 'the document in the events')
+    const pulled = await b.event(
+      ({ event, id, direction }) => event === 'document' && id === 'x' && direction === 'pull',
+      'the document in the events'
+    )
     expect(pulled).to.include({ device: (await a.event(({ event }) => event === 'started', 'the start')).peerId, deleted: false })
     await bothEqual()
   })
@@ -94,7 +97,9 @@ describe('kithmesh sync', () => {
     expect(listed.id).to.equal(started.peerId)
     expect(new URL(listed.seen[0].url).port).to.equal(String(started.port))
     const text = await run(['peers', '--group', group, '--interface', 'lo', '--seconds', 4])
-    expect(text.out).to.match(/^shop\t[0-9a-f]{64}\tdnssd wss?:/m).and.to.match(/^store\t/m)
+    expect(text.out)
+      .to.match(/^shop\t[0-9a-f]{64}\tdnssd wss?:/m)
+      .and.to.match(/^store\t/m)
     const others = await run(['peers', '--group', newGroup(), '--interface', 'lo', '--seconds', 2])
     expect(others).to.include({ code: 0, out: '' })
     expect(others.err).to.match(/nobody of group .* was found in 2 s/)
@@ -139,7 +144,8 @@ describe('kithmesh sync', () => {
   })
 
   it('replicates only the collections named', async () => {
-    for (const directory of [shop, store]) for (const name of ['items', 'notes']) await done(['put', directory, `${name} of ${directory}`, '{}', '--collection', name])
+    for (const directory of [shop, store])
+      for (const name of ['items', 'notes']) await done(['put', directory, `${name} of ${directory}`, '{}', '--collection', name])
     const options = { args: ['--collection', 'items'] }
     const [a, b] = [startSync(shop, group, 'shop', options), startSync(store, group, 'store', options)]
     await Promise.all([connected(a), connected(b)])

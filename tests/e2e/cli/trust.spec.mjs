@@ -98,7 +98,7 @@ describe('the trust of kithmesh sync', () => {
       [['--insecure', '--trust', 'f'.repeat(64)], 2, /Only one of --trust, --ca and --insecure/],
       [['--trust', 'abc'], 2, /--trust takes a peer id of 64 hexadecimal digits, not "abc"/],
       [['--ca', join(home, 'nope.pem')], 1, /nope\.pem cannot be read: ENOENT.*\[ERR_CLI_FILE\]/],
-      [['--group', 'a,b'], 1, /forbidden character ","[^]*\[ERR_PD_GROUP_ID\][^]*hint: Use 1 to 63 bytes/]
+      [['--group', 'a,b'], 1, /forbidden character ","[\s\S]*\[ERR_PD_GROUP_ID\][\s\S]*hint: Use 1 to 63 bytes/]
     ]) {
       const outcome = await run([...words, ...more])
       expect(outcome.err).to.match(message)

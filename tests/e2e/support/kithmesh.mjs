@@ -96,7 +96,8 @@ export function start(args, { host, uid, stdin } = {}) {
         const found = find(self)
         if (found !== undefined && found !== false) return found
         const left = deadline - Date.now()
-        if (self.over || left <= 0) throw new Error(`${name} ${self.over ? 'ended' : 'went on'} without: ${what}\nstdout: ${out}\nstderr: ${err}`)
+        if (self.over || left <= 0)
+          throw new Error(`${name} ${self.over ? 'ended' : 'went on'} without: ${what}\nstdout: ${out}\nstderr: ${err}`)
         await new Promise((resolve) => {
           const timer = setTimeout(resolve, left)
           waiting.push(() => {
