@@ -98,7 +98,7 @@ describe('kithmesh sync', () => {
     expect(new URL(listed.seen[0].url).port).to.equal(String(started.port))
     const text = await run(['peers', '--group', group, '--interface', 'lo', '--seconds', 4])
     expect(text.out)
-      .to.match(/^shop\t[0-9a-f]{64}\tdnssd wss?:/m)
+      .to.match(/^shop\t[0-9a-f]{64}\tDNS-SD wss:/m)
       .and.to.match(/^store\t/m)
     const others = await run(['peers', '--group', newGroup(), '--interface', 'lo', '--seconds', 2])
     expect(others).to.include({ code: 0, out: '' })
