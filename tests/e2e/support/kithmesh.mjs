@@ -28,6 +28,11 @@ export function newGroup() {
   return `e2e-${randomBytes(6).toString('hex')}`
 }
 
+/** A name that no other program on this machine publishes: of two with one name, the later is renamed. */
+export function uniqueName(base) {
+  return `${base}-${randomBytes(4).toString('hex')}`
+}
+
 /** For afterEach: ends what still runs and removes the directories. */
 export async function cleanUp() {
   await Promise.all([...running].map((one) => one.kill()))
