@@ -11,12 +11,12 @@ export interface DocumentLine {
  * to whoever parses the body.
  * @throws SyntaxError for what is not JSON, TypeError for JSON that is no object with a string `_id`.
  */
-export function parseDocumentLine (text: string): DocumentLine {
+export function parseDocumentLine(text: string): DocumentLine {
   return shortWay(text) ?? longWay(text)
 }
 
 /** One line with its line break: `_id` first, then the stored bytes; line breaks between tokens become blanks. */
-export function formatDocumentLine (id: string, revId: string | undefined, json: Buffer): Buffer {
+export function formatDocumentLine(id: string, revId: string | undefined, json: Buffer): Buffer {
   const body = onOneLine(json)
   let at = body.indexOf(OPEN) + 1
   const rest = body.subarray(at)
@@ -27,7 +27,7 @@ export function formatDocumentLine (id: string, revId: string | undefined, json:
 }
 
 /** JSON bytes with blanks for line breaks, which in JSON stand between tokens only. */
-export function onOneLine (json: Buffer): Buffer {
+export function onOneLine(json: Buffer): Buffer {
   if (!json.includes(LF) && !json.includes(CR)) return json
   const copy = Buffer.from(json)
   for (let at = 0; at < copy.length; at++) if (copy[at] === LF || copy[at] === CR) copy[at] = BLANK
@@ -35,7 +35,7 @@ export function onOneLine (json: Buffer): Buffer {
 }
 
 /** Lines as `export` writes them: `{"_id":"…",` and no `_rev`. */
-function shortWay (text: string): DocumentLine | undefined {
+function shortWay(text: string): DocumentLine | undefined {
   if (!text.startsWith(START) || text.includes('"_rev"')) return undefined
   const start = START.length - 1
   const end = stringEnd(text, start)
@@ -44,7 +44,7 @@ function shortWay (text: string): DocumentLine | undefined {
   return { id, body: `{${text.slice(end + 1)}` }
 }
 
-function longWay (text: string): DocumentLine {
+function longWay(text: string): DocumentLine {
   const members = topLevelMembers(text)
   const kept = members.filter(({ key }) => key !== '_id' && key !== '_rev')
   const ids = members.filter(({ key }) => key === '_id')
@@ -54,7 +54,8 @@ function longWay (text: string): DocumentLine {
   const id: unknown = JSON.parse(text.slice(member.value, member.end))
   if (typeof id !== 'string') throw new TypeError('its "_id" is not a string')
   const last = members.at(-1) as Member
-  const inside = kept.length === 0 ? text.slice(last.end, last.delimiter) : kept.map((each) => text.slice(each.start, each.delimiter)).join(',')
+  const inside =
+    kept.length === 0 ? text.slice(last.end, last.delimiter) : kept.map((each) => text.slice(each.start, each.delimiter)).join(',')
   return { id, body: `{${inside}}` }
 }
 
@@ -69,7 +70,7 @@ interface Member {
 }
 
 /** @throws SyntaxError for what is not JSON as far as it was looked at, TypeError for other JSON than an object. */
-function topLevelMembers (text: string): Member[] {
+function topLevelMembers(text: string): Member[] {
   const open = skip(BLANKS, text, 0)
   if (text[open] !== '{') throw malformed(text)
   const members: Member[] = []
@@ -96,18 +97,18 @@ function topLevelMembers (text: string): Member[] {
 }
 
 /** What the real parser says about it, or that it is no object. */
-function malformed (text: string): Error {
+function malformed(text: string): Error {
   const value: unknown = JSON.parse(text)
   return new TypeError(`it is ${Array.isArray(value) ? 'an array' : value === null ? 'null' : `a ${typeof value}`}, not a JSON object`)
 }
 
 /** The index behind the value that starts at `start`; `start` when there is none. */
-function valueEnd (text: string, start: number): number {
+function valueEnd(text: string, start: number): number {
   const first = text[start]
   if (first === '"') return stringEnd(text, start)
   if (first !== '{' && first !== '[') return skip(SCALAR, text, start)
   let depth = 0
-  for (let at = start; at < text.length;) {
+  for (let at = start; at < text.length; ) {
     const char = text[at]
     if (char === '"') {
       const end = stringEnd(text, at)
@@ -123,7 +124,7 @@ function valueEnd (text: string, start: number): number {
 }
 
 /** The index behind the string that starts at `start`; `start` when it does not end. */
-function stringEnd (text: string, start: number): number {
+function stringEnd(text: string, start: number): number {
   for (let at = start + 1; at < text.length; at++) {
     const code = text.charCodeAt(at)
     if (code === QUOTE) return at + 1
@@ -132,12 +133,12 @@ function stringEnd (text: string, start: number): number {
   return start
 }
 
-function skip (pattern: RegExp, text: string, from: number): number {
+function skip(pattern: RegExp, text: string, from: number): number {
   pattern.lastIndex = from
   return pattern.test(text) ? pattern.lastIndex : from
 }
 
-function isBlank (byte: number | undefined): boolean {
+function isBlank(byte: number | undefined): boolean {
   return byte === BLANK || byte === 0x09 || byte === LF || byte === CR
 }
 

@@ -15,17 +15,17 @@ export interface Io {
 }
 
 /** Writes one line to stdout. */
-export function line (io: Io, text: string): void {
+export function line(io: Io, text: string): void {
   io.stdout.write(`${text}\n`)
 }
 
 /** Writes one JSON value as a line to stdout. */
-export function jsonLine (io: Io, value: unknown): void {
+export function jsonLine(io: Io, value: unknown): void {
   io.stdout.write(`${JSON.stringify(value)}\n`)
 }
 
 /** Writes with back-pressure: resolves when the stream wants more. @throws what the stream fails with */
-export async function writeAll (stream: Writable, bytes: Uint8Array | string): Promise<void> {
+export async function writeAll(stream: Writable, bytes: Uint8Array | string): Promise<void> {
   if (stream.write(bytes)) return
   await new Promise<void>((resolve, reject) => {
     const done = (error?: Error): void => {
@@ -35,7 +35,9 @@ export async function writeAll (stream: Writable, bytes: Uint8Array | string): P
       if (error === undefined) resolve()
       else reject(error)
     }
-    const closed = (): void => { done(new Error('The output was closed')) }
+    const closed = (): void => {
+      done(new Error('The output was closed'))
+    }
     stream.on('drain', done)
     stream.on('error', done)
     stream.on('close', closed)
@@ -47,18 +49,23 @@ export async function writeAll (stream: Writable, bytes: Uint8Array | string): P
  * All of stdin, which ends early when the command is interrupted.
  * @throws ERR_CLI_INPUT when it is longer than `maxBytes`.
  */
-export async function readAll (io: Io, maxBytes: number): Promise<Buffer> {
+export async function readAll(io: Io, maxBytes: number): Promise<Buffer> {
   const { stdin, signal } = io
   const pieces: Buffer[] = []
   let length = 0
-  const stop = (): void => { stdin.destroy(signal.reason as Error) }
+  const stop = (): void => {
+    stdin.destroy(signal.reason as Error)
+  }
   signal.addEventListener('abort', stop, { once: true })
   try {
     signal.throwIfAborted()
     for await (const piece of stdin) {
-      const chunk = typeof piece === 'string' ? Buffer.from(piece) : piece as Buffer
+      const chunk = typeof piece === 'string' ? Buffer.from(piece) : (piece as Buffer)
       length += chunk.length
-      if (length > maxBytes) throw cliErrors.create('ERR_CLI_INPUT', `The document has more than ${maxBytes} bytes`, { hint: 'Put large content into a blob: --blob property=file.' })
+      if (length > maxBytes)
+        throw cliErrors.create('ERR_CLI_INPUT', `The document has more than ${maxBytes} bytes`, {
+          hint: 'Put large content into a blob: --blob property=file.'
+        })
       pieces.push(chunk)
     }
   } finally {

@@ -22,7 +22,10 @@ export interface ReadLinesOptions {
  * Never holds more than one line of `maxBytes` and a chunk.
  * @throws what the stream fails with, or the reason of `signal`.
  */
-export async function * readLines (input: Readable, { maxBytes, signal, onProgress }: ReadLinesOptions): AsyncGenerator<InputLine[], void, undefined> {
+export async function* readLines(
+  input: Readable,
+  { maxBytes, signal, onProgress }: ReadLinesOptions
+): AsyncGenerator<InputLine[], void, undefined> {
   let number = 0
   let total = 0
   let pieces: Buffer[] = []
@@ -39,12 +42,14 @@ export async function * readLines (input: Readable, { maxBytes, signal, onProgre
     if (number === 1 && bytes.subarray(0, 3).equals(BOM)) bytes = bytes.subarray(3)
     return { number, bytes }
   }
-  const stop = (): void => { input.destroy(signal.reason as Error) }
+  const stop = (): void => {
+    input.destroy(signal.reason as Error)
+  }
   signal.addEventListener('abort', stop, { once: true })
   try {
     signal.throwIfAborted()
     for await (const piece of input) {
-      const chunk = typeof piece === 'string' ? Buffer.from(piece) : piece as Buffer
+      const chunk = typeof piece === 'string' ? Buffer.from(piece) : (piece as Buffer)
       total += chunk.length
       onProgress?.(total)
       const lines: InputLine[] = []

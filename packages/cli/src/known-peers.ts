@@ -8,7 +8,7 @@ import { cliErrors } from './error-catalogue.ts'
  * `known-peers.json` in a database directory: which peer id first came under which name. May be edited while it is in use.
  * @throws ERR_CLI_FILE from `get` and `set` when the file is damaged or unreadable; nobody is accepted then.
  */
-export function knownPeersFile (directory: string): TrustStore {
+export function knownPeersFile(directory: string): TrustStore {
   const path = join(directory, 'known-peers.json')
   const read = async (): Promise<Map<string, string>> => {
     let text: string
@@ -23,7 +23,10 @@ export function knownPeersFile (directory: string): TrustStore {
       if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new TypeError('It is not a JSON object')
       return new Map(Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === 'string'))
     } catch (cause) {
-      throw cliErrors.create('ERR_CLI_FILE', `${path} is damaged: ${(cause as Error).message}`, { cause, hint: 'Repair or delete it; deleted, everybody is accepted anew at first sight.' })
+      throw cliErrors.create('ERR_CLI_FILE', `${path} is damaged: ${(cause as Error).message}`, {
+        cause,
+        hint: 'Repair or delete it; deleted, everybody is accepted anew at first sight.'
+      })
     }
   }
   let writing = Promise.resolve()
@@ -41,7 +44,7 @@ export function knownPeersFile (directory: string): TrustStore {
 }
 
 /** Whole or not at all, whatever happens meanwhile. */
-async function replaceFile (path: string, text: string): Promise<void> {
+async function replaceFile(path: string, text: string): Promise<void> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}`
   try {
     const file = await open(temporary, 'wx', 0o600)

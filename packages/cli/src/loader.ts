@@ -24,14 +24,14 @@ export class Loader {
   #size = 0
 
   /** @param warn is told about each line that is left out; without `skipErrors` there is none, the first one is thrown. */
-  constructor (collection: Collection, skipErrors: boolean, warn: (message: string) => void) {
+  constructor(collection: Collection, skipErrors: boolean, warn: (message: string) => void) {
     this.#collection = collection
     this.#skipErrors = skipErrors
     this.#warn = warn
   }
 
   /** Takes a line; empty ones are passed over. @throws ERR_CLI_INPUT with the number of the first bad line, after all before it are stored */
-  add ({ number, bytes }: InputLine): void {
+  add({ number, bytes }: InputLine): void {
     let entry: Entry | undefined
     try {
       entry = parse(number, bytes)
@@ -46,7 +46,7 @@ export class Loader {
   }
 
   /** Stores what was collected in one transaction; when that is refused, line by line, to keep the good ones. */
-  flush (): void {
+  flush(): void {
     const batch = this.#batch
     this.#batch = []
     this.#size = 0
@@ -59,27 +59,34 @@ export class Loader {
     }
   }
 
-  #storeAlone ({ id, body, number }: Entry): void {
+  #storeAlone({ id, body, number }: Entry): void {
     try {
       this.#collection.put(id, body)
       this.stored++
     } catch (cause) {
       if (!concernsDocument(cause)) throw cause
-      this.#fail(number, errorCode(cause) === 'ERR_DB_MALFORMED_JSON' ? syntaxError(`{"_id":"",${body.slice(1)}`, cause) : (cause as Error).message, cause)
+      this.#fail(
+        number,
+        errorCode(cause) === 'ERR_DB_MALFORMED_JSON' ? syntaxError(`{"_id":"",${body.slice(1)}`, cause) : (cause as Error).message,
+        cause
+      )
     }
   }
 
-  #fail (number: number, reason: string, cause: unknown): void {
+  #fail(number: number, reason: string, cause: unknown): void {
     const message = `Line ${number} cannot be stored: ${reason}`
     if (!this.#skipErrors) {
-      throw cliErrors.create('ERR_CLI_INPUT', message, { cause, hint: `The ${this.stored} documents before it are stored; --skip-errors leaves bad lines out and goes on.` })
+      throw cliErrors.create('ERR_CLI_INPUT', message, {
+        cause,
+        hint: `The ${this.stored} documents before it are stored; --skip-errors leaves bad lines out and goes on.`
+      })
     }
     this.failed++
     this.#warn(message)
   }
 }
 
-function parse (number: number, bytes: Buffer | undefined): Entry | undefined {
+function parse(number: number, bytes: Buffer | undefined): Entry | undefined {
   if (bytes === undefined) throw new RangeError(`it is longer than a document may be (${MAX_DOCUMENT_SIZE} bytes)`)
   if (!isUtf8(bytes)) throw new TypeError('it is not UTF-8')
   const text = bytes.toString()
@@ -88,7 +95,7 @@ function parse (number: number, bytes: Buffer | undefined): Entry | undefined {
 }
 
 /** The parser's own words, which show the place, where it has some. */
-function syntaxError (text: string, fallback: unknown): string {
+function syntaxError(text: string, fallback: unknown): string {
   try {
     JSON.parse(text)
   } catch (error) {
@@ -98,11 +105,18 @@ function syntaxError (text: string, fallback: unknown): string {
 }
 
 /** Whether another line may do better: not when the disk is full or the database locked or damaged. */
-function concernsDocument (error: unknown): boolean {
+function concernsDocument(error: unknown): boolean {
   const code = errorCode(error)
   return code === undefined ? error instanceof RangeError : DOCUMENT_ERRORS.has(code)
 }
 
-const DOCUMENT_ERRORS: ReadonlySet<string> = new Set(['ERR_DB_DOCUMENT_ID', 'ERR_DB_MALFORMED_JSON', 'ERR_DB_RESERVED_KEY', 'ERR_DB_TOO_LARGE', 'ERR_DB_BLOB_MISSING', 'ERR_DB_CONFLICT'])
+const DOCUMENT_ERRORS: ReadonlySet<string> = new Set([
+  'ERR_DB_DOCUMENT_ID',
+  'ERR_DB_MALFORMED_JSON',
+  'ERR_DB_RESERVED_KEY',
+  'ERR_DB_TOO_LARGE',
+  'ERR_DB_BLOB_MISSING',
+  'ERR_DB_CONFLICT'
+])
 const BATCH_LINES = 1000
 const BATCH_CHARACTERS = 8_000_000

@@ -3,7 +3,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { cliErrors } from './error-catalogue.ts'
 
 /** The bytes of a file that the user named. @throws ERR_CLI_FILE */
-export async function readNamedFile (path: string): Promise<Buffer> {
+export async function readNamedFile(path: string): Promise<Buffer> {
   try {
     return await readFile(path)
   } catch (cause) {
@@ -12,7 +12,7 @@ export async function readNamedFile (path: string): Promise<Buffer> {
 }
 
 /** Opens a file that the user named. @throws ERR_CLI_FILE */
-export async function openNamedFile (path: string, flags: 'r' | 'w'): Promise<FileHandle> {
+export async function openNamedFile(path: string, flags: 'r' | 'w'): Promise<FileHandle> {
   try {
     return await open(path, flags)
   } catch (cause) {
@@ -20,6 +20,6 @@ export async function openNamedFile (path: string, flags: 'r' | 'w'): Promise<Fi
   }
 }
 
-export function fileError (path: string, what: 'read' | 'written', cause: unknown): Error {
+export function fileError(path: string, what: 'read' | 'written', cause: unknown): Error {
   return cliErrors.create('ERR_CLI_FILE', `${path} cannot be ${what}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
 }

@@ -1,4 +1,4 @@
 /** Text that came from strangers, without anything that a terminal would obey, and not too long. */
-export function printable (text: string): string {
+export function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?').slice(0, 300)
 }

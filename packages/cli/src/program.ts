@@ -17,24 +17,51 @@ import type { Io } from './io.ts'
  * before the work was done.
  * @param words the arguments without the program's own name.
  */
-export async function runCommandLine (words: readonly string[], io: Io, version: string): Promise<number> {
+export async function runCommandLine(words: readonly string[], io: Io, version: string): Promise<number> {
   const program = new Command('kithmesh')
     .description('Find the devices around you and keep JSON documents in sync with them, without a server.')
     .version(version)
     .showHelpAfterError('(add --help for examples)')
     .exitOverride()
     .configureOutput({
-      writeOut: (text) => { io.stdout.write(text) },
-      writeErr: (text) => { io.stderr.write(text) }
+      writeOut: (text) => {
+        io.stdout.write(text)
+      },
+      writeErr: (text) => {
+        io.stderr.write(text)
+      }
     })
-    .addHelpText('after', `
+    .addHelpText(
+      'after',
+      `
 Examples:
   kithmesh sync ./shop --group my-app                        sync with everybody of the group on this network
   kithmesh put ./shop item:apples '{"quantity":110}'         write a document, also while sync runs
   kithmesh serve ./shop --port 4984 --db inventory           let Couchbase Lite clients connect
-  kithmesh replicate ./copy ws://127.0.0.1:4984/inventory    pull and push against such a listener`)
-  for (const add of [syncCommand, peersCommand, serveCommand, replicateCommand, putCommand, getCommand, lsCommand, rmCommand, importCommand, exportCommand]) add(program, io)
-  for (const command of program.commands) command.exitOverride().configureOutput({ writeOut: (text) => { io.stdout.write(text) }, writeErr: (text) => { io.stderr.write(text) } })
+  kithmesh replicate ./copy ws://127.0.0.1:4984/inventory    pull and push against such a listener`
+    )
+  for (const add of [
+    syncCommand,
+    peersCommand,
+    serveCommand,
+    replicateCommand,
+    putCommand,
+    getCommand,
+    lsCommand,
+    rmCommand,
+    importCommand,
+    exportCommand
+  ])
+    add(program, io)
+  for (const command of program.commands)
+    command.exitOverride().configureOutput({
+      writeOut: (text) => {
+        io.stdout.write(text)
+      },
+      writeErr: (text) => {
+        io.stderr.write(text)
+      }
+    })
   try {
     await program.parseAsync([...words], { from: 'user' })
     return 0

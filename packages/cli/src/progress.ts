@@ -6,12 +6,12 @@ export class Progress {
   #shownAt = 0
   #shown = false
 
-  constructor (io: Io) {
+  constructor(io: Io) {
     this.#io = io
   }
 
   /** Shows `text` unless something was shown less than 100 ms ago. */
-  update (text: () => string): void {
+  update(text: () => string): void {
     if (!this.#io.interactive) return
     const now = performance.now()
     if (now - this.#shownAt < 100) return
@@ -21,12 +21,12 @@ export class Progress {
   }
 
   /** Clears the line and leaves `text` in its place, also where nothing was shown before. */
-  finish (text: string): void {
+  finish(text: string): void {
     this.#io.stderr.write(`${this.#shown ? '\r\u001b[K' : ''}${text}\n`)
     this.#shown = false
   }
 
-  clear (): void {
+  clear(): void {
     if (this.#shown) this.#io.stderr.write('\r\u001b[K')
     this.#shown = false
   }

@@ -14,7 +14,10 @@ export interface Refusal {
  * An authenticator that decides as the one given does and tells who is refused: each device once for each reason, however often it
  * knocks.
  */
-export function reportRefusals (inner: Authenticator): { readonly authenticator: Authenticator, onRefused: ((refusal: Refusal) => void) | undefined } {
+export function reportRefusals(inner: Authenticator): {
+  readonly authenticator: Authenticator
+  onRefused: ((refusal: Refusal) => void) | undefined
+} {
   const told = new Map<string, string>()
   const tell = ({ peerId, commonName }: PeerCertificate, reason: string): void => {
     if (told.get(peerId) === reason) return
@@ -25,10 +28,12 @@ export function reportRefusals (inner: Authenticator): { readonly authenticator:
       deviceId: peerId,
       name: printable(commonName),
       reason: printable(reason),
-      advice: first ? `If this is right, delete ${JSON.stringify(printable(commonName))} from known-peers.json in the database directory.` : `To accept it: --trust ${peerId}`
+      advice: first
+        ? `If this is right, delete ${JSON.stringify(printable(commonName))} from known-peers.json in the database directory.`
+        : `To accept it: --trust ${peerId}`
     })
   }
-  const result: { readonly authenticator: Authenticator, onRefused: ((refusal: Refusal) => void) | undefined } = {
+  const result: { readonly authenticator: Authenticator; onRefused: ((refusal: Refusal) => void) | undefined } = {
     onRefused: undefined,
     authenticator: {
       ...inner,

@@ -11,53 +11,76 @@ export class SyncReport {
   readonly #known = new Map<string, string>()
   readonly #off: (() => void)[]
 
-  constructor (io: Io, mesh: Mesh, json: boolean) {
+  constructor(io: Io, mesh: Mesh, json: boolean) {
     this.#io = io
     this.#mesh = mesh
     this.#json = json
     this.#off = [
-      mesh.onChanged(() => { this.#changed() }),
+      mesh.onChanged(() => {
+        this.#changed()
+      }),
       mesh.onDocuments((deviceId, events) => {
         this.#clearStatus()
         for (const event of events) {
-          if (this.#json) jsonLine(io, { event: 'document', device: deviceId, id: event.id, rev: event.revId, direction: event.direction, deleted: event.deleted, error: event.error?.message })
-          else if (event.error !== undefined) line(io, `${event.direction === 'pull' ? '←' : '→'} ${printable(event.id)}  failed: ${printable(event.error.message)}`)
-          else line(io, `${event.direction === 'pull' ? '←' : '→'} ${printable(event.id)}  ${event.revId}${event.deleted ? '  deleted' : ''}`)
+          if (this.#json)
+            jsonLine(io, {
+              event: 'document',
+              device: deviceId,
+              id: event.id,
+              rev: event.revId,
+              direction: event.direction,
+              deleted: event.deleted,
+              error: event.error?.message
+            })
+          else if (event.error !== undefined)
+            line(io, `${event.direction === 'pull' ? '←' : '→'} ${printable(event.id)}  failed: ${printable(event.error.message)}`)
+          else
+            line(io, `${event.direction === 'pull' ? '←' : '→'} ${printable(event.id)}  ${event.revId}${event.deleted ? '  deleted' : ''}`)
         }
       })
     ]
   }
 
-  started (facts: { readonly name: string, readonly peerId: string, readonly group: string, readonly port: number | undefined }): void {
+  started(facts: { readonly name: string; readonly peerId: string; readonly group: string; readonly port: number | undefined }): void {
     if (this.#json) jsonLine(this.#io, { event: 'started', ...facts })
     else line(this.#io, `${facts.name} is in group ${facts.group}, listening on port ${facts.port ?? '—'}\nour id: ${facts.peerId}`)
   }
 
-  refused ({ name, deviceId, reason, advice }: Refusal): void {
+  refused({ name, deviceId, reason, advice }: Refusal): void {
     this.#clearStatus()
     if (this.#json) jsonLine(this.#io, { event: 'refused', device: deviceId, name, reason, hint: advice })
     else line(this.#io, `refused ${name} ${deviceId.slice(0, 8)}: ${reason}\n  ${advice}`)
   }
 
-  stopping (): void {
+  stopping(): void {
     for (const off of this.#off) off()
     this.#clearStatus()
   }
 
-  stopped (): void {
+  stopped(): void {
     const { documentsIn, documentsOut, conflicts } = this.#mesh.statistics
     if (this.#json) jsonLine(this.#io, { event: 'stopped', ...this.#mesh.statistics })
     else line(this.#io, `stopped: ${documentsIn} documents in, ${documentsOut} out, ${conflicts} conflicts resolved`)
   }
 
-  #changed (): void {
+  #changed(): void {
     const links = this.#mesh.links
     for (const link of links) {
       const text = this.#describe(link)
       if (this.#known.get(link.deviceId) === text) continue
       this.#known.set(link.deviceId, text)
       this.#clearStatus()
-      if (this.#json) jsonLine(this.#io, { event: 'link', device: link.deviceId, name: link.displayName, state: link.state, direction: link.direction, route: link.route, error: link.error?.message, code: (link.error as { code?: string } | undefined)?.code })
+      if (this.#json)
+        jsonLine(this.#io, {
+          event: 'link',
+          device: link.deviceId,
+          name: link.displayName,
+          state: link.state,
+          direction: link.direction,
+          route: link.route,
+          error: link.error?.message,
+          code: (link.error as { code?: string } | undefined)?.code
+        })
       else line(this.#io, text)
     }
     for (const id of this.#known.keys()) {
@@ -70,20 +93,22 @@ export class SyncReport {
     this.#showStatus()
   }
 
-  #describe (link: MeshLink): string {
+  #describe(link: MeshLink): string {
     const connected = link.state === 'busy' || link.state === 'idle'
     const how = connected ? `connected, ${link.route ?? ''}` : link.state === 'waiting' ? 'found, it will connect to us' : link.state
     return `${printable(link.displayName)} ${link.deviceId.slice(0, 8)}  ${how}${link.error === undefined || connected ? '' : `  (${printable(link.error.message)})`}`
   }
 
-  #showStatus (): void {
+  #showStatus(): void {
     if (!this.#io.interactive || this.#json) return
     const { documentsIn, documentsOut, bytesIn, bytesOut } = this.#mesh.statistics
     const up = this.#mesh.links.filter((link) => link.state === 'busy' || link.state === 'idle').length
-    this.#io.stderr.write(`\r${up} connected   in ${documentsIn} documents ${Math.round(bytesIn / 1000)} kB   out ${documentsOut} documents ${Math.round(bytesOut / 1000)} kB\u001b[K`)
+    this.#io.stderr.write(
+      `\r${up} connected   in ${documentsIn} documents ${Math.round(bytesIn / 1000)} kB   out ${documentsOut} documents ${Math.round(bytesOut / 1000)} kB\u001b[K`
+    )
   }
 
-  #clearStatus (): void {
+  #clearStatus(): void {
     if (this.#io.interactive && !this.#json) this.#io.stderr.write('\r\u001b[K')
   }
 }

@@ -36,7 +36,7 @@ describe('the command line', () => {
 
   const misuses: [string[], RegExp][] = [
     [['fetch'], /unknown command 'fetch'/],
-    [['putt', 'x'], /unknown command 'putt'[^]*put/],
+    [['putt', 'x'], /unknown command 'putt'[\s\S]*put/],
     [['get', 'dir'], /missing required argument 'id'/],
     [['get', 'dir', 'id', '--nope'], /unknown option '--nope'/],
     [['get', 'dir', 'id', 'more'], /too many arguments/],
@@ -72,7 +72,7 @@ describe('the command line', () => {
   it('reports errors as one JSON line on stderr with --json', async () => {
     const { code, err } = await run(['get', '/nowhere/at/all', 'id', '--json'])
     expect(code).to.equal(1)
-    const report = JSON.parse(err) as { error: string, code: string, hint: string, causes: unknown[] }
+    const report = JSON.parse(err) as { error: string; code: string; hint: string; causes: unknown[] }
     expect(report.code).to.equal('ERR_DB_NOT_FOUND')
     expect(report.error).to.include('/nowhere/at/all')
     expect(report.hint).not.to.equal('')

@@ -4,7 +4,7 @@ import { readLines } from '../dist/json-lines.js'
 
 const never = new AbortController().signal
 
-async function lines (chunks: readonly (string | Buffer)[], maxBytes = 100): Promise<(string | undefined)[]> {
+async function lines(chunks: readonly (string | Buffer)[], maxBytes = 100): Promise<(string | undefined)[]> {
   const found: (string | undefined)[] = []
   let expected = 1
   for await (const batch of readLines(Readable.from(chunks.map((chunk) => Buffer.from(chunk))), { maxBytes, signal: never })) {
@@ -37,7 +37,13 @@ describe('reading lines', () => {
   })
 
   it('passes over a line that is too long without keeping it', async () => {
-    expect(await lines(['12345\n123456\n12345\r\n', '123', '456', '789\n1', '\n'], 5)).to.deep.equal(['12345', undefined, '12345', undefined, '1'])
+    expect(await lines(['12345\n123456\n12345\r\n', '123', '456', '789\n1', '\n'], 5)).to.deep.equal([
+      '12345',
+      undefined,
+      '12345',
+      undefined,
+      '1'
+    ])
     expect(await lines(['123456789'], 5)).to.deep.equal([undefined])
   })
 
@@ -51,7 +57,9 @@ describe('reading lines', () => {
         seen.push(...batch.map(({ bytes }) => String(bytes)))
         input.destroy(new Error('broken'))
       }
-    } catch (caught) { error = caught }
+    } catch (caught) {
+      error = caught
+    }
     expect(seen).to.deep.equal(['a'])
     expect(error).to.be.an('error').with.property('message', 'broken')
   })
@@ -61,11 +69,16 @@ describe('reading lines', () => {
       const stopping = new AbortController()
       const reason = new Error('enough')
       if (early) stopping.abort(reason)
-      else setImmediate(() => { stopping.abort(reason) })
+      else
+        setImmediate(() => {
+          stopping.abort(reason)
+        })
       let error: unknown
       try {
         for await (const _ of readLines(new PassThrough(), { maxBytes: 10, signal: stopping.signal })) expect.fail('no line was written')
-      } catch (caught) { error = caught }
+      } catch (caught) {
+        error = caught
+      }
       expect(error).to.equal(reason)
     }
   })

@@ -3,8 +3,10 @@ import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { cleanUp, documentBecomes, done, eventually, look, newGroup, run, temporaryDirectory } from '../support/kithmesh.mjs'
+import { cleanUp, documentBecomes, done, eventually, look, newGroup, run, temporaryDirectory, uniqueName } from '../support/kithmesh.mjs'
 import { connected, startSync } from './support.mjs'
+
+const [SHOP, STORE, OTHER] = ['shop', 'store', 'other'].map(uniqueName)
 
 describe('kithmesh sync', () => {
   let group
@@ -31,7 +33,7 @@ describe('kithmesh sync', () => {
     writeFileSync(join(home, 'p.png'), picture)
     await done(['put', shop, 'from shop', '{"n":1}', '--blob', `picture=${join(home, 'p.png')}`])
     await done(['import', store], { stdin: Array.from({ length: 500 }, (_, n) => `{"_id":"store:${n}","n":${n}}\n`).join('') })
-    const [a, b] = [startSync(shop, group, 'shop'), startSync(store, group, 'store')]
+    const [a, b] = [startSync(shop, group, SHOP), startSync(store, group, STORE)]
     await Promise.all([connected(a), connected(b)])
     await documentBecomes(store, 'from shop', (body) => body?.n === 1)
     await documentBecomes(shop, 'store:499', (body) => body?.n === 499)
@@ -50,7 +52,7 @@ describe('kithmesh sync', () => {
   })
 
   it('sends at once what other commands change in its directory, both ways', async () => {
-    const [a, b] = [startSync(shop, group, 'shop'), startSync(store, group, 'store')]
+    const [a, b] = [startSync(shop, group, SHOP), startSync(store, group, STORE)]
     await Promise.all([connected(a), connected(b)])
     for (const [here, there] of [
       [shop, store],
@@ -66,35 +68,43 @@ describe('kithmesh sync', () => {
       await done(['rm', here, 'x', 'y', 'z'])
       for (const id of ['x', 'y', 'z']) await documentBecomes(there, id, (body) => body === undefined)
     }
-    const pulled = await b.event(({ event, id, direction }) => event === 'document' && id === 'x' && direction === 'pull', 'the document in the events')
+    const pulled = await b.event(
+      ({ event, id, direction }) => event === 'document' && id === 'x' && direction === 'pull',
+      'the document in the events'
+    )
     expect(pulled).to.include({ device: (await a.event(({ event }) => event === 'started', 'the start')).peerId, deleted: false })
     await bothEqual()
   })
 
   it('tells people on a terminal what happens', async () => {
-    const [a, b] = [startSync(shop, group, 'shop', { json: false }), startSync(store, group, 'store', { json: false })]
-    await a.until(({ out }) => /^store [0-9a-f]{8} {2}connected, direct 127\.0\.0\.1:\d+$/m.test(out), 'the connection')
+    const [a, b] = [startSync(shop, group, SHOP, { json: false }), startSync(store, group, STORE, { json: false })]
+    await a.until(
+      ({ out }) => new RegExp(`^${STORE} [0-9a-f]{8} {2}connected, direct 127\\.0\\.0\\.1:\\d+$`, 'm').test(out),
+      'the connection'
+    )
     await done(['put', store, 'pen', '{}'])
     await a.until(({ out }) => /^← pen {2}1-[0-9a-f]{40}$/m.test(out), 'the document')
     await b.stop()
     await a.until(({ out }) => /^[0-9a-f]{8} has left$/m.test(out), 'the goodbye')
     expect(await a.stop()).to.equal(0)
-    expect(a.out).to.match(/^shop is in group e2e-[0-9a-f]+, listening on port \d+\nour id: [0-9a-f]{64}\n/)
+    expect(a.out).to.match(new RegExp(`^${SHOP} is in group ${group}, listening on port \\d+\nour id: [0-9a-f]{64}\n`))
     expect(a.out).to.match(/\nstopped: 1 documents in, 0 out, 0 conflicts resolved\n$/)
   })
 
   it('is listed by kithmesh peers, for its group only', async () => {
-    const [a, b] = [startSync(shop, group, 'shop'), startSync(store, group, 'store')]
+    const [a, b] = [startSync(shop, group, SHOP), startSync(store, group, STORE)]
     await Promise.all([connected(a), connected(b)])
     const peers = await run(['peers', '--group', group, '--interface', 'lo', '--seconds', 4, '--json'])
     expect(peers.code).to.equal(0)
-    expect(peers.lines.map(({ name }) => name).sort()).to.deep.equal(['shop', 'store'])
+    expect(peers.lines.map(({ name }) => name).sort()).to.deep.equal([SHOP, STORE])
     const started = a.events.find(({ event }) => event === 'started')
-    const listed = peers.lines.find(({ name }) => name === 'shop')
+    const listed = peers.lines.find(({ name }) => name === SHOP)
     expect(listed.id).to.equal(started.peerId)
     expect(new URL(listed.seen[0].url).port).to.equal(String(started.port))
     const text = await run(['peers', '--group', group, '--interface', 'lo', '--seconds', 4])
-    expect(text.out).to.match(/^shop\t[0-9a-f]{64}\tdnssd wss?:/m).and.to.match(/^store\t/m)
+    expect(text.out)
+      .to.match(new RegExp(`^${SHOP}\t[0-9a-f]{64}\tDNS-SD wss:`, 'm'))
+      .and.to.match(new RegExp(`^${STORE}\t`, 'm'))
     const others = await run(['peers', '--group', newGroup(), '--interface', 'lo', '--seconds', 2])
     expect(others).to.include({ code: 0, out: '' })
     expect(others.err).to.match(/nobody of group .* was found in 2 s/)
@@ -103,22 +113,22 @@ describe('kithmesh sync', () => {
   it('sees nobody of another group', async () => {
     const other = join(home, 'other')
     await done(['put', other, 'secret', '{}'])
-    const stranger = startSync(other, newGroup(), 'other')
-    const [a, b] = [startSync(shop, group, 'shop'), startSync(store, group, 'store')]
+    const stranger = startSync(other, newGroup(), OTHER)
+    const [a, b] = [startSync(shop, group, SHOP), startSync(store, group, STORE)]
     await Promise.all([connected(a), connected(b)])
     await done(['put', shop, 'x', '{}'])
     await documentBecomes(store, 'x', (body) => body !== undefined)
     const peers = await run(['peers', '--group', group, '--interface', 'lo', '--seconds', 4, '--json'])
-    expect(peers.lines.map(({ name }) => name).sort()).to.deep.equal(['shop', 'store'])
+    expect(peers.lines.map(({ name }) => name).sort()).to.deep.equal([SHOP, STORE])
     expect(stranger.events.map(({ event }) => event)).to.deep.equal(['started'])
-    expect([...a.events, ...b.events].filter(({ name }) => name === 'other')).to.deep.equal([])
+    expect([...a.events, ...b.events].filter(({ name }) => name === OTHER)).to.deep.equal([])
     expect(await done(['ls', other])).to.equal('secret\n')
     expect(await done(['ls', shop])).to.equal('x\n')
   })
 
   it('goes on after a power cut of one side, and both come to the same', async () => {
-    let a = startSync(shop, group, 'shop')
-    const b = startSync(store, group, 'store')
+    let a = startSync(shop, group, SHOP)
+    const b = startSync(store, group, STORE)
     await Promise.all([connected(a), connected(b)])
     const many = (from) => Array.from({ length: 2000 }, (_, n) => `{"_id":"${from}:${n}","text":"${'x'.repeat(100)}"}\n`).join('')
     await done(['import', store], { stdin: many('first') })
@@ -126,7 +136,7 @@ describe('kithmesh sync', () => {
     await a.kill()
     await done(['import', store], { stdin: many('second') })
     await done(['put', shop, 'while it was down', '{}'])
-    a = startSync(shop, group, 'shop')
+    a = startSync(shop, group, SHOP)
     await documentBecomes(store, 'while it was down', (body) => body !== undefined)
     await look(shop, async (database) => {
       const collection = database.collection()
@@ -139,9 +149,10 @@ describe('kithmesh sync', () => {
   })
 
   it('replicates only the collections named', async () => {
-    for (const directory of [shop, store]) for (const name of ['items', 'notes']) await done(['put', directory, `${name} of ${directory}`, '{}', '--collection', name])
+    for (const directory of [shop, store])
+      for (const name of ['items', 'notes']) await done(['put', directory, `${name} of ${directory}`, '{}', '--collection', name])
     const options = { args: ['--collection', 'items'] }
-    const [a, b] = [startSync(shop, group, 'shop', options), startSync(store, group, 'store', options)]
+    const [a, b] = [startSync(shop, group, SHOP, options), startSync(store, group, STORE, options)]
     await Promise.all([connected(a), connected(b)])
     const ids = (directory, name) => look(directory, (database) => [...database.collection(name).documents()].map(({ id }) => id).sort())
     const items = [`items of ${shop}`, `items of ${store}`].sort()

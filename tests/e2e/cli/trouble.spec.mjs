@@ -40,7 +40,9 @@ describe('trouble', () => {
   ]
 
   const expectError = ({ code, err, out }, words, message) => {
-    expect(err, words[0]).to.match(message).and.to.match(/\n {2}hint: ./)
+    expect(err, words[0])
+      .to.match(message)
+      .and.to.match(/\n {2}hint: ./)
     expect(err, words[0]).not.to.match(/\n\s+at /)
     expect(out, words[0]).to.equal('')
     expect(code, words[0]).to.equal(1)
@@ -81,7 +83,8 @@ describe('trouble', () => {
     chmodSync(home, 0o755)
     chmodSync(dir, 0o000)
     try {
-      for (const words of commands(dir)) expectError(await run(words, isRoot ? { uid: nobody } : {}), words, /\[ERR_(DB_UNREADABLE|IDENTITY_STORE)\]/)
+      for (const words of commands(dir))
+        expectError(await run(words, isRoot ? { uid: nobody } : {}), words, /\[ERR_(DB_UNREADABLE|IDENTITY_STORE)\]/)
     } finally {
       chmodSync(dir, 0o700)
     }
@@ -108,7 +111,8 @@ describe('trouble', () => {
   it('an identity that is damaged', async () => {
     await done(['put', dir, 'x', '{}'])
     writeFileSync(join(dir, 'identity.pem'), '-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n')
-    for (const words of commands(dir).filter(([name]) => name === 'sync' || name === 'serve')) expectError(await run(words), words, /\[ERR_IDENTITY_[A-Z_]+\]/)
+    for (const words of commands(dir).filter(([name]) => name === 'sync' || name === 'serve'))
+      expectError(await run(words), words, /\[ERR_IDENTITY_[A-Z_]+\]/)
   })
 
   it('a full disk', async () => {

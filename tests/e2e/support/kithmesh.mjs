@@ -28,6 +28,11 @@ export function newGroup() {
   return `e2e-${randomBytes(6).toString('hex')}`
 }
 
+/** A name that no other program on this machine publishes: of two with one name, the later is renamed. */
+export function uniqueName(base) {
+  return `${base}-${randomBytes(4).toString('hex')}`
+}
+
 /** For afterEach: ends what still runs and removes the directories. */
 export async function cleanUp() {
   await Promise.all([...running].map((one) => one.kill()))
@@ -96,7 +101,8 @@ export function start(args, { host, uid, stdin } = {}) {
         const found = find(self)
         if (found !== undefined && found !== false) return found
         const left = deadline - Date.now()
-        if (self.over || left <= 0) throw new Error(`${name} ${self.over ? 'ended' : 'went on'} without: ${what}\nstdout: ${out}\nstderr: ${err}`)
+        if (self.over || left <= 0)
+          throw new Error(`${name} ${self.over ? 'ended' : 'went on'} without: ${what}\nstdout: ${out}\nstderr: ${err}`)
         await new Promise((resolve) => {
           const timer = setTimeout(resolve, left)
           waiting.push(() => {

@@ -14,19 +14,23 @@ interface ExportOptions {
   readonly json?: true
 }
 
-export function exportCommand (parent: Command, io: Io): void {
-  parent.command('export')
+export function exportCommand(parent: Command, io: Io): void {
+  parent
+    .command('export')
     .description('write all documents as JSON Lines in id order, the id in "_id"')
     .argument('<dir>', 'database directory')
     .argument('[file]', 'a file; "-" or nothing writes stdout')
     .option('--collection <name>', 'collection, name or scope.name')
     .option('--revisions', 'add the revision id as "_rev" (ignored by import)')
     .option('--json', 'when writing a file, print one JSON line at the end')
-    .addHelpText('after', `
+    .addHelpText(
+      'after',
+      `
 Examples:
   kithmesh export ./shop items.jsonl
   diff <(kithmesh export ./shop) <(kithmesh export ./warehouse) && echo equal
-Bodies are written as they are stored, with blanks for line breaks. Blobs are mentioned, not contained.`)
+Bodies are written as they are stored, with blanks for line breaks. Blobs are mentioned, not contained.`
+    )
     .action(async (directory: string, file: string | undefined, options: ExportOptions) => {
       await withDatabase(directory, false, async (database) => {
         const collection = collectionOf(database, options.collection)
@@ -42,10 +46,16 @@ Bodies are written as they are stored, with blanks for line breaks. Blobs are me
     })
 }
 
-async function writeFile (file: string, collection: Collection, revisions: boolean, io: Io): Promise<number> {
+async function writeFile(file: string, collection: Collection, revisions: boolean, io: Io): Promise<number> {
   const output = (await openNamedFile(file, 'w')).createWriteStream()
-  const failure = new Promise<never>((_resolve, reject) => { output.once('error', (error) => { reject(fileError(file, 'written', error)) }) })
-  failure.catch(() => { /* reported by whoever races it */ })
+  const failure = new Promise<never>((_resolve, reject) => {
+    output.once('error', (error) => {
+      reject(fileError(file, 'written', error))
+    })
+  })
+  failure.catch(() => {
+    /* reported by whoever races it */
+  })
   try {
     const count = await Promise.race([writeDocuments(collection, output, revisions, io), failure])
     output.end()
@@ -57,7 +67,7 @@ async function writeFile (file: string, collection: Collection, revisions: boole
 }
 
 /** Resolves with the number of documents. */
-async function writeDocuments (collection: Collection, output: Writable, revisions: boolean, io: Io): Promise<number> {
+async function writeDocuments(collection: Collection, output: Writable, revisions: boolean, io: Io): Promise<number> {
   const progress = new Progress(io)
   let count = 0
   let pieces: Buffer[] = []

@@ -15,29 +15,38 @@ interface ImportOptions {
   readonly json?: true
 }
 
-export function importCommand (parent: Command, io: Io): void {
-  parent.command('import')
+export function importCommand(parent: Command, io: Io): void {
+  parent
+    .command('import')
     .description('load JSON Lines: one object per line, its id in "_id"')
     .argument('<dir>', 'database directory, made if missing')
     .argument('[file]', 'a file; "-" or nothing reads stdin')
     .option('--collection <name>', 'collection, name or scope.name; made if missing')
     .option('--skip-errors', 'report lines that cannot be stored and go on')
     .option('--json', 'print one JSON line at the end')
-    .addHelpText('after', `
+    .addHelpText(
+      'after',
+      `
 Examples:
   kithmesh import ./shop items.jsonl
   kithmesh export ./shop | kithmesh import ./copy
 A document that exists is given a new revision, unless the line says what is there already.
-All lines before a bad one are kept. Lines may have 20 MiB. "_rev" is ignored.`)
+All lines before a bad one are kept. Lines may have 20 MiB. "_rev" is ignored.`
+    )
     .action(async (directory: string, file: string | undefined, options: ImportOptions) => {
       const input = await openInput(io, file)
       try {
         await withDatabase(directory, true, async (database) => {
-          const loader = new Loader(collectionOf(database, options.collection, true), options.skipErrors === true, (message) => { io.stderr.write(`${message}\n`) })
+          const loader = new Loader(collectionOf(database, options.collection, true), options.skipErrors === true, (message) => {
+            io.stderr.write(`${message}\n`)
+          })
           const seconds = await load(input, loader, io)
           if (options.json) jsonLine(io, { stored: loader.stored, failed: loader.failed, seconds: Math.round(seconds * 1000) / 1000 })
           else line(io, `${loader.stored} stored, ${loader.failed} failed in ${seconds.toFixed(1)} s`)
-          if (loader.failed > 0) throw cliErrors.create('ERR_CLI_INPUT', `${loader.failed} ${loader.failed === 1 ? 'line was' : 'lines were'} not stored`, { hint: 'The lines above say why.' })
+          if (loader.failed > 0)
+            throw cliErrors.create('ERR_CLI_INPUT', `${loader.failed} ${loader.failed === 1 ? 'line was' : 'lines were'} not stored`, {
+              hint: 'The lines above say why.'
+            })
         })
       } finally {
         input.stream.destroy()
@@ -52,7 +61,7 @@ interface Input {
   readonly size: number | undefined
 }
 
-async function openInput (io: Io, file: string | undefined): Promise<Input> {
+async function openInput(io: Io, file: string | undefined): Promise<Input> {
   if (file === undefined || file === '-') return { stream: io.stdin, name: 'stdin', size: undefined }
   const handle = await openNamedFile(file, 'r')
   const { size } = await handle.stat()
@@ -60,15 +69,24 @@ async function openInput (io: Io, file: string | undefined): Promise<Input> {
 }
 
 /** Resolves with the seconds it took. */
-async function load ({ stream, name, size }: Input, loader: Loader, io: Io): Promise<number> {
+async function load({ stream, name, size }: Input, loader: Loader, io: Io): Promise<number> {
   const progress = new Progress(io)
   const startedAt = performance.now()
   let read = 0
   try {
-    const lines = readLines(stream, { maxBytes: MAX_LINE, signal: io.signal, onProgress: (bytes) => { read = bytes } })
+    const lines = readLines(stream, {
+      maxBytes: MAX_LINE,
+      signal: io.signal,
+      onProgress: (bytes) => {
+        read = bytes
+      }
+    })
     for await (const batch of wrapErrors(lines, name, io)) {
       for (const each of batch) loader.add(each)
-      progress.update(() => `${loader.stored} documents, ${Math.round(loader.stored / (performance.now() - startedAt) * 1000)} per second${size === undefined ? '' : `, ${Math.round(read / size * 100)} %`}`)
+      progress.update(
+        () =>
+          `${loader.stored} documents, ${Math.round((loader.stored / (performance.now() - startedAt)) * 1000)} per second${size === undefined ? '' : `, ${Math.round((read / size) * 100)} %`}`
+      )
     }
     loader.flush()
     return (performance.now() - startedAt) / 1000
@@ -81,7 +99,7 @@ async function load ({ stream, name, size }: Input, loader: Loader, io: Io): Pro
   }
 }
 
-async function * wrapErrors<T> (values: AsyncIterable<T>, name: string, io: Io): AsyncGenerator<T, void, undefined> {
+async function* wrapErrors<T>(values: AsyncIterable<T>, name: string, io: Io): AsyncGenerator<T, void, undefined> {
   try {
     for await (const value of values) yield value
   } catch (error) {

@@ -13,12 +13,12 @@ interface ReplicateOptions {
   readonly push?: true
   readonly pull?: true
   readonly continuous?: true
-  readonly user?: { readonly username: string, readonly password: string }
+  readonly user?: { readonly username: string; readonly password: string }
   readonly pin?: string
   readonly ca?: string
   readonly selfSigned?: true
   readonly insecure?: true
-  readonly collection?: readonly { readonly scope: string, readonly name: string }[]
+  readonly collection?: readonly { readonly scope: string; readonly name: string }[]
   readonly doc?: readonly string[]
   readonly header?: readonly (readonly [string, string])[]
   readonly attempts?: number
@@ -27,8 +27,9 @@ interface ReplicateOptions {
   readonly json?: true
 }
 
-export function replicateCommand (parent: Command, io: Io): void {
-  parent.command('replicate')
+export function replicateCommand(parent: Command, io: Io): void {
+  parent
+    .command('replicate')
     .description('push to and pull from a listener: "kithmesh serve", Couchbase Lite or Sync Gateway')
     .argument('<dir>', 'database directory, made if missing')
     .argument('<url>', 'ws://host:port/name or wss://host:port/name')
@@ -47,14 +48,22 @@ export function replicateCommand (parent: Command, io: Io): void {
     .option('--reset', 'forget the checkpoint and compare everything anew')
     .option('--verbose', 'log what happens below')
     .option('--json', 'print events as JSON lines, a summary last')
-    .addHelpText('after', `
+    .addHelpText(
+      'after',
+      `
 Examples:
   kithmesh replicate ./copy ws://127.0.0.1:4984/inventory
-  kithmesh replicate ./copy wss://shop.local:4984/inventory --pull --continuous --pin shop.pem --user anna:secret`)
+  kithmesh replicate ./copy wss://shop.local:4984/inventory --pull --continuous --pin shop.pem --user anna:secret`
+    )
     .action(async (directory: string, url: string, options: ReplicateOptions) => {
-      const logger = lineLogger((text) => { io.stderr.write(`${text}\n`) }, options.verbose ? 'debug' : 'error')
+      const logger = lineLogger(
+        (text) => {
+          io.stderr.write(`${text}\n`)
+        },
+        options.verbose ? 'debug' : 'error'
+      )
       const endpoint = urlEndpoint(checkUrl(url, options), {
-        ...await chooseTrust(options),
+        ...(await chooseTrust(options)),
         ...(options.user === undefined ? {} : { basicAuth: options.user }),
         ...(options.header === undefined ? {} : { headers: Object.fromEntries(options.header) })
       })
@@ -65,7 +74,9 @@ Examples:
           return { ...each, ...(options.doc === undefined ? {} : { documentIds: options.doc }) }
         })
         const replicator = new Replicator({
-          database, endpoint, collections,
+          database,
+          endpoint,
+          collections,
           type: options.push === options.pull ? 'push-and-pull' : options.push ? 'push' : 'pull',
           continuous: options.continuous === true,
           ...(options.attempts === undefined ? {} : { maxAttempts: options.attempts }),
@@ -78,7 +89,7 @@ Examples:
     })
 }
 
-async function follow (replicator: Replicator, io: Io, options: ReplicateOptions): Promise<void> {
+async function follow(replicator: Replicator, io: Io, options: ReplicateOptions): Promise<void> {
   const progress = new Progress(io)
   const startedAt = performance.now()
   let failedDocuments = 0
@@ -90,20 +101,39 @@ async function follow (replicator: Replicator, io: Io, options: ReplicateOptions
         progress.clear()
         io.stderr.write(`${event.direction} ${event.id}: ${event.error.message} [${event.error.code}]\n`)
       }
-      if (options.json && options.continuous) jsonLine(io, { event: 'document', direction: event.direction, id: event.id, rev: event.revId, deleted: event.deleted, error: event.error?.message })
+      if (options.json && options.continuous)
+        jsonLine(io, {
+          event: 'document',
+          direction: event.direction,
+          id: event.id,
+          rev: event.revId,
+          deleted: event.deleted,
+          error: event.error?.message
+        })
     }
-    progress.update(() => `${replicator.status.activity}  ${replicator.status.progress.documents} of ${replicator.status.progress.total} documents`)
+    progress.update(
+      () => `${replicator.status.activity}  ${replicator.status.progress.documents} of ${replicator.status.progress.total} documents`
+    )
   }
   replicator.onDocuments(onDocuments)
   replicator.onStatus((status) => {
-    if (options.json && options.continuous) jsonLine(io, { event: 'status', activity: status.activity, ...status.progress, error: status.error?.message, code: status.error?.code })
+    if (options.json && options.continuous)
+      jsonLine(io, {
+        event: 'status',
+        activity: status.activity,
+        ...status.progress,
+        error: status.error?.message,
+        code: status.error?.code
+      })
     else if (status.error !== undefined && status.activity === 'offline' && status.error.message !== lastError) {
       progress.clear()
       lastError = status.error.message
       io.stderr.write(`${status.error.message}; trying again\n`)
     }
   })
-  const stop = (): void => { void replicator.stop() }
+  const stop = (): void => {
+    void replicator.stop()
+  }
   if (io.signal.aborted) return
   io.signal.addEventListener('abort', stop, { once: true })
   replicator.start({ reset: options.reset === true })
@@ -112,27 +142,48 @@ async function follow (replicator: Replicator, io: Io, options: ReplicateOptions
   progress.clear()
   const { documentsPushed, documentsPulled, blobsPushed, blobsPulled, conflictsResolved } = replicator.statistics
   const seconds = (performance.now() - startedAt) / 1000
-  if (options.json) jsonLine(io, { event: 'finished', pushed: documentsPushed, pulled: documentsPulled, blobsPushed, blobsPulled, conflicts: conflictsResolved, failed: failedDocuments, seconds: Math.round(seconds * 1000) / 1000, error: error?.message, code: error?.code })
-  else io.stdout.write(`${documentsPushed} documents pushed, ${documentsPulled} pulled, ${blobsPushed + blobsPulled} blobs, ${failedDocuments} failed in ${seconds.toFixed(1)} s\n`)
+  if (options.json)
+    jsonLine(io, {
+      event: 'finished',
+      pushed: documentsPushed,
+      pulled: documentsPulled,
+      blobsPushed,
+      blobsPulled,
+      conflicts: conflictsResolved,
+      failed: failedDocuments,
+      seconds: Math.round(seconds * 1000) / 1000,
+      error: error?.message,
+      code: error?.code
+    })
+  else
+    io.stdout.write(
+      `${documentsPushed} documents pushed, ${documentsPulled} pulled, ${blobsPushed + blobsPulled} blobs, ${failedDocuments} failed in ${seconds.toFixed(1)} s\n`
+    )
   if (error !== undefined) throw error
-  if (failedDocuments > 0 && options.continuous !== true) throw cliErrors.create('ERR_CLI_REPLICATION', `${failedDocuments} documents were not replicated`, { hint: 'The lines above say why.' })
+  if (failedDocuments > 0 && options.continuous !== true)
+    throw cliErrors.create('ERR_CLI_REPLICATION', `${failedDocuments} documents were not replicated`, { hint: 'The lines above say why.' })
 }
 
-function checkUrl (text: string, options: ReplicateOptions): URL {
+function checkUrl(text: string, options: ReplicateOptions): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url === undefined || (url.protocol !== 'ws:' && url.protocol !== 'wss:') || url.pathname === '/') {
-    throw cliErrors.create('ERR_CLI_USAGE', `${JSON.stringify(text)} is not the URL of a database: ws://host:port/name or wss://host:port/name`)
+    throw cliErrors.create(
+      'ERR_CLI_USAGE',
+      `${JSON.stringify(text)} is not the URL of a database: ws://host:port/name or wss://host:port/name`
+    )
   }
-  if (url.protocol === 'ws:' && trustOptions(options).length > 0) throw cliErrors.create('ERR_CLI_USAGE', '--pin, --ca, --self-signed and --insecure are about TLS, and ws: has none; write wss:')
+  if (url.protocol === 'ws:' && trustOptions(options).length > 0)
+    throw cliErrors.create('ERR_CLI_USAGE', '--pin, --ca, --self-signed and --insecure are about TLS, and ws: has none; write wss:')
   return url
 }
 
-function trustOptions ({ pin, ca, selfSigned, insecure }: ReplicateOptions): unknown[] {
+function trustOptions({ pin, ca, selfSigned, insecure }: ReplicateOptions): unknown[] {
   return [pin, ca, selfSigned, insecure].filter((each) => each !== undefined)
 }
 
-async function chooseTrust (options: ReplicateOptions): Promise<{ readonly trust?: ServerTrust }> {
-  if (trustOptions(options).length > 1) throw cliErrors.create('ERR_CLI_USAGE', 'Only one of --pin, --ca, --self-signed and --insecure can be given')
+async function chooseTrust(options: ReplicateOptions): Promise<{ readonly trust?: ServerTrust }> {
+  if (trustOptions(options).length > 1)
+    throw cliErrors.create('ERR_CLI_USAGE', 'Only one of --pin, --ca, --self-signed and --insecure can be given')
   if (options.pin !== undefined) return { trust: { mode: 'pinned', certificate: pemOrDer(await readNamedFile(options.pin)) } }
   if (options.ca !== undefined) return { trust: { mode: 'ca', ca: [(await readNamedFile(options.ca)).toString('utf8')] } }
   if (options.selfSigned) return { trust: { mode: 'self-signed' } }
@@ -140,11 +191,11 @@ async function chooseTrust (options: ReplicateOptions): Promise<{ readonly trust
   return {}
 }
 
-function pemOrDer (file: Buffer): string | Buffer {
+function pemOrDer(file: Buffer): string | Buffer {
   return file.includes('-----BEGIN CERTIFICATE-----') ? file.toString('utf8') : file
 }
 
-function parseHeader (text: string): [string, string] {
+function parseHeader(text: string): [string, string] {
   const colon = text.indexOf(':')
   if (colon < 1) throw cliErrors.create('ERR_CLI_USAGE', '--header takes name:value')
   return [text.slice(0, colon).trim(), text.slice(colon + 1).trim()]

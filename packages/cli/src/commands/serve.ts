@@ -15,38 +15,54 @@ interface ServeOptions {
   readonly port: number
   readonly host?: string
   readonly db?: string
-  readonly user?: { readonly username: string, readonly password: string }[]
+  readonly user?: { readonly username: string; readonly password: string }[]
   readonly tls: string
   readonly passphrase?: string
-  readonly collection?: readonly { readonly scope: string, readonly name: string }[]
+  readonly collection?: readonly { readonly scope: string; readonly name: string }[]
   readonly readOnly?: true
   readonly verbose?: true
   readonly json?: true
 }
 
-export function serveCommand (parent: Command, io: Io): void {
-  parent.command('serve')
+export function serveCommand(parent: Command, io: Io): void {
+  parent
+    .command('serve')
     .description('let Couchbase Lite 3.x replicators, and "kithmesh replicate", push to and pull from a database directory')
     .argument('<dir>', 'database directory, made if missing')
     .requiredOption('--port <port>', 'TCP port; 0 picks one', parsePort)
     .option('--host <address>', 'listen on this address only, e.g. 127.0.0.1 (default: all)')
-    .option('--db <name>', 'name of the database in the URL (default: the directory\'s name)')
+    .option('--db <name>', "name of the database in the URL (default: the directory's name)")
     .option('--user <user:password>', 'require this login; repeatable', repeat(parseUser))
     .option('--tls <mode>', 'off, self-signed, or a certificate with key: FILE.p12 or FILE.pem', 'self-signed')
     .option('--passphrase <text>', 'opens the .p12 file')
-    .option('--collection <name>', 'make this collection if missing, and serve only those named; repeatable, default all', repeat(parseCollection))
+    .option(
+      '--collection <name>',
+      'make this collection if missing, and serve only those named; repeatable, default all',
+      repeat(parseCollection)
+    )
     .option('--read-only', 'peers may pull, pushes are refused')
     .option('--verbose', 'log what happens below')
     .option('--json', 'print events as JSON lines; the first one has port and url')
-    .addHelpText('after', `
+    .addHelpText(
+      'after',
+      `
 Examples:
   kithmesh serve ./shop --port 4984 --db inventory
   kithmesh serve ./shop --port 4984 --db inventory --user anna:secret --tls server.p12 --passphrase pass
-  kithmesh serve ./shop --port 0 --host 127.0.0.1 --tls off --json`)
+  kithmesh serve ./shop --port 0 --host 127.0.0.1 --tls off --json`
+    )
     .action(async (directory: string, options: ServeOptions) => {
-      const logger = lineLogger((text) => { io.stderr.write(`${text}\n`) }, options.verbose ? 'debug' : 'error')
+      const logger = lineLogger(
+        (text) => {
+          io.stderr.write(`${text}\n`)
+        },
+        options.verbose ? 'debug' : 'error'
+      )
       const name = options.db ?? basename(resolve(directory))
-      if (name === '' || name.includes('/')) throw cliErrors.create('ERR_CLI_USAGE', `${JSON.stringify(name)} cannot be the name of a database in a URL`, { hint: 'Choose one with --db.' })
+      if (name === '' || name.includes('/'))
+        throw cliErrors.create('ERR_CLI_USAGE', `${JSON.stringify(name)} cannot be the name of a database in a URL`, {
+          hint: 'Choose one with --db.'
+        })
       const users = options.user
       const database = await Database.open(directory, { logger })
       try {
@@ -58,15 +74,24 @@ Examples:
           port: options.port,
           ...(options.host === undefined ? {} : { host: options.host }),
           tls,
-          authenticator: users === undefined ? 'insecure' : passwordAuthenticator((username, password) => users.some((user) => equalSecrets(user.username, username) && equalSecrets(user.password, password))),
+          authenticator:
+            users === undefined
+              ? 'insecure'
+              : passwordAuthenticator((username, password) =>
+                  users.some((user) => equalSecrets(user.username, username) && equalSecrets(user.password, password))
+                ),
           readOnly: options.readOnly === true,
           logger
         })
         await listener.start()
         try {
           // A machine without a network has no address to name but its own.
-          const urls = listener.urls.length > 0 ? listener.urls : [`${tls === 'off' ? 'ws' : 'wss'}://localhost:${listener.port}/${encodeURIComponent(name)}`]
-          if (users === undefined) io.stderr.write(`no --user: whoever reaches this port may ${options.readOnly === true ? 'read' : 'read and write'}\n`)
+          const urls =
+            listener.urls.length > 0
+              ? listener.urls
+              : [`${tls === 'off' ? 'ws' : 'wss'}://localhost:${listener.port}/${encodeURIComponent(name)}`]
+          if (users === undefined)
+            io.stderr.write(`no --user: whoever reaches this port may ${options.readOnly === true ? 'read' : 'read and write'}\n`)
           if (options.json) jsonLine(io, { event: 'listening', port: listener.port, url: urls[0], urls, database: name })
           else line(io, `serving ${directory} at\n${urls.map((url) => `  ${url}`).join('\n')}`)
           let shown = ''
@@ -88,7 +113,7 @@ Examples:
     })
 }
 
-async function chooseTls (directory: string, options: ServeOptions): Promise<'off' | Identity> {
+async function chooseTls(directory: string, options: ServeOptions): Promise<'off' | Identity> {
   const { tls, passphrase } = options
   if (tls === 'off') return 'off'
   if (tls === 'self-signed') return await openOrCreateIdentity(directory, { commonName: hostname() })
@@ -97,6 +122,10 @@ async function chooseTls (directory: string, options: ServeOptions): Promise<'of
   try {
     return await loadIdentity(/\.(p12|pfx)$/i.test(tls) ? { pkcs12: file, passphrase: passphrase ?? '' } : { pem: file.toString('utf8') })
   } catch (cause) {
-    throw cliErrors.create('ERR_CLI_FILE', `The certificate ${tls} cannot be used: ${cause instanceof Error ? cause.message : String(cause)}`, { cause, hint: 'It needs the certificate and its private key; --passphrase opens a .p12 file.' })
+    throw cliErrors.create(
+      'ERR_CLI_FILE',
+      `The certificate ${tls} cannot be used: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause, hint: 'It needs the certificate and its private key; --passphrase opens a .p12 file.' }
+    )
   }
 }

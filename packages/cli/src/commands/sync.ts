@@ -2,7 +2,14 @@ import { hostname } from 'node:os'
 import type { Command } from 'commander'
 import { createPeerDiscovery, lineLogger } from '@kithmesh/core'
 import { Database } from '@kithmesh/database'
-import { type Authenticator, insecureAcceptAnyone, openOrCreateIdentity, pinnedPeers, trustOnFirstUse, trustedAuthorities } from '@kithmesh/identity'
+import {
+  type Authenticator,
+  insecureAcceptAnyone,
+  openOrCreateIdentity,
+  pinnedPeers,
+  trustOnFirstUse,
+  trustedAuthorities
+} from '@kithmesh/identity'
 import { createMesh } from '@kithmesh/mesh'
 import { dnssd } from '@kithmesh/provider-dnssd'
 import { direct } from '@kithmesh/transport-direct'
@@ -20,7 +27,7 @@ interface SyncOptions {
   readonly name?: string
   readonly port: number
   readonly interface?: readonly string[]
-  readonly collection?: readonly { readonly scope: string, readonly name: string }[]
+  readonly collection?: readonly { readonly scope: string; readonly name: string }[]
   readonly trust?: readonly string[]
   readonly ca?: readonly string[]
   readonly insecure?: true
@@ -28,21 +35,28 @@ interface SyncOptions {
   readonly json?: true
 }
 
-export function syncCommand (parent: Command, io: Io): void {
-  parent.command('sync')
+export function syncCommand(parent: Command, io: Io): void {
+  parent
+    .command('sync')
     .description('keep a database directory in sync with every device of a group on this network')
     .argument('<dir>', 'database directory, made if missing')
     .requiredOption('--group <id>', 'the peer group: devices with the same one find each other')
-    .option('--name <name>', 'what other people see (default: this machine\'s host name)')
+    .option('--name <name>', "what other people see (default: this machine's host name)")
     .option('--port <port>', 'TCP port to listen on; 0 picks one', parsePort, 0)
     .option('--interface <name>', 'network interface or address to use; repeatable, default all', repeat(String))
-    .option('--collection <name>', 'replicate only this collection, made if missing; repeatable, default all that are there', repeat(parseCollection))
+    .option(
+      '--collection <name>',
+      'replicate only this collection, made if missing; repeatable, default all that are there',
+      repeat(parseCollection)
+    )
     .option('--trust <peer-id>', 'accept only devices with this id of 64 hex digits; repeatable', repeat(String))
     .option('--ca <file>', 'accept only devices certified by this authority (PEM); repeatable', repeat(String))
     .option('--insecure', 'accept every device of the group, each time anew')
     .option('--verbose', 'log what happens below')
     .option('--json', 'print events as JSON lines')
-    .addHelpText('after', `
+    .addHelpText(
+      'after',
+      `
 Examples:
   kithmesh sync ./shop --group my-app
   kithmesh sync ./shop --group my-app --name "Shop till" --port 4984
@@ -50,15 +64,22 @@ Examples:
 
 Who is accepted: without --trust, --ca or --insecure the first device of a name is remembered in DIR/known-peers.json, and
 another one that comes under the same name later is refused: delete the name from that file to accept it. Your own id is
-printed at the start, and --trust takes those of the others.`)
+printed at the start, and --trust takes those of the others.`
+    )
     .action(async (directory: string, options: SyncOptions) => {
-      const logger = lineLogger((text) => { io.stderr.write(`${text}\n`) }, options.verbose ? 'debug' : 'error')
+      const logger = lineLogger(
+        (text) => {
+          io.stderr.write(`${text}\n`)
+        },
+        options.verbose ? 'debug' : 'error'
+      )
       const database = await Database.open(directory, { logger })
       try {
         const name = options.name ?? hostname()
         const identity = await openOrCreateIdentity(directory, { commonName: name })
         const { interface: interfaces, collection: collections } = options
-        for (const each of collections ?? [{ scope: '_default', name: '_default' }]) database.collection(each.name, each.scope, { create: true })
+        for (const each of collections ?? [{ scope: '_default', name: '_default' }])
+          database.collection(each.name, each.scope, { create: true })
         const authenticator = await chooseAuthenticator(directory, options)
         const discovery = createPeerDiscovery({
           peerGroupId: options.group,
@@ -69,13 +90,18 @@ printed at the start, and --trust takes those of the others.`)
         })
         const refusals = reportRefusals(authenticator)
         const mesh = createMesh({
-          discovery, database, identity, logger,
+          discovery,
+          database,
+          identity,
+          logger,
           authenticator: refusals.authenticator,
           displayName: name,
           ...(collections === undefined ? {} : { collections: collections.map(({ scope, name: last }) => `${scope}.${last}`) })
         })
         const report = new SyncReport(io, mesh, options.json === true)
-        refusals.onRefused = (refusal) => { report.refused(refusal) }
+        refusals.onRefused = (refusal) => {
+          report.refused(refusal)
+        }
         let started = false
         try {
           await mesh.start()
@@ -94,19 +120,23 @@ printed at the start, and --trust takes those of the others.`)
     })
 }
 
-async function chooseAuthenticator (directory: string, options: SyncOptions): Promise<Authenticator> {
+async function chooseAuthenticator(directory: string, options: SyncOptions): Promise<Authenticator> {
   const { insecure, ca, trust } = options
-  if ([insecure, ca, trust].filter((each) => each !== undefined).length > 1) throw cliErrors.create('ERR_CLI_USAGE', 'Only one of --trust, --ca and --insecure can be given')
+  if ([insecure, ca, trust].filter((each) => each !== undefined).length > 1)
+    throw cliErrors.create('ERR_CLI_USAGE', 'Only one of --trust, --ca and --insecure can be given')
   if (insecure) return insecureAcceptAnyone()
   if (ca !== undefined) return trustedAuthorities(await Promise.all(ca.map(async (file) => (await readNamedFile(file)).toString('utf8'))))
   if (trust === undefined) return trustOnFirstUse(knownPeersFile(directory))
   const wrong = trust.find((id) => !/^[0-9a-f]{64}$/i.test(id))
-  if (wrong !== undefined) throw cliErrors.create('ERR_CLI_USAGE', `--trust takes a peer id of 64 hexadecimal digits, not ${JSON.stringify(wrong)}`, { hint: 'Each device prints its own id when "kithmesh sync" starts.' })
+  if (wrong !== undefined)
+    throw cliErrors.create('ERR_CLI_USAGE', `--trust takes a peer id of 64 hexadecimal digits, not ${JSON.stringify(wrong)}`, {
+      hint: 'Each device prints its own id when "kithmesh sync" starts.'
+    })
   return pinnedPeers(trust)
 }
 
 /** Restricted to loopback, the port is too; otherwise it is open on all addresses. */
-function listenOn (interfaces: readonly string[] | undefined): { readonly host?: string } {
+function listenOn(interfaces: readonly string[] | undefined): { readonly host?: string } {
   if (interfaces === undefined) return {}
   if (interfaces.every((each) => each === '::1')) return { host: '::1' }
   return interfaces.every((each) => each === 'lo' || each === '127.0.0.1') ? { host: '127.0.0.1' } : {}

@@ -19,24 +19,31 @@ export class Sink extends Writable {
   readonly #pieces: Buffer[] = []
   #waiting: (() => void)[] = []
 
-  override _write (chunk: Buffer, _encoding: string, done: () => void): void {
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
     this.#pieces.push(chunk)
     for (const wake of this.#waiting.splice(0)) wake()
     done()
   }
 
-  get bytes (): Buffer { return Buffer.concat(this.#pieces) }
-  get text (): string { return this.bytes.toString('utf8') }
+  get bytes(): Buffer {
+    return Buffer.concat(this.#pieces)
+  }
+  get text(): string {
+    return this.bytes.toString('utf8')
+  }
 
   /** Resolves once what was written passes the test; rejects after 15 s. */
-  async until (passes: (text: string) => boolean, what: string): Promise<string> {
+  async until(passes: (text: string) => boolean, what: string): Promise<string> {
     const deadline = Date.now() + 15_000
     while (!passes(this.text)) {
       const left = deadline - Date.now()
       if (left <= 0) throw new Error(`${what} did not come; so far: ${this.text}`)
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, left)
-        this.#waiting.push(() => { clearTimeout(timer); resolve() })
+        this.#waiting.push(() => {
+          clearTimeout(timer)
+          resolve()
+        })
       })
     }
     return this.text
@@ -51,7 +58,7 @@ export interface RunOptions {
   readonly stdout?: Writable
 }
 
-export function makeIo (options: RunOptions = {}): { io: Io, stdout: Sink, stderr: Sink } {
+export function makeIo(options: RunOptions = {}): { io: Io; stdout: Sink; stderr: Sink } {
   const stdout = new Sink()
   const stderr = new Sink()
   const { stdin = '' } = options
@@ -71,26 +78,41 @@ export function makeIo (options: RunOptions = {}): { io: Io, stdout: Sink, stder
 }
 
 /** Runs a command line to its end. */
-export async function run (words: readonly string[], options: RunOptions = {}): Promise<Outcome> {
+export async function run(words: readonly string[], options: RunOptions = {}): Promise<Outcome> {
   const { io, stdout, stderr } = makeIo(options)
   const code = await runCommandLine(words, io, '1.2.3')
   const out = stdout.text
   return {
-    code, out, err: stderr.text, bytes: stdout.bytes,
-    get lines () { return out.split('\n').filter((text) => text !== '').map((text) => JSON.parse(text) as unknown) }
+    code,
+    out,
+    err: stderr.text,
+    bytes: stdout.bytes,
+    get lines() {
+      return out
+        .split('\n')
+        .filter((text) => text !== '')
+        .map((text) => JSON.parse(text) as unknown)
+    }
   }
 }
 
 /** Starts a command that runs until it is interrupted. */
-export function start (words: readonly string[], options: RunOptions = {}): { stdout: Sink, stderr: Sink, stop: () => Promise<number> } {
+export function start(words: readonly string[], options: RunOptions = {}): { stdout: Sink; stderr: Sink; stop: () => Promise<number> } {
   const stopping = new AbortController()
   const { io, stdout, stderr } = makeIo({ ...options, signal: stopping.signal })
   const ended = runCommandLine(words, io, '1.2.3')
-  return { stdout, stderr, stop: () => { stopping.abort(new DOMException('Interrupted', 'AbortError')); return ended } }
+  return {
+    stdout,
+    stderr,
+    stop: () => {
+      stopping.abort(new DOMException('Interrupted', 'AbortError'))
+      return ended
+    }
+  }
 }
 
 /** A directory that `clean` removes. */
-export function temporaryDirectories (): { make: () => string, clean: () => void } {
+export function temporaryDirectories(): { make: () => string; clean: () => void } {
   let made: string[] = []
   return {
     make: () => {

@@ -1,0 +1,158 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { run, start, temporaryDirectories } from './support/command.ts'
+
+const temporary = temporaryDirectories()
+
+describe('commands on the network', () => {
+  let home: string
+  let running: { stop: () => Promise<number> }[]
+
+  beforeEach(() => {
+    home = temporary.make()
+    running = []
+  })
+  afterEach(async () => {
+    await Promise.all(
+      running.map(async (each) => {
+        await each.stop()
+      })
+    )
+    temporary.clean()
+  })
+
+  const launch = (...args: Parameters<typeof start>): ReturnType<typeof start> => {
+    const command = start(...args)
+    running.push(command)
+    return command
+  }
+  const events = (text: string): any[] =>
+    text
+      .split('\n')
+      .slice(0, -1)
+      .map((each) => JSON.parse(each) as unknown)
+
+  describe('serve and replicate', () => {
+    const serve = async (...options: string[]): Promise<ReturnType<typeof start> & { url: string }> => {
+      const command = launch(['serve', join(home, 'served'), '--port', '0', '--host', '127.0.0.1', '--db', 'db', '--json', ...options])
+      const [first] = events(await command.stdout.until((text) => text.includes('\n'), 'the first line'))
+      expect(first).to.include({ event: 'listening', database: 'db' })
+      expect(first.port).to.be.a('number')
+      expect(first.urls).to.deep.equal([first.url])
+      return Object.assign(command, { url: first.url as string })
+    }
+
+    it('bring two directories to the same documents', async () => {
+      await run(['put', join(home, 'served'), 'x', '{}'])
+      await run(['put', join(home, 'copy'), 'y', '{}'])
+      const server = await serve('--tls', 'off', '--user', 'anna:secret')
+      const outcome = await run(['replicate', join(home, 'copy'), server.url, '--user', 'anna:secret', '--json'])
+      expect(outcome.err).to.equal('')
+      expect(outcome.code).to.equal(0)
+      expect(outcome.lines).to.have.lengthOf(1)
+      expect(outcome.lines[0]).to.deep.include({
+        event: 'finished',
+        pushed: 1,
+        pulled: 1,
+        blobsPushed: 0,
+        blobsPulled: 0,
+        conflicts: 0,
+        failed: 0
+      })
+      expect(outcome.lines[0].seconds).to.be.a('number')
+      for (const name of ['served', 'copy']) expect((await run(['ls', join(home, name)])).out).to.equal('x\ny\n')
+      expect(await server.stop()).to.equal(0)
+      expect(events(server.stdout.text).at(-1)).to.deep.equal({ event: 'stopped' })
+      expect(events(server.stdout.text).map(({ event }) => event as string)).to.include('connections')
+      expect(server.stderr.text).to.equal('')
+    })
+
+    it('speak TLS by default, and the certificate can be pinned', async () => {
+      const server = await serve()
+      expect(server.url).to.match(/^wss:/)
+      expect(server.stderr.text).to.match(/no --user/)
+      const pinned = await run(['replicate', join(home, 'copy'), server.url, '--pin', join(home, 'served', 'identity.pem')])
+      expect(pinned).to.include({ code: 0, err: '' })
+      expect(pinned.out).to.match(/^0 documents pushed, 0 pulled/)
+      const refused = await run(['replicate', join(home, 'copy'), server.url, '--json'])
+      expect(refused.code).to.equal(1)
+      expect(refused.lines[0]).to.include({ event: 'finished', code: 'ERR_REPL_CONNECT' })
+      expect(JSON.parse(refused.err).code).to.equal('ERR_REPL_CONNECT')
+    })
+
+    it('go on with --continuous until they are interrupted', async () => {
+      const server = await serve('--tls', 'off')
+      const replication = launch(['replicate', join(home, 'copy'), server.url, '--continuous', '--json'])
+      await replication.stdout.until((text) => text.includes('"idle"'), 'idle')
+      await run(['put', join(home, 'served'), 'x', '{}'])
+      await replication.stdout.until((text) => text.includes('"id":"x"'), 'the document')
+      expect(await replication.stop()).to.equal(0)
+      const all = events(replication.stdout.text)
+      expect(all.find(({ event }) => event === 'document')).to.include({ direction: 'pull', id: 'x', deleted: false })
+      expect(all.at(-1)).to.include({ event: 'finished', pulled: 1 })
+    })
+
+    it('do not begin when they were interrupted before', async () => {
+      const stopped = AbortSignal.abort(new DOMException('Interrupted', 'AbortError'))
+      expect((await run(['replicate', join(home, 'copy'), 'ws://127.0.0.1:1/db', '--continuous'], { signal: stopped })).code).to.equal(0)
+    })
+
+    it('say why nobody can be reached, and try again as often as asked', async () => {
+      const outcome = await run(['replicate', join(home, 'copy'), 'ws://127.0.0.1:1/db', '--attempts', '1'])
+      expect(outcome.code).to.equal(1)
+      expect(outcome.err).to.match(/^error Cannot connect to ws:\/\/127\.0\.0\.1:1\/db[\s\S]*\[ERR_REPL_CONNECT\]\n[\s\S]*hint: /)
+    })
+
+    it('with --push only, make no database', async () => {
+      const outcome = await run(['replicate', join(home, 'nope'), 'ws://127.0.0.1:1/db', '--push'])
+      expect(outcome.err).to.match(/ERR_DB_NOT_FOUND/)
+      expect(existsSync(join(home, 'nope'))).to.equal(false)
+    })
+
+    it('refuse a database name that no URL can have', async () => {
+      const outcome = await run(['serve', join(home, 'served'), '--port', '0', '--db', 'a/b'])
+      expect(outcome.code).to.equal(2)
+      expect(outcome.err).to.match(/"a\/b" cannot be the name/)
+    })
+
+    it('log what happens with --verbose', async () => {
+      const outcome = await run(['replicate', join(home, 'copy'), 'ws://127.0.0.1:1/db', '--attempts', '1', '--verbose'])
+      expect(outcome.err).to.match(/ warn .*The replication ended with an error/)
+    })
+  })
+
+  describe('sync and peers', () => {
+    const group = `unit-${process.pid}-${Date.now().toString(36)}`
+    const sync = (name: string, ...options: string[]): ReturnType<typeof start> =>
+      launch(['sync', join(home, name), '--group', group, '--name', name, '--interface', 'lo', ...options])
+
+    it('find each other and sync', async () => {
+      await run(['put', join(home, 'one'), 'x', '{}'])
+      const [one, two] = [sync('one'), sync('two', '--json')]
+      await two.stdout.until((text) => text.includes('"id":"x"'), 'the document')
+      expect(await one.stop()).to.equal(0)
+      expect(await two.stop()).to.equal(0)
+      expect(one.stdout.text).to.match(
+        /^one is in group .*, listening on port \d+\nour id: [0-9a-f]{64}\n[\s\S]*connected, direct 127\.0\.0\.1:\d+[\s\S]*stopped: \d+ documents in/
+      )
+      const all = events(two.stdout.text)
+      expect(all[0]).to.include({ event: 'started', name: 'two', group })
+      expect(all.at(-1)).to.include({ event: 'stopped', documentsIn: 1 })
+    }).timeout(20_000)
+
+    it('say that nobody is there', async () => {
+      const words = ['peers', '--group', `${group}-empty`, '--interface', 'lo', '--seconds', '1']
+      expect(await run(words)).to.include({ code: 0, out: '', err: `nobody of group ${group}-empty was found in 1 s\n` })
+      expect(await run([...words, '--json'])).to.include({ code: 0, out: '', err: '' })
+    })
+
+    it('end at once when they are interrupted', async () => {
+      const looking = launch(['peers', '--group', group, '--interface', 'lo', '--seconds', '1000'])
+      setImmediate(() => {
+        void looking.stop()
+      })
+      expect(await looking.stop()).to.equal(0)
+    })
+  })
+})

@@ -1,0 +1,117 @@
+import { expect } from 'chai'
+import type { Mesh, MeshLink } from '@kithmesh/mesh'
+import { SyncReport } from '../dist/sync-report.js'
+import { makeIo } from './support/command.ts'
+
+/** The parts of a mesh that the report looks at. */
+class FakeMesh {
+  links: MeshLink[] = []
+  statistics = { documentsIn: 1, documentsOut: 2, bytesIn: 3000, bytesOut: 4000, conflicts: 5 }
+  changed: (() => void) | undefined
+  documents: Parameters<Mesh['onDocuments']>[0] | undefined
+
+  onChanged(listener: () => void): () => void {
+    this.changed = listener
+    return () => {
+      this.changed = undefined
+    }
+  }
+
+  onDocuments(listener: Parameters<Mesh['onDocuments']>[0]): () => void {
+    this.documents = listener
+    return () => {
+      this.documents = undefined
+    }
+  }
+}
+
+const link = (change: Partial<MeshLink> = {}): MeshLink => ({
+  deviceId: 'ab'.repeat(32),
+  displayName: 'store',
+  state: 'idle',
+  direction: 'outgoing',
+  route: 'direct 10.0.0.1:1',
+  error: undefined,
+  ...change
+})
+const event = { direction: 'pull' as const, collection: { scope: '_default', name: '_default' }, id: 'pen', revId: '1-ab', deleted: false }
+
+describe('the report of a running sync', () => {
+  const make = (json: boolean, interactive = false): { mesh: FakeMesh; report: SyncReport; out: () => string; err: () => string } => {
+    const mesh = new FakeMesh()
+    const { io, stdout, stderr } = makeIo({ interactive })
+    return { mesh, report: new SyncReport(io, mesh as unknown as Mesh, json), out: () => stdout.text, err: () => stderr.text }
+  }
+
+  it('has a line for each change of a link, and none for none', () => {
+    const { mesh, out } = make(false)
+    for (const links of [
+      [link({ state: 'waiting', route: undefined })],
+      [link()],
+      [link()],
+      [link({ state: 'busy' })],
+      [link({ state: 'offline', error: new Error('no\u001b route') })],
+      []
+    ]) {
+      mesh.links = links
+      mesh.changed?.()
+    }
+    expect(out().split('\n')).to.deep.equal([
+      'store abababab  found, it will connect to us',
+      'store abababab  connected, direct 10.0.0.1:1',
+      'store abababab  offline  (no? route)',
+      'abababab has left',
+      ''
+    ])
+  })
+
+  it('has a line for each document', () => {
+    const { mesh, out } = make(false)
+    mesh.documents?.('ab'.repeat(32), [
+      event,
+      { ...event, direction: 'push', deleted: true },
+      { ...event, id: 'p\nen', error: Object.assign(new Error('too large'), { code: 'ERR_REPL_DOC_TOO_LARGE', hint: '', details: {} }) }
+    ])
+    expect(out()).to.equal('← pen  1-ab\n→ pen  1-ab  deleted\n← p?en  failed: too large\n')
+  })
+
+  it('is JSON lines for machines', () => {
+    const { mesh, report, out, err } = make(true, true)
+    report.started({ name: 'shop', peerId: 'ff', group: 'g', port: 7 })
+    mesh.links = [
+      link({ state: 'offline', direction: undefined, route: undefined, error: Object.assign(new Error('nobody there'), { code: 'ERR_X' }) })
+    ]
+    mesh.changed?.()
+    mesh.documents?.('ab'.repeat(32), [event])
+    report.refused({ deviceId: 'cd', name: 'evil', reason: 'because', advice: 'do not' })
+    mesh.links = []
+    mesh.changed?.()
+    report.stopping()
+    report.stopped()
+    expect(
+      out()
+        .split('\n')
+        .slice(0, -1)
+        .map((text) => JSON.parse(text) as unknown)
+    ).to.deep.equal([
+      { event: 'started', name: 'shop', peerId: 'ff', group: 'g', port: 7 },
+      { event: 'link', device: 'ab'.repeat(32), name: 'store', state: 'offline', error: 'nobody there', code: 'ERR_X' },
+      { event: 'document', device: 'ab'.repeat(32), id: 'pen', rev: '1-ab', direction: 'pull', deleted: false },
+      { event: 'refused', device: 'cd', name: 'evil', reason: 'because', hint: 'do not' },
+      { event: 'gone', device: 'ab'.repeat(32) },
+      { event: 'stopped', documentsIn: 1, documentsOut: 2, bytesIn: 3000, bytesOut: 4000, conflicts: 5 }
+    ])
+    expect(err()).to.equal('')
+    expect(mesh.changed).to.equal(undefined)
+    expect(mesh.documents).to.equal(undefined)
+  })
+
+  it('keeps a status line below for people', () => {
+    const { mesh, report, err } = make(false, true)
+    mesh.links = [link()]
+    mesh.changed?.()
+    expect(err()).to.include('\r1 connected   in 1 documents 3 kB   out 2 documents 4 kB\u001b[K')
+    report.stopping()
+    expect(err().endsWith('\r\u001b[K')).to.equal(true)
+  })
+})
