@@ -171,19 +171,21 @@ export class RevisionTree {
 
   /**
    * Takes back that the branch ending in `revId` was ended, by the tombstone or as it is; false when it went on otherwise.
-   * Its body was kept with the tombstone, unless that one was a deletion of its own: then only `given`, from a peer, brings it back.
+   * Its body was kept with the tombstone; one that kept nothing was a deletion of its own, which then stands again.
    */
-  reopen(revId: string, tombstone: string, given?: Uint8Array): boolean {
+  reopen(revId: string, tombstone: string): boolean {
     const index = this.#index.get(revId)
     const end = this.#index.get(tombstone)
     const node = index === undefined ? undefined : this.#nodes[index]
     if (node === undefined) return false
     const children = this.#nodes.flatMap((child, at) => (child.parent === index ? [at] : []))
     const endNode = end === undefined ? undefined : this.#nodes[end]
-    const kept = endNode?.body ?? node.body
-    const body = kept !== undefined && kept.length > 0 ? kept : given
-    if (!node.deleted && (body === undefined || body.length === 0)) return false
+    const body = endNode?.body ?? node.body
     if (endNode !== undefined && children.length === 1 && children[0] === end && endNode.closed && this.isLeaf(tombstone)) {
+      if (!node.deleted && (body === undefined || body.length === 0)) {
+        endNode.closed = false
+        return true
+      }
       this.#retain(new Set([...this.#nodes.keys()].filter((at) => at !== end)))
     } else if (children.length > 0 || !node.closed) return false
     node.closed = false

@@ -56,7 +56,7 @@ function planBranch(existing: StoredDocument, revision: IncomingRevision, contex
     if (deletedBranch === undefined || deletedBranch !== tombstoneIdFor(existing.revId) || tree.conflicted) return { status: 'known' }
     // Both sides ended the other's branch, each after a conflict of its own: the same one stands everywhere. The peer that lost adopts it.
     if (!outranks(revision, existing)) return { status: 'conflict', revId: existing.revId }
-    if (!adoptBranch(tree, existing.revId, revId, body)) return { status: 'known' }
+    if (!adoptBranch(tree, existing.revId, revId)) return { status: 'known' }
     pruneTree(tree, context)
     return { status: 'stored', document: { id, ...tree.toStored() } }
   }
@@ -105,8 +105,8 @@ export function endBranch(tree: RevisionTree, leafRevId: string): void {
 }
 
 /** Makes a branch that was ended here current again and ends the current one instead; false when it went on otherwise. */
-export function adoptBranch(tree: RevisionTree, current: string, revId: string, body?: Uint8Array): boolean {
-  if (current === revId || !tree.reopen(revId, tombstoneIdFor(revId), body)) return false
+export function adoptBranch(tree: RevisionTree, current: string, revId: string): boolean {
+  if (current === revId || !tree.reopen(revId, tombstoneIdFor(revId))) return false
   endBranch(tree, current)
   return true
 }

@@ -162,7 +162,6 @@ export class Pusher {
     const entry = this.#options.target.collection.change(id)
     if (entry === undefined || entry.sequence > this.#options.progress.scannedTo) return
     const ahead = this.#busy.get(id)
-    if (ahead?.sequence === entry.sequence) return
     this.#options.progress.reopen(entry.sequence)
     if (ahead === undefined) this.#again.push(entry)
     else ahead.next = entry
@@ -526,7 +525,7 @@ export class Pusher {
   }
 
   #finish(item: PushItem): void {
-    this.#options.progress.complete(item.sequence)
+    if (item.next?.sequence !== item.sequence) this.#options.progress.complete(item.sequence)
     if (this.#tries.size > 0) this.#tries.delete(item.id)
     this.#release(item)
   }

@@ -265,7 +265,7 @@ export class ReplicationSession {
       )
       return
     }
-    const missing = entries.findIndex((entry) => entry === null)
+    const missing = entries.indexOf(null)
     const absent = this.#collections[missing]
     if (absent !== undefined) {
       const path = formatCollectionPath(absent.target.collection)
