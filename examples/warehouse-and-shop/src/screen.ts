@@ -79,17 +79,18 @@ function table(ids: readonly string[], rows: readonly Row[], fresh: ReadonlySet<
 
 function linkLines(name: PeerName, view: PeerView | undefined, paint: Paint): string[] {
   if (view === undefined) return [`${pad(name, 10)} ${paint.dim('starting')}`]
-  const moved = `in ${view.documentsIn} documents, ${bytes(view.bytesIn)}   out ${view.documentsOut} documents, ${bytes(view.bytesOut)}`
-  if (view.links.length === 0) return [`${pad(name, 10)} ${paint.dim('nobody found yet')}   ${moved}`]
-  return view.links.map((link) => {
+  const moved = `${pad('', 10)}   ${paint.dim(`in ${view.documentsIn} documents, ${bytes(view.bytesIn)}   out ${view.documentsOut} documents, ${bytes(view.bytesOut)}`)}`
+  if (view.links.length === 0) return [`${pad(name, 10)} ${paint.dim('nobody found yet')}`, moved]
+  const links = view.links.map((link) => {
     const state =
       link.error !== undefined
         ? paint.bad(link.error)
         : link.state === 'idle' || link.state === 'busy'
           ? paint.good(link.state)
           : link.state
-    return `${pad(name, 10)} ⇄ ${link.name} ${paint.dim(link.device.slice(0, 8))}  ${link.route}  ${state}   ${moved}`
+    return `${pad(name, 10)} ⇄ ${link.name} ${paint.dim(link.device.slice(0, 8))}  ${link.route}  ${state}`
   })
+  return [...links, moved]
 }
 
 const pad = (text: string, width: number): string => (text.length > width ? text.slice(0, width - 1) + '…' : text.padEnd(width))
