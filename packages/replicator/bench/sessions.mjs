@@ -139,8 +139,8 @@ if (process.argv[2] === 'serve') {
     if (blobs > 0) {
       const collection = database.collection()
       for (let i = 0; i < blobs; i++) {
-        const blob = await database.blobs.put(randomBytes(256 * 1024), 'application/octet-stream')
-        collection.put(`blob-${i}`, { picture: blob })
+        const blob = await database.blobs.saveBlob(randomBytes(256 * 1024), 'application/octet-stream')
+        collection.put(`blob-${i}`, { picture: { ...blob } })
       }
       await run('push')
     }
