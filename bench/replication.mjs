@@ -13,8 +13,8 @@ const { values } = parseArgs({
     runs: { type: 'string', default: '1' },
     edits: { type: 'string', default: '200' },
     'no-baseline': { type: 'boolean', default: false },
-    json: { type: 'boolean', default: false },
-  },
+    json: { type: 'boolean', default: false }
+  }
 })
 const documents = Number(values.docs)
 const runs = Number(values.runs)
@@ -26,7 +26,9 @@ const files = { kithmesh: new URL('./lib/kithmesh-peer.mjs', import.meta.url), p
 const running = new Set()
 let number = 0
 
-const say = (text) => { process.stderr.write(`${text}\n`) }
+const say = (text) => {
+  process.stderr.write(`${text}\n`)
+}
 const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)]
 const percentile = (list, share) => [...list].sort((a, b) => a - b)[Math.max(0, Math.ceil(list.length * share) - 1)]
 const round = (value, digits = 0) => Number(value.toFixed(digits))
@@ -92,7 +94,9 @@ async function measureLive(source, copy) {
   const active = await openPeer(source)
   const passive = await openPeer(copy)
   const waiting = new Map()
-  passive.peer.onEvent = ({ at, revIds }) => { for (const revId of revIds) waiting.get(revId)?.(at) }
+  passive.peer.onEvent = ({ at, revIds }) => {
+    for (const revId of revIds) waiting.get(revId)?.(at)
+  }
   const port = await passive.peer.ask({ do: 'serve' })
   await passive.peer.ask({ do: 'watch' })
   await active.peer.ask({ do: 'live', port })
@@ -105,10 +109,17 @@ async function measureLive(source, copy) {
       original(event)
     }
     const { at, revId } = await active.peer.ask({ do: 'edit', id: benchId(index % documents), n: index })
-    const arrivedAt = arrivals.get(revId) ?? await new Promise((resolve, reject) => {
-      const timer = setTimeout(() => { reject(new Error('an edit did not arrive within 10 s')) }, 10_000)
-      waiting.set(revId, (time) => { clearTimeout(timer); resolve(time) })
-    })
+    const arrivedAt =
+      arrivals.get(revId) ??
+      (await new Promise((resolve, reject) => {
+        const timer = setTimeout(() => {
+          reject(new Error('an edit did not arrive within 10 s'))
+        }, 10_000)
+        waiting.set(revId, (time) => {
+          clearTimeout(timer)
+          resolve(time)
+        })
+      }))
     passive.peer.onEvent = original
     samples.push(arrivedAt - at)
   }
@@ -130,7 +141,7 @@ async function measureBlobs() {
   await active.peer.ask({ do: 'close' })
   await passive.peer.ask({ do: 'close' })
   await stop(active.peer, passive.peer)
-  return blobCount * blobBytes / 1e6 / (ms / 1000)
+  return (blobCount * blobBytes) / 1e6 / (ms / 1000)
 }
 
 async function measureBaseline() {
@@ -140,9 +151,9 @@ async function measureBaseline() {
   await active.ask({ do: 'load', directory: source, documents })
   const port = await passive.ask({ do: 'serve', directory: freshDirectory() })
   const { ms, errors } = await active.ask({ do: 'push', port })
-  if (errors > 0 || await passive.ask({ do: 'count' }) !== documents) throw new Error('the baseline did not push everything')
+  if (errors > 0 || (await passive.ask({ do: 'count' })) !== documents) throw new Error('the baseline did not push everything')
   await stop(active, passive)
-  return documents / ms * 1000
+  return (documents / ms) * 1000
 }
 
 try {
@@ -159,9 +170,11 @@ try {
   let copy
   for (let run = 0; run < runs; run++) {
     const push = await measurePush(source)
-    say(`push   ${round(documents / push.ms * 1000)} documents/s   again, nothing changed: ${round(push.resumeMs, 1)} ms after connecting   peak RSS ${push.rss.join(' and ')} MB`)
+    say(
+      `push   ${round((documents / push.ms) * 1000)} documents/s   again, nothing changed: ${round(push.resumeMs, 1)} ms after connecting   peak RSS ${push.rss.join(' and ')} MB`
+    )
     const pull = await measurePull(push.copy)
-    say(`pull   ${round(documents / pull.ms * 1000)} documents/s   peak RSS ${pull.rss.join(' and ')} MB`)
+    say(`pull   ${round((documents / pull.ms) * 1000)} documents/s   peak RSS ${pull.rss.join(' and ')} MB`)
     pushes.push(push)
     pulls.push(pull)
     blobs.push(await measureBlobs())
@@ -169,26 +182,30 @@ try {
     copy = push.copy
   }
   const live = await measureLive(source, copy)
-  say(`live   p50 ${round(percentile(live, 0.5), 2)} ms   p99 ${round(percentile(live, 0.99), 2)} ms (${live.length} single edits, to the other side's disk)`)
-  const push = documents / median(pushes.map(({ ms }) => ms)) * 1000
-  const pull = documents / median(pulls.map(({ ms }) => ms)) * 1000
+  say(
+    `live   p50 ${round(percentile(live, 0.5), 2)} ms   p99 ${round(percentile(live, 0.99), 2)} ms (${live.length} single edits, to the other side's disk)`
+  )
+  const push = (documents / median(pushes.map(({ ms }) => ms))) * 1000
+  const pull = (documents / median(pulls.map(({ ms }) => ms))) * 1000
   let baseline
   if (!values['no-baseline']) {
     baseline = await measureBaseline()
     say(`PouchDB 9 push   ${round(baseline)} documents/s   Kithmesh pushes ${round(push / baseline, 1)} times as fast`)
   }
   if (values.json) {
-    process.stdout.write(`${JSON.stringify({
-      docs: documents,
-      pushDocsPerSecond: round(push),
-      pullDocsPerSecond: round(pull),
-      baselinePushDocsPerSecond: baseline === undefined ? null : round(baseline),
-      peakRssMegabytes: [0, 1].map((side) => Math.max(...[...pushes, ...pulls].map(({ rss }) => rss[side]))),
-      resumeMs: round(median(pushes.map(({ resumeMs }) => resumeMs)), 1),
-      liveP50Ms: round(percentile(live, 0.5), 2),
-      liveP99Ms: round(percentile(live, 0.99), 2),
-      blobMegabytesPerSecond: round(median(blobs)),
-    })}\n`)
+    process.stdout.write(
+      `${JSON.stringify({
+        docs: documents,
+        pushDocsPerSecond: round(push),
+        pullDocsPerSecond: round(pull),
+        baselinePushDocsPerSecond: baseline === undefined ? null : round(baseline),
+        peakRssMegabytes: [0, 1].map((side) => Math.max(...[...pushes, ...pulls].map(({ rss }) => rss[side]))),
+        resumeMs: round(median(pushes.map(({ resumeMs }) => resumeMs)), 1),
+        liveP50Ms: round(percentile(live, 0.5), 2),
+        liveP99Ms: round(percentile(live, 0.99), 2),
+        blobMegabytesPerSecond: round(median(blobs))
+      })}\n`
+    )
   }
 } finally {
   await stop(...running)

@@ -1,5 +1,5 @@
 // Turns what a terminal showed, with its colours, into a picture for the README:
-//   tmux capture-pane -e -p | node tools/terminal-picture.mjs > docs/images/NAME.svg
+//   tmux capture-pane -e -p | node tools/terminal-picture.mjs 'What it shows' > docs/images/NAME.svg
 import { readFileSync } from 'node:fs'
 
 const cell = { width: 8.4, height: 19 }
@@ -34,23 +34,35 @@ function runsOf(line, look) {
   return { runs, columns: column }
 }
 
-const escape = (text) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
+const escapeXml = (text) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
 const look = { bold: false, dim: false, colour: undefined, ground: undefined }
-const lines = readFileSync(0, 'utf8').replace(/\s+$/, '').split('\n').map((line) => runsOf(line, look))
+const lines = readFileSync(0, 'utf8')
+  .replace(/\s+$/, '')
+  .split('\n')
+  .map((line) => runsOf(line, look))
 const columns = Math.max(...lines.map((line) => line.columns))
 const width = Math.ceil(columns * cell.width + 2 * margin)
 const height = Math.ceil(lines.length * cell.height + 2 * margin)
-const shapes = lines.flatMap(({ runs }, row) => runs.flatMap((run) => {
-  const x = margin + run.column * cell.width
-  const y = margin + row * cell.height
-  const length = [...run.text].length * cell.width
-  const ground = run.ground === undefined ? [] : [`<rect x="${x.toFixed(1)}" y="${y}" width="${length.toFixed(1)}" height="${cell.height}" fill="${run.ground}"/>`]
-  if (run.text.trim() === '') return ground
-  const weight = run.bold ? ' font-weight="bold"' : ''
-  const fill = run.colour ?? (run.dim ? '#8b949e' : '#e6edf3')
-  return [...ground, `<text x="${x.toFixed(1)}" y="${(y + 14).toFixed(1)}" textLength="${length.toFixed(1)}" fill="${fill}"${weight} xml:space="preserve">${escape(run.text)}</text>`]
-}))
+const shapes = lines.flatMap(({ runs }, row) =>
+  runs.flatMap((run) => {
+    const x = margin + run.column * cell.width
+    const y = margin + row * cell.height
+    const length = [...run.text].length * cell.width
+    const ground =
+      run.ground === undefined
+        ? []
+        : [`<rect x="${x.toFixed(1)}" y="${y}" width="${length.toFixed(1)}" height="${cell.height}" fill="${run.ground}"/>`]
+    if (run.text.trim() === '') return ground
+    const weight = run.bold ? ' font-weight="bold"' : ''
+    const fill = run.colour ?? (run.dim ? '#8b949e' : '#e6edf3')
+    return [
+      ...ground,
+      `<text x="${x.toFixed(1)}" y="${(y + 14).toFixed(1)}" textLength="${length.toFixed(1)}" fill="${fill}"${weight} xml:space="preserve">${escapeXml(run.text)}</text>`
+    ]
+  })
+)
 process.stdout.write(`<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace" font-size="14">
+<title>${escapeXml(process.argv[2] ?? 'A terminal')}</title>
 <rect width="${width}" height="${height}" rx="10" fill="#0d1117"/>
 ${shapes.join('\n')}
 </svg>

@@ -20,7 +20,12 @@ answer({
   },
   load({ documents }) {
     for (let start = 0; start < documents; start += 1000) {
-      collection().putMany(Array.from({ length: Math.min(1000, documents - start) }, (_, index) => ({ id: benchId(start + index), body: benchDocument(start + index) })))
+      collection().putMany(
+        Array.from({ length: Math.min(1000, documents - start) }, (_, index) => ({
+          id: benchId(start + index),
+          body: benchDocument(start + index)
+        }))
+      )
     }
   },
   async loadBlobs({ count, bytes }) {
@@ -31,7 +36,13 @@ answer({
     }
   },
   async serve() {
-    listener = new UrlEndpointListener({ databases: { bench: database }, port: 0, host: '127.0.0.1', tls: 'off', authenticator: 'insecure' })
+    listener = new UrlEndpointListener({
+      databases: { bench: database },
+      port: 0,
+      host: '127.0.0.1',
+      tls: 'off',
+      authenticator: 'insecure'
+    })
     await listener.start()
     return listener.port
   },
@@ -40,7 +51,9 @@ answer({
     const run = replicator(port, type)
     const startedAt = performance.now()
     let connectedAt
-    run.onStatus(({ activity }) => { if (activity === 'busy') connectedAt ??= performance.now() })
+    run.onStatus(({ activity }) => {
+      if (activity === 'busy') connectedAt ??= performance.now()
+    })
     run.start()
     const status = await run.finished()
     const ms = performance.now() - startedAt
@@ -62,7 +75,9 @@ answer({
     const at = preciseNow()
     return { at, revId: collection().put(id, { ...benchDocument(n), edited: n }).revId }
   },
-  async stopLive() { await live.stop() },
+  async stopLive() {
+    await live.stop()
+  },
   // Reports every change of the collection with the moment at which it could be read from the store.
   watch() {
     let since = collection().lastSequence
@@ -78,5 +93,5 @@ answer({
   async close() {
     await listener?.stop()
     await database?.close()
-  },
+  }
 })

@@ -12,16 +12,30 @@ answer({
   async load({ directory, documents }) {
     database = new (PouchDB.defaults({ prefix: `${directory}/` }))('bench')
     for (let start = 0; start < documents; start += 1000) {
-      await database.bulkDocs(Array.from({ length: Math.min(1000, documents - start) }, (_, index) => ({ _id: benchId(start + index), ...benchDocument(start + index) })))
+      await database.bulkDocs(
+        Array.from({ length: Math.min(1000, documents - start) }, (_, index) => ({
+          _id: benchId(start + index),
+          ...benchDocument(start + index)
+        }))
+      )
     }
   },
   async serve({ directory }) {
     const Served = PouchDB.defaults({ prefix: `${directory}/` })
     const app = require('express')()
-    app.use('/', require('express-pouchdb')(Served, { mode: 'minimumForPouchDB', logPath: `${directory}/log.txt`, configPath: `${directory}/config.json` }))
+    app.use(
+      '/',
+      require('express-pouchdb')(Served, {
+        mode: 'minimumForPouchDB',
+        logPath: `${directory}/log.txt`,
+        configPath: `${directory}/config.json`
+      })
+    )
     database = new Served('bench')
     await database.info()
-    server = await new Promise((resolve) => { const listening = app.listen(0, '127.0.0.1', () => resolve(listening)) })
+    server = await new Promise((resolve) => {
+      const listening = app.listen(0, '127.0.0.1', () => resolve(listening))
+    })
     return server.address().port
   },
   async push({ port }) {
@@ -29,6 +43,8 @@ answer({
     const result = await database.replicate.to(new PouchDB(`http://127.0.0.1:${port}/bench`), { batch_size: 1000, batches_limit: 5 })
     return { ms: performance.now() - startedAt, written: result.docs_written, errors: result.errors.length }
   },
-  async count() { return (await database.info()).doc_count },
+  async count() {
+    return (await database.info()).doc_count
+  },
   rss: () => peakRssMegabytes()
 })

@@ -9,7 +9,11 @@ export class Helper {
   onEvent = () => {}
 
   constructor(file) {
-    this.#child = fork(file, [], { ...(process.env.PROFILE === undefined ? {} : { execArgv: ['--cpu-prof', '--cpu-prof-dir=' + process.env.PROFILE] }), stdio: ['ignore', 'inherit', 'inherit', 'ipc'], serialization: 'advanced' })
+    this.#child = fork(file, [], {
+      ...(process.env.PROFILE === undefined ? {} : { execArgv: ['--cpu-prof', '--cpu-prof-dir=' + process.env.PROFILE] }),
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      serialization: 'advanced'
+    })
     this.#child.on('message', (message) => {
       if (message.event !== undefined) {
         this.onEvent(message)
@@ -47,7 +51,10 @@ export function answer(handlers) {
     if (message.do === 'exit') process.exit(0)
     Promise.resolve()
       .then(() => handlers[message.do](message))
-      .then((result) => process.send({ number: message.number, result }), (error) => process.send({ number: message.number, error: error.stack ?? String(error) }))
+      .then(
+        (result) => process.send({ number: message.number, result }),
+        (error) => process.send({ number: message.number, error: error.stack ?? String(error) })
+      )
   })
 }
 

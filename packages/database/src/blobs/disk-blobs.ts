@@ -1,15 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import {
-  copyFileSync,
-  createReadStream,
-  existsSync,
-  linkSync,
-  mkdirSync,
-  readdirSync,
-  rmSync,
-  statSync,
-  utimesSync
-} from 'node:fs'
+import { copyFileSync, createReadStream, existsSync, linkSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '@kithmesh/core'
@@ -100,7 +90,10 @@ export class DiskBlobs implements ManagedBlobStore {
     const keep = new Set([...wanted].map(hexOf))
     const limit = this.#clock.now() - idleMs
     let removed = 0
-    for (const [folder, inTmp] of [[this.#directory, false], [join(this.#directory, 'tmp'), true]] as const) {
+    for (const [folder, inTmp] of [
+      [this.#directory, false],
+      [join(this.#directory, 'tmp'), true]
+    ] as const) {
       for (const file of readdirSync(folder)) {
         if (inTmp ? false : !BLOB_FILE.test(file) || keep.has(file)) continue
         const path = join(folder, file)
