@@ -5,11 +5,18 @@ import { createBlipConnection } from '../dist/blip/connection.js'
 import { nodeZlib, pakoZlib } from '../dist/blip/deflate.js'
 
 /** Delivers in batches, as a socket does that reads 64 KiB at once. */
-function socketPair () {
+function socketPair() {
   const make = () => ({
-    protocol: 'BLIP_3+CBMobile_3', description: 'memory', bufferedBytes: 0, queue: [], bytes: 0, scheduled: false,
-    attach (handlers) { this.handlers = handlers },
-    send (message) {
+    protocol: 'BLIP_3+CBMobile_3',
+    description: 'memory',
+    bufferedBytes: 0,
+    queue: [],
+    bytes: 0,
+    scheduled: false,
+    attach(handlers) {
+      this.handlers = handlers
+    },
+    send(message) {
       this.bytes += message.length
       this.queue.push(message)
       if (!this.scheduled) {
@@ -24,7 +31,10 @@ function socketPair () {
       }
       return this.queue.length < 512
     },
-    pause () {}, resume () {}, close () {}, terminate () {}
+    pause() {},
+    resume() {},
+    close() {},
+    terminate() {}
   })
   const a = make()
   const b = make()
@@ -33,12 +43,21 @@ function socketPair () {
   return [a, b]
 }
 
-const hex = (i) => (i * 2654435761 >>> 0).toString(16).padStart(8, '0')
+const hex = (i) => ((i * 2654435761) >>> 0).toString(16).padStart(8, '0')
 const revision = (i) => '1-' + hex(i) + hex(i + 7) + hex(i + 13) + hex(i + 29) + hex(i + 31)
 const words = ['lamp', 'chair', 'copper', 'shelf', 'blue', 'large', 'wire', 'glass']
-const document = (i) => JSON.stringify({ type: 'item', name: `${words[i & 7]} ${words[i >> 3 & 7]} ${i}`, quantity: i % 997, price: (i * 37 % 10_000) / 100, tags: [words[i >> 5 & 7], words[i >> 2 & 7]], owner: hex(i * 3), updated: 1_790_000_000_000 + i * 977 }).padEnd(125, ' ')
+const document = (i) =>
+  JSON.stringify({
+    type: 'item',
+    name: `${words[i & 7]} ${words[(i >> 3) & 7]} ${i}`,
+    quantity: i % 997,
+    price: ((i * 37) % 10_000) / 100,
+    tags: [words[(i >> 5) & 7], words[(i >> 2) & 7]],
+    owner: hex(i * 3),
+    updated: 1_790_000_000_000 + i * 977
+  }).padEnd(125, ' ')
 
-async function pairs (count, { compress, zlib, level = 6, window = 200 }) {
+async function pairs(count, { compress, zlib, level = 6, window = 200 }) {
   const [a, b] = socketPair()
   const client = createBlipConnection(a, { zlib, compressionLevel: level, compressFromBytes: 0 })
   const server = createBlipConnection(b, { zlib, compressionLevel: level, compressFromBytes: 0 })
@@ -54,7 +73,15 @@ async function pairs (count, { compress, zlib, level = 6, window = 200 }) {
     let done = 0
     const next = () => {
       const i = sent++
-      client.request({ profile: 'rev', properties: { id: `item-${i}`, rev: revision(i), sequence: String(i), collection: '0' }, body: bodies[i & 1023], compress }, answered)
+      client.request(
+        {
+          profile: 'rev',
+          properties: { id: `item-${i}`, rev: revision(i), sequence: String(i), collection: '0' },
+          body: bodies[i & 1023],
+          compress
+        },
+        answered
+      )
     }
     const answered = () => {
       if (++done === count) resolve()
@@ -63,10 +90,10 @@ async function pairs (count, { compress, zlib, level = 6, window = 200 }) {
     while (sent < window) next()
   })
   const seconds = Number(process.hrtime.bigint() - begin) / 1e9
-  return { perSecond: count / seconds, micros: seconds / count * 1e6, wirePerPair: (a.bytes + b.bytes) / count, bytes }
+  return { perSecond: count / seconds, micros: (seconds / count) * 1e6, wirePerPair: (a.bytes + b.bytes) / count, bytes }
 }
 
-async function stream (total, piece, { compress, zlib }) {
+async function stream(total, piece, { compress, zlib }) {
   const [a, b] = socketPair()
   const client = createBlipConnection(a, { zlib })
   const server = createBlipConnection(b, { zlib })
@@ -77,13 +104,19 @@ async function stream (total, piece, { compress, zlib }) {
   })
   const begin = process.hrtime.bigint()
   for (let sent = 0; sent < total; sent += size) {
-    await new Promise((resolve) => client.request({ profile: 'blob' }, resolve, { onBody: (bytes) => { received += bytes.length } }))
+    await new Promise((resolve) =>
+      client.request({ profile: 'blob' }, resolve, {
+        onBody: (bytes) => {
+          received += bytes.length
+        }
+      })
+    )
   }
   if (received !== total) throw new Error(`${received} of ${total} bytes came`)
   return { megabytesPerSecond: total / 1e6 / (Number(process.hrtime.bigint() - begin) / 1e9), wire: b.bytes / total }
 }
 
-const round = (n) => n >= 1000 ? Math.round(n).toLocaleString('en') : n.toFixed(2)
+const round = (n) => (n >= 1000 ? Math.round(n).toLocaleString('en') : n.toFixed(2))
 const noise = randomBytes(1_048_576)
 const text = Buffer.from(Array.from({ length: 8000 }, (_, i) => document(i)).join('\n')).subarray(0, 1_048_576)
 
@@ -100,7 +133,9 @@ for (const [name, count, options] of [
   const figures = []
   for (let i = 0; i < 3; i++) figures.push(await pairs(count, options))
   figures.sort((x, y) => x.perSecond - y.perSecond)
-  console.log(`  ${name.padEnd(24)} ${round(figures[1].perSecond).padStart(9)} pairs/s (${round(figures[0].perSecond)}–${round(figures[2].perSecond)})  ${round(figures[1].micros)} us  ${figures[1].wirePerPair.toFixed(0)} bytes on the wire`)
+  console.log(
+    `  ${name.padEnd(24)} ${round(figures[1].perSecond).padStart(9)} pairs/s (${round(figures[0].perSecond)}–${round(figures[2].perSecond)})  ${round(figures[1].micros)} us  ${figures[1].wirePerPair.toFixed(0)} bytes on the wire`
+  )
 }
 console.log('Bodies of 1 MiB, one after the other')
 for (const [name, total, body, options] of [
@@ -113,5 +148,7 @@ for (const [name, total, body, options] of [
   const figures = []
   for (let i = 0; i < 3; i++) figures.push(await stream(total * 1_048_576, () => body, options))
   figures.sort((x, y) => x.megabytesPerSecond - y.megabytesPerSecond)
-  console.log(`  ${name.padEnd(24)} ${round(figures[1].megabytesPerSecond).padStart(9)} MB/s (${round(figures[0].megabytesPerSecond)}–${round(figures[2].megabytesPerSecond)})  ${(figures[1].wire * 100).toFixed(1)} % on the wire`)
+  console.log(
+    `  ${name.padEnd(24)} ${round(figures[1].megabytesPerSecond).padStart(9)} MB/s (${round(figures[0].megabytesPerSecond)}–${round(figures[2].megabytesPerSecond)})  ${(figures[1].wire * 100).toFixed(1)} % on the wire`
+  )
 }

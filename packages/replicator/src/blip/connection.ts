@@ -31,7 +31,7 @@ const noFields = Object.freeze({})
  *
  * `request` and `respond` throw a TypeError for properties that are no strings or contain NUL, ERR_BLIP_PROPERTIES for more than 100 KiB of them.
  */
-export function createBlipConnection (socket: MessageSocket, options: BlipConnectionOptions = {}): BlipPeer {
+export function createBlipConnection(socket: MessageSocket, options: BlipConnectionOptions = {}): BlipPeer {
   const connection = new BlipConnection(socket, options)
   connection.start()
   return connection
@@ -61,42 +61,60 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
   private closeInfo: SocketCloseInfo | undefined
   private closeListeners: ((info: SocketCloseInfo) => void)[] = []
 
-  constructor (socket: MessageSocket, options: BlipConnectionOptions) {
+  constructor(socket: MessageSocket, options: BlipConnectionOptions) {
     this.socket = socket
     this.logger = options.logger ?? silentLogger
     this.compressionLevel = options.compressionLevel ?? 6
-    if (!Number.isInteger(this.compressionLevel) || this.compressionLevel < 0 || this.compressionLevel > 9) throw new TypeError('compressionLevel must be an integer from 0 to 9')
+    if (!Number.isInteger(this.compressionLevel) || this.compressionLevel < 0 || this.compressionLevel > 9)
+      throw new TypeError('compressionLevel must be an integer from 0 to 9')
     this.compressFromBytes = options.compressFromBytes ?? 1024
     this.dispatcher = new Dispatcher(this, options.maxConcurrentRequests ?? 1000, this.logger)
     const zlib = options.zlib ?? lazyZlib()
     this.encoder = new FrameEncoder({ level: Math.max(1, this.compressionLevel), zlib })
-    this.decoder = new FrameDecoder({ zlib, ...(options.maxFrameBytes === undefined ? noFields : { maxFrameBytes: options.maxFrameBytes }) })
-    this.writer = new FrameWriter(socket, this.encoder, (error) => { this.fail(error, INTERNAL_ERROR) })
+    this.decoder = new FrameDecoder({
+      zlib,
+      ...(options.maxFrameBytes === undefined ? noFields : { maxFrameBytes: options.maxFrameBytes })
+    })
+    this.writer = new FrameWriter(socket, this.encoder, (error) => {
+      this.fail(error, INTERNAL_ERROR)
+    })
     const maxBodyBytes = options.maxBodyBytes ?? 20 * MEBIBYTE
-    this.inbox = new Inbox({
-      maxBodyBytes,
-      maxStreamedBodyBytes: options.maxStreamedBodyBytes ?? 1024 * MEBIBYTE,
-      maxIncomingMessages: options.maxIncomingMessages ?? 512,
-      maxBufferedBytes: options.maxBufferedBytes ?? Math.max(128 * MEBIBYTE, (maxBodyBytes + 64 * MEBIBYTE) * 4 / 3)
-    }, this)
+    this.inbox = new Inbox(
+      {
+        maxBodyBytes,
+        maxStreamedBodyBytes: options.maxStreamedBodyBytes ?? 1024 * MEBIBYTE,
+        maxIncomingMessages: options.maxIncomingMessages ?? 512,
+        maxBufferedBytes: options.maxBufferedBytes ?? Math.max(128 * MEBIBYTE, ((maxBodyBytes + 64 * MEBIBYTE) * 4) / 3)
+      },
+      this
+    )
   }
 
-  start (): void {
+  start(): void {
     this.socket.attach({
-      message: (data) => { this.message(data) },
-      drained: () => { this.writer.drained() },
-      closed: (info) => { this.closed(info) }
+      message: (data) => {
+        this.message(data)
+      },
+      drained: () => {
+        this.writer.drained()
+      },
+      closed: (info) => {
+        this.closed(info)
+      }
     })
   }
 
   // BlipPeer
 
-  request (request: OutgoingRequest, onReply?: (reply: Reply) => void, options?: RequestOptions): void {
+  request(request: OutgoingRequest, onReply?: (reply: Reply) => void, options?: RequestOptions): void {
     const head = propertiesBlock(request.profile, request.properties)
     const noReply = request.noReply === true
     const reply = noReply ? undefined : new PendingReply(onReply, options)
     if (this.ending) {
-      if (reply !== undefined) queueMicrotask(() => { this.settle(reply, { kind: 'disconnected' }) })
+      if (reply !== undefined)
+        queueMicrotask(() => {
+          this.settle(reply, { kind: 'disconnected' })
+        })
       return
     }
     const entry = this.entryOf(REQUEST, 0, (request.urgent === true ? URGENT : 0) | (noReply ? NO_REPLY : 0), head, request)
@@ -105,45 +123,47 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
     if (this.paused) this.waitingChanged()
   }
 
-  handle (profile: string, handler: (request: IncomingRequest) => void): void {
+  handle(profile: string, handler: (request: IncomingRequest) => void): void {
     this.dispatcher.handle(profile, handler)
   }
 
-  get unansweredRequests (): number {
+  get unansweredRequests(): number {
     return this.unsent.size + this.pending.size + this.noRepliesUnderWay
   }
 
-  close (code: number = NORMAL_CLOSURE, reason = ''): void {
+  close(code: number = NORMAL_CLOSURE, reason = ''): void {
     if (this.ending) return
     this.writer.flush()
     this.end(code, reason)
   }
 
-  onClosed (listener: (info: SocketCloseInfo) => void): void {
+  onClosed(listener: (info: SocketCloseInfo) => void): void {
     if (this.closeInfo === undefined) this.closeListeners.push(listener)
     else {
       const info = this.closeInfo
-      queueMicrotask(() => { listener(info) })
+      queueMicrotask(() => {
+        listener(info)
+      })
     }
   }
 
   // Answers, for the dispatcher
 
-  respond (request: ReceivedRequest, reply: OutgoingMessage): void {
+  respond(request: ReceivedRequest, reply: OutgoingMessage): void {
     if (request.noReply || this.ending) return
     const head = propertiesBlock(undefined, reply.properties)
     const urgent = reply.urgent ?? request.urgent
     this.answer(request, this.entryOf(RESPONSE, request.number, urgent ? URGENT : 0, head, reply))
   }
 
-  respondError (request: ReceivedRequest, domain: string, code: number, message: string): void {
+  respondError(request: ReceivedRequest, domain: string, code: number, message: string): void {
     if (request.noReply || this.ending) return
     this.answer(request, this.errorEntry(request.number, request.urgent ? URGENT : 0, domain, code, message))
   }
 
   // OutgoingListener
 
-  started (entry: OutgoingEntry): void {
+  started(entry: OutgoingEntry): void {
     if (entry.type !== REQUEST) return
     const reply = this.unsent.get(entry)
     this.unsent.delete(entry)
@@ -151,17 +171,17 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
     else this.noRepliesUnderWay++
   }
 
-  iceboxed (): void {
+  iceboxed(): void {
     // Its acknowledgement must be read.
     if (this.paused) this.waitingChanged()
   }
 
-  finished (entry: OutgoingEntry): void {
+  finished(entry: OutgoingEntry): void {
     if (entry.type !== REQUEST) this.dispatcher.answered()
     else if ((entry.flags & NO_REPLY) !== 0) this.noRepliesUnderWay--
   }
 
-  bodyFailed (entry: OutgoingEntry, cause: unknown): void {
+  bodyFailed(entry: OutgoingEntry, cause: unknown): void {
     if (entry.started) {
       this.fail(replicatorErrors.create('ERR_BLIP_BODY', 'The body of a message broke off', { cause }), INTERNAL_ERROR)
       return
@@ -170,7 +190,8 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
     if (entry.type === REQUEST) {
       const reply = this.unsent.get(entry)
       this.unsent.delete(entry)
-      if (reply !== undefined) this.settle(reply, { kind: 'error', domain: 'BLIP', code: 501, message: 'The body of the request cannot be read' })
+      if (reply !== undefined)
+        this.settle(reply, { kind: 'error', domain: 'BLIP', code: 501, message: 'The body of the request cannot be read' })
     } else {
       this.writer.add(this.errorEntry(entry.number, entry.flags & URGENT, 'BLIP', 501, 'The body of the reply cannot be read'))
     }
@@ -178,25 +199,28 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
 
   // InboxOwner
 
-  get lastRequestNumber (): number {
+  get lastRequestNumber(): number {
     return this.writer.outbox.lastRequestNumber
   }
 
-  expected (number: number): PendingReply | undefined {
+  expected(number: number): PendingReply | undefined {
     return this.pending.get(number)
   }
 
-  unexpected (number: number): void {
+  unexpected(number: number): void {
     if (this.warnedOfUnexpected) return
     this.warnedOfUnexpected = true
-    this.logger.warn('A response came to a request that awaits none; more of the kind are not reported', { number, peer: this.socket.description })
+    this.logger.warn('A response came to a request that awaits none; more of the kind are not reported', {
+      number,
+      peer: this.socket.description
+    })
   }
 
-  requestReceived (message: ReceivedMessage): void {
+  requestReceived(message: ReceivedMessage): void {
     this.dispatcher.receive(message)
   }
 
-  replyReceived (message: ReceivedMessage): void {
+  replyReceived(message: ReceivedMessage): void {
     const reply = this.pending.get(message.number)
     if (reply === undefined) return
     this.pending.delete(message.number)
@@ -204,22 +228,22 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
     if (this.dispatcher.hasWaiting) this.waitingChanged()
   }
 
-  acknowledge (number: number, type: typeof ACK_REQUEST | typeof ACK_RESPONSE, bytes: number): void {
+  acknowledge(number: number, type: typeof ACK_REQUEST | typeof ACK_RESPONSE, bytes: number): void {
     if (!this.ending) this.writer.acknowledge(number, type, bytes)
   }
 
   // DispatcherOwner
 
-  hold (bytes: number): void {
+  hold(bytes: number): void {
     this.inbox.hold(bytes)
   }
 
-  release (bytes: number): void {
+  release(bytes: number): void {
     this.inbox.release(bytes)
   }
 
   /** Reading stops while requests wait, unless answers or acknowledgements of the other side are needed to get on. */
-  waitingChanged (): void {
+  waitingChanged(): void {
     const pause = this.dispatcher.hasWaiting && this.unansweredRequests === 0 && this.writer.outbox.iceboxedCount === 0 && !this.ending
     if (pause === this.paused) return
     this.paused = pause
@@ -227,24 +251,24 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
     else this.socket.resume()
   }
 
-  private entryOf (type: number, number: number, flags: number, head: string, message: OutgoingMessage): OutgoingEntry {
+  private entryOf(type: number, number: number, flags: number, head: string, message: OutgoingMessage): OutgoingEntry {
     const { body } = message
     const bodyBytes = body instanceof Uint8Array ? body.length : body === undefined ? 0 : Infinity
     const compress = message.compress === true && this.compressionLevel > 0 && bodyBytes >= this.compressFromBytes
     return new OutgoingEntry(type, number, flags, head, body, compress, this)
   }
 
-  private errorEntry (number: number, flags: number, domain: string, code: number, message: string): OutgoingEntry {
+  private errorEntry(number: number, flags: number, domain: string, code: number, message: string): OutgoingEntry {
     const head = propertiesBlock(undefined, { 'Error-Domain': domain, 'Error-Code': String(code) })
     return new OutgoingEntry(ERROR, number, flags, head, Buffer.from(message.slice(0, MAX_ERROR_TEXT)), false, this)
   }
 
-  private answer (request: ReceivedRequest, entry: OutgoingEntry): void {
+  private answer(request: ReceivedRequest, entry: OutgoingEntry): void {
     request.answered = true
     this.writer.add(entry)
   }
 
-  private settle (reply: PendingReply, result: Reply): void {
+  private settle(reply: PendingReply, result: Reply): void {
     try {
       reply.onReply?.(result)
     } catch (error) {
@@ -252,7 +276,7 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
     }
   }
 
-  private message (data: Buffer): void {
+  private message(data: Buffer): void {
     if (this.ending) return
     try {
       const frame: DecodedFrame = this.decoder.decode(data, this.inbox.allowance)
@@ -266,7 +290,7 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
     }
   }
 
-  private fail (error: unknown, code: number): void {
+  private fail(error: unknown, code: number): void {
     if (this.ending) return
     this.failureCode = code
     this.failure = error instanceof Error ? error : new Error(String(error))
@@ -274,20 +298,20 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
     this.end(code, this.failure.message)
   }
 
-  private end (code: number, reason: string): void {
+  private end(code: number, reason: string): void {
     this.drop()
     this.waitingChanged()
     this.socket.close(code, cutReason(reason))
   }
 
-  private drop (): void {
+  private drop(): void {
     this.ending = true
     this.writer.stop()
     this.inbox.clear()
     this.dispatcher.clear()
   }
 
-  private closed (info: SocketCloseInfo): void {
+  private closed(info: SocketCloseInfo): void {
     if (this.closeInfo !== undefined) return
     if (!this.ending) this.drop()
     this.encoder.close()
@@ -311,7 +335,10 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
 }
 
 /** A close reason of at most 123 bytes of UTF-8, whole characters. */
-function cutReason (reason: string): string {
+function cutReason(reason: string): string {
   if (Buffer.byteLength(reason) <= MAX_REASON_BYTES) return reason
-  return Buffer.from(reason).subarray(0, MAX_REASON_BYTES).toString('utf8').replace(/\uFFFD+$/u, '')
+  return Buffer.from(reason)
+    .subarray(0, MAX_REASON_BYTES)
+    .toString('utf8')
+    .replace(/\uFFFD+$/u, '')
 }

@@ -39,8 +39,8 @@ export interface IncomingRequest extends IncomingMessage {
 
 /** How a request ended. Exactly one of these, always. */
 export type Reply =
-  | { readonly kind: 'ok', readonly properties: Properties, readonly body: Buffer }
-  | { readonly kind: 'error', readonly domain: string, readonly code: number, readonly message: string }
+  | { readonly kind: 'ok'; readonly properties: Properties; readonly body: Buffer }
+  | { readonly kind: 'error'; readonly domain: string; readonly code: number; readonly message: string }
   /** The connection ended before the answer. */
   | { readonly kind: 'disconnected' }
 

@@ -28,27 +28,41 @@ const { Z_SYNC_FLUSH } = zlib.constants
 interface NativeStream {
   readonly _handle: {
     onerror: (message: string, errno: number, code: string) => void
-    writeSync (flush: number, input: Uint8Array, inputStart: number, inputLength: number, output: Uint8Array, outputStart: number, outputLength: number): void
+    writeSync(
+      flush: number,
+      input: Uint8Array,
+      inputStart: number,
+      inputLength: number,
+      output: Uint8Array,
+      outputStart: number,
+      outputLength: number
+    ): void
   }
   readonly _writeState: Uint32Array
-  close (): void
+  close(): void
 }
 
-function nativeZlib (stream: NativeStream): SyncZlib {
+function nativeZlib(stream: NativeStream): SyncZlib {
   const handle = stream._handle
   const state = stream._writeState
   let failure: string | undefined
   let closed = false
   if (typeof handle.writeSync !== 'function' || !(state instanceof Uint32Array)) throw new Error('This Node has no synchronous zlib handle')
-  handle.onerror = (message, _errno, code) => { failure = `${message} (${code})` }
+  handle.onerror = (message, _errno, code) => {
+    failure = `${message} (${code})`
+  }
   return {
-    get availIn () { return state[1]! },
-    get availOut () { return state[0]! },
-    write (input, inputStart, inputLength, output, outputStart, outputLength) {
+    get availIn() {
+      return state[1]!
+    },
+    get availOut() {
+      return state[0]!
+    },
+    write(input, inputStart, inputLength, output, outputStart, outputLength) {
       handle.writeSync(Z_SYNC_FLUSH, input, inputStart, inputLength, output, outputStart, outputLength)
       if (failure !== undefined) throw new Error(failure)
     },
-    close () {
+    close() {
       if (!closed) stream.close()
       closed = true
     }
@@ -68,11 +82,15 @@ const DEFAULT_STRATEGY = 0
 const STREAM_END = 1
 const BUFFER_ERROR = -5
 
-function scriptZlib (stream: ZStream, run: (stream: ZStream, flush: 2) => number): SyncZlib {
+function scriptZlib(stream: ZStream, run: (stream: ZStream, flush: 2) => number): SyncZlib {
   return {
-    get availIn () { return stream.avail_in },
-    get availOut () { return stream.avail_out },
-    write (input, inputStart, inputLength, output, outputStart, outputLength) {
+    get availIn() {
+      return stream.avail_in
+    },
+    get availOut() {
+      return stream.avail_out
+    },
+    write(input, inputStart, inputLength, output, outputStart, outputLength) {
       stream.input = input
       stream.next_in = inputStart
       stream.avail_in = inputLength
@@ -84,19 +102,19 @@ function scriptZlib (stream: ZStream, run: (stream: ZStream, flush: 2) => number
       if (status < 0 && status !== BUFFER_ERROR) throw new Error(stream.msg === '' ? `zlib status ${status}` : stream.msg)
       if (status > STREAM_END) throw new Error('The stream asks for a dictionary')
     },
-    close () {}
+    close() {}
   }
 }
 
 /** zlib in JavaScript: 5 to 20 times slower, works everywhere. */
 export const pakoZlib: SyncZlibFactory = {
   name: 'pako',
-  deflate (level) {
+  deflate(level) {
     const stream = new ZStream()
     zlibDeflateInit2(stream, level as 6, METHOD_DEFLATED, -WINDOW_BITS, MEM_LEVEL, DEFAULT_STRATEGY)
     return scriptZlib(stream, zlibDeflate)
   },
-  inflate () {
+  inflate() {
     const stream = new ZStream()
     zlibInflateInit2(stream, -WINDOW_BITS)
     return scriptZlib(stream, zlibInflate)
@@ -104,7 +122,7 @@ export const pakoZlib: SyncZlibFactory = {
 }
 
 /** Whether a factory's streams keep their history over several synchronous calls, report what is left, and fail on rubbish by throwing. */
-export function zlibWorks (factory: SyncZlibFactory): boolean {
+export function zlibWorks(factory: SyncZlibFactory): boolean {
   let deflater: SyncZlib | undefined
   let inflater: SyncZlib | undefined
   try {
@@ -138,13 +156,13 @@ export function zlibWorks (factory: SyncZlibFactory): boolean {
 }
 
 /** Node's zlib where {@link zlibWorks}, the JavaScript one otherwise. */
-export function chooseZlib (preferred: SyncZlibFactory = nodeZlib): SyncZlibFactory {
+export function chooseZlib(preferred: SyncZlibFactory = nodeZlib): SyncZlibFactory {
   return zlibWorks(preferred) ? preferred : pakoZlib
 }
 
 /** {@link chooseZlib} on first use: many connections never compress, and the test takes a fraction of a millisecond. */
-export function lazyZlib (): SyncZlibFactory {
+export function lazyZlib(): SyncZlibFactory {
   let chosen: SyncZlibFactory | undefined
-  const choose = (): SyncZlibFactory => chosen ??= chooseZlib()
+  const choose = (): SyncZlibFactory => (chosen ??= chooseZlib())
   return { name: 'lazy', deflate: (level) => choose().deflate(level), inflate: () => choose().inflate() }
 }

@@ -10,10 +10,10 @@ const REQUEST_COST = 512
 export interface DispatcherOwner extends Responder {
   readonly ending: boolean
   /** Counts the bytes of a waiting request. @throws ERR_BLIP_LIMIT */
-  hold (bytes: number): void
-  release (bytes: number): void
+  hold(bytes: number): void
+  release(bytes: number): void
   /** A request began or ceased to wait. */
-  waitingChanged (): void
+  waitingChanged(): void
 }
 
 /** Gives received requests to their handlers, in order, a limited number at a time (blip.md §5, §13). */
@@ -29,24 +29,26 @@ export class Dispatcher {
   private draining = false
   private drainScheduled = false
 
-  constructor (owner: DispatcherOwner, maxActive: number, logger: Logger) {
+  constructor(owner: DispatcherOwner, maxActive: number, logger: Logger) {
     this.owner = owner
     this.maxActive = maxActive
     this.logger = logger
     // blip.md §12: the keep-alive of clients that cannot send WebSocket pings.
-    this.handlers.set('PING', (request) => { request.respond() })
+    this.handlers.set('PING', (request) => {
+      request.respond()
+    })
   }
 
-  handle (profile: string, handler: (request: IncomingRequest) => void): void {
+  handle(profile: string, handler: (request: IncomingRequest) => void): void {
     this.handlers.set(profile, handler)
   }
 
   /** Whether requests wait because too many are being handled. */
-  get hasWaiting (): boolean {
+  get hasWaiting(): boolean {
     return this.first < this.waiting.length
   }
 
-  receive (message: ReceivedMessage): void {
+  receive(message: ReceivedMessage): void {
     const request = new ReceivedRequest(message.number, message.flags, message.properties, message.body, this.owner)
     if (!request.noReply) this.active++
     if (message.tooLarge) request.respondError('BLIP', 413, 'The message is too large')
@@ -59,7 +61,7 @@ export class Dispatcher {
   }
 
   /** The answer to a request that was given to its handler is on its way. */
-  answered (): void {
+  answered(): void {
     this.active--
     if (!this.hasWaiting || this.draining || this.drainScheduled) return
     this.drainScheduled = true
@@ -69,12 +71,12 @@ export class Dispatcher {
     })
   }
 
-  clear (): void {
+  clear(): void {
     this.waiting = []
     this.first = 0
   }
 
-  private drain (): void {
+  private drain(): void {
     this.draining = true
     while (this.hasWaiting && this.active < this.maxActive && !this.owner.ending) {
       const request = this.waiting[this.first++]!
@@ -90,7 +92,7 @@ export class Dispatcher {
     this.owner.waitingChanged()
   }
 
-  private run (request: ReceivedRequest): void {
+  private run(request: ReceivedRequest): void {
     const handler = this.handlers.get(request.profile)
     if (handler === undefined) {
       request.respondError('BLIP', 404, 'No handler for BLIP request')
@@ -98,13 +100,16 @@ export class Dispatcher {
     }
     try {
       const result: unknown = handler(request)
-      if (result instanceof Promise) result.catch((error: unknown) => { this.handlerFailed(request, error) })
+      if (result instanceof Promise)
+        result.catch((error: unknown) => {
+          this.handlerFailed(request, error)
+        })
     } catch (error) {
       this.handlerFailed(request, error)
     }
   }
 
-  private handlerFailed (request: ReceivedRequest, error: unknown): void {
+  private handlerFailed(request: ReceivedRequest, error: unknown): void {
     this.logger.error('A request handler failed', { profile: request.profile, error })
     request.respondError('BLIP', 501, messageOf(error))
   }

@@ -64,7 +64,7 @@ export class FrameDecoder implements DecodedFrame {
   private scratch: Buffer | undefined
   private checksum = 0
 
-  constructor (options: FrameDecoderOptions = {}) {
+  constructor(options: FrameDecoderOptions = {}) {
     this.maxFrameBytes = options.maxFrameBytes ?? 1_048_576
     this.maxInflatedFrameBytes = options.maxInflatedFrameBytes ?? 33_554_432
     this.zlib = options.zlib
@@ -79,9 +79,10 @@ export class FrameDecoder implements DecodedFrame {
    * @returns this decoder.
    * @throws ERR_BLIP_FRAME, ERR_BLIP_CHECKSUM, ERR_BLIP_COMPRESSION, ERR_BLIP_LIMIT.
    */
-  decode (data: Buffer, allowance?: (frame: DecodedFrame) => number): DecodedFrame {
+  decode(data: Buffer, allowance?: (frame: DecodedFrame) => number): DecodedFrame {
     const length = data.length
-    if (length > this.maxFrameBytes) throw replicatorErrors.create('ERR_BLIP_LIMIT', `A frame of ${length} bytes exceeds the limit of ${this.maxFrameBytes}`)
+    if (length > this.maxFrameBytes)
+      throw replicatorErrors.create('ERR_BLIP_LIMIT', `A frame of ${length} bytes exceeds the limit of ${this.maxFrameBytes}`)
     this.position = 0
     this.number = readVarint(data, this, length)
     this.flags = readVarint(data, this, length)
@@ -97,7 +98,7 @@ export class FrameDecoder implements DecodedFrame {
     if (this.type <= ERROR) {
       const end = length - CHECKSUM_BYTES
       if (end < this.position) throw replicatorErrors.create('ERR_BLIP_FRAME', 'A frame is too short for its checksum')
-      const expected = (data[end]! << 24 | data[end + 1]! << 16 | data[end + 2]! << 8 | data[end + 3]!) >>> 0
+      const expected = ((data[end]! << 24) | (data[end + 1]! << 16) | (data[end + 2]! << 8) | data[end + 3]!) >>> 0
       // GO's reader skips a compressed frame without content (blip.md §7); so do we.
       if ((this.flags & COMPRESSED) !== 0 && end > this.position) this.inflate(data, end, allowance)
       else {
@@ -106,7 +107,8 @@ export class FrameDecoder implements DecodedFrame {
         this.end = end
         this.checksum = this.crc32(data, this.start, end, this.checksum)
       }
-      if (this.checksum !== expected) throw replicatorErrors.create('ERR_BLIP_CHECKSUM', `The checksum of a frame of message ${this.number} is wrong`)
+      if (this.checksum !== expected)
+        throw replicatorErrors.create('ERR_BLIP_CHECKSUM', `The checksum of a frame of message ${this.number} is wrong`)
     } else if (this.type === ACK_REQUEST || this.type === ACK_RESPONSE) {
       this.ackBytes = readVarint(data, this, length)
     } else {
@@ -116,21 +118,21 @@ export class FrameDecoder implements DecodedFrame {
   }
 
   /** Frees the inflate stream. */
-  close (): void {
+  close(): void {
     this.inflater?.close()
   }
 
   /** Inflates `data[position, end)` and runs the checksum over all of it. */
-  private inflate (data: Buffer, end: number, allowance: ((frame: DecodedFrame) => number) | undefined): void {
-    const inflater = this.inflater ??= (this.zlib ?? chooseZlib()).inflate()
-    const scratch = this.scratch ??= Buffer.allocUnsafeSlow(SCRATCH_BYTES)
+  private inflate(data: Buffer, end: number, allowance: ((frame: DecodedFrame) => number) | undefined): void {
+    const inflater = (this.inflater ??= (this.zlib ?? chooseZlib()).inflate())
+    const scratch = (this.scratch ??= Buffer.allocUnsafeSlow(SCRATCH_BYTES))
     const keep = Math.max(0, allowance?.(this) ?? Infinity)
     let kept: Buffer | undefined
     let keptBytes = 0
     let total = 0
     // The flush marker that the sender left out goes where the checksum stood, which has been read (and is put back).
     const saved = data.readUInt32BE(end)
-    data.writeUInt32BE(0x0000FFFF, end)
+    data.writeUInt32BE(0x0000ffff, end)
     try {
       let inputStart = this.position
       let inputLength = end + CHECKSUM_BYTES - inputStart
@@ -143,7 +145,8 @@ export class FrameDecoder implements DecodedFrame {
         const produced = SCRATCH_BYTES - inflater.availOut
         this.checksum = this.crc32(scratch, 0, produced, this.checksum)
         total += produced
-        if (total > this.maxInflatedFrameBytes) throw replicatorErrors.create('ERR_BLIP_LIMIT', `A frame inflates to more than ${this.maxInflatedFrameBytes} bytes`)
+        if (total > this.maxInflatedFrameBytes)
+          throw replicatorErrors.create('ERR_BLIP_LIMIT', `A frame inflates to more than ${this.maxInflatedFrameBytes} bytes`)
         const wanted = Math.min(produced, keep - keptBytes)
         if (wanted < produced) this.cut = true
         if (wanted > 0) {
@@ -163,7 +166,7 @@ export class FrameDecoder implements DecodedFrame {
   }
 }
 
-function append (kept: Buffer | undefined, keptBytes: number, more: Buffer, moreBytes: number): Buffer {
+function append(kept: Buffer | undefined, keptBytes: number, more: Buffer, moreBytes: number): Buffer {
   // Usually all of it: a copy of exactly this size.
   if (kept === undefined) {
     const copy = Buffer.allocUnsafe(moreBytes)

@@ -32,7 +32,7 @@ export class FrameEncoder {
   private scratch: Buffer | undefined
   private checksum = 0
 
-  constructor (options: FrameEncoderOptions = {}) {
+  constructor(options: FrameEncoderOptions = {}) {
     this.level = options.level ?? 6
     this.zlib = options.zlib
     this.crc32 = options.crc32 ?? chooseCrc32()
@@ -46,7 +46,7 @@ export class FrameEncoder {
    * @param body the frame carries `body[start, end)` behind the head.
    * @returns the whole frame; its bytes are never reused.
    */
-  encode (number: number, flags: number, head: string | undefined, body: Uint8Array = noBytes, start = 0, end = body.length): Buffer {
+  encode(number: number, flags: number, head: string | undefined, body: Uint8Array = noBytes, start = 0, end = body.length): Buffer {
     const bodyLength = end - start
     const contentBound = (head === undefined ? 0 : 3 + head.length * 3) + bodyLength
     if ((flags & COMPRESSED) !== 0) return this.encodeCompressed(number, flags, head, body, start, end, contentBound)
@@ -65,7 +65,7 @@ export class FrameEncoder {
   }
 
   /** Encodes an acknowledgement: `total` wire bytes of the message have been received (blip.md §9). */
-  encodeAck (number: number, type: typeof ACK_REQUEST | typeof ACK_RESPONSE, total: number): Buffer {
+  encodeAck(number: number, type: typeof ACK_REQUEST | typeof ACK_RESPONSE, total: number): Buffer {
     const slab = this.slab
     slab.reserve(MAX_HEADER_BYTES + 10)
     const position = writeHeader(slab.bytes, slab.offset, number, type | URGENT | NO_REPLY)
@@ -73,14 +73,23 @@ export class FrameEncoder {
   }
 
   /** Frees the deflate stream. Nothing compressed may be encoded afterwards. */
-  close (): void {
+  close(): void {
     this.deflater?.close()
   }
 
-  private encodeCompressed (number: number, flags: number, head: string | undefined, body: Uint8Array, start: number, end: number, contentBound: number): Buffer {
+  private encodeCompressed(
+    number: number,
+    flags: number,
+    head: string | undefined,
+    body: Uint8Array,
+    start: number,
+    end: number,
+    contentBound: number
+  ): Buffer {
     // One sync flush per frame needs head and body in one piece.
     if (head !== undefined) {
-      if (this.scratch === undefined || this.scratch.length < contentBound) this.scratch = Buffer.allocUnsafeSlow(Math.max(20_480, contentBound))
+      if (this.scratch === undefined || this.scratch.length < contentBound)
+        this.scratch = Buffer.allocUnsafeSlow(Math.max(20_480, contentBound))
       const scratch = this.scratch
       const headEnd = writeHead(scratch, 0, head)
       scratch.set(body.subarray(start, end), headEnd)
@@ -102,7 +111,7 @@ export class FrameEncoder {
     return slab.take(this.writeChecksum(slab.bytes, content + room - this.deflater.availOut - FLUSH_TRAILER_BYTES))
   }
 
-  private writeChecksum (bytes: Uint8Array, position: number): number {
+  private writeChecksum(bytes: Uint8Array, position: number): number {
     const checksum = this.checksum
     bytes[position] = checksum >>> 24
     bytes[position + 1] = checksum >>> 16
@@ -112,14 +121,14 @@ export class FrameEncoder {
   }
 }
 
-function writeHeader (bytes: Uint8Array, position: number, number: number, flags: number): number {
+function writeHeader(bytes: Uint8Array, position: number, number: number, flags: number): number {
   position = writeVarint(bytes, position, number)
   bytes[position] = flags
   return position + 1
 }
 
 /** Writes length and block of the properties; returns the offset behind. */
-function writeHead (bytes: Buffer, position: number, head: string): number {
+function writeHead(bytes: Buffer, position: number, head: string): number {
   if (head.length === 0) {
     bytes[position] = 0
     return position + 1

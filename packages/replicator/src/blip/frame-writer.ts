@@ -21,31 +21,33 @@ export class FrameWriter {
   private stopped = false
 
   /** @param failed told what goes wrong while encoding. */
-  constructor (socket: MessageSocket, encoder: FrameEncoder, failed: (error: unknown) => void) {
+  constructor(socket: MessageSocket, encoder: FrameEncoder, failed: (error: unknown) => void) {
     this.socket = socket
     this.encoder = encoder
     this.failed = failed
-    this.outbox = new Outbox(encoder, () => { this.schedule() })
+    this.outbox = new Outbox(encoder, () => {
+      this.schedule()
+    })
   }
 
-  add (entry: OutgoingEntry): void {
+  add(entry: OutgoingEntry): void {
     this.outbox.add(entry)
     this.schedule()
   }
 
-  acknowledge (number: number, type: typeof ACK_REQUEST | typeof ACK_RESPONSE, bytes: number): void {
+  acknowledge(number: number, type: typeof ACK_REQUEST | typeof ACK_RESPONSE, bytes: number): void {
     this.acknowledgements.set(type === ACK_REQUEST ? number : -number, bytes)
     this.schedule()
   }
 
   /** The other side acknowledged: a paused message may go on. */
-  acknowledged (number: number, type: number, bytes: number): void {
+  acknowledged(number: number, type: number, bytes: number): void {
     this.outbox.acknowledge(number, type === ACK_RESPONSE, bytes)
     this.schedule()
   }
 
   /** The socket takes more. */
-  drained (): void {
+  drained(): void {
     this.blocked = false
     this.flush()
   }
@@ -68,20 +70,20 @@ export class FrameWriter {
   }
 
   /** Writes nothing any more and drops what is queued. */
-  stop (): void {
+  stop(): void {
     this.stopped = true
     this.acknowledgements.clear()
     this.outbox.clear()
   }
 
   /** Once per turn of the event loop, so that messages queued together are scheduled together. */
-  private schedule (): void {
+  private schedule(): void {
     if (this.scheduled || this.stopped) return
     this.scheduled = true
     queueMicrotask(this.flush)
   }
 
-  private nextAcknowledgement (): Buffer | undefined {
+  private nextAcknowledgement(): Buffer | undefined {
     if (this.acknowledgements.size === 0) return undefined
     for (const [key, bytes] of this.acknowledgements) {
       this.acknowledgements.delete(key)

@@ -36,12 +36,12 @@ export interface ReceivedMessage {
 
 export interface InboxOwner {
   /** The reply that is awaited under this number; undefined when there is none. */
-  expected (number: number): ExpectedReply | undefined
+  expected(number: number): ExpectedReply | undefined
   /** A response nobody waits for, of a number that was sent. */
-  unexpected (number: number): void
-  requestReceived (message: ReceivedMessage): void
-  replyReceived (message: ReceivedMessage): void
-  acknowledge (number: number, type: typeof ACK_REQUEST | typeof ACK_RESPONSE, bytes: number): void
+  unexpected(number: number): void
+  requestReceived(message: ReceivedMessage): void
+  replyReceived(message: ReceivedMessage): void
+  acknowledge(number: number, type: typeof ACK_REQUEST | typeof ACK_RESPONSE, bytes: number): void
   /** Highest request number sent so far. */
   readonly lastRequestNumber: number
 }
@@ -62,12 +62,12 @@ export class Inbox {
   private readonly withheld = new Set<IncomingAssembly>()
   private ended = false
 
-  constructor (limits: InboxLimits, owner: InboxOwner) {
+  constructor(limits: InboxLimits, owner: InboxOwner) {
     this.limits = limits
     this.owner = owner
   }
 
-  get bufferedBytes (): number {
+  get bufferedBytes(): number {
     return this.waitingBytes + this.assemblyBytes
   }
 
@@ -82,7 +82,7 @@ export class Inbox {
    * Takes the frame that was just decoded, no acknowledgement.
    * @throws ERR_BLIP_NUMBER, ERR_BLIP_PROPERTIES, ERR_BLIP_TRUNCATED, ERR_BLIP_LIMIT; the connection is then to be closed.
    */
-  frame (frame: DecodedFrame): void {
+  frame(frame: DecodedFrame): void {
     const { number } = frame
     if (frame.type === REQUEST) {
       const assembly = this.requests.get(number)
@@ -91,14 +91,18 @@ export class Inbox {
         return
       }
       if (number !== this.lastStarted + 1) {
-        throw replicatorErrors.create('ERR_BLIP_NUMBER', number <= this.lastStarted ? `Request ${number} has already ended` : `Request ${number} came instead of ${this.lastStarted + 1}`)
+        throw replicatorErrors.create(
+          'ERR_BLIP_NUMBER',
+          number <= this.lastStarted ? `Request ${number} has already ended` : `Request ${number} came instead of ${this.lastStarted + 1}`
+        )
       }
       this.lastStarted = number
       if ((frame.flags & MORE_COMING) === 0) {
         this.owner.requestReceived(this.whole(frame, undefined))
         return
       }
-      if (this.requests.size >= this.limits.maxIncomingMessages) throw replicatorErrors.create('ERR_BLIP_LIMIT', `More than ${this.limits.maxIncomingMessages} messages arrive at once`)
+      if (this.requests.size >= this.limits.maxIncomingMessages)
+        throw replicatorErrors.create('ERR_BLIP_LIMIT', `More than ${this.limits.maxIncomingMessages} messages arrive at once`)
       const started = new IncomingAssembly(number, frame.type, frame.flags, this.limits.maxBodyBytes, undefined)
       this.requests.set(number, started)
       this.push(started, frame)
@@ -106,7 +110,8 @@ export class Inbox {
     }
     const expected = this.owner.expected(number)
     if (expected === undefined) {
-      if (number > this.owner.lastRequestNumber) throw replicatorErrors.create('ERR_BLIP_NUMBER', `Response to request ${number}, which was never sent`)
+      if (number > this.owner.lastRequestNumber)
+        throw replicatorErrors.create('ERR_BLIP_NUMBER', `Response to request ${number}, which was never sent`)
       this.owner.unexpected(number)
       return
     }
@@ -124,31 +129,31 @@ export class Inbox {
   }
 
   /** Counts a delivered message that cannot be handled yet. @throws ERR_BLIP_LIMIT */
-  hold (bytes: number): void {
+  hold(bytes: number): void {
     this.waitingBytes += bytes
     this.checkBudget()
   }
 
   /** The message of that size is being handled. */
-  release (bytes: number): void {
+  release(bytes: number): void {
     this.waitingBytes -= bytes
     this.relax()
   }
 
   /** Drops everything. */
-  clear (): void {
+  clear(): void {
     this.ended = true
     this.requests.clear()
     this.withheld.clear()
     this.privileged = undefined
   }
 
-  private bodyLimit (expected: ExpectedReply | undefined): number {
+  private bodyLimit(expected: ExpectedReply | undefined): number {
     return expected?.maxBodyBytes ?? (expected?.sink !== undefined ? this.limits.maxStreamedBodyBytes : this.limits.maxBodyBytes)
   }
 
   /** A message of one frame, the usual case: no copy, no state. */
-  private whole (frame: DecodedFrame, expected: ExpectedReply | undefined): ReceivedMessage {
+  private whole(frame: DecodedFrame, expected: ExpectedReply | undefined): ReceivedMessage {
     const { content, end } = frame
     const cursor = { position: frame.start }
     if (cursor.position === end) throw truncated(frame.number)
@@ -159,7 +164,8 @@ export class Inbox {
     } else {
       const length = readVarint(content, cursor, end)
       const bodyStart = cursor.position + length
-      if (length > MAX_PROPERTIES_BYTES) throw replicatorErrors.create('ERR_BLIP_PROPERTIES', `The properties of message ${frame.number} have ${length} bytes`)
+      if (length > MAX_PROPERTIES_BYTES)
+        throw replicatorErrors.create('ERR_BLIP_PROPERTIES', `The properties of message ${frame.number} have ${length} bytes`)
       if (bodyStart > end) throw truncated(frame.number)
       properties = parseProperties(content, cursor.position, bodyStart)
       cursor.position = bodyStart
@@ -170,8 +176,10 @@ export class Inbox {
     return { number: frame.number, type: frame.type, flags: frame.flags, properties, body, tooLarge, sinkError: undefined }
   }
 
-  private push (assembly: IncomingAssembly, frame: DecodedFrame): void {
-    assembly.push(frame.content, frame.start, frame.end, frame.wireBytes, frame.cut, () => { this.consumed(assembly) })
+  private push(assembly: IncomingAssembly, frame: DecodedFrame): void {
+    assembly.push(frame.content, frame.start, frame.end, frame.wireBytes, frame.cut, () => {
+      this.consumed(assembly)
+    })
     this.recount(assembly)
     if ((frame.flags & MORE_COMING) === 0) {
       if (assembly.properties === undefined) throw truncated(assembly.number)
@@ -184,17 +192,25 @@ export class Inbox {
   }
 
   /** A slow sink has taken a piece. */
-  private consumed (assembly: IncomingAssembly): void {
+  private consumed(assembly: IncomingAssembly): void {
     if (this.ended) return
     this.recount(assembly)
     if (!assembly.complete) this.considerAck(assembly)
     else if (assembly.settled) this.deliver(assembly)
   }
 
-  private deliver (assembly: IncomingAssembly): void {
+  private deliver(assembly: IncomingAssembly): void {
     if (assembly.type === REQUEST) this.requests.delete(assembly.number)
     const { number, type, flags, properties, tooLarge, sinkError } = assembly
-    const message: ReceivedMessage = { number, type, flags, properties: properties!, body: tooLarge ? noBody : assembly.takeBody(), tooLarge, sinkError }
+    const message: ReceivedMessage = {
+      number,
+      type,
+      flags,
+      properties: properties!,
+      body: tooLarge ? noBody : assembly.takeBody(),
+      tooLarge,
+      sinkError
+    }
     this.recount(assembly)
     this.withheld.delete(assembly)
     if (this.privileged === assembly) this.privileged = undefined
@@ -203,22 +219,22 @@ export class Inbox {
     this.relax()
   }
 
-  private recount (assembly: IncomingAssembly): void {
+  private recount(assembly: IncomingAssembly): void {
     this.assemblyBytes += assembly.cost - assembly.accounted
     assembly.accounted = assembly.cost
   }
 
-  private checkBudget (): void {
+  private checkBudget(): void {
     if (this.bufferedBytes > this.limits.maxBufferedBytes) {
       throw replicatorErrors.create('ERR_BLIP_LIMIT', `More than ${this.limits.maxBufferedBytes} bytes of incomplete or unhandled messages`)
     }
   }
 
-  private get pressed (): boolean {
+  private get pressed(): boolean {
     return this.bufferedBytes > this.limits.maxBufferedBytes / 4
   }
 
-  private considerAck (assembly: IncomingAssembly): void {
+  private considerAck(assembly: IncomingAssembly): void {
     if (assembly.consumedBytes - assembly.ackedBytes < ACK_INTERVAL) return
     if (this.pressed) {
       this.privileged ??= assembly
@@ -232,7 +248,7 @@ export class Inbox {
   }
 
   /** Memory was freed, or the privileged message has ended: others may go on. */
-  private relax (): void {
+  private relax(): void {
     for (const assembly of this.withheld) {
       if (this.pressed && this.privileged !== undefined) return
       this.withheld.delete(assembly)
@@ -241,6 +257,6 @@ export class Inbox {
   }
 }
 
-function truncated (number: number): Error {
+function truncated(number: number): Error {
   return replicatorErrors.create('ERR_BLIP_TRUNCATED', `Message ${number} ended before its properties`)
 }

@@ -33,10 +33,10 @@ export class IncomingAssembly {
   ackedBytes = 0
   /** The last frame has come. */
   complete = false
-  private backlog: { readonly piece: Buffer, readonly wireBytes: number }[] = []
+  private backlog: { readonly piece: Buffer; readonly wireBytes: number }[] = []
   private sinkBusy = false
 
-  constructor (number: number, type: number, flags: number, maxBodyBytes: number, sink: BodySink | undefined) {
+  constructor(number: number, type: number, flags: number, maxBodyBytes: number, sink: BodySink | undefined) {
     this.number = number
     this.type = type
     this.flags = flags
@@ -45,12 +45,12 @@ export class IncomingAssembly {
   }
 
   /** Bytes of content it may still take; what is beyond need not be kept. */
-  get allowance (): number {
+  get allowance(): number {
     return (this.parser === undefined ? 0 : 110_000) + this.maxBodyBytes - this.bodyBytes + 1
   }
 
   /** Nothing received is waiting for a slow sink. */
-  get settled (): boolean {
+  get settled(): boolean {
     return !this.sinkBusy
   }
 
@@ -59,7 +59,7 @@ export class IncomingAssembly {
    * @param consumed called whenever `consumedBytes` has grown later than this call.
    * @throws ERR_BLIP_PROPERTIES
    */
-  push (content: Buffer, start: number, end: number, wireBytes: number, cut: boolean, consumed: () => void): void {
+  push(content: Buffer, start: number, end: number, wireBytes: number, cut: boolean, consumed: () => void): void {
     this.receivedBytes += wireBytes
     if (this.parser !== undefined) {
       const parsed = this.parser.push(content, start, end)
@@ -94,14 +94,14 @@ export class IncomingAssembly {
   }
 
   /** The collected body; empty when it went to a sink or was thrown away. */
-  takeBody (): Buffer {
+  takeBody(): Buffer {
     const { pieces } = this
     this.pieces = []
     this.cost = 0
     return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces)
   }
 
-  private feed (piece: Buffer, wireBytes: number, consumed: () => void): void {
+  private feed(piece: Buffer, wireBytes: number, consumed: () => void): void {
     let wait: Promise<void> | undefined
     try {
       const result = this.sink?.(piece)
@@ -114,26 +114,33 @@ export class IncomingAssembly {
       return
     }
     this.sinkBusy = true
-    wait.then(undefined, (error: unknown) => { this.failSink(error) }).then(() => {
-      this.consumedBytes += wireBytes
-      this.sinkBusy = false
-      while (!this.sinkBusy) {
-        const next = this.backlog.shift()
-        if (next === undefined) break
-        this.cost -= next.piece.length + PIECE_COST
-        if (this.sinkError !== undefined || this.tooLarge) this.consumedBytes += next.wireBytes
-        else this.feed(next.piece, next.wireBytes, consumed)
-      }
-      consumed()
-    }).catch(() => { /* Nothing above throws: what receivers throw is caught where they are called. */ })
+    wait
+      .then(undefined, (error: unknown) => {
+        this.failSink(error)
+      })
+      .then(() => {
+        this.consumedBytes += wireBytes
+        this.sinkBusy = false
+        while (!this.sinkBusy) {
+          const next = this.backlog.shift()
+          if (next === undefined) break
+          this.cost -= next.piece.length + PIECE_COST
+          if (this.sinkError !== undefined || this.tooLarge) this.consumedBytes += next.wireBytes
+          else this.feed(next.piece, next.wireBytes, consumed)
+        }
+        consumed()
+      })
+      .catch(() => {
+        /* Nothing above throws: what receivers throw is caught where they are called. */
+      })
   }
 
-  private failSink (error: unknown): void {
+  private failSink(error: unknown): void {
     this.sinkError = error ?? new Error('The receiver of the body failed')
     this.sink = undefined
   }
 
-  private discard (): void {
+  private discard(): void {
     this.pieces = []
     if (this.backlog.length === 0) this.cost = 0
   }

@@ -3,8 +3,8 @@ import { NO_REPLY, URGENT } from './frame.ts'
 
 /** Where a request's answer goes. */
 export interface Responder {
-  respond (request: ReceivedRequest, reply: OutgoingMessage): void
-  respondError (request: ReceivedRequest, domain: string, code: number, message: string): void
+  respond(request: ReceivedRequest, reply: OutgoingMessage): void
+  respondError(request: ReceivedRequest, domain: string, code: number, message: string): void
 }
 
 /** A whole received request; see {@link IncomingRequest}. */
@@ -18,7 +18,7 @@ export class ReceivedRequest implements IncomingRequest {
   answered = false
   private readonly responder: Responder
 
-  constructor (number: number, flags: number, properties: Properties, body: Buffer, responder: Responder) {
+  constructor(number: number, flags: number, properties: Properties, body: Buffer, responder: Responder) {
     this.number = number
     this.profile = properties.Profile ?? ''
     this.properties = properties
@@ -28,11 +28,11 @@ export class ReceivedRequest implements IncomingRequest {
     this.responder = responder
   }
 
-  respond (reply: OutgoingMessage = {}): void {
+  respond(reply: OutgoingMessage = {}): void {
     if (!this.answered) this.responder.respond(this, reply)
   }
 
-  respondError (domain: string, code: number, message = ''): void {
+  respondError(domain: string, code: number, message = ''): void {
     if (!this.answered) this.responder.respondError(this, domain, code, message)
   }
 }

@@ -25,13 +25,13 @@ export class Outbox {
   private readonly waiting = new Set<OutgoingEntry>()
 
   /** @param wake called, not from inside a call of this object, when there may be something to send again. */
-  constructor (encoder: FrameEncoder, wake: () => void) {
+  constructor(encoder: FrameEncoder, wake: () => void) {
     this.encoder = encoder
     this.wake = wake
   }
 
   /** Queues a message. A streamed one takes its place when its first piece is there. */
-  add (entry: OutgoingEntry): void {
+  add(entry: OutgoingEntry): void {
     if (entry.source === undefined) {
       this.insert(entry)
       return
@@ -42,7 +42,7 @@ export class Outbox {
   }
 
   /** The next frame to put on the wire, or undefined when nothing can be sent now. */
-  nextFrame (): Buffer | undefined {
+  nextFrame(): Buffer | undefined {
     for (;;) {
       const entry = this.head
       if (entry === undefined) return undefined
@@ -62,7 +62,7 @@ export class Outbox {
   }
 
   /** Takes an acknowledgement; one for an unknown message or for more than was sent is ignored. */
-  acknowledge (number: number, isResponse: boolean, bytes: number): void {
+  acknowledge(number: number, isResponse: boolean, bytes: number): void {
     const entry = this.underWay.get(isResponse ? -number : number)
     if (entry === undefined || bytes > entry.sentBytes || bytes <= entry.ackedBytes) return
     entry.ackedBytes = bytes
@@ -73,7 +73,7 @@ export class Outbox {
   }
 
   /** Drops everything; sources of streamed bodies are told. */
-  clear (): void {
+  clear(): void {
     for (let entry = this.head; entry !== undefined; entry = entry.next) entry.abandon()
     for (const entry of this.underWay.values()) entry.abandon()
     for (const entry of this.waiting) entry.abandon()
@@ -84,7 +84,7 @@ export class Outbox {
     this.iceboxedCount = 0
   }
 
-  private encode (entry: OutgoingEntry, room: number): Buffer {
+  private encode(entry: OutgoingEntry, room: number): Buffer {
     const { head, piece, offset } = entry
     const end = Math.min(piece.length, offset + room)
     const first = !entry.started
@@ -121,7 +121,7 @@ export class Outbox {
   }
 
   /** Puts a message into the queue by the rules of blip.md §10. */
-  private insert (entry: OutgoingEntry): void {
+  private insert(entry: OutgoingEntry): void {
     entry.state = 'queued'
     if (this.head === undefined || this.tail === undefined) {
       this.head = entry
@@ -144,26 +144,29 @@ export class Outbox {
     if (this.tail === after) this.tail = entry
   }
 
-  private pull (entry: OutgoingEntry): void {
-    entry.pull(() => {
-      if (entry.state === 'awaitingBody') {
-        // Two pieces are wanted before a frame: only then it is known whether it is the last.
+  private pull(entry: OutgoingEntry): void {
+    entry.pull(
+      () => {
+        if (entry.state === 'awaitingBody') {
+          // Two pieces are wanted before a frame: only then it is known whether it is the last.
+          this.waiting.delete(entry)
+          this.insert(entry)
+          this.wake()
+        }
+        this.pull(entry)
+      },
+      (cause) => {
         this.waiting.delete(entry)
-        this.insert(entry)
-        this.wake()
+        this.unlink(entry)
+        if (entry.state === 'iceboxed') this.iceboxedCount--
+        this.underWay.delete(keyOf(entry))
+        entry.state = 'done'
+        entry.listener.bodyFailed(entry, cause)
       }
-      this.pull(entry)
-    }, (cause) => {
-      this.waiting.delete(entry)
-      this.unlink(entry)
-      if (entry.state === 'iceboxed') this.iceboxedCount--
-      this.underWay.delete(keyOf(entry))
-      entry.state = 'done'
-      entry.listener.bodyFailed(entry, cause)
-    })
+    )
   }
 
-  private unlink (entry: OutgoingEntry): void {
+  private unlink(entry: OutgoingEntry): void {
     let previous: OutgoingEntry | undefined
     for (let other = this.head; other !== undefined; previous = other, other = other.next) {
       if (other !== entry) continue
@@ -176,6 +179,6 @@ export class Outbox {
   }
 }
 
-function keyOf (entry: OutgoingEntry): number {
+function keyOf(entry: OutgoingEntry): number {
   return entry.type === REQUEST ? entry.number : -entry.number
 }

@@ -6,13 +6,13 @@ const noBytes = new Uint8Array(0)
 /** Who is told how the sending of a message goes. */
 export interface OutgoingListener {
   /** The message has its number and its first frame is about to be encoded. */
-  started (entry: OutgoingEntry): void
+  started(entry: OutgoingEntry): void
   /** The message waits for an acknowledgement. */
-  iceboxed (entry: OutgoingEntry): void
+  iceboxed(entry: OutgoingEntry): void
   /** The last frame was encoded. */
-  finished (entry: OutgoingEntry): void
+  finished(entry: OutgoingEntry): void
   /** A streamed body failed; `entry.number` is 0 on a request that had not started. */
-  bodyFailed (entry: OutgoingEntry, cause: unknown): void
+  bodyFailed(entry: OutgoingEntry, cause: unknown): void
 }
 
 /** A message being sent: what is left of it and how much the receiver has acknowledged. One per message, owned by its outbox. */
@@ -41,7 +41,15 @@ export class OutgoingEntry {
   source: AsyncIterator<Uint8Array> | undefined
   private pulling = false
 
-  constructor (type: number, number: number, flags: number, head: string, body: Uint8Array | AsyncIterable<Uint8Array> | undefined, compress: boolean, listener: OutgoingListener) {
+  constructor(
+    type: number,
+    number: number,
+    flags: number,
+    head: string,
+    body: Uint8Array | AsyncIterable<Uint8Array> | undefined,
+    compress: boolean,
+    listener: OutgoingListener
+  ) {
     this.type = type
     this.number = number
     this.flags = flags | type
@@ -55,36 +63,36 @@ export class OutgoingEntry {
     if (head.length * 3 > SMALL_FRAME / 2) this.spillHead(head)
   }
 
-  get urgent (): boolean {
+  get urgent(): boolean {
     return (this.flags & URGENT) !== 0
   }
 
   /** Whether its number is still to be assigned, so that no later request may overtake it. */
-  get unstartedRequest (): boolean {
+  get unstartedRequest(): boolean {
     return !this.started && this.type === REQUEST
   }
 
   /** Whether as much is under way as the receiver's window allows (blip.md §9). */
-  get windowFull (): boolean {
+  get windowFull(): boolean {
     return this.sentBytes - this.ackedBytes >= SEND_WINDOW
   }
 
   /**
    * Whether a frame of up to `room` body bytes can be made, knowing whether it is the last one.
    */
-  ready (room: number): boolean {
+  ready(room: number): boolean {
     return this.source === undefined || this.ahead !== undefined || this.piece.length - this.offset > room
   }
 
   /** Moves on to the next piece when the current one is used up. */
-  advance (): void {
+  advance(): void {
     if (this.offset < this.piece.length) return
     this.piece = this.ahead ?? noBytes
     this.offset = 0
     this.ahead = undefined
   }
 
-  get hasMore (): boolean {
+  get hasMore(): boolean {
     return this.offset < this.piece.length || this.ahead !== undefined || this.source !== undefined
   }
 
@@ -92,7 +100,7 @@ export class OutgoingEntry {
    * Fetches the next piece when there is room for one; `available` is called when one came or the body ended.
    * At most two pieces are held.
    */
-  pull (available: () => void, failed: (cause: unknown) => void): void {
+  pull(available: () => void, failed: (cause: unknown) => void): void {
     const source = this.source
     if (source === undefined || this.pulling || this.ahead !== undefined || this.state === 'done') return
     this.pulling = true
@@ -121,22 +129,26 @@ export class OutgoingEntry {
     try {
       source.next().then(settle).catch(reject)
     } catch (cause) {
-      queueMicrotask(() => { reject(cause) })
+      queueMicrotask(() => {
+        reject(cause)
+      })
     }
   }
 
   /** Ends it early: the body's source is told, nothing more is pulled. */
-  abandon (): void {
+  abandon(): void {
     this.state = 'done'
     const source = this.source
     this.source = undefined
     this.ahead = undefined
     this.piece = noBytes
     // A failing clean-up of the source has nobody left to tell.
-    try { source?.return?.().then(undefined, () => {}) } catch {}
+    try {
+      source?.return?.().then(undefined, () => {})
+    } catch {}
   }
 
-  private spillHead (head: string): void {
+  private spillHead(head: string): void {
     const length = Buffer.byteLength(head)
     const prefix = Buffer.allocUnsafe(varintLength(length) + length)
     prefix.write(head, writeVarint(prefix, 0, length), 'utf8')

@@ -10,7 +10,7 @@ export class PendingReply implements ExpectedReply {
   readonly maxBodyBytes: number | undefined
   assembly: IncomingAssembly | undefined
 
-  constructor (onReply: ((reply: Reply) => void) | undefined, options: RequestOptions | undefined) {
+  constructor(onReply: ((reply: Reply) => void) | undefined, options: RequestOptions | undefined) {
     this.onReply = onReply
     this.sink = options?.onBody
     this.maxBodyBytes = options?.maxBodyBytes
@@ -19,17 +19,23 @@ export class PendingReply implements ExpectedReply {
 }
 
 /** How the application sees a received reply; error replies as in blip.md §5. */
-export function toReply (message: ReceivedMessage): Reply {
+export function toReply(message: ReceivedMessage): Reply {
   const { properties } = message
   if (message.type === ERROR) {
     const code = Number.parseInt(properties['Error-Code'] ?? '0', 10)
-    return { kind: 'error', domain: properties['Error-Domain'] ?? 'BLIP', code: Number.isNaN(code) ? 0 : code, message: message.body.toString('utf8') }
+    return {
+      kind: 'error',
+      domain: properties['Error-Domain'] ?? 'BLIP',
+      code: Number.isNaN(code) ? 0 : code,
+      message: message.body.toString('utf8')
+    }
   }
   if (message.tooLarge) return { kind: 'error', domain: 'BLIP', code: 413, message: 'The reply is too large' }
-  if (message.sinkError !== undefined) return { kind: 'error', domain: 'BLIP', code: 501, message: `The reply could not be taken: ${messageOf(message.sinkError)}` }
+  if (message.sinkError !== undefined)
+    return { kind: 'error', domain: 'BLIP', code: 501, message: `The reply could not be taken: ${messageOf(message.sinkError)}` }
   return { kind: 'ok', properties, body: message.body }
 }
 
-export function messageOf (error: unknown): string {
+export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }

@@ -4,12 +4,12 @@ import type { Properties } from './contracts.ts'
 import { MAX_PROPERTIES_BYTES } from './frame.ts'
 
 /** A record without inherited members, so that a peer's `__proto__` or `toString` is a key like any other. */
-function Bare (): void {}
+function Bare(): void {}
 Bare.prototype = Object.create(null) as object
 const PropertyRecord = Bare as unknown as new () => Record<string, string>
 
 /** An empty record of properties. */
-export function emptyProperties (): Record<string, string> {
+export function emptyProperties(): Record<string, string> {
   return new PropertyRecord()
 }
 
@@ -17,7 +17,7 @@ export function emptyProperties (): Record<string, string> {
  * The properties block of blip.md §4 as a string, `Profile` first: key NUL value NUL …
  * @throws TypeError when a key or value contains NUL or is no string, or `Profile` is given twice; ERR_BLIP_PROPERTIES when it is over 100 KiB.
  */
-export function propertiesBlock (profile: string | undefined, properties: Properties | undefined): string {
+export function propertiesBlock(profile: string | undefined, properties: Properties | undefined): string {
   let block = ''
   if (profile !== undefined) {
     checkString(profile)
@@ -35,12 +35,14 @@ export function propertiesBlock (profile: string | undefined, properties: Proper
   }
   // A UTF-16 unit is at most 3 bytes of UTF-8.
   if (block.length * 3 > MAX_PROPERTIES_BYTES && Buffer.byteLength(block) > MAX_PROPERTIES_BYTES) {
-    throw replicatorErrors.create('ERR_BLIP_PROPERTIES', `Properties exceed ${MAX_PROPERTIES_BYTES} bytes`, { hint: 'Send large values in the body of the message.' })
+    throw replicatorErrors.create('ERR_BLIP_PROPERTIES', `Properties exceed ${MAX_PROPERTIES_BYTES} bytes`, {
+      hint: 'Send large values in the body of the message.'
+    })
   }
   return block
 }
 
-function checkString (text: unknown): void {
+function checkString(text: unknown): void {
   if (typeof text !== 'string') throw new TypeError('A property must be a string')
   if (text.includes('\0')) throw new TypeError(`A property must not contain NUL: ${JSON.stringify(text)}`)
 }
@@ -49,7 +51,7 @@ function checkString (text: unknown): void {
  * Parses a whole properties block, `bytes[start, end)`.
  * @throws ERR_BLIP_PROPERTIES when it is no strict UTF-8, does not end in NUL, has an odd number of strings or a key twice.
  */
-export function parseProperties (bytes: Buffer, start: number, end: number): Record<string, string> {
+export function parseProperties(bytes: Buffer, start: number, end: number): Record<string, string> {
   const properties = new PropertyRecord()
   if (start === end) return properties
   if (bytes[end - 1] !== 0) throw malformed('do not end in NUL')
@@ -75,7 +77,7 @@ export function parseProperties (bytes: Buffer, start: number, end: number): Rec
   return properties
 }
 
-function malformed (how: string): Error {
+function malformed(how: string): Error {
   return replicatorErrors.create('ERR_BLIP_PROPERTIES', `Properties ${how}`)
 }
 
@@ -88,7 +90,7 @@ export class PropertiesParser {
   private filled = 0
 
   /** Bytes held so far. */
-  get bufferedBytes (): number {
+  get bufferedBytes(): number {
     return this.filled
   }
 
@@ -97,7 +99,7 @@ export class PropertiesParser {
    * @returns the offset behind the properties and the properties once they are complete, else undefined; then everything was taken.
    * @throws ERR_BLIP_PROPERTIES as {@link parseProperties}, or when the announced length is over 100 KiB.
    */
-  push (bytes: Buffer, start: number, end: number): { readonly properties: Record<string, string>, readonly next: number } | undefined {
+  push(bytes: Buffer, start: number, end: number): { readonly properties: Record<string, string>; readonly next: number } | undefined {
     let position = start
     while (this.length < 0) {
       if (position === end) return undefined
@@ -119,7 +121,7 @@ export class PropertiesParser {
     return { properties: parseProperties(this.block, 0, this.length), next: position + taken }
   }
   /** Doubles with what really arrived: an announced length alone reserves nothing. */
-  private reserve (bytes: number): void {
+  private reserve(bytes: number): void {
     if (bytes <= this.block.length) return
     const larger = Buffer.allocUnsafeSlow(Math.min(this.length, Math.max(bytes, this.block.length * 2)))
     larger.set(this.block.subarray(0, this.filled))

@@ -10,14 +10,14 @@ export class Slab {
   offset = 0
 
   /** Makes room for `atLeast` bytes behind `offset`. */
-  reserve (atLeast: number): void {
+  reserve(atLeast: number): void {
     if (this.bytes.length - this.offset >= atLeast) return
     this.bytes = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, atLeast))
     this.offset = 0
   }
 
   /** The bytes from `offset` to `end`, which are then gone from the slab. */
-  take (end: number): Buffer {
+  take(end: number): Buffer {
     const taken = this.bytes.subarray(this.offset, end)
     this.offset = end
     return taken

@@ -6,7 +6,7 @@ export interface Cursor {
 }
 
 /** Bytes that {@link writeVarint} needs for `value`, a non-negative safe integer. */
-export function varintLength (value: number): number {
+export function varintLength(value: number): number {
   let length = 1
   while (value >= 128) {
     value = Math.floor(value / 128)
@@ -19,7 +19,7 @@ export function varintLength (value: number): number {
  * Writes an unsigned little-endian base-128 number (blip.md §2).
  * @returns the offset after it.
  */
-export function writeVarint (bytes: Uint8Array, offset: number, value: number): number {
+export function writeVarint(bytes: Uint8Array, offset: number, value: number): number {
   while (value >= 128) {
     // Numbers above 2^31 do not survive bit operators.
     bytes[offset++] = (value % 128) | 128
@@ -33,7 +33,7 @@ export function writeVarint (bytes: Uint8Array, offset: number, value: number): 
  * Reads an unsigned little-endian base-128 number at the cursor and moves the cursor behind it.
  * @throws ERR_BLIP_FRAME when it does not end before `end`, has more than 10 bytes or exceeds 2^53 − 1.
  */
-export function readVarint (bytes: Uint8Array, cursor: Cursor, end: number): number {
+export function readVarint(bytes: Uint8Array, cursor: Cursor, end: number): number {
   const start = cursor.position
   let position = start
   let value = 0
@@ -49,5 +49,8 @@ export function readVarint (bytes: Uint8Array, cursor: Cursor, end: number): num
     if (position - start >= 10) break
     scale *= 128
   }
-  throw replicatorErrors.create('ERR_BLIP_FRAME', position >= end && position - start < 10 ? 'A number is cut off' : 'A number is too large')
+  throw replicatorErrors.create(
+    'ERR_BLIP_FRAME',
+    position >= end && position - start < 10 ? 'A number is cut off' : 'A number is too large'
+  )
 }

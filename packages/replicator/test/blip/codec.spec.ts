@@ -10,11 +10,11 @@ import { FrameEncoder } from '../../dist/blip/frame-encoder.js'
 import { parseProperties, PropertiesParser, propertiesBlock } from '../../dist/blip/properties.js'
 import { readVarint, varintLength, writeVarint } from '../../dist/blip/varint.js'
 
-function hexBytes (hex: string): Buffer {
+function hexBytes(hex: string): Buffer {
   return Buffer.from(hex.replaceAll(/\s+/g, ''), 'hex')
 }
 
-function codeOf (run: () => unknown): string | undefined {
+function codeOf(run: () => unknown): string | undefined {
   try {
     run()
   } catch (error) {
@@ -24,7 +24,16 @@ function codeOf (run: () => unknown): string | undefined {
 }
 
 describe('BLIP varints (blip.md §2)', () => {
-  const table: [number, string][] = [[0, '00'], [127, '7f'], [128, '8001'], [300, 'ac02'], [50_000, 'd08603'], [128_000, '80e807'], [2 ** 32, '8080808010'], [Number.MAX_SAFE_INTEGER, 'ffffffffffffff0f']]
+  const table: [number, string][] = [
+    [0, '00'],
+    [127, '7f'],
+    [128, '8001'],
+    [300, 'ac02'],
+    [50_000, 'd08603'],
+    [128_000, '80e807'],
+    [2 ** 32, '8080808010'],
+    [Number.MAX_SAFE_INTEGER, 'ffffffffffffff0f']
+  ]
   for (const [value, hex] of table) {
     it(`writes and reads ${value} as ${hex}`, () => {
       const bytes = Buffer.alloc(12)
@@ -39,41 +48,50 @@ describe('BLIP varints (blip.md §2)', () => {
   it('rejects numbers that are cut off, have more than ten bytes, or exceed 2^53', () => {
     for (const hex of ['', '80', 'ffff', '8080808080808080808001', 'ffffffffffffff1f']) {
       const bytes = hexBytes(hex)
-      expect(codeOf(() => readVarint(bytes, { position: 0 }, bytes.length)), hex).to.equal('ERR_BLIP_FRAME')
+      expect(
+        codeOf(() => readVarint(bytes, { position: 0 }, bytes.length)),
+        hex
+      ).to.equal('ERR_BLIP_FRAME')
     }
   })
 
   it('survives a round trip', () => {
-    fc.assert(fc.property(fc.maxSafeNat(), (value) => {
-      const bytes = Buffer.alloc(10)
-      const end = writeVarint(bytes, 0, value)
-      return readVarint(bytes, { position: 0 }, end) === value
-    }))
+    fc.assert(
+      fc.property(fc.maxSafeNat(), (value) => {
+        const bytes = Buffer.alloc(10)
+        const end = writeVarint(bytes, 0, value)
+        return readVarint(bytes, { position: 0 }, end) === value
+      })
+    )
   })
 })
 
 describe('BLIP checksums (blip.md §6)', () => {
-  it('equal zlib\'s, natively and by table, in pieces too', () => {
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 2000 }), fc.nat(), (bytes, cut) => {
-      const middle = bytes.length === 0 ? 0 : cut % bytes.length
-      for (const crc32 of [tableCrc32, chooseCrc32(), chooseCrc32(undefined), chooseCrc32('no function')]) {
-        const whole = crc32(bytes, 0, bytes.length, 0)
-        expect(whole).to.equal(zlib.crc32(bytes))
-        expect(crc32(bytes, middle, bytes.length, crc32(bytes, 0, middle, 0))).to.equal(whole)
-      }
-    }))
+  it("equal zlib's, natively and by table, in pieces too", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 2000 }), fc.nat(), (bytes, cut) => {
+        const middle = bytes.length === 0 ? 0 : cut % bytes.length
+        for (const crc32 of [tableCrc32, chooseCrc32(), chooseCrc32(undefined), chooseCrc32('no function')]) {
+          const whole = crc32(bytes, 0, bytes.length, 0)
+          expect(whole).to.equal(zlib.crc32(bytes))
+          expect(crc32(bytes, middle, bytes.length, crc32(bytes, 0, middle, 0))).to.equal(whole)
+        }
+      })
+    )
   })
 })
 
 describe('BLIP properties (blip.md §4)', () => {
   it('keeps order, and any keys and values without NUL', () => {
-    fc.assert(fc.property(fc.array(fc.tuple(fc.string({ unit: 'grapheme' }), fc.string({ unit: 'grapheme' })), { maxLength: 20 }), (pairs) => {
-      const properties: Record<string, string> = Object.create(null) as Record<string, string>
-      for (const [key, value] of pairs) if (!key.includes('\0') && !value.includes('\0')) properties[key] = value
-      const bytes = Buffer.from(propertiesBlock(undefined, properties))
-      const parsed = parseProperties(bytes, 0, bytes.length)
-      expect(Object.entries(parsed)).to.deep.equal(Object.entries(properties))
-    }))
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.string({ unit: 'grapheme' }), fc.string({ unit: 'grapheme' })), { maxLength: 20 }), (pairs) => {
+        const properties: Record<string, string> = Object.create(null) as Record<string, string>
+        for (const [key, value] of pairs) if (!key.includes('\0') && !value.includes('\0')) properties[key] = value
+        const bytes = Buffer.from(propertiesBlock(undefined, properties))
+        const parsed = parseProperties(bytes, 0, bytes.length)
+        expect(Object.entries(parsed)).to.deep.equal(Object.entries(properties))
+      })
+    )
   })
 
   it('treats names of built-in members as names like any other', () => {
@@ -89,9 +107,9 @@ describe('BLIP properties (blip.md §4)', () => {
     ['a key without a value', Buffer.from('a\0b\0c\0')],
     ['only a key', Buffer.from('a\0')],
     ['a key twice', Buffer.from('a\0b\0a\0c\0')],
-    ['an overlong UTF-8 form', Buffer.from([0x61, 0, 0xC0, 0x80, 0])],
+    ['an overlong UTF-8 form', Buffer.from([0x61, 0, 0xc0, 0x80, 0])],
     ['a lone continuation byte', Buffer.from([0x61, 0, 0x80, 0])],
-    ['an encoded surrogate', Buffer.from([0x61, 0, 0xED, 0xA0, 0x80, 0])]
+    ['an encoded surrogate', Buffer.from([0x61, 0, 0xed, 0xa0, 0x80, 0])]
   ]
   for (const [what, bytes] of malformed) {
     it(`rejects ${what}`, () => {
@@ -107,21 +125,24 @@ describe('BLIP properties (blip.md §4)', () => {
     content.set(head, start)
     content.write('BODY', start + head.length)
     const end = start + head.length + 4
-    fc.assert(fc.property(fc.array(fc.integer({ min: 1, max: 30_000 }), { minLength: 1 }), (sizes) => {
-      const parser = new PropertiesParser()
-      let position = 0
-      for (let i = 0; ; i++) {
-        const next = Math.min(end, position + sizes[i % sizes.length]!)
-        const parsed = parser.push(content, position, next)
-        if (parsed !== undefined) {
-          expect(parsed.properties.long).to.equal(value)
-          expect(content.toString('latin1', parsed.next, end)).to.equal('BODY')
-          return
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 1, max: 30_000 }), { minLength: 1 }), (sizes) => {
+        const parser = new PropertiesParser()
+        let position = 0
+        for (let i = 0; ; i++) {
+          const next = Math.min(end, position + sizes[i % sizes.length]!)
+          const parsed = parser.push(content, position, next)
+          if (parsed !== undefined) {
+            expect(parsed.properties.long).to.equal(value)
+            expect(content.toString('latin1', parsed.next, end)).to.equal('BODY')
+            return
+          }
+          position = next
+          expect(position).to.be.below(end)
         }
-        position = next
-        expect(position).to.be.below(end)
-      }
-    }), { numRuns: 20 })
+      }),
+      { numRuns: 20 }
+    )
   })
 
   it('parses byte by byte', () => {
@@ -133,7 +154,10 @@ describe('BLIP properties (blip.md §4)', () => {
 
   it('rejects an announced length above 100 KiB at once', () => {
     for (const hex of ['81a006', 'ffffffffffffffff7f', '8080808080808080808001']) {
-      expect(codeOf(() => new PropertiesParser().push(hexBytes(hex), 0, hex.length / 2)), hex).to.equal('ERR_BLIP_PROPERTIES')
+      expect(
+        codeOf(() => new PropertiesParser().push(hexBytes(hex), 0, hex.length / 2)),
+        hex
+      ).to.equal('ERR_BLIP_PROPERTIES')
     }
     expect(codeOf(() => new PropertiesParser().push(hexBytes('80a006'), 0, 3))).to.equal(undefined)
   })
@@ -158,27 +182,40 @@ describe('synchronous deflate', () => {
   }
 
   it('falls back when the preferred one is not usable', () => {
-    const broken = { name: 'broken', deflate: () => { throw new Error('changed') }, inflate: nodeZlib.inflate }
-    const forgetful = { name: 'forgetful', deflate: nodeZlib.deflate, inflate: () => ({ ...nodeZlib.inflate(), write () {} }) }
+    const broken = {
+      name: 'broken',
+      deflate: () => {
+        throw new Error('changed')
+      },
+      inflate: nodeZlib.inflate
+    }
+    const forgetful = { name: 'forgetful', deflate: nodeZlib.deflate, inflate: () => ({ ...nodeZlib.inflate(), write() {} }) }
     expect(chooseZlib(broken)).to.equal(pakoZlib)
     expect(chooseZlib(forgetful)).to.equal(pakoZlib)
   })
 
   it('gives the same bytes with both, and each reads the other', () => {
-    fc.assert(fc.property(fc.array(fc.uint8Array({ minLength: 1, maxLength: 3000 }), { minLength: 1, maxLength: 8 }), fc.boolean(), (bodies, swap) => {
-      const encoders = [new FrameEncoder({ zlib: nodeZlib }), new FrameEncoder({ zlib: pakoZlib })]
-      const decoders = [new FrameDecoder({ zlib: nodeZlib }), new FrameDecoder({ zlib: pakoZlib })]
-      if (swap) decoders.reverse()
-      for (const body of bodies) {
-        const frames = encoders.map((encoder) => encoder.encode(1, COMPRESSED, undefined, body))
-        expect(frames[0]!.equals(frames[1]!)).to.equal(true)
-        frames.forEach((frame, i) => {
-          const decoded = decoders[i]!.decode(Buffer.from(frame))
-          expect(decoded.content.subarray(decoded.start, decoded.end).equals(body)).to.equal(true)
-        })
-      }
-      for (const codec of [...encoders, ...decoders]) codec.close()
-    }), { numRuns: 50 })
+    fc.assert(
+      fc.property(
+        fc.array(fc.uint8Array({ minLength: 1, maxLength: 3000 }), { minLength: 1, maxLength: 8 }),
+        fc.boolean(),
+        (bodies, swap) => {
+          const encoders = [new FrameEncoder({ zlib: nodeZlib }), new FrameEncoder({ zlib: pakoZlib })]
+          const decoders = [new FrameDecoder({ zlib: nodeZlib }), new FrameDecoder({ zlib: pakoZlib })]
+          if (swap) decoders.reverse()
+          for (const body of bodies) {
+            const frames = encoders.map((encoder) => encoder.encode(1, COMPRESSED, undefined, body))
+            expect(frames[0]!.equals(frames[1]!)).to.equal(true)
+            frames.forEach((frame, i) => {
+              const decoded = decoders[i]!.decode(Buffer.from(frame))
+              expect(decoded.content.subarray(decoded.start, decoded.end).equals(body)).to.equal(true)
+            })
+          }
+          for (const codec of [...encoders, ...decoders]) codec.close()
+        }
+      ),
+      { numRuns: 50 }
+    )
   })
 })
 
@@ -203,7 +240,12 @@ describe('BLIP frames, worked bytes (blip.md §15)', () => {
 
     it(`decodes them with ${zlib.name}, leaving the received bytes as they were`, () => {
       const decoder = new FrameDecoder({ zlib })
-      for (const [hex, head, body] of [[example1, getCheckpoint, ''], [example2, changes, '[]'], [example4, subChanges, ''], [example5, subChanges, '']] as const) {
+      for (const [hex, head, body] of [
+        [example1, getCheckpoint, ''],
+        [example2, changes, '[]'],
+        [example4, subChanges, ''],
+        [example5, subChanges, '']
+      ] as const) {
         const bytes = hexBytes(hex)
         const frame = decoder.decode(bytes)
         const parsed = new PropertiesParser().push(frame.content, frame.start, frame.end)
@@ -217,7 +259,9 @@ describe('BLIP frames, worked bytes (blip.md §15)', () => {
 
   it('encodes the error reply of example 3', () => {
     const head = propertiesBlock(undefined, { 'Error-Domain': 'HTTP', 'Error-Code': '404' })
-    expect(new FrameEncoder().encode(1, 2, head, Buffer.from('missing'))).to.deep.equal(hexBytes('0102 21 4572726f722d446f6d61696e00 4854545000 4572726f722d436f646500 34303400 6d697373696e67 9210debc'))
+    expect(new FrameEncoder().encode(1, 2, head, Buffer.from('missing'))).to.deep.equal(
+      hexBytes('0102 21 4572726f722d446f6d61696e00 4854545000 4572726f722d436f646500 34303400 6d697373696e67 9210debc')
+    )
   })
 
   it('encodes the empty reply of example 6', () => {
@@ -234,7 +278,10 @@ describe('BLIP frames, worked bytes (blip.md §15)', () => {
   it('encodes and decodes the acknowledgements of example 8', () => {
     const encoder = new FrameEncoder()
     const decoder = new FrameDecoder()
-    for (const [number, type, total, hex] of [[7, 5, 50_011, '0735db8603'], [300, 4, 65_535, 'ac0234ffff03']] as const) {
+    for (const [number, type, total, hex] of [
+      [7, 5, 50_011, '0735db8603'],
+      [300, 4, 65_535, 'ac0234ffff03']
+    ] as const) {
       const bytes = encoder.encodeAck(number, type, total)
       expect(bytes).to.deep.equal(hexBytes(hex))
       expect(decoder.decode(bytes)).to.include({ number, type, ackBytes: total })
@@ -242,13 +289,16 @@ describe('BLIP frames, worked bytes (blip.md §15)', () => {
   })
 
   it('writes properties of any length, ASCII or not', () => {
-    fc.assert(fc.property(fc.string({ unit: 'grapheme', maxLength: 6000 }), fc.boolean(), (value, compressed) => {
-      const head = propertiesBlock('p', { value: value.replaceAll('\0', '') })
-      const frame = new FrameDecoder().decode(new FrameEncoder().encode(1, compressed ? COMPRESSED : 0, head, Buffer.from('body')))
-      const parsed = new PropertiesParser().push(frame.content, frame.start, frame.end)
-      expect(parsed?.properties.value).to.equal(value.replaceAll('\0', ''))
-      expect(frame.content.toString('utf8', parsed?.next, frame.end)).to.equal('body')
-    }), { numRuns: 50 })
+    fc.assert(
+      fc.property(fc.string({ unit: 'grapheme', maxLength: 6000 }), fc.boolean(), (value, compressed) => {
+        const head = propertiesBlock('p', { value: value.replaceAll('\0', '') })
+        const frame = new FrameDecoder().decode(new FrameEncoder().encode(1, compressed ? COMPRESSED : 0, head, Buffer.from('body')))
+        const parsed = new PropertiesParser().push(frame.content, frame.start, frame.end)
+        expect(parsed?.properties.value).to.equal(value.replaceAll('\0', ''))
+        expect(frame.content.toString('utf8', parsed?.next, frame.end)).to.equal('body')
+      }),
+      { numRuns: 50 }
+    )
   })
 
   it('never touches a frame again', () => {
@@ -256,7 +306,10 @@ describe('BLIP frames, worked bytes (blip.md §15)', () => {
     const frames: Buffer[] = []
     const copies: Buffer[] = []
     for (let i = 0; i < 200; i++) {
-      const frame = i % 5 === 0 ? encoder.encodeAck(i, 4, i * 1000) : encoder.encode(i, i % 3 === 0 ? COMPRESSED : 0, propertiesBlock('p', { i: String(i) }), Buffer.alloc(i * 40, i))
+      const frame =
+        i % 5 === 0
+          ? encoder.encodeAck(i, 4, i * 1000)
+          : encoder.encode(i, i % 3 === 0 ? COMPRESSED : 0, propertiesBlock('p', { i: String(i) }), Buffer.alloc(i * 40, i))
       frames.push(frame)
       copies.push(Buffer.from(frame))
     }
@@ -283,7 +336,7 @@ describe('BLIP frames, worked bytes (blip.md §15)', () => {
 
 describe('inflating what a peer sends', () => {
   for (const factory of [nodeZlib, pakoZlib]) {
-    function bomb (bytes: number): Buffer {
+    function bomb(bytes: number): Buffer {
       const packed = zlib.deflateRawSync(Buffer.alloc(bytes), { finishFlush: zlib.constants.Z_SYNC_FLUSH })
       return Buffer.concat([Buffer.from([1, COMPRESSED]), packed.subarray(0, -4), Buffer.alloc(4)])
     }
@@ -295,7 +348,7 @@ describe('inflating what a peer sends', () => {
     })
 
     it(`keeps no more than the allowance, yet checks everything (${factory.name})`, () => {
-      const content = Buffer.from(Array.from({ length: 300_000 }, (_, i) => i % 251 ^ i >> 9))
+      const content = Buffer.from(Array.from({ length: 300_000 }, (_, i) => (i % 251) ^ (i >> 9)))
       const encoder = new FrameEncoder()
       const frame = encoder.encode(1, COMPRESSED, undefined, content)
       const decoder = new FrameDecoder({ zlib: factory })
@@ -309,7 +362,9 @@ describe('inflating what a peer sends', () => {
     })
 
     it(`rejects rubbish and a stream that ended (${factory.name})`, () => {
-      expect(codeOf(() => new FrameDecoder({ zlib: factory }).decode(hexBytes('0108 ffffffffffff 00000000')))).to.equal('ERR_BLIP_COMPRESSION')
+      expect(codeOf(() => new FrameDecoder({ zlib: factory }).decode(hexBytes('0108 ffffffffffff 00000000')))).to.equal(
+        'ERR_BLIP_COMPRESSION'
+      )
       const ended = Buffer.concat([Buffer.from([1, COMPRESSED]), zlib.deflateRawSync('the end'), Buffer.alloc(4)])
       expect(codeOf(() => new FrameDecoder({ zlib: factory }).decode(ended))).to.equal('ERR_BLIP_COMPRESSION')
     })

@@ -9,13 +9,23 @@ import { MemorySocket, until } from './socket-pair.ts'
 
 const rev = block('Profile', 'rev')
 
-function pair (options: Parameters<typeof createBlipConnection>[1] = {}): { a: ReturnType<typeof createBlipConnection>, b: ReturnType<typeof createBlipConnection>, sockets: [MemorySocket, MemorySocket] } {
+function pair(options: Parameters<typeof createBlipConnection>[1] = {}): {
+  a: ReturnType<typeof createBlipConnection>
+  b: ReturnType<typeof createBlipConnection>
+  sockets: [MemorySocket, MemorySocket]
+} {
   const sockets = MemorySocket.pair()
   return { a: createBlipConnection(sockets[0], options), b: createBlipConnection(sockets[1], options), sockets }
 }
 
-async function ask (peer: ReturnType<typeof createBlipConnection>, request: Parameters<typeof peer.request>[0], options?: Parameters<typeof peer.request>[2]): Promise<Reply> {
-  return await new Promise((resolve) => { peer.request(request, resolve, options) })
+async function ask(
+  peer: ReturnType<typeof createBlipConnection>,
+  request: Parameters<typeof peer.request>[0],
+  options?: Parameters<typeof peer.request>[2]
+): Promise<Reply> {
+  return await new Promise((resolve) => {
+    peer.request(request, resolve, options)
+  })
 }
 
 describe('requests and replies (blip.md §5)', () => {
@@ -39,12 +49,14 @@ describe('requests and replies (blip.md §5)', () => {
   it('match by number, in whatever order they are answered', async () => {
     const { a, b } = pair()
     const requests: IncomingRequest[] = []
-    b.handle('q', (request) => { requests.push(request) })
+    b.handle('q', (request) => {
+      requests.push(request)
+    })
     const replies = Promise.all([1, 2, 3, 4].map(async (n) => await ask(a, { profile: 'q', body: Buffer.from([n]) })))
     await until(() => requests.length === 4)
     expect(a.unansweredRequests).to.equal(4)
     for (const i of [2, 0, 3, 1]) requests[i]!.respond({ body: Buffer.from([requests[i]!.body[0]! * 10]) })
-    expect((await replies).map((reply) => reply.kind === 'ok' ? reply.body[0] : reply)).to.deep.equal([10, 20, 30, 40])
+    expect((await replies).map((reply) => (reply.kind === 'ok' ? reply.body[0] : reply))).to.deep.equal([10, 20, 30, 40])
     expect(a.unansweredRequests).to.equal(0)
   })
 
@@ -64,8 +76,12 @@ describe('requests and replies (blip.md §5)', () => {
 
   it('carry errors with domain, code and text; the text is kept short', async () => {
     const { a, b } = pair()
-    b.handle('q', (request) => { request.respondError('HTTP', 404, 'missing') })
-    b.handle('long', (request) => { request.respondError('LiteCore', -5, 'x'.repeat(200_000)) })
+    b.handle('q', (request) => {
+      request.respondError('HTTP', 404, 'missing')
+    })
+    b.handle('long', (request) => {
+      request.respondError('LiteCore', -5, 'x'.repeat(200_000))
+    })
     expect(await ask(a, { profile: 'q' })).to.deep.equal({ kind: 'error', domain: 'HTTP', code: 404, message: 'missing' })
     const long = await ask(a, { profile: 'long' })
     expect(long).to.include({ kind: 'error', domain: 'LiteCore', code: -5 })
@@ -75,7 +91,10 @@ describe('requests and replies (blip.md §5)', () => {
   it('default domain and code of errors that name none', async () => {
     const peer = new RawPeer()
     const replies: Reply[] = []
-    for (let i = 0; i < 3; i++) peer.connection.request({ profile: 'q' }, (reply) => { replies.push(reply) })
+    for (let i = 0; i < 3; i++)
+      peer.connection.request({ profile: 'q' }, (reply) => {
+        replies.push(reply)
+      })
     await peer.frame(2)
     peer.send(1, 2, '')
     peer.send(2, 2, block('Error-Code', 'nonsense'), 'text')
@@ -90,10 +109,21 @@ describe('requests and replies (blip.md §5)', () => {
 
   it('404 without a handler, 501 when the handler throws or rejects, empty for PING', async () => {
     const { a, b } = pair()
-    b.handle('throws', () => { throw new Error('broken') })
-    b.handle('rejects', (async () => { throw new Error('broken later') }) as () => void)
-    b.handle('nul', (request) => { request.respond({ properties: { bad: '\0' } }) })
-    expect(await ask(a, { profile: 'nobody' })).to.deep.equal({ kind: 'error', domain: 'BLIP', code: 404, message: 'No handler for BLIP request' })
+    b.handle('throws', () => {
+      throw new Error('broken')
+    })
+    b.handle('rejects', (async () => {
+      throw new Error('broken later')
+    }) as () => void)
+    b.handle('nul', (request) => {
+      request.respond({ properties: { bad: '\0' } })
+    })
+    expect(await ask(a, { profile: 'nobody' })).to.deep.equal({
+      kind: 'error',
+      domain: 'BLIP',
+      code: 404,
+      message: 'No handler for BLIP request'
+    })
     expect(await ask(a, { profile: 'throws' })).to.deep.equal({ kind: 'error', domain: 'BLIP', code: 501, message: 'broken' })
     expect(await ask(a, { profile: 'rejects' })).to.deep.equal({ kind: 'error', domain: 'BLIP', code: 501, message: 'broken later' })
     expect(await ask(a, { profile: 'nul' })).to.include({ kind: 'error', code: 501 })
@@ -103,10 +133,14 @@ describe('requests and replies (blip.md §5)', () => {
   it('are written as the worked bytes say', async () => {
     const peer = new RawPeer()
     peer.connectionSocket.recording = true
-    peer.connection.handle('getCheckpoint', (request) => { request.respondError('HTTP', 404, 'missing') })
+    peer.connection.handle('getCheckpoint', (request) => {
+      request.respondError('HTTP', 404, 'missing')
+    })
     peer.send(1, 0, block('Profile', 'getCheckpoint', 'client', 'cp-x'))
     await peer.frame(0)
-    expect(peer.connectionSocket.sent[0]!.toString('hex')).to.equal('0102214572726f722d446f6d61696e0048545450004572726f722d436f646500343034006d697373696e679210debc')
+    expect(peer.connectionSocket.sent[0]!.toString('hex')).to.equal(
+      '0102214572726f722d446f6d61696e0048545450004572726f722d436f646500343034006d697373696e679210debc'
+    )
     const other = new RawPeer()
     other.connectionSocket.recording = true
     other.connection.request({ profile: 'getCheckpoint', properties: { client: 'cp-x' } }, () => {})
@@ -125,19 +159,27 @@ describe('requests and replies (blip.md §5)', () => {
       request.respond({ body: Buffer.from('two') })
       request.respondError('HTTP', 500, 'three')
     })
-    peer.connection.handle('silent', (request) => { request.respond(); throw new Error('also silent') })
+    peer.connection.handle('silent', (request) => {
+      request.respond()
+      throw new Error('also silent')
+    })
     peer.send(1, 0, rev)
     peer.send(2, NO_REPLY, block('Profile', 'silent'))
     peer.send(3, NO_REPLY, block('Profile', 'nobody'))
     peer.send(4, 0, rev)
     await peer.frame(1)
     await peer.settle()
-    expect(peer.frames.map(({ number, type }) => [number, type])).to.deep.equal([[1, 1], [4, 1]])
+    expect(peer.frames.map(({ number, type }) => [number, type])).to.deep.equal([
+      [1, 1],
+      [4, 1]
+    ])
   })
 
   it('inherit urgency unless the answer says otherwise', async () => {
     const peer = new RawPeer()
-    peer.connection.handle('rev', (request) => { request.respond(request.number === 2 ? { urgent: false } : {}) })
+    peer.connection.handle('rev', (request) => {
+      request.respond(request.number === 2 ? { urgent: false } : {})
+    })
     peer.send(1, URGENT, rev)
     peer.send(2, URGENT, rev)
     peer.send(3, 0, rev)
@@ -148,20 +190,28 @@ describe('requests and replies (blip.md §5)', () => {
 
   it('keep the connection when the receiver of a reply throws', async () => {
     const { a, b } = pair()
-    b.handle('q', (request) => { request.respond() })
-    a.request({ profile: 'q' }, () => { throw new Error('mine') })
+    b.handle('q', (request) => {
+      request.respond()
+    })
+    a.request({ profile: 'q' }, () => {
+      throw new Error('mine')
+    })
     expect(await ask(a, { profile: 'q' })).to.include({ kind: 'ok' })
   })
 
   it('throw at once for properties that cannot be sent', () => {
     const { a } = pair()
-    expect(() => { a.request({ profile: 'a\0' }) }).to.throw(TypeError)
+    expect(() => {
+      a.request({ profile: 'a\0' })
+    }).to.throw(TypeError)
     expect(a.unansweredRequests).to.equal(0)
   })
 
   it('carry properties of 100 KiB over several frames', async () => {
     const { a, b } = pair()
-    b.handle('q', (request) => { request.respond({ properties: { back: request.properties.long! }, body: request.body, compress: true }) })
+    b.handle('q', (request) => {
+      request.respond({ properties: { back: request.properties.long! }, body: request.body, compress: true })
+    })
     const long = 'aé'.repeat(33_000)
     for (const compress of [false, true]) {
       const reply = await ask(a, { profile: 'q', properties: { long }, body: Buffer.alloc(20_000, 7), compress, urgent: compress })
@@ -171,7 +221,11 @@ describe('requests and replies (blip.md §5)', () => {
 })
 
 describe('compression', () => {
-  async function flagsOf (options: ConstructorParameters<typeof RawPeer>[0], compress: boolean, body: Buffer): Promise<{ flags: number, total: number }> {
+  async function flagsOf(
+    options: ConstructorParameters<typeof RawPeer>[0],
+    compress: boolean,
+    body: Buffer
+  ): Promise<{ flags: number; total: number }> {
     const peer = new RawPeer(options)
     peer.connectionSocket.recording = true
     peer.connection.request({ profile: 'q', body, compress, noReply: true })
@@ -194,7 +248,7 @@ describe('compression', () => {
   it('gives up within a message that does not compress', async () => {
     const peer = new RawPeer()
     let state = 1
-    const noise = Buffer.from(Array.from({ length: 60_000 }, () => (state = state * 48_271 % 2_147_483_647) & 255))
+    const noise = Buffer.from(Array.from({ length: 60_000 }, () => (state = (state * 48_271) % 2_147_483_647) & 255))
     peer.connection.request({ profile: 'q', body: noise, compress: true, noReply: true })
     await peer.settle()
     expect(peer.frames.map(({ flags }) => flags & COMPRESSED)).to.deep.equal([COMPRESSED, 0, 0, 0])
@@ -204,10 +258,22 @@ describe('compression', () => {
 describe('scheduling (blip.md §8, §10)', () => {
   it('numbers requests in the order of their first frames, and alternates between messages', async () => {
     const peer = new RawPeer()
-    for (const [name, size] of [['one', 40_000], ['two', 10], ['three', 20_000]] as const) peer.connection.request({ profile: name, body: Buffer.alloc(size) }, () => {})
+    for (const [name, size] of [
+      ['one', 40_000],
+      ['two', 10],
+      ['three', 20_000]
+    ] as const)
+      peer.connection.request({ profile: name, body: Buffer.alloc(size) }, () => {})
     await peer.frame(5)
     await peer.settle()
-    expect(peer.frames.map(({ number, flags }) => [number, flags & MORE_COMING])).to.deep.equal([[1, 64], [2, 0], [3, 64], [1, 64], [3, 0], [1, 0]])
+    expect(peer.frames.map(({ number, flags }) => [number, flags & MORE_COMING])).to.deep.equal([
+      [1, 64],
+      [2, 0],
+      [3, 64],
+      [1, 64],
+      [3, 0],
+      [1, 0]
+    ])
     expect(peer.frames[1]!.content.toString()).to.contain('two')
   })
 
@@ -218,7 +284,9 @@ describe('scheduling (blip.md §8, §10)', () => {
     peer.connection.request({ profile: 'quick', body: Buffer.alloc(100_000), urgent: true }, () => {})
     await peer.settle()
     const sizes = { bulk: [] as number[], quick: [] as number[] }
-    peer.frames.forEach(({ number }, i) => { sizes[number === 1 ? 'bulk' : 'quick'].push(peer.connectionSocket.sent[i]!.length) })
+    peer.frames.forEach(({ number }, i) => {
+      sizes[number === 1 ? 'bulk' : 'quick'].push(peer.connectionSocket.sent[i]!.length)
+    })
     expect(sizes.bulk[0]).to.be.within(4000, 4096)
     expect(Math.max(...sizes.quick)).to.be.within(16_200, 16_384)
     expect(Math.max(...sizes.bulk)).to.be.within(16_200, 16_384)
@@ -228,8 +296,12 @@ describe('scheduling (blip.md §8, §10)', () => {
 
   it('puts an urgent answer behind the current message, and normal traffic is not starved', async () => {
     const peer = new RawPeer()
-    peer.connection.handle('slow', (request) => { request.respond({ body: Buffer.alloc(100_000), urgent: false }) })
-    peer.connection.handle('fast', (request) => { request.respond({ body: Buffer.alloc(50_000), urgent: true }) })
+    peer.connection.handle('slow', (request) => {
+      request.respond({ body: Buffer.alloc(100_000), urgent: false })
+    })
+    peer.connection.handle('fast', (request) => {
+      request.respond({ body: Buffer.alloc(50_000), urgent: true })
+    })
     for (let i = 1; i <= 3; i++) peer.send(i, 0, block('Profile', 'slow'))
     peer.send(4, URGENT, block('Profile', 'fast'))
     await peer.settle()
@@ -245,7 +317,7 @@ describe('scheduling (blip.md §8, §10)', () => {
     for (let i = 1; i <= 3; i++) peer.connection.request({ profile: 'normal', body: Buffer.alloc(60_000) }, () => {})
     for (let i = 4; i <= 6; i++) peer.connection.request({ profile: 'urgent', body: Buffer.alloc(60_000), urgent: true }, () => {})
     await peer.settle()
-    const kinds = peer.frames.map(({ number }) => urgent.has(number) ? 'u' : 'n').join('')
+    const kinds = peer.frames.map(({ number }) => (urgent.has(number) ? 'u' : 'n')).join('')
     // From when the last one has begun until the first urgent one has ended.
     const from = peer.frames.findIndex(({ number }) => number === 6)
     const to = peer.frames.findIndex(({ number, flags }) => urgent.has(number) && (flags & MORE_COMING) === 0)
@@ -301,10 +373,15 @@ describe('flow control (blip.md §9)', () => {
 
   it('acknowledges after 50 000 bytes, requests and responses, counted on the wire', async () => {
     const peer = new RawPeer()
-    peer.connection.handle('rev', (request) => { request.respond() })
+    peer.connection.handle('rev', (request) => {
+      request.respond()
+    })
     peer.connection.request({ profile: 'get' }, () => {})
     await peer.frame(0)
-    for (const [type, ack] of [[0, 4], [1, 5]] as const) {
+    for (const [type, ack] of [
+      [0, 4],
+      [1, 5]
+    ] as const) {
       const from = peer.frames.length
       const head = type === 0 ? rev : ''
       let total = 0
@@ -340,7 +417,7 @@ describe('flow control (blip.md §9)', () => {
     const peer = new RawPeer()
     let pulled = 0
     let ended = 0
-    async function * pieces (): AsyncGenerator<Uint8Array> {
+    async function* pieces(): AsyncGenerator<Uint8Array> {
       try {
         for (let i = 0; i < 100; i++) {
           pulled++
@@ -368,9 +445,21 @@ describe('flow control (blip.md §9)', () => {
 
   it('sends streamed bodies that are empty, or have empty pieces', async () => {
     const { a, b } = pair()
-    b.handle('q', (request) => { request.respond({ body: (async function * () { yield * [Buffer.alloc(0), request.body, Buffer.alloc(0)] })(), compress: true }) })
+    b.handle('q', (request) => {
+      request.respond({
+        body: (async function* () {
+          yield* [Buffer.alloc(0), request.body, Buffer.alloc(0)]
+        })(),
+        compress: true
+      })
+    })
     for (const body of ['', 'text']) {
-      const reply = await ask(a, { profile: 'q', body: (async function * () { if (body !== '') yield Buffer.from(body) })() })
+      const reply = await ask(a, {
+        profile: 'q',
+        body: (async function* () {
+          if (body !== '') yield Buffer.from(body)
+        })()
+      })
       expect(reply.kind === 'ok' && reply.body.toString()).to.equal(body)
     }
   })
@@ -380,12 +469,20 @@ describe('flow control (blip.md §9)', () => {
     const taken: number[] = []
     const release: (() => void)[] = []
     let reply: Reply | undefined
-    peer.connection.request({ profile: 'blob' }, (value) => { reply = value }, {
-      onBody: async (piece) => {
-        taken.push(piece.length)
-        await new Promise<void>((resolve) => { release.push(resolve) })
+    peer.connection.request(
+      { profile: 'blob' },
+      (value) => {
+        reply = value
+      },
+      {
+        onBody: async (piece) => {
+          taken.push(piece.length)
+          await new Promise<void>((resolve) => {
+            release.push(resolve)
+          })
+        }
       }
-    })
+    )
     await peer.frame(0)
     for (let i = 0; i < 7; i++) peer.send(1, i === 6 ? 1 : 1 | MORE_COMING, i === 0 ? '' : undefined, Buffer.alloc(16_000))
     await peer.settle()
@@ -402,26 +499,55 @@ describe('flow control (blip.md §9)', () => {
   })
 
   it('ends a request whose body receiver fails, with an error and without harm', async () => {
-    for (const onBody of [() => { throw new Error('disk full') }, async () => { throw new Error('disk full') }]) {
+    for (const onBody of [
+      () => {
+        throw new Error('disk full')
+      },
+      async () => {
+        throw new Error('disk full')
+      }
+    ]) {
       const { a, b } = pair()
-      b.handle('blob', (request) => { request.respond({ body: Buffer.alloc(500_000) }) })
-      expect(await ask(a, { profile: 'blob' }, { onBody })).to.deep.equal({ kind: 'error', domain: 'BLIP', code: 501, message: 'The reply could not be taken: disk full' })
+      b.handle('blob', (request) => {
+        request.respond({ body: Buffer.alloc(500_000) })
+      })
+      expect(await ask(a, { profile: 'blob' }, { onBody })).to.deep.equal({
+        kind: 'error',
+        domain: 'BLIP',
+        code: 501,
+        message: 'The reply could not be taken: disk full'
+      })
       expect(await ask(a, { profile: 'PING' })).to.include({ kind: 'ok' })
     }
   })
 
   it('gives error replies whole although the body was to be streamed', async () => {
     const { a, b } = pair()
-    b.handle('blob', (request) => { request.respondError('HTTP', 404, 'gone') })
+    b.handle('blob', (request) => {
+      request.respondError('HTTP', 404, 'gone')
+    })
     const pieces: Buffer[] = []
-    expect(await ask(a, { profile: 'blob' }, { onBody: (piece) => { pieces.push(piece) } })).to.include({ kind: 'error', code: 404, message: 'gone' })
+    expect(
+      await ask(
+        a,
+        { profile: 'blob' },
+        {
+          onBody: (piece) => {
+            pieces.push(piece)
+          }
+        }
+      )
+    ).to.include({ kind: 'error', code: 404, message: 'gone' })
     expect(pieces).to.have.length(0)
   })
 
   it('holds acknowledgements back when much is buffered, one message at a time goes on', async () => {
     const peer = new RawPeer({ maxBufferedBytes: 1_000_000 })
     const done: number[] = []
-    peer.connection.handle('rev', (request) => { done.push(request.number); request.respond() })
+    peer.connection.handle('rev', (request) => {
+      done.push(request.number)
+      request.respond()
+    })
     const acked = [0, 0, 0, 0]
     const total = 400_000
     const sent = [0, 0, 0, 0]
@@ -444,27 +570,41 @@ describe('flow control (blip.md §9)', () => {
 })
 
 describe('bodies that break off', () => {
-  async function * breaking (pieces: number): AsyncGenerator<Uint8Array> {
+  async function* breaking(pieces: number): AsyncGenerator<Uint8Array> {
     for (let i = 0; i < pieces; i++) yield Buffer.alloc(30_000)
     throw new Error('disk error')
   }
 
   it('answer 501 before the first frame, either way', async () => {
     const { a, b } = pair()
-    b.handle('q', (request) => { request.respond({ body: breaking(0) }) })
+    b.handle('q', (request) => {
+      request.respond({ body: breaking(0) })
+    })
     expect(await ask(a, { profile: 'q' })).to.include({ kind: 'error', domain: 'BLIP', code: 501 })
     expect(await ask(a, { profile: 'q', body: breaking(0) })).to.include({ kind: 'error', domain: 'BLIP', code: 501 })
     a.request({ profile: 'q', body: breaking(0), noReply: true })
-    a.request({ profile: 'q', body: (async function * () { yield 'no bytes' as unknown as Uint8Array })() }, () => {})
+    a.request(
+      {
+        profile: 'q',
+        body: (async function* () {
+          yield 'no bytes' as unknown as Uint8Array
+        })()
+      },
+      () => {}
+    )
     expect(await ask(a, { profile: 'PING' })).to.include({ kind: 'ok' })
     await until(() => a.unansweredRequests === 0)
   })
 
   it('close the connection when half of it is out', async () => {
     const { a, b } = pair()
-    b.handle('q', (request) => { request.respond() })
+    b.handle('q', (request) => {
+      request.respond()
+    })
     let error: unknown
-    a.onClosed((info) => { error = info.error })
+    a.onClosed((info) => {
+      error = info.error
+    })
     expect(await ask(a, { profile: 'q', body: breaking(3) })).to.deep.equal({ kind: 'disconnected' })
     await until(() => error !== undefined)
     expect(errorCode(error)).to.equal('ERR_BLIP_BODY')
@@ -476,7 +616,10 @@ describe('many requests at once (blip.md §13)', () => {
     const peer = new RawPeer({ maxConcurrentRequests: 3 })
     const active: IncomingRequest[] = []
     const seen: number[] = []
-    peer.connection.handle('rev', (request) => { active.push(request); seen.push(request.number) })
+    peer.connection.handle('rev', (request) => {
+      active.push(request)
+      seen.push(request.number)
+    })
     for (let i = 1; i <= 50; i++) peer.send(i, 0, rev, 'x')
     await peer.settle()
     expect(seen).to.deep.equal([1, 2, 3])
@@ -497,7 +640,10 @@ describe('many requests at once (blip.md §13)', () => {
     const seen: number[] = []
     peer.connection.handle('rev', (request) => {
       seen.push(request.number)
-      if (request.number === 1) peer.connection.request({ profile: 'getAttachment' }, () => { request.respond() })
+      if (request.number === 1)
+        peer.connection.request({ profile: 'getAttachment' }, () => {
+          request.respond()
+        })
       else request.respond()
     })
     peer.send(1, 0, rev)
@@ -515,7 +661,9 @@ describe('many requests at once (blip.md §13)', () => {
   it('reads on while an answer is awaited, for the handlers may need it', async () => {
     const peer = new RawPeer({ maxConcurrentRequests: 1 })
     peer.connection.handle('rev', (request) => {
-      peer.connection.request({ profile: 'getAttachment' }, () => { request.respond() })
+      peer.connection.request({ profile: 'getAttachment' }, () => {
+        request.respond()
+      })
     })
     peer.send(1, 0, rev)
     peer.send(2, 0, rev)
@@ -525,13 +673,21 @@ describe('many requests at once (blip.md §13)', () => {
     await peer.frame(2)
     peer.send(2, 1, '')
     await peer.frame(3)
-    expect(peer.frames.map(({ number, type }) => [number, type])).to.deep.equal([[1, 0], [1, 1], [2, 0], [2, 1]])
+    expect(peer.frames.map(({ number, type }) => [number, type])).to.deep.equal([
+      [1, 0],
+      [1, 1],
+      [2, 0],
+      [2, 1]
+    ])
   })
 
   it('does not pile up answers for a peer that only asks', async () => {
     const peer = new RawPeer({ maxConcurrentRequests: 20 })
     let handled = 0
-    peer.connection.handle('rev', (request) => { handled++; request.respond({ body: Buffer.alloc(10_000) }) })
+    peer.connection.handle('rev', (request) => {
+      handled++
+      request.respond({ body: Buffer.alloc(10_000) })
+    })
     peer.socket.pause()
     for (let i = 1; i <= 200; i++) peer.send(i, 0, rev)
     await peer.settle()
@@ -544,7 +700,9 @@ describe('many requests at once (blip.md §13)', () => {
 
   it('reads on while answers wait for acknowledgements', async () => {
     const peer = new RawPeer({ maxConcurrentRequests: 2 })
-    peer.connection.handle('rev', (request) => { request.respond({ body: Buffer.alloc(200_000) }) })
+    peer.connection.handle('rev', (request) => {
+      request.respond({ body: Buffer.alloc(200_000) })
+    })
     for (let i = 1; i <= 5; i++) peer.send(i, 0, rev)
     await peer.settle()
     expect(peer.connectionSocket.paused).to.equal(false)
@@ -552,18 +710,27 @@ describe('many requests at once (blip.md §13)', () => {
       peer.ack(i, 5, 120_000)
       await peer.settle()
     }
-    expect(peer.frames.filter(({ flags }) => (flags & MORE_COMING) === 0).map(({ number }) => number).toSorted()).to.deep.equal([1, 2, 3, 4, 5])
+    expect(
+      peer.frames
+        .filter(({ flags }) => (flags & MORE_COMING) === 0)
+        .map(({ number }) => number)
+        .toSorted()
+    ).to.deep.equal([1, 2, 3, 4, 5])
   })
 
   it('resumes reading when a paused connection asks something', async () => {
     const peer = new RawPeer({ maxConcurrentRequests: 1 })
     const held: IncomingRequest[] = []
-    peer.connection.handle('rev', (request) => { held.push(request) })
+    peer.connection.handle('rev', (request) => {
+      held.push(request)
+    })
     for (let i = 1; i <= 3; i++) peer.send(i, 0, rev)
     await peer.settle()
     expect(peer.connectionSocket.paused).to.equal(true)
     let answered = false
-    peer.connection.request({ profile: 'q' }, () => { answered = true })
+    peer.connection.request({ profile: 'q' }, () => {
+      answered = true
+    })
     expect(peer.connectionSocket.paused).to.equal(false)
     await peer.frame(0)
     peer.send(1, 1, '')
@@ -578,11 +745,28 @@ describe('the end of a connection (blip.md §11)', () => {
     b.handle('never', () => {})
     const events: string[] = []
     let returned = 0
-    const endless = { [Symbol.asyncIterator]: () => ({ next: async () => ({ done: false, value: Buffer.alloc(50_000) }), return: async () => { returned++; return { done: true as const, value: undefined } } }) }
-    for (let i = 0; i < 3; i++) a.request({ profile: 'never' }, (reply) => { events.push(reply.kind) })
-    a.request({ profile: 'never', body: endless }, (reply) => { events.push(reply.kind) })
-    a.onClosed((info) => { events.push(`closed ${info.code}`) })
-    a.onClosed(() => { throw new Error('a bad listener') })
+    const endless = {
+      [Symbol.asyncIterator]: () => ({
+        next: async () => ({ done: false, value: Buffer.alloc(50_000) }),
+        return: async () => {
+          returned++
+          return { done: true as const, value: undefined }
+        }
+      })
+    }
+    for (let i = 0; i < 3; i++)
+      a.request({ profile: 'never' }, (reply) => {
+        events.push(reply.kind)
+      })
+    a.request({ profile: 'never', body: endless }, (reply) => {
+      events.push(reply.kind)
+    })
+    a.onClosed((info) => {
+      events.push(`closed ${info.code}`)
+    })
+    a.onClosed(() => {
+      throw new Error('a bad listener')
+    })
     await until(() => sockets[1].bufferedBytes === 0 && a.unansweredRequests === 4)
     sockets[1].terminate(new Error('cable'))
     await until(() => events.length === 5)
@@ -590,7 +774,9 @@ describe('the end of a connection (blip.md §11)', () => {
     expect(a.unansweredRequests).to.equal(0)
     await until(() => returned === 1)
     let late: number | undefined
-    a.onClosed((info) => { late = info.code })
+    a.onClosed((info) => {
+      late = info.code
+    })
     expect(late).to.equal(undefined)
     await until(() => late === 1006)
   })
@@ -599,13 +785,20 @@ describe('the end of a connection (blip.md §11)', () => {
     const { a, b } = pair()
     const got: string[] = []
     const held: IncomingRequest[] = []
-    b.handle('q', (request) => { got.push(request.body.toString()); held.push(request) })
+    b.handle('q', (request) => {
+      got.push(request.body.toString())
+      held.push(request)
+    })
     let reply: Reply | undefined
-    a.request({ profile: 'q', body: Buffer.from('last words') }, (value) => { reply = value })
+    a.request({ profile: 'q', body: Buffer.from('last words') }, (value) => {
+      reply = value
+    })
     a.close(4001, 'back soon')
     a.close(1000)
     let info: unknown
-    b.onClosed((value) => { info = value })
+    b.onClosed((value) => {
+      info = value
+    })
     await until(() => info !== undefined && reply !== undefined)
     expect(got).to.deep.equal(['last words'])
     expect(info).to.deep.equal({ code: 4001, reason: 'back soon' })
@@ -617,7 +810,9 @@ describe('the end of a connection (blip.md §11)', () => {
   it('cuts a long reason to 123 bytes without splitting a character', async () => {
     const { a, b } = pair()
     let reason = ''
-    b.onClosed((info) => { reason = info.reason })
+    b.onClosed((info) => {
+      reason = info.reason
+    })
     a.close(4002, 'é'.repeat(100))
     await until(() => reason !== '')
     expect(reason).to.equal('é'.repeat(61))

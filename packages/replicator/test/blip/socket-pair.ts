@@ -28,11 +28,11 @@ export class MemorySocket implements MessageSocket {
   private end: SocketCloseInfo | undefined
   private over = false
 
-  constructor (options: SocketPairOptions) {
+  constructor(options: SocketPairOptions) {
     this.highWater = options.highWater ?? 65_536
   }
 
-  static pair (options: SocketPairOptions = {}): [MemorySocket, MemorySocket] {
+  static pair(options: SocketPairOptions = {}): [MemorySocket, MemorySocket] {
     const a = new MemorySocket(options)
     const b = new MemorySocket(options)
     a.peer = b
@@ -40,13 +40,13 @@ export class MemorySocket implements MessageSocket {
     return [a, b]
   }
 
-  attach (handlers: MessageSocketHandlers): void {
+  attach(handlers: MessageSocketHandlers): void {
     if (this.handlers !== undefined) throw new Error('attached twice')
     this.handlers = handlers
     this.peer?.schedule()
   }
 
-  send (message: Uint8Array): boolean {
+  send(message: Uint8Array): boolean {
     if (this.end !== undefined || this.over) return false
     let bytes: Buffer = Buffer.from(message)
     if (this.recording) this.sent.push(bytes)
@@ -59,30 +59,30 @@ export class MemorySocket implements MessageSocket {
     return this.bufferedBytes <= this.highWater
   }
 
-  pause (): void {
+  pause(): void {
     this.paused = true
     this.pauses++
   }
 
-  resume (): void {
+  resume(): void {
     this.paused = false
     this.peer?.schedule()
   }
 
-  close (code = 1000, reason = ''): void {
+  close(code = 1000, reason = ''): void {
     if (this.end !== undefined) return
     this.end = { code, reason }
     this.schedule()
   }
 
-  terminate (error?: Error): void {
+  terminate(error?: Error): void {
     if (this.end !== undefined) return
     this.queue = []
     this.end = { code: 1006, reason: '', ...(error === undefined ? {} : { error }) }
     this.schedule()
   }
 
-  private schedule (): void {
+  private schedule(): void {
     if (this.scheduled) return
     this.scheduled = true
     setImmediate(() => {
@@ -91,7 +91,7 @@ export class MemorySocket implements MessageSocket {
     })
   }
 
-  private deliver (): void {
+  private deliver(): void {
     const { peer } = this
     if (peer?.handlers === undefined || this.over) return
     for (let i = 0; i < 4 && this.queue.length > 0 && !peer.paused && !peer.over; i++) {
@@ -116,10 +116,12 @@ export class MemorySocket implements MessageSocket {
 }
 
 /** Resolves when `condition` holds. @throws Error after `turns` turns of the event loop. */
-export async function until (condition: () => boolean, turns = 100_000): Promise<void> {
+export async function until(condition: () => boolean, turns = 100_000): Promise<void> {
   for (let i = 0; i < turns; i++) {
     if (condition()) return
-    await new Promise((resolve) => { setImmediate(resolve) })
+    await new Promise((resolve) => {
+      setImmediate(resolve)
+    })
   }
   throw new Error('The condition did not come true')
 }

@@ -9,7 +9,7 @@ import { decodeTraceMessages } from '../traces/trace-messages.ts'
 
 const types = { REQ: 0, RES: 1, ERR: 2, ACKREQ: 4, ACKRES: 5 }
 
-function expectBody (body: Buffer, frame: TraceFrame): void {
+function expectBody(body: Buffer, frame: TraceFrame): void {
   expect(body.length).to.equal(frame.bodyLength)
   const recorded = frame.body ?? ''
   if (recorded.startsWith('(binary) ')) {
@@ -72,7 +72,7 @@ describe('recorded Couchbase Lite conversations', () => {
             } else {
               const other = entry.direction === 'A>B' ? 'B>A' : 'A>B'
               const totals = received.get(`${other} ${entry.type === 'ACKREQ' ? 'REQ' : 'RES'} ${entry.number}`)
-              expect([...totals ?? []]).to.include(entry.ackBytes)
+              expect([...(totals ?? [])]).to.include(entry.ackBytes)
             }
           }
         }
@@ -119,7 +119,7 @@ describe('recorded Couchbase Lite conversations', () => {
   }
 })
 
-function headerLength (bytes: Buffer): number {
+function headerLength(bytes: Buffer): number {
   const cursor = { position: 0 }
   readVarint(bytes, cursor, bytes.length)
   return cursor.position + 1
