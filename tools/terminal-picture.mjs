@@ -10,9 +10,7 @@ const palette = { 31: '#ff7b72', 32: '#7ee787', 33: '#e3b341', 34: '#79c0ff', 35
 function runsOf(line, look) {
   const runs = []
   let column = 0
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences are what this program reads
   for (const part of line.split(/(\u001b\[[0-9;]*m)/)) {
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: as above
     const codes = /^\u001b\[([0-9;]*)m$/.exec(part)
     if (codes !== null) {
       for (const code of (codes[1] || '0').split(';').map(Number)) {
