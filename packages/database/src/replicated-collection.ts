@@ -1,5 +1,7 @@
 import { asciiOf } from './bytes.ts'
 import { isKithmeshError } from '@kithmesh/core'
+import { readMany } from './read-many.ts'
+import type { Wanted } from './read-many.ts'
 import type { CollectionCore } from './collection-core.ts'
 import { changeEntry, insertionContext } from './collection-core.ts'
 import { conflictOf, revisionForPush } from './conflict-resolution.ts'
@@ -59,8 +61,8 @@ export class ReplicatedCollection implements ReplicationCollection {
     return this.#core.shared.hub.listen(this.#core.id, listener)
   }
 
-  revision(id: string, revId?: string, sequence?: number): RevisionForPush | undefined {
-    const stored = (sequence === undefined ? undefined : this.#at(id, sequence)) ?? this.#reader.get(this.#core.id, id)
+  revision(id: string, revId?: string): RevisionForPush | undefined {
+    const stored = this.#reader.get(this.#core.id, id)
     if (stored === undefined) return undefined
     if (revId === undefined || revId === stored.revId) {
       const history = decodeLinear(stored.tree)
@@ -69,10 +71,12 @@ export class ReplicatedCollection implements ReplicationCollection {
     return revisionForPush(stored, RevisionTree.fromStored(stored), revId ?? stored.revId)
   }
 
-  /** By sequence, neighbours lie on one page; by id, every read is somewhere else. Undefined when the document has moved on. */
-  #at(id: string, sequence: number): StoredDocument | undefined {
-    const stored = this.#reader.documentsSince(this.#core.id, sequence - 1, 1)[0]
-    return stored?.id === id ? stored : undefined
+  revisions(entries: readonly Required<Wanted>[]): (RevisionForPush | undefined)[] {
+    return readMany(this.#reader, this.#core.id, entries).map((stored) => {
+      if (stored === undefined) return undefined
+      const history = decodeLinear(stored.tree)
+      return history === undefined ? revisionForPush(stored, RevisionTree.fromStored(stored), stored.revId) : plainRevision(stored, history)
+    })
   }
 
   findMissing(entries: readonly { readonly id: string; readonly revId: string }[]): (readonly string[] | 'known')[] {
@@ -167,22 +171,23 @@ export class ReplicatedCollection implements ReplicationCollection {
   }
 
   remoteAncestor(remote: number, id: string): string | undefined {
-    const stored = this.#reader.get(this.#core.id, id)
-    return stored === undefined ? undefined : findRemote(remotePart(stored.tree), remote, stored.revId)
+    return this.remoteAncestors(remote, [{ id }])[0]
   }
 
-  remoteAncestors(remote: number, ids: readonly string[]): (string | undefined)[] {
-    return ids.map((id) => this.remoteAncestor(remote, id))
+  remoteAncestors(remote: number, entries: readonly Wanted[]): (string | undefined)[] {
+    return readMany(this.#reader, this.#core.id, entries).map((stored) =>
+      stored === undefined ? undefined : findRemote(remotePart(stored.tree), remote, stored.revId)
+    )
   }
 
-  setRemoteAncestors(remote: number, entries: readonly { readonly id: string; readonly revId: string }[]): void {
+  setRemoteAncestors(remote: number, entries: readonly (Wanted & { readonly revId: string })[]): void {
     if (entries.length === 0) return
     this.#core.shared.engine.transact(
       (writer) => {
-        for (const { id, revId } of entries) {
-          const existing = writer.get(this.#core.id, id)
-          if (existing !== undefined) this.#core.noteRemote(writer, existing, remote, revId)
-        }
+        readMany(writer, this.#core.id, entries).forEach((existing, index) => {
+          const revId = entries[index]?.revId
+          if (existing !== undefined && revId !== undefined) this.#core.noteRemote(writer, existing, remote, revId)
+        })
       },
       { relaxed: true }
     )

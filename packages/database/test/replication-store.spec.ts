@@ -227,7 +227,7 @@ for (const place of ['on disk', 'in memory']) {
         const [first, second] = [items.remoteId('peer-1'), items.remoteId('peer-2')]
         expect([items.remoteId('peer-1'), first === second]).to.deep.equal([first, false])
         insert(incoming('a', '1-aa', [], { remote: first }))
-        expect(items.remoteAncestors(first, ['a', 'b'])).to.deep.equal(['1-aa', undefined])
+        expect(items.remoteAncestors(first, [{ id: 'a' }, { id: 'b' }])).to.deep.equal(['1-aa', undefined])
         expect(items.remoteAncestor(second, 'a')).to.equal(undefined)
         items.setRemoteAncestors(second, [
           { id: 'a', revId: '1-aa' },

@@ -32,10 +32,7 @@ export function pendingDocumentIds(query: PendingQuery): Set<string> {
     const candidates = page.filter(
       (entry) => progress.isPending(entry.sequence) && (only === undefined || entry.id === only) && wanted?.has(entry.id) !== false
     )
-    const ancestors = collection.remoteAncestors(
-      remote,
-      candidates.map((entry) => entry.id)
-    )
+    const ancestors = collection.remoteAncestors(remote, candidates)
     candidates.forEach((entry, i) => {
       if (ancestors[i] === entry.revId || !passes(target, entry.id, entry.revId, entry.deleted)) return
       result.add(entry.id)

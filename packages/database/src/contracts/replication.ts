@@ -88,9 +88,10 @@ export interface ReplicationCollection {
   onChanged(listener: () => void): () => void
   /**
    * The named revision, or the current one when `revId` is undefined. Undefined when it is gone (superseded and pruned, or purged).
-   * Naming the sequence under which the document was announced makes a series of calls in that order several times faster.
    */
-  revision(id: string, revId?: string, sequence?: number): RevisionForPush | undefined
+  revision(id: string, revId?: string): RevisionForPush | undefined
+  /** The current revisions of several documents, in the order given; much faster than one by one when they are neighbours by sequence. */
+  revisions(entries: readonly { readonly id: string; readonly sequence: number }[]): (RevisionForPush | undefined)[]
   /**
    * For an incoming `changes` list (cbmobile.md §6), per entry: `known` when the revision or a descendant is here,
    * otherwise the ancestors the peer may build on, newest first, at most ten.
@@ -127,9 +128,10 @@ export interface ReplicationCollection {
   remoteId(uid: string): number
   /** The revision last known to be current at the remote. */
   remoteAncestor(remote: number, id: string): string | undefined
-  remoteAncestors(remote: number, ids: readonly string[]): (string | undefined)[]
+  /** Several at once; with their sequences, neighbours are read together. */
+  remoteAncestors(remote: number, entries: readonly { readonly id: string; readonly sequence?: number }[]): (string | undefined)[]
   /** Records that the remote has these revisions as current; one transaction. */
-  setRemoteAncestors(remote: number, entries: readonly { readonly id: string; readonly revId: string }[]): void
+  setRemoteAncestors(remote: number, entries: readonly { readonly id: string; readonly revId: string; readonly sequence?: number }[]): void
 }
 
 export type ConflictResolution =

@@ -235,7 +235,7 @@ export class Puller {
     if (remote === undefined || known.length === 0) return
     const before = target.collection.remoteAncestors(
       remote,
-      known.map((change) => change.id)
+      known.map(({ id }) => ({ id }))
     )
     const news = known.filter((change, i) => {
       const old = before[i]

@@ -71,7 +71,7 @@ export class Pusher {
   readonly #tries = new Map<string, number>()
   #deferred: Deferred[] = []
   /** What the peer is now known to have, not yet stored. */
-  #ancestors = new Map<string, string>()
+  #ancestors = new Map<string, { readonly revId: string; readonly sequence: number }>()
   #unsubscribe: (() => void) | undefined
 
   constructor(context: SessionContext, options: PusherOptions) {
@@ -258,13 +258,7 @@ export class Pusher {
   /** Documents to announce now; those already on their way remember the newer change. */
   #itemsFor(entries: readonly ChangeEntry[]): PushItem[] {
     const { target, remote, progress } = this.#options
-    const parents =
-      remote === undefined || entries.length === 0
-        ? undefined
-        : target.collection.remoteAncestors(
-            remote,
-            entries.map((e) => e.id)
-          )
+    const parents = remote === undefined || entries.length === 0 ? undefined : target.collection.remoteAncestors(remote, entries)
     const items: PushItem[] = []
     entries.forEach((entry, i) => {
       const ahead = this.#context.active ? this.#busy.get(entry.id) : undefined
@@ -273,7 +267,7 @@ export class Pusher {
         ahead.next = entry
         return
       }
-      const parent = this.#ancestors.get(entry.id) ?? parents?.[i]
+      const parent = this.#ancestors.get(entry.id)?.revId ?? parents?.[i]
       if (parent === entry.revId) {
         progress.complete(entry.sequence)
         return
@@ -306,7 +300,7 @@ export class Pusher {
   #passesFilter(entry: ChangeEntry): boolean {
     const { pushFilter, collection } = this.#options.target
     if (pushFilter === undefined) return true
-    const revision = collection.revision(entry.id, entry.revId, entry.sequence)
+    const revision = collection.revision(entry.id, entry.revId)
     if (revision === undefined) return true
     try {
       const text = asBuffer(revision.body).toString()
@@ -418,7 +412,7 @@ export class Pusher {
         item.known = item.parentRevId === '' ? NOTHING : new Set([item.parentRevId])
         this.#sender.enqueue(item)
       } else if (status === 304) {
-        this.#noteAncestor(item.id, item.revId)
+        this.#noteAncestor(item, item.revId)
         this.#finish(item)
       } else if (status === 409) this.#onConflict(item, rev)
       else if (isTransientStatus(status)) this.#failTransiently(item, this.#rejection(item, 'HTTP', status, ''))
@@ -429,7 +423,7 @@ export class Pusher {
   /** 11. The peer's current revision is not the one we took for it. */
   #onConflict(item: PushItem, theirs: string | undefined): void {
     if (theirs !== undefined && theirs !== item.parentRevId && this.#countTry(item.id) && this.#isBehind(item, theirs)) {
-      this.#noteAncestor(item.id, theirs)
+      this.#noteAncestor(item, theirs)
       this.#release(item)
       this.#again.push(item)
       return
@@ -463,7 +457,7 @@ export class Pusher {
         const { statistics } = this.#context
         statistics.documentsPushed++
         statistics.bytesPushed += outcome.revision.body.length
-        this.#noteAncestor(item.id, outcome.revision.revId)
+        this.#noteAncestor(item, outcome.revision.revId)
         this.#finish(item)
         if (this.#context.wantsDocuments) this.#report(item)
         break
@@ -486,7 +480,7 @@ export class Pusher {
       this.#again.push(item)
     } else if (reply.code === 409 && item.endsBranch && this.#options.target.collection.adopt?.(item.id, item.parentRevId) === true) {
       // 11. Both sides resolved, each for the other's; by the common order the peer's decision stands.
-      this.#noteAncestor(item.id, item.parentRevId)
+      this.#noteAncestor(item, item.parentRevId)
       this.#finish(item)
     } else if (reply.code === 409 && this.#options.pulls) this.#finish(item)
     else if (reply.code === 409) {
@@ -557,14 +551,14 @@ export class Pusher {
     })
   }
 
-  #noteAncestor(id: string, revId: string): void {
-    if (this.#options.remote !== undefined) this.#ancestors.set(id, revId)
+  #noteAncestor({ id, sequence }: PushItem, revId: string): void {
+    if (this.#options.remote !== undefined) this.#ancestors.set(id, { revId, sequence })
   }
 
   #recordAncestors(): void {
     const { remote, target } = this.#options
     if (remote === undefined || this.#ancestors.size === 0) return
-    const entries = [...this.#ancestors].map(([id, revId]) => ({ id, revId }))
+    const entries = [...this.#ancestors].map(([id, known]) => ({ id, ...known })).sort((a, b) => a.sequence - b.sequence)
     this.#ancestors = new Map()
     target.collection.setRemoteAncestors(remote, entries)
   }

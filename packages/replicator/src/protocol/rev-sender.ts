@@ -35,6 +35,10 @@ export interface RevSenderOptions {
 
 const EMPTY_BODY = Buffer.from('{}')
 
+/** Revisions, and about how many bytes of bodies, that are read from the store at once. */
+const READ_REVISIONS = 100
+const READ_BYTES = 256 * 1024
+
 /** Sends the revisions that the peer wants, in order, as many at a time as the limits allow (cbmobile.md §8, §13). */
 export class RevSender {
   readonly options: RevSenderOptions
@@ -70,7 +74,12 @@ export class RevSender {
     const { maxRevsUnanswered, maxBytesUnanswered } = this.#context.limits
     const queue = this.#queue
     while (this.#head < queue.length && this.#unanswered < maxRevsUnanswered && this.#unansweredBytes < maxBytesUnanswered) {
-      this.#take(queue[this.#head++] as PushItem)
+      const items = this.#nextToRead(maxRevsUnanswered - this.#unanswered)
+      this.#head += items.length
+      const revisions = this.options.target.collection.revisions(items)
+      items.forEach((item, index) => {
+        this.#take(item, revisions[index])
+      })
     }
     if (this.#head === queue.length) {
       queue.length = 0
@@ -81,8 +90,20 @@ export class RevSender {
     }
   }
 
-  #take(item: PushItem): void {
-    const { target, replaces } = this.options
+  /** The head of the queue, as far as it is worth reading at once. */
+  #nextToRead(room: number): PushItem[] {
+    const items: PushItem[] = []
+    let bytes = 0
+    for (let at = this.#head; at < this.#queue.length && items.length < Math.min(room, READ_REVISIONS) && bytes < READ_BYTES; at++) {
+      const item = this.#queue[at] as PushItem
+      items.push(item)
+      bytes += item.bodySize
+    }
+    return items
+  }
+
+  #take(item: PushItem, revision: RevisionForPush | undefined): void {
+    const { replaces } = this.options
     if (!this.#context.active) {
       const ahead = this.#sending.get(item.id)
       if (ahead !== undefined) {
@@ -91,7 +112,6 @@ export class RevSender {
       }
       this.#sending.set(item.id, item)
     }
-    const revision = target.collection.revision(item.id, undefined, item.sequence)
     // What was replaced since it was announced is not sent: the peer would take it for the current one. On the active side the newer
     // change is proposed by itself.
     const replaced = revision?.revId !== item.revId

@@ -192,6 +192,10 @@ export class MemoryCollection implements ReplicationCollection {
     return result
   }
 
+  revisions(entries: readonly { readonly id: string }[]) {
+    return entries.map(({ id }) => this.revision(id))
+  }
+
   revision(id: string, revId?: string): RevisionForPush | undefined {
     const doc = this.docs.get(id)
     const wanted = revId ?? doc?.current
@@ -329,8 +333,8 @@ export class MemoryCollection implements ReplicationCollection {
   remoteAncestor(remote: number, id: string) {
     return this.ancestors.get(`${remote} ${id}`)
   }
-  remoteAncestors(remote: number, ids: readonly string[]) {
-    return ids.map((id) => this.remoteAncestor(remote, id))
+  remoteAncestors(remote: number, entries: readonly { readonly id: string }[]) {
+    return entries.map(({ id }) => this.remoteAncestor(remote, id))
   }
   setRemoteAncestors(remote: number, entries: readonly { readonly id: string; readonly revId: string }[]): void {
     for (const { id, revId } of entries) this.ancestors.set(`${remote} ${id}`, revId)
