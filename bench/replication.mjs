@@ -74,7 +74,7 @@ async function measurePush(source) {
   return { ms: first.ms, resumeMs: again.msAfterConnect, rss, copy: passive.directory }
 }
 
-/** A full pull into an empty database. */
+/** A full pull into an empty database, and then blobs between the two processes as they run. */
 async function measurePull(source) {
   const passive = await openPeer(source)
   const active = await openPeer()
@@ -83,10 +83,13 @@ async function measurePull(source) {
   const arrived = await active.peer.ask({ do: 'count' })
   if (arrived !== documents) throw new Error(`the pull moved ${arrived} of ${documents} documents`)
   const rss = [await active.peer.ask({ do: 'rss' }), await passive.peer.ask({ do: 'rss' })]
+  await passive.peer.ask({ do: 'loadBlobs', count: blobCount, bytes: blobBytes })
+  const blobs = await active.peer.ask({ do: 'replicate', port, type: 'pull' })
+  if (blobs.statistics.blobsPulled !== blobCount) throw new Error(`${blobs.statistics.blobsPulled} of ${blobCount} blobs were pulled`)
   await active.peer.ask({ do: 'close' })
   await passive.peer.ask({ do: 'close' })
   await stop(active.peer, passive.peer)
-  return { ms, rss }
+  return { ms, rss, blobMegabytesPerSecond: (blobCount * blobBytes) / 1e6 / (blobs.ms / 1000) }
 }
 
 /** Single edits on one side, until each can be read on the other side's disk. */
@@ -131,19 +134,6 @@ async function measureLive(source, copy) {
   return samples.slice(Math.min(10, samples.length - 1))
 }
 
-async function measureBlobs() {
-  const active = await openPeer()
-  const passive = await openPeer()
-  await active.peer.ask({ do: 'loadBlobs', count: blobCount, bytes: blobBytes })
-  const port = await passive.peer.ask({ do: 'serve' })
-  const { ms, statistics } = await active.peer.ask({ do: 'replicate', port, type: 'push' })
-  if (statistics.blobsPushed !== blobCount) throw new Error(`${statistics.blobsPushed} of ${blobCount} blobs were pushed`)
-  await active.peer.ask({ do: 'close' })
-  await passive.peer.ask({ do: 'close' })
-  await stop(active.peer, passive.peer)
-  return (blobCount * blobBytes) / 1e6 / (ms / 1000)
-}
-
 async function measureBaseline() {
   const source = freshDirectory()
   const active = start('pouchdb')
@@ -177,7 +167,7 @@ try {
     say(`pull   ${round((documents / pull.ms) * 1000)} documents/s   peak RSS ${pull.rss.join(' and ')} MB`)
     pushes.push(push)
     pulls.push(pull)
-    blobs.push(await measureBlobs())
+    blobs.push(pull.blobMegabytesPerSecond)
     say(`blobs  ${round(blobs.at(-1))} MB/s (${blobCount} of ${blobBytes / 1024} KiB)`)
     copy = push.copy
   }

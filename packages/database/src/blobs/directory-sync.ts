@@ -1,4 +1,7 @@
-import { open } from 'node:fs/promises'
+import { closeSync, fsync, openSync } from 'node:fs'
+import { promisify } from 'node:util'
+
+const fileSync = promisify(fsync)
 
 interface Entry {
   started: boolean
@@ -20,11 +23,11 @@ export class DirectorySync {
     entry.done = before.then(async () => {
       entry.started = true
       try {
-        const handle = await open(directory, 'r')
+        const descriptor = openSync(directory, 'r')
         try {
-          await handle.sync()
+          await fileSync(descriptor)
         } finally {
-          await handle.close()
+          closeSync(descriptor)
         }
       } finally {
         if (this.#latest.get(directory) === entry) this.#latest.delete(directory)

@@ -1,10 +1,14 @@
+import { closeSync, fdatasync, openSync, writevSync } from 'node:fs'
 import { open, rename, rm } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { promisify } from 'node:util'
 import type { BlobWriter } from '../contracts/replication.ts'
 import { mapFileError } from '../file-errors.ts'
 import { blobHash, checkArrived, digestOf } from './digest.ts'
 import type { DirectorySync } from './directory-sync.ts'
+
+const dataSync = promisify(fdatasync)
 
 /** Bytes gathered before they are written; a blob below this touches the disk only in `commit`. */
 const GATHER_BYTES = 1024 * 1024
@@ -64,10 +68,13 @@ export class DiskBlobWriter implements BlobWriter {
         await sync.sync(dirname(path))
         return
       }
-      await this.#flush()
-      await this.#file?.datasync()
-      await this.#file?.close()
-      this.#file = undefined
+      if (this.#file === undefined) await this.#writeWhole()
+      else {
+        await this.#flush()
+        await this.#file.datasync()
+        await this.#file.close()
+        this.#file = undefined
+      }
       await rename(temporary, path)
       await sync.sync(dirname(path))
     })
@@ -84,6 +91,26 @@ export class DiskBlobWriter implements BlobWriter {
     this.#gathered = []
     this.#gatheredBytes = 0
     if (pieces.length > 0) await writeAll(this.#file, pieces)
+  }
+
+  /**
+   * A blob that was gathered completely goes to the file cache at once; only the disk itself is waited for. Each detour over the
+   * thread pool costs more than copying this much.
+   */
+  async #writeWhole(): Promise<void> {
+    const { temporary } = this.#options
+    const descriptor = openSync(temporary, 'wx')
+    try {
+      let rest: readonly Uint8Array[] = this.#gathered.filter((piece) => piece.length > 0)
+      while (rest.length > 0) rest = withoutFirst(rest, writevSync(descriptor, rest))
+      await dataSync(descriptor)
+    } catch (error) {
+      await rm(temporary, { force: true })
+      throw error
+    } finally {
+      closeSync(descriptor)
+      this.#gathered = []
+    }
   }
 
   async #discard(): Promise<void> {
@@ -110,11 +137,15 @@ export class DiskBlobWriter implements BlobWriter {
 async function writeAll(file: FileHandle, pieces: readonly Uint8Array[]): Promise<void> {
   let rest = pieces
   while (rest.length > 0) {
-    let { bytesWritten } = await file.writev(rest)
-    rest = rest.flatMap((piece) => {
-      const taken = Math.min(bytesWritten, piece.length)
-      bytesWritten -= taken
-      return taken < piece.length ? [piece.subarray(taken)] : []
-    })
+    rest = withoutFirst(rest, (await file.writev(rest)).bytesWritten)
   }
+}
+
+function withoutFirst(pieces: readonly Uint8Array[], bytes: number): Uint8Array[] {
+  let left = bytes
+  return pieces.flatMap((piece) => {
+    const taken = Math.min(left, piece.length)
+    left -= taken
+    return taken < piece.length ? [piece.subarray(taken)] : []
+  })
 }

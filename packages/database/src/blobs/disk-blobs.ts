@@ -1,7 +1,19 @@
 import { randomBytes } from 'node:crypto'
-import { copyFileSync, createReadStream, existsSync, linkSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync } from 'node:fs'
+import {
+  copyFileSync,
+  createReadStream,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync
+} from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { errorCode } from '@kithmesh/core'
 import type { Clock } from '@kithmesh/core'
 import type { BlobWriter } from '../contracts/replication.ts'
 import type { Blob, ManagedBlobStore } from './blob-store.ts'
@@ -57,6 +69,18 @@ export class DiskBlobs implements ManagedBlobStore {
     const path = this.#pathOf(digest)
     if (path === undefined || !existsSync(path)) return undefined
     return createReadStream(path, { highWaterMark: 256 * 1024 }) as AsyncIterable<Buffer>
+  }
+
+  readNow(digest: string, maxBytes: number): Buffer | undefined {
+    const path = this.#pathOf(digest)
+    const size = this.size(digest)
+    if (path === undefined || size === undefined || size > maxBytes) return undefined
+    try {
+      return readFileSync(path)
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') return undefined
+      throw error
+    }
   }
 
   openWrite(expected: { readonly digest: string; readonly length?: number }): BlobWriter {

@@ -28,6 +28,11 @@ export class MemoryBlobs implements ManagedBlobStore {
     })()
   }
 
+  readNow(digest: string, maxBytes: number): Buffer | undefined {
+    const bytes = this.#blobs.get(digest)
+    return bytes === undefined || bytes.length > maxBytes ? undefined : Buffer.from(bytes)
+  }
+
   openWrite(expected: { readonly digest: string; readonly length?: number }): BlobWriter {
     requireHex(expected.digest)
     let pieces: Uint8Array[] = []

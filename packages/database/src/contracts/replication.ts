@@ -152,6 +152,8 @@ export interface BlobAccess {
   size(digest: string): number | undefined
   /** The whole blob; for small ones. */
   read(digest: string): Promise<Buffer | undefined>
+  /** The whole blob at once, read synchronously like a document; undefined when it is absent or larger than `maxBytes`. */
+  readNow(digest: string, maxBytes: number): Buffer | undefined
   /** A stream over the blob's bytes; undefined when absent. */
   openRead(digest: string): AsyncIterable<Buffer> | undefined
   /**

@@ -159,7 +159,10 @@ function failure(message: string, transient: boolean, cause: unknown): BlobFailu
   return { error: replicatorErrors.create('ERR_REPL_BLOB', message, cause === undefined ? {} : { cause }), transient }
 }
 
-/** Answers `getAttachment` with the blob as a stream that is read only as fast as the peer takes it. */
+/** Blobs up to this size are read at once: opening a stream costs more than reading so much. */
+const READ_AT_ONCE_BYTES = 512 * 1024
+
+/** Answers `getAttachment` with the blob, a large one as a stream that is read only as fast as the peer takes it. */
 export function serveAttachment(context: SessionContext, request: IncomingRequest): void {
   const { digest, compress } = request.properties
   if (!isBlobDigest(digest)) {
@@ -167,14 +170,19 @@ export function serveAttachment(context: SessionContext, request: IncomingReques
     return
   }
   const size = context.store.blobs.size(digest)
-  const stream = size === undefined ? undefined : context.store.blobs.openRead(digest)
-  if (size === undefined || stream === undefined) {
+  const body = size === undefined ? undefined : (context.store.blobs.readNow(digest, READ_AT_ONCE_BYTES) ?? streamOf(context, digest))
+  if (size === undefined || body === undefined) {
     request.respondError('HTTP', 404, 'no such attachment')
     return
   }
   context.statistics.blobsPushed++
   context.statistics.blobBytesPushed += size
-  request.respond({ body: touching(context, stream), compress: isTrue(compress) })
+  request.respond({ body, compress: isTrue(compress) })
+}
+
+function streamOf(context: SessionContext, digest: string): AsyncIterable<Buffer> | undefined {
+  const stream = context.store.blobs.openRead(digest)
+  return stream === undefined ? undefined : touching(context, stream)
 }
 
 async function* touching(context: SessionContext, stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, void> {

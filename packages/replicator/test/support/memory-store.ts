@@ -360,6 +360,10 @@ export class MemoryBlobs implements BlobAccess {
   read(digest: string) {
     return Promise.resolve(this.stored.get(digest))
   }
+  readNow(digest: string, maxBytes: number) {
+    const bytes = this.stored.get(digest)
+    return bytes === undefined || bytes.length > maxBytes ? undefined : Buffer.from(bytes)
+  }
   openRead(digest: string) {
     const bytes = this.stored.get(digest)
     return bytes === undefined ? undefined : pieces(bytes)
