@@ -42,7 +42,7 @@ export function configure(connection: SqliteConnection, durability: Durability):
   retryWhileBusy(() => connection.exec('PRAGMA journal_mode = WAL'))
   connection.exec(`
     PRAGMA synchronous = ${durability === 'full' ? 'FULL' : 'NORMAL'};
-    PRAGMA cache_size = -16384;
+    PRAGMA cache_size = -8192;
     PRAGMA wal_autocheckpoint = 4000;
     PRAGMA journal_size_limit = 67108864;
     PRAGMA temp_store = MEMORY;
