@@ -9,6 +9,7 @@ const checks = [
   { name: 'lint', file: 'tools/lint.mjs', args: [] },
   { name: 'dependency rules', file: 'tools/check-deps.mjs', args: [] },
   { name: 'references', file: 'tools/sync-references.mjs', args: ['--check'] },
+  { name: 'error catalogue', file: 'tools/error-catalogue.mjs', args: ['--check'] },
   { name: 'api reports', file: 'tools/api-report.mjs', args: ['--check'] },
   { name: 'docs', file: 'tools/check-docs.mjs', args: [] },
   { name: 'exports', file: 'tools/check-exports.mjs', args: [] }
