@@ -24,7 +24,7 @@ import { generationOf, isHistory, isRevisionId } from './rev-id.ts'
 import { decodeLinear } from './rev-tree-codec.ts'
 import { RevisionTree } from './rev-tree.ts'
 import { findRemote, remotePart } from './remote-list.ts'
-import { adoptBranch, endOfBranch, planInsertion } from './revision-inserter.ts'
+import { planInsertion } from './revision-inserter.ts'
 
 const EMPTY_OBJECT = Buffer.from('{}')
 
@@ -89,7 +89,7 @@ export class ReplicatedCollection implements ReplicationCollection {
       const ancestors = decodeLinear(stored.tree)
       if (ancestors !== undefined) return ancestors.includes(revId) ? 'known' : olderThan(revId, [stored.revId, ...ancestors])
       const tree = RevisionTree.fromStored(stored)
-      if (tree.has(revId)) return 'known'
+      if (tree.knows(revId)) return 'known'
       const all = new Set(tree.leaves().flatMap((leaf) => [leaf.revId, ...tree.ancestors(leaf.revId)]))
       return olderThan(
         revId,
@@ -135,18 +135,6 @@ export class ReplicatedCollection implements ReplicationCollection {
     const tree = RevisionTree.fromStored(stored)
     const superseded = tree.has(revId) && !tree.openLeaves().some((leaf) => leaf.revId === revId || tree.isAncestor(revId, leaf.revId))
     return superseded ? tombstoneIdFor(revId) : undefined
-  }
-
-  adopt(id: string, revId: string): boolean {
-    return this.#core.transact((writer) => {
-      const existing = writer.get(this.#core.id, id)
-      if (existing === undefined || decodeLinear(existing.tree) !== undefined) return false
-      const tree = RevisionTree.fromStored(existing)
-      const end = endOfBranch(tree, revId)
-      if (end === undefined || tree.conflicted || !adoptBranch(tree, existing.revId, end)) return false
-      this.#core.store(writer, existing, { id, ...tree.toStored() })
-      return true
-    })
   }
 
   purge(ids: readonly string[]): void {
@@ -217,7 +205,7 @@ export class ReplicatedCollection implements ReplicationCollection {
       return plan
     }
     const sequence = this.#core.store(writer, existing, plan.document, remote === undefined ? undefined : { remote, revId })
-    return { status: plan.status, sequence }
+    return { status: plan.status, sequence, ...(plan.successor !== undefined && { successor: plan.successor }) }
   }
 }
 

@@ -102,10 +102,10 @@ class Network {
   }
 }
 
-const edits = (peers: number, deletions: boolean): fc.Arbitrary<Step> =>
+const edits = (peers: number, deletions: number): fc.Arbitrary<Step> =>
   fc.oneof(
     { weight: 6, arbitrary: fc.record({ kind: fc.constant('edit' as const), peer: fc.nat(peers - 1), doc: fc.nat(4), value: fc.nat(9) }) },
-    { weight: deletions ? 1 : 0, arbitrary: fc.record({ kind: fc.constant('delete' as const), peer: fc.nat(peers - 1), doc: fc.nat(4) }) },
+    { weight: deletions, arbitrary: fc.record({ kind: fc.constant('delete' as const), peer: fc.nat(peers - 1), doc: fc.nat(4) }) },
     {
       weight: 8,
       arbitrary: fc.record({
@@ -143,16 +143,32 @@ const topologies: Record<string, readonly [number, readonly (readonly [number, n
       [1, 2],
       [2, 0]
     ]
+  ],
+  'a star of four that call': [
+    4,
+    [
+      [1, 0],
+      [2, 0],
+      [3, 0]
+    ]
+  ],
+  'all of four with all': [
+    4,
+    [
+      [0, 1],
+      [0, 2],
+      [0, 3],
+      [1, 2],
+      [1, 3],
+      [2, 3]
+    ]
   ]
 }
 
-/**
- * A document that is made anew at one peer while another peer's deletion of an earlier one travels can still end differently at the ends
- * of a chain, about once in a thousand runs of sixty steps; until that is settled, runs with deletions repeat the same random numbers.
- */
 const variants = [
-  { name: 'edits', deletions: false, settings: { numRuns: 60 } },
-  { name: 'edits and deletions', deletions: true, settings: { numRuns: 100, seed: 3 } }
+  { name: 'edits', deletions: 0, settings: { numRuns: 15 } },
+  { name: 'edits and deletions', deletions: 1, settings: { numRuns: 25 } },
+  { name: 'many deletions', deletions: 5, settings: { numRuns: 25 } }
 ]
 
 describe('simulated networks with random edits, deliveries and disconnections', () => {
@@ -178,7 +194,7 @@ describe('simulated networks with random edits, deliveries and disconnections', 
 
   it('one-shot runs in turn bring a star together', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(edits(4, true), { maxLength: 40, size: 'max' }), async (steps) => {
+      fc.asyncProperty(fc.array(edits(4, 2), { maxLength: 40, size: 'max' }), async (steps) => {
         const peers = await Promise.all(Array.from({ length: 4 }, () => SimulatedPeer.create()))
         const run = async (i: number): Promise<void> => {
           await replicate((peers[i] as SimulatedPeer).store, (peers[0] as SimulatedPeer).store, { remoteUid: 'hub' })

@@ -287,7 +287,6 @@ export class Pusher {
         parentRevId: parent ?? '',
         known: NOTHING,
         bytes: 0,
-        endsBranch: false,
         next: undefined,
         held: undefined
       }
@@ -478,10 +477,6 @@ export class Pusher {
       // 8. A refusal may hang on another document that is still to come: once more, later.
       this.#release(item)
       this.#again.push(item)
-    } else if (reply.code === 409 && item.endsBranch && this.#options.target.collection.adopt?.(item.id, item.parentRevId) === true) {
-      // 11. Both sides resolved, each for the other's; by the common order the peer's decision stands.
-      this.#noteAncestor(item, item.parentRevId)
-      this.#finish(item)
     } else if (reply.code === 409 && this.#options.pulls) this.#finish(item)
     else if (reply.code === 409) {
       this.#failForGood(

@@ -24,18 +24,15 @@ export class SimulatedPeer {
     if (this.database.collection().get(id) !== undefined) this.database.collection().remove(id)
   }
 
-  /**
-   * What equal peers have in common: the documents' contents. The revision ids behind equal contents may differ where two peers
-   * ended the same conflict at the same time, each with a revision of its own.
-   */
+  /** What equal peers have in common: the documents' current revisions and contents. */
   snapshot(): Record<string, string> {
     const collection = this.database.collection()
     return Object.fromEntries(
       collection
         .changes()
         .map(
-          ({ id, deleted, conflicted }) =>
-            [id, `${deleted ? 'deleted' : (collection.get(id)?.json().toString() ?? '')}${conflicted ? ' in conflict' : ''}`] as const
+          ({ id, revId, deleted, conflicted }) =>
+            [id, `${revId} ${deleted ? 'deleted' : (collection.get(id)?.json().toString() ?? '')}${conflicted ? ' in conflict' : ''}`] as const
         )
         .sort(([a], [b]) => (a < b ? -1 : 1))
     )
