@@ -5,7 +5,7 @@ import { checkBody } from './body-check.ts'
 import { canonicalBody } from './canonical-json.ts'
 import { databaseErrors } from './errors.ts'
 import { makeRevisionId, nextEra } from './rev-digest.ts'
-import { compareRevisions } from './rev-id.ts'
+import { compareRevisions, eraOf } from './rev-id.ts'
 import type { TreeNode } from './rev-tree-codec.ts'
 import { RevisionTree } from './rev-tree.ts'
 
@@ -79,6 +79,20 @@ export function resolveTree(
   tree.settle(higher.revId)
   tree.close(lower.revId)
   return tree
+}
+
+/** Gives the winner's content a place on top of a lost leaf, from where it outranks the winner; false when there is no such leaf. */
+export function graftWinner(tree: RevisionTree, onto: string): boolean {
+  const { winner } = tree
+  const base = tree.get(onto)
+  if (tree.conflicted || base?.closed !== true || winner.body === undefined) return false
+  const { deleted, hasBlobs, body } = winner
+  const make = (era: number): string => makeRevisionId(onto, deleted, canonicalOf(winner), era)
+  let revId = make(nextEra(base, tree.ancestors(onto), deleted))
+  if (compareRevisions({ revId, deleted }, winner) <= 0) revId = make(Math.max(eraOf(winner.revId), eraOf(onto)) + 1)
+  tree.insert({ revId, history: [onto], deleted, hasBlobs, body })
+  tree.close(winner.revId)
+  return true
 }
 
 function canonicalOf(node: Readonly<TreeNode>): string {

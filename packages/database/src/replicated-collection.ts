@@ -4,7 +4,7 @@ import { readMany } from './read-many.ts'
 import type { Wanted } from './read-many.ts'
 import type { CollectionCore } from './collection-core.ts'
 import { changeEntry, insertionContext } from './collection-core.ts'
-import { conflictOf, revisionForPush } from './conflict-resolution.ts'
+import { conflictOf, graftWinner, revisionForPush } from './conflict-resolution.ts'
 import type {
   ChangeEntry,
   ConflictResolution,
@@ -135,6 +135,17 @@ export class ReplicatedCollection implements ReplicationCollection {
     const tree = RevisionTree.fromStored(stored)
     const superseded = tree.has(revId) && !tree.openLeaves().some((leaf) => leaf.revId === revId || tree.isAncestor(revId, leaf.revId))
     return superseded ? tombstoneIdFor(revId) : undefined
+  }
+
+  graft(id: string, onto: string): boolean {
+    return this.#core.transact((writer) => {
+      const existing = writer.get(this.#core.id, id)
+      if (existing === undefined || decodeLinear(existing.tree) !== undefined) return false
+      const tree = RevisionTree.fromStored(existing)
+      if (!graftWinner(tree, onto)) return false
+      this.#core.store(writer, existing, { id, ...tree.toStored() })
+      return true
+    })
   }
 
   purge(ids: readonly string[]): void {

@@ -122,6 +122,11 @@ export interface ReplicationCollection {
    * What a pusher sends as `deletedBranch` to a peer whose current revision is `revId`, because no history it could send contains it.
    */
   closingTombstone(id: string, revId: string): string | undefined
+  /**
+   * For a peer that refuses, `deletedBranch` or not, what does not descend from its current revision (Sync Gateway): the current content
+   * becomes a child of `onto`, a lost branch's revision, and outranks the revision that had it. A new change; false when `onto` is no such revision.
+   */
+  graft?(id: string, onto: string): boolean
   purge(ids: readonly string[]): void
   /** Small integer for a remote's stable id, to be given in `remote`. */
   remoteId(uid: string): number

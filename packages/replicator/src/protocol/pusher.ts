@@ -287,6 +287,7 @@ export class Pusher {
         parentRevId: parent ?? '',
         known: NOTHING,
         bytes: 0,
+        endsBranch: false,
         next: undefined,
         held: undefined
       }
@@ -477,6 +478,13 @@ export class Pusher {
       // 8. A refusal may hang on another document that is still to come: once more, later.
       this.#release(item)
       this.#again.push(item)
+    } else if (reply.code === 409 && item.endsBranch && this.#countTry(item.id, 1)) {
+      // 11. The peer may have moved on meanwhile: then the next proposal says so, and the pull brings what it has.
+      this.#release(item)
+      this.#again.push(item)
+    } else if (reply.code === 409 && item.endsBranch && this.#options.target.collection.graft?.(item.id, item.parentRevId) === true) {
+      // It takes only what descends from its own revision. The graft does, and comes by the scan.
+      this.#finish(item)
     } else if (reply.code === 409 && this.#options.pulls) this.#finish(item)
     else if (reply.code === 409) {
       this.#failForGood(

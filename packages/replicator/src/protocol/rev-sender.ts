@@ -9,6 +9,8 @@ export interface PushItem extends ChangeEntry {
   /** Revisions the peer has; the history sent ends at one of them. */
   known: ReadonlySet<string>
   bytes: number
+  /** Sent as the end of the peer's branch. */
+  endsBranch: boolean
   /** A newer change that waits: two revisions of a document are never in flight together (cbmobile.md §17.17). */
   next: ChangeEntry | undefined
   /** The same on the passive side, where it was announced already: a subscriber's checkpoint relies on the order of sequences. */
@@ -152,7 +154,10 @@ export class RevSender {
     if (this.#context.active) {
       const closed = this.#closedBranch(item, revision)
       if (closed === undefined) properties['noconflicts'] = '1'
-      else properties['deleted_branch'] = `${closed},${item.parentRevId}`
+      else {
+        item.endsBranch = true
+        properties['deleted_branch'] = `${closed},${item.parentRevId}`
+      }
     }
     if (replaced) properties['replacedRev'] = item.revId
     return properties
