@@ -5,7 +5,7 @@ import { checkBody } from './body-check.ts'
 import { canonicalBody } from './canonical-json.ts'
 import { databaseErrors } from './errors.ts'
 import { makeRevisionId, nextEra } from './rev-digest.ts'
-import { compareRevisions, eraOf } from './rev-id.ts'
+import { compareRevisions, latestEra } from './rev-id.ts'
 import type { TreeNode } from './rev-tree-codec.ts'
 import { RevisionTree } from './rev-tree.ts'
 
@@ -65,14 +65,14 @@ export function resolveTree(
       `Document ${JSON.stringify(document.id)} changed meanwhile: ${localRevId} and ${remoteRevId} are not both current`
     )
   }
-  const [higher, lower] = compareRevisions(local, remote) > 0 ? [local, remote] : [remote, local]
+  const [higher, lower] = tree.compare(local, remote) > 0 ? [local, remote] : [remote, local]
   const taken = resolution.take === 'local' ? local : resolution.take === 'remote' ? remote : undefined
   if (taken !== higher) {
     const deleted = resolution.take === 'deleted' || taken?.deleted === true
     const { body, value, hasBlobs } = checkBody(resolution.take === 'merged' ? resolution.body : taken === undefined ? EMPTY_OBJECT : bodyOf(taken))
     const canonical = canonicalBody(asBuffer(body).toString(), value)
     if (deleted !== higher.deleted || canonical !== canonicalOf(higher)) {
-      const revId = makeRevisionId(higher.revId, deleted, canonical, nextEra(higher, tree.ancestors(higher.revId), deleted))
+      const revId = makeRevisionId(higher.revId, deleted, canonical, nextEra(tree.rank(higher), deleted))
       tree.insert({ revId, history: [higher.revId], deleted, hasBlobs, body: deleted && body.length <= 2 ? new Uint8Array(0) : body })
     }
   }
@@ -88,8 +88,9 @@ export function graftWinner(tree: RevisionTree, onto: string): boolean {
   if (tree.conflicted || base?.closed !== true || winner.body === undefined) return false
   const { deleted, hasBlobs, body } = winner
   const make = (era: number): string => makeRevisionId(onto, deleted, canonicalOf(winner), era)
-  let revId = make(nextEra(base, tree.ancestors(onto), deleted))
-  if (compareRevisions({ revId, deleted }, winner) <= 0) revId = make(Math.max(eraOf(winner.revId), eraOf(onto)) + 1)
+  const rank = tree.rank(winner)
+  let revId = make(nextEra(tree.rank(base), deleted))
+  if (compareRevisions({ revId, deleted }, rank) <= 0) revId = make(latestEra(rank) + 1)
   tree.insert({ revId, history: [onto], deleted, hasBlobs, body })
   tree.close(winner.revId)
   return true

@@ -39,15 +39,15 @@ export function planLocal(
   const parent = revision.parent === undefined || (revision.parent === '' && gone) ? existing.revId : revision.parent
   const ancestors = decodeLinear(existing.tree)
   if (ancestors !== undefined) {
-    const era = parent === existing.revId ? nextEra({ revId: parent, deleted: gone }, ancestors, deleted) : eraOf(existing.revId)
+    const era = parent === existing.revId ? nextEra({ revId: parent, deleted: gone, history: ancestors }, deleted) : eraOf(existing.revId)
     const revId = makeRevisionId(parent, deleted, canonical, era)
     if (existing.revId === revId) return undefined
     if (parent !== existing.revId) throw conflict(id, parent, existing.revId)
     return { id, revId, flags, body, tree: encodeLinear(clipHistory([existing.revId, ...ancestors], context)) }
   }
   const tree = RevisionTree.fromStored(existing)
-  const base = tree.get(parent) ?? { revId: parent, deleted: false }
-  const revId = makeRevisionId(parent, deleted, canonical, nextEra(base, tree.ancestors(parent), deleted))
+  const base = { revId: parent, deleted: tree.get(parent)?.deleted === true, history: tree.ancestors(parent) }
+  const revId = makeRevisionId(parent, deleted, canonical, nextEra(base, deleted))
   if (tree.has(revId)) return undefined
   if (!tree.openLeaves().some((leaf) => leaf.revId === parent)) throw conflict(id, parent, existing.revId)
   tree.insert({ revId, history: [parent], deleted, hasBlobs, body })

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { eraOf, eraSuffix, generationOf } from './rev-id.ts'
+import { eraOf, eraSuffix, generationOf, latestEra } from './rev-id.ts'
+import type { Ranked } from './rev-id.ts'
 
 /**
  * The revision id of a new revision, by the rule of cbmobile.md §14:
@@ -18,14 +19,9 @@ export function makeRevisionId(parent: string, deleted: boolean, canonical: stri
   return `${generationOf(parent) + 1}-${digest}${eraSuffix(era)}`
 }
 
-/**
- * The era of a revision made here on top of `parent`: a document that is made anew on top of its tombstone begins the next one. Foreign
- * ids carry no era, so that of the nearest ancestors counts as well.
- * @param ancestors of `parent`.
- */
-export function nextEra(parent: { readonly revId: string; readonly deleted: boolean }, ancestors: readonly string[], deleted: boolean): number {
-  let era = eraOf(parent.revId)
-  for (const ancestor of ancestors) era = Math.max(era, eraOf(ancestor))
+/** The era of a revision made here on top of `parent`: a document that is made anew on top of its tombstone begins the next one. */
+export function nextEra(parent: Ranked, deleted: boolean): number {
+  const era = latestEra(parent)
   return parent.deleted && !deleted ? era + 1 : era
 }
 

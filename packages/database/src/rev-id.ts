@@ -45,15 +45,27 @@ export function eraSuffix(era: number): string {
   return era === 0 ? '' : Math.min(era, LAST_ERA).toString(16).padStart(ERA_DIGITS, '0')
 }
 
+/** What the order of revisions is made of. */
+export interface Ranked {
+  readonly revId: string
+  readonly deleted: boolean
+  /** Its ancestors, as far as known: edits by foreign peers stay in the era of what they edit, though their ids do not say so. */
+  readonly history?: readonly string[]
+}
+
+/** The era of a line of revisions. */
+export function latestEra({ revId, history }: Pick<Ranked, 'revId' | 'history'>): number {
+  let era = eraOf(revId)
+  if (history !== undefined) for (const ancestor of history) era = Math.max(era, eraOf(ancestor))
+  return era
+}
+
 /**
  * The order in which revisions win: the later era, then the tombstone, then the higher generation, then the greater id (cbmobile.md §11
  * within an era). Depends on nothing but the two, and every revision made here comes after its parent. Positive: `a` wins.
  */
-export function compareRevisions(
-  a: { readonly revId: string; readonly deleted: boolean },
-  b: { readonly revId: string; readonly deleted: boolean }
-): number {
-  const difference = eraOf(a.revId) - eraOf(b.revId)
+export function compareRevisions(a: Ranked, b: Ranked): number {
+  const difference = latestEra(a) - latestEra(b)
   if (difference !== 0) return difference
   if (a.deleted !== b.deleted) return a.deleted ? 1 : -1
   return compareRevisionIds(a.revId, b.revId)

@@ -1,5 +1,6 @@
 import { DocumentFlag } from './contracts/storage.ts'
 import { compareRevisions, generationOf } from './rev-id.ts'
+import type { Ranked } from './rev-id.ts'
 import { decodeBranches, decodeLinear, encodeBranches, encodeLinear } from './rev-tree-codec.ts'
 import type { TreeNode } from './rev-tree-codec.ts'
 
@@ -78,7 +79,7 @@ export class RevisionTree {
    */
   knows(revId: string): boolean {
     const node = this.get(revId)
-    return node !== undefined && !(node.closed && compareRevisions(node, this.winner) > 0)
+    return node !== undefined && !(node.closed && this.compare(node, this.winner) > 0)
   }
 
   get(revId: string): Readonly<TreeNode> | undefined {
@@ -89,7 +90,17 @@ export class RevisionTree {
   /** Best first. */
   leaves(): Readonly<TreeNode>[] {
     const parents = new Set(this.#nodes.map((node) => node.parent))
-    return this.#nodes.filter((_node, index) => !parents.has(index)).sort((a, b) => compareRevisions(b, a))
+    return this.#nodes.filter((_node, index) => !parents.has(index)).sort((a, b) => this.compare(b, a))
+  }
+
+  /** With its ancestors, as it is ranked. */
+  rank({ revId, deleted }: Readonly<Pick<TreeNode, 'revId' | 'deleted'>>): Ranked {
+    return { revId, deleted, history: this.ancestors(revId) }
+  }
+
+  /** By the order of revisions; positive: `a` wins. */
+  compare(a: Readonly<TreeNode>, b: Readonly<TreeNode>): number {
+    return compareRevisions(this.rank(a), this.rank(b))
   }
 
   openLeaves(): Readonly<TreeNode>[] {

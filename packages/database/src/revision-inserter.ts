@@ -4,7 +4,9 @@ import type { IncomingRevision } from './contracts/replication.ts'
 import { asBuffer } from './bytes.ts'
 import { canonicalBody } from './canonical-json.ts'
 import { makeRevisionId, tombstoneIdFor } from './rev-digest.ts'
-import { compareRevisions, eraOf, generationOf } from './rev-id.ts'
+import { compareRevisions, generationOf, latestEra } from './rev-id.ts'
+import type { Ranked } from './rev-id.ts'
+import type { TreeNode } from './rev-tree-codec.ts'
 import { decodeLinear, encodeLinear } from './rev-tree-codec.ts'
 import { CLOSED_BRANCHES, RevisionTree, TREE_DEPTH } from './rev-tree.ts'
 
@@ -48,7 +50,7 @@ export function planInsertion(existing: StoredDocument | undefined, revision: In
     if (ancestors.includes(revId)) return { status: 'known' }
     let newer = history.indexOf(existing.revId)
     if (newer < 0 && movedOn(existing.revId, revision, context)) newer = history.length
-    if (newer >= 0) {
+    if (newer >= 0 && !staysBehind(revision, existing, ancestors)) {
       const line = [...history.slice(0, newer), existing.revId, ...ancestors]
       return { status: 'stored', document: { id, revId, flags, body, tree: encodeLinear(clipHistory(line, context)) } }
     }
@@ -62,30 +64,42 @@ function planBranch(existing: StoredDocument, revision: IncomingRevision, contex
   if (tree.knows(revId)) return { status: 'known' }
   const supersedes = !tree.conflicted && endsOurs(existing, tree, revision)
   const node = { revId, history, deleted, hasBlobs, body, incoming: true }
+  const continued = tree.openLeaves().find((leaf) => history.includes(leaf.revId))
+  let overruled = continued === undefined ? undefined : tree.rank(continued)
   let branched = true
   if (tree.has(revId)) tree.reopen(node)
   else branched = tree.insert(node) === 'branched'
-  if (branched && !supersedes && revision.onConflict === 'refuse') return { status: 'conflict', revId: existing.revId }
-  const successor = branched && supersedes ? replaceCurrent(tree, existing, revision) : undefined
+  if (branched && supersedes) {
+    overruled = tree.rank(tree.get(existing.revId) as TreeNode)
+    tree.close(existing.revId)
+    tree.settle(revId)
+  } else if (branched && revision.onConflict === 'refuse') {
+    return { status: 'conflict', revId: existing.revId }
+  }
+  const successor = overruled === undefined ? undefined : liftAbove(tree, overruled, revision)
   pruneTree(tree, context)
   const document = { id, ...tree.toStored() }
-  return tree.conflicted ? { status: 'conflicted', document } : { status: 'stored', document, ...(successor !== undefined && { successor }) }
+  return { status: tree.conflicted ? 'conflicted' : 'stored', document, ...(successor !== undefined && { successor }) }
 }
 
 /**
- * The sender's decision stands. When the common order says otherwise, what it sent gets a child of a later era, so that the
- * decision holds against the revision it overruled wherever the two meet again.
+ * What replaces a revision ranks above it, so that it stands wherever the two meet again. Revisions made by this package do by themselves;
+ * a foreign peer's document made anew on its tombstone, or its decision against the common order, gets a child of a later era.
  */
-function replaceCurrent(tree: RevisionTree, existing: StoredDocument, { revId, deleted, hasBlobs, body }: IncomingRevision): string | undefined {
-  const current = { revId: existing.revId, deleted: (existing.flags & DocumentFlag.deleted) !== 0 }
-  tree.close(existing.revId)
-  tree.settle(revId)
-  if (compareRevisions({ revId, deleted }, current) > 0) return undefined
+function liftAbove(tree: RevisionTree, overruled: Ranked, { revId, deleted, hasBlobs, body }: IncomingRevision): string | undefined {
+  const rank = tree.rank({ revId, deleted })
+  if (compareRevisions(rank, overruled) > 0) return undefined
   const text = body.length === 0 ? '{}' : asBuffer(body).toString()
-  const era = Math.max(eraOf(revId), eraOf(current.revId)) + 1
+  const era = Math.max(latestEra(rank), latestEra(overruled)) + 1
   const successor = makeRevisionId(revId, deleted, canonicalBody(text, JSON.parse(text)), era)
   tree.insert({ revId: successor, history: [revId], deleted, hasBlobs, body })
   return successor
+}
+
+/** Whether a revision that descends from ours needs what {@link liftAbove} does. */
+function staysBehind(revision: IncomingRevision, existing: StoredDocument, ancestors: readonly string[]): boolean {
+  if (revision.deleted || (existing.flags & DocumentFlag.deleted) === 0) return false
+  return latestEra(revision) <= latestEra({ revId: existing.revId, history: ancestors })
 }
 
 /**

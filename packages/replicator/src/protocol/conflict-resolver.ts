@@ -31,8 +31,8 @@ export type ConflictResolver = (conflict: Conflict) => Resolution | Promise<Reso
  * made anew on top of its tombstone wins against all that went before. A pure function of the two revisions, so that every peer decides alike.
  */
 export function defaultWinner(
-  local: Pick<RevisionForPush, 'revId' | 'deleted'>,
-  remote: Pick<RevisionForPush, 'revId' | 'deleted'>
+  local: Pick<RevisionForPush, 'revId' | 'deleted'> & Partial<Pick<RevisionForPush, 'history'>>,
+  remote: Pick<RevisionForPush, 'revId' | 'deleted'> & Partial<Pick<RevisionForPush, 'history'>>
 ): 'local' | 'remote' {
   return compareRevisions(local, remote) > 0 ? 'local' : 'remote'
 }
