@@ -69,7 +69,9 @@ export function resolveTree(
   const taken = resolution.take === 'local' ? local : resolution.take === 'remote' ? remote : undefined
   if (taken !== higher) {
     const deleted = resolution.take === 'deleted' || taken?.deleted === true
-    const { body, value, hasBlobs } = checkBody(resolution.take === 'merged' ? resolution.body : taken === undefined ? EMPTY_OBJECT : bodyOf(taken))
+    const { body, value, hasBlobs } = checkBody(
+      resolution.take === 'merged' ? resolution.body : taken === undefined ? EMPTY_OBJECT : bodyOf(taken)
+    )
     const canonical = canonicalBody(asBuffer(body).toString(), value)
     if (deleted !== higher.deleted || canonical !== canonicalOf(higher)) {
       const revId = makeRevisionId(higher.revId, deleted, canonical, nextEra(tree.rank(higher), deleted))

@@ -8,7 +8,7 @@ import type { ConflictResolver } from '../dist/protocol/conflict-resolver.js'
 
 /** A step of a simulation: an edit at a peer, or something about one of the links. */
 type Step =
-  | { readonly kind: 'edit'; readonly peer: number; readonly doc: number; readonly value: number }
+  | { readonly kind: 'edit' | 'foreign edit'; readonly peer: number; readonly doc: number; readonly value: number }
   | { readonly kind: 'delete'; readonly peer: number; readonly doc: number }
   | { readonly kind: 'deliver'; readonly link: number; readonly to: 'a' | 'b'; readonly count: number }
   | { readonly kind: 'cut' | 'reconnect'; readonly link: number }
@@ -60,6 +60,9 @@ class Network {
       case 'edit':
         this.peer(step.peer).put(`doc${step.doc}`, { value: step.value })
         break
+      case 'foreign edit':
+        this.peer(step.peer).putAsForeign(`doc${step.doc}`, { value: step.value })
+        break
       case 'delete':
         this.peer(step.peer).delete(`doc${step.doc}`)
         break
@@ -107,10 +110,27 @@ class Network {
   }
 }
 
-const edits = (peers: number, deletions: number): fc.Arbitrary<Step> =>
+const DOCUMENTS = 2
+
+const edits = (peers: number, deletions: number, foreign = 0): fc.Arbitrary<Step> =>
   fc.oneof(
-    { weight: 6, arbitrary: fc.record({ kind: fc.constant('edit' as const), peer: fc.nat(peers - 1), doc: fc.nat(4), value: fc.nat(9) }) },
-    { weight: deletions, arbitrary: fc.record({ kind: fc.constant('delete' as const), peer: fc.nat(peers - 1), doc: fc.nat(4) }) },
+    {
+      weight: 6,
+      arbitrary: fc.record({ kind: fc.constant('edit' as const), peer: fc.nat(peers - 1), doc: fc.nat(DOCUMENTS - 1), value: fc.nat(9) })
+    },
+    {
+      weight: foreign,
+      arbitrary: fc.record({
+        kind: fc.constant('foreign edit' as const),
+        peer: fc.constant(0),
+        doc: fc.nat(DOCUMENTS - 1),
+        value: fc.nat(9)
+      })
+    },
+    {
+      weight: deletions,
+      arbitrary: fc.record({ kind: fc.constant('delete' as const), peer: fc.nat(peers - 1), doc: fc.nat(DOCUMENTS - 1) })
+    },
     {
       weight: 8,
       arbitrary: fc.record({
@@ -171,10 +191,13 @@ const topologies: Record<string, readonly [number, readonly (readonly [number, n
 }
 
 const variants = [
-  { name: 'edits', deletions: 0, settings: { numRuns: 15 } },
-  { name: 'edits and deletions', deletions: 1, settings: { numRuns: 25 } },
-  { name: 'many deletions', deletions: 5, settings: { numRuns: 25 } }
+  { name: 'edits', deletions: 0, foreign: 0, settings: { numRuns: 30 } },
+  { name: 'edits and deletions', deletions: 1, foreign: 0, settings: { numRuns: 80 } },
+  { name: 'many deletions', deletions: 5, foreign: 0, settings: { numRuns: 80 } },
+  { name: 'deletions, and edits by a peer whose ids say nothing', deletions: 2, foreign: 6, settings: { numRuns: 50 } }
 ]
+
+const LENGTH = { maxLength: 250, size: 'max' } as const
 
 /** Plays the steps, lets the network come to rest, and expects all peers to have the same revision of every document. */
 async function play(name: string, steps: readonly Step[], conflictResolver?: ConflictResolver): Promise<Network> {
@@ -214,7 +237,7 @@ describe('simulated networks with random edits, deliveries and disconnections', 
       it(`${name}, ${variant.name}: all end with the same revisions`, async function () {
         this.timeout(60_000)
         await fc.assert(
-          fc.asyncProperty(fc.array(edits(peers, variant.deletions), { maxLength: 60, size: 'max' }), async (steps) => {
+          fc.asyncProperty(fc.array(edits(peers, variant.deletions, variant.foreign), LENGTH), async (steps) => {
             await play(name, steps)
           }),
           variant.settings
@@ -225,14 +248,38 @@ describe('simulated networks with random edits, deliveries and disconnections', 
       it(`${name}, a resolver that ${description}: all end with the same revisions`, async function () {
         this.timeout(60_000)
         await fc.assert(
-          fc.asyncProperty(fc.array(edits(peers, 1), { maxLength: 60, size: 'max' }), async (steps) => {
+          fc.asyncProperty(fc.array(edits(peers, 1), LENGTH), async (steps) => {
             await play(name, steps, resolver)
           }),
-          { numRuns: 7 }
+          { numRuns: 12 }
         )
       })
     }
   }
+
+  it('lets a document made anew on its tombstone win against the longer history of a peer that never saw it deleted', async () => {
+    const [first, second, third] = (await Promise.all([0, 1, 2].map(() => SimulatedPeer.create()))) as [
+      SimulatedPeer,
+      SimulatedPeer,
+      SimulatedPeer
+    ]
+    const link = async (from: SimulatedPeer, to: SimulatedPeer, name: string): Promise<void> => {
+      await replicate(from.store, to.store, { remoteUid: name })
+    }
+    first.put('doc0', { value: 'first' })
+    await link(first, second, 'second')
+    await link(first, third, 'third')
+    for (let n = 0; n < 9; n++) third.put('doc0', { value: n })
+    first.delete('doc0')
+    await link(first, second, 'second')
+    second.put('doc0', { value: 'anew' })
+    await link(first, third, 'third')
+    expect(third.snapshot()).to.have.property('doc0').that.includes('deleted')
+    await link(second, third, 'third')
+    await link(first, third, 'third')
+    expect(second.snapshot()).to.have.property('doc0').that.includes('anew')
+    for (const peer of [first, third]) expect(peer.snapshot()).to.deep.equal(second.snapshot())
+  })
 
   it('one-shot runs in turn bring a star together', async () => {
     await fc.assert(
