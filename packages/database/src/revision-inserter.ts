@@ -49,7 +49,7 @@ export function planInsertion(existing: StoredDocument | undefined, revision: In
   if (ancestors !== undefined) {
     if (ancestors.includes(revId)) return { status: 'known' }
     let newer = history.indexOf(existing.revId)
-    if (newer < 0 && movedOn(existing.revId, revision, context)) newer = history.length
+    if (newer < 0 && movedOn(rankOf(existing, ancestors), revision, context)) newer = history.length
     if (newer >= 0 && !staysBehind(revision, existing, ancestors)) {
       const line = [...history.slice(0, newer), existing.revId, ...ancestors]
       return { status: 'stored', document: { id, revId, flags, body, tree: encodeLinear(clipHistory(line, context)) } }
@@ -99,7 +99,11 @@ function liftAbove(tree: RevisionTree, overruled: Ranked, { revId, deleted, hasB
 /** Whether a revision that descends from ours needs what {@link liftAbove} does. */
 function staysBehind(revision: IncomingRevision, existing: StoredDocument, ancestors: readonly string[]): boolean {
   if (revision.deleted || (existing.flags & DocumentFlag.deleted) === 0) return false
-  return latestEra(revision) <= latestEra({ revId: existing.revId, history: ancestors })
+  return latestEra(revision) <= latestEra(rankOf(existing, ancestors))
+}
+
+function rankOf({ revId, flags }: StoredDocument, history: readonly string[]): Ranked {
+  return { revId, deleted: (flags & DocumentFlag.deleted) !== 0, history }
 }
 
 /**
@@ -113,12 +117,17 @@ function endsOurs(existing: StoredDocument, tree: RevisionTree, { history, onCon
 
 /**
  * The remote had exactly our revision as its current one and has gone on from it so far that the history it sends no longer reaches back:
- * the revision descends from ours although the list does not say so.
+ * the revision descends from ours although the list does not say so. One that was on its way when the remote took ours looks the same,
+ * but is believed only when it ranks above ours, and then it wins anyhow.
  */
-function movedOn(current: string, { revId, history, remote }: IncomingRevision, context: InsertionContext): boolean {
+function movedOn(current: Ranked, { revId, deleted, history, remote }: IncomingRevision, context: InsertionContext): boolean {
   if (remote === undefined) return false
   const oldest = history[history.length - 1] ?? revId
-  return generationOf(oldest) > generationOf(current) && context.remoteAncestor() === current
+  return (
+    generationOf(oldest) > generationOf(current.revId) &&
+    context.remoteAncestor() === current.revId &&
+    compareRevisions({ revId, deleted, history }, current) > 0
+  )
 }
 
 /** Shortens ancestors (newest first) to the tree's depth, but keeps what a remote is known to have. */

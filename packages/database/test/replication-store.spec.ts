@@ -312,6 +312,8 @@ for (const place of ['on disk', 'in memory']) {
         insert(incoming('a', '1-aa', [], { remote }))
         expect(insert(incoming('a', '30-bb', ['29-bb', '28-bb'], { remote, onConflict: 'branch' }))).to.include({ status: 'stored' })
         expect(items.revision('a')?.history).to.deep.equal(['29-bb', '28-bb', '1-aa'])
+        insert(incoming('gone', '2-bb', ['1-aa'], { deleted: true, remote }))
+        expect(insert(incoming('gone', '30-bb', ['29-bb', '28-bb'], { remote, onConflict: 'branch' }))).to.include({ status: 'conflicted' })
         database.collection().put('a', { mine: 1 })
         expect(insert(incoming('a', '60-bb', ['59-bb'], { remote, onConflict: 'branch' }))).to.include({ status: 'conflicted' })
       })
