@@ -1,10 +1,11 @@
 import type { ConflictResolution, ConflictedDocument, RevisionForPush } from './contracts/replication.ts'
 import type { StoredDocument } from './contracts/storage.ts'
+import { asBuffer } from './bytes.ts'
 import { checkBody } from './body-check.ts'
 import { canonicalBody } from './canonical-json.ts'
 import { databaseErrors } from './errors.ts'
-import { makeRevisionId } from './rev-digest.ts'
-import { endBranch } from './revision-inserter.ts'
+import { makeRevisionId, nextEra } from './rev-digest.ts'
+import { compareRevisions, latestEra } from './rev-id.ts'
 import type { TreeNode } from './rev-tree-codec.ts'
 import { RevisionTree } from './rev-tree.ts'
 
@@ -26,7 +27,7 @@ export function revisionForPush(document: StoredDocument, tree: RevisionTree, re
 }
 
 function bodyOf(node: Readonly<TreeNode>): Uint8Array {
-  return node.body === undefined || node.body.length === 0 || node.closed ? EMPTY_OBJECT : node.body
+  return node.body === undefined || node.body.length === 0 ? EMPTY_OBJECT : node.body
 }
 
 /** The two sides of a document's conflict: our best branch, and the best one a peer brought. Undefined when there is none. */
@@ -43,9 +44,9 @@ export function conflictOf(document: StoredDocument): ConflictedDocument | undef
 }
 
 /**
- * The tree after a resolution, as cbmobile.md §11 recommends for trees: a local, merged or deleted outcome is a new child of the remote
- * revision, so that the peer sees a plain next revision; the local branch is ended and only remembered by its ids.
- * The new id follows the digest rule: two peers that decide the same get the same revision.
+ * The tree after a resolution. The side that ranks higher stays; when the outcome is not what it says, the outcome becomes its child.
+ * So the outcome never ranks below either side, and two peers that decide the same about the same revisions get the same revision,
+ * whichever of the two each had. The other side is closed.
  * @throws ERR_DB_CONFLICT when either is no longer an open leaf.
  */
 export function resolveTree(
@@ -64,14 +65,40 @@ export function resolveTree(
       `Document ${JSON.stringify(document.id)} changed meanwhile: ${localRevId} and ${remoteRevId} are not both current`
     )
   }
-  tree.settle(remoteRevId)
-  if (resolution.take !== 'remote') {
-    const deleted = resolution.take === 'deleted' || (resolution.take === 'local' && local.deleted)
-    const bytes = resolution.take === 'merged' ? resolution.body : resolution.take === 'local' ? bodyOf(local) : EMPTY_OBJECT
-    const { body, value, hasBlobs } = checkBody(bytes)
-    const revId = makeRevisionId(remoteRevId, deleted, canonicalBody(Buffer.from(body).toString(), value))
-    tree.insert({ revId, history: [remoteRevId], deleted, hasBlobs, body: deleted && body.length <= 2 ? new Uint8Array(0) : body })
+  const [higher, lower] = tree.compare(local, remote) > 0 ? [local, remote] : [remote, local]
+  const taken = resolution.take === 'local' ? local : resolution.take === 'remote' ? remote : undefined
+  if (taken !== higher) {
+    const deleted = resolution.take === 'deleted' || taken?.deleted === true
+    const { body, value, hasBlobs } = checkBody(
+      resolution.take === 'merged' ? resolution.body : taken === undefined ? EMPTY_OBJECT : bodyOf(taken)
+    )
+    const canonical = canonicalBody(asBuffer(body).toString(), value)
+    if (deleted !== higher.deleted || canonical !== canonicalOf(higher)) {
+      const revId = makeRevisionId(higher.revId, deleted, canonical, nextEra(tree.rank(higher), deleted))
+      tree.insert({ revId, history: [higher.revId], deleted, hasBlobs, body: deleted && body.length <= 2 ? new Uint8Array(0) : body })
+    }
   }
-  endBranch(tree, localRevId)
+  tree.settle(higher.revId)
+  tree.close(lower.revId)
   return tree
+}
+
+/** Gives the winner's content a place on top of a lost leaf, from where it outranks the winner; false when there is no such leaf. */
+export function graftWinner(tree: RevisionTree, onto: string): boolean {
+  const { winner } = tree
+  const base = tree.get(onto)
+  if (tree.conflicted || base?.closed !== true || winner.body === undefined) return false
+  const { deleted, hasBlobs, body } = winner
+  const make = (era: number): string => makeRevisionId(onto, deleted, canonicalOf(winner), era)
+  const rank = tree.rank(winner)
+  let revId = make(nextEra(tree.rank(base), deleted))
+  if (compareRevisions({ revId, deleted }, rank) <= 0) revId = make(latestEra(rank) + 1)
+  tree.insert({ revId, history: [onto], deleted, hasBlobs, body })
+  tree.close(winner.revId)
+  return true
+}
+
+function canonicalOf(node: Readonly<TreeNode>): string {
+  const text = asBuffer(bodyOf(node)).toString()
+  return canonicalBody(text, JSON.parse(text))
 }

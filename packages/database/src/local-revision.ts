@@ -1,7 +1,8 @@
 import { DocumentFlag } from './contracts/storage.ts'
 import type { StoredDocument } from './contracts/storage.ts'
 import { databaseErrors } from './errors.ts'
-import { makeRevisionId } from './rev-digest.ts'
+import { makeRevisionId, nextEra } from './rev-digest.ts'
+import { eraOf } from './rev-id.ts'
 import { decodeLinear, encodeLinear } from './rev-tree-codec.ts'
 import { RevisionTree } from './rev-tree.ts'
 import { clipHistory, pruneTree } from './revision-inserter.ts'
@@ -36,14 +37,17 @@ export function planLocal(
   }
   const gone = (existing.flags & DocumentFlag.deleted) !== 0
   const parent = revision.parent === undefined || (revision.parent === '' && gone) ? existing.revId : revision.parent
-  const revId = makeRevisionId(parent, deleted, canonical)
-  if (existing.revId === revId) return undefined
   const ancestors = decodeLinear(existing.tree)
   if (ancestors !== undefined) {
+    const era = parent === existing.revId ? nextEra({ revId: parent, deleted: gone, history: ancestors }, deleted) : eraOf(existing.revId)
+    const revId = makeRevisionId(parent, deleted, canonical, era)
+    if (existing.revId === revId) return undefined
     if (parent !== existing.revId) throw conflict(id, parent, existing.revId)
     return { id, revId, flags, body, tree: encodeLinear(clipHistory([existing.revId, ...ancestors], context)) }
   }
   const tree = RevisionTree.fromStored(existing)
+  const base = { revId: parent, deleted: tree.get(parent)?.deleted === true, history: tree.ancestors(parent) }
+  const revId = makeRevisionId(parent, deleted, canonical, nextEra(base, deleted))
   if (tree.has(revId)) return undefined
   if (!tree.openLeaves().some((leaf) => leaf.revId === parent)) throw conflict(id, parent, existing.revId)
   tree.insert({ revId, history: [parent], deleted, hasBlobs, body })

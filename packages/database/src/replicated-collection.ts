@@ -4,7 +4,7 @@ import { readMany } from './read-many.ts'
 import type { Wanted } from './read-many.ts'
 import type { CollectionCore } from './collection-core.ts'
 import { changeEntry, insertionContext } from './collection-core.ts'
-import { conflictOf, revisionForPush } from './conflict-resolution.ts'
+import { conflictOf, graftWinner, revisionForPush } from './conflict-resolution.ts'
 import type {
   ChangeEntry,
   ConflictResolution,
@@ -24,7 +24,7 @@ import { generationOf, isHistory, isRevisionId } from './rev-id.ts'
 import { decodeLinear } from './rev-tree-codec.ts'
 import { RevisionTree } from './rev-tree.ts'
 import { findRemote, remotePart } from './remote-list.ts'
-import { adoptBranch, endOfBranch, planInsertion } from './revision-inserter.ts'
+import { planInsertion } from './revision-inserter.ts'
 
 const EMPTY_OBJECT = Buffer.from('{}')
 
@@ -89,7 +89,7 @@ export class ReplicatedCollection implements ReplicationCollection {
       const ancestors = decodeLinear(stored.tree)
       if (ancestors !== undefined) return ancestors.includes(revId) ? 'known' : olderThan(revId, [stored.revId, ...ancestors])
       const tree = RevisionTree.fromStored(stored)
-      if (tree.has(revId)) return 'known'
+      if (tree.knows(revId)) return 'known'
       const all = new Set(tree.leaves().flatMap((leaf) => [leaf.revId, ...tree.ancestors(leaf.revId)]))
       return olderThan(
         revId,
@@ -137,13 +137,12 @@ export class ReplicatedCollection implements ReplicationCollection {
     return superseded ? tombstoneIdFor(revId) : undefined
   }
 
-  adopt(id: string, revId: string): boolean {
+  graft(id: string, onto: string): boolean {
     return this.#core.transact((writer) => {
       const existing = writer.get(this.#core.id, id)
       if (existing === undefined || decodeLinear(existing.tree) !== undefined) return false
       const tree = RevisionTree.fromStored(existing)
-      const end = endOfBranch(tree, revId)
-      if (end === undefined || tree.conflicted || !adoptBranch(tree, existing.revId, end)) return false
+      if (!graftWinner(tree, onto)) return false
       this.#core.store(writer, existing, { id, ...tree.toStored() })
       return true
     })
@@ -217,7 +216,7 @@ export class ReplicatedCollection implements ReplicationCollection {
       return plan
     }
     const sequence = this.#core.store(writer, existing, plan.document, remote === undefined ? undefined : { remote, revId })
-    return { status: plan.status, sequence }
+    return { status: plan.status, sequence, ...(plan.successor !== undefined && { successor: plan.successor }) }
   }
 }
 

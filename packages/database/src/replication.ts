@@ -27,6 +27,6 @@ export type {
 export { blobsIn, checkBody, parseBody } from './body-check.ts'
 export type { BlobReference, CheckBodyOptions, CheckedBody } from './body-check.ts'
 export { replicationStore } from './replication-store.ts'
-export { compareRevisionIds, generationOf, isHistory, isRevisionId } from './rev-id.ts'
+export { compareRevisionIds, compareRevisions, eraOf, generationOf, isHistory, isRevisionId } from './rev-id.ts'
 export { makeRevisionId, tombstoneIdFor } from './rev-digest.ts'
 export { canonicalJson } from './canonical-json.ts'

@@ -1,6 +1,5 @@
 import { asBuffer, asciiOf } from './bytes.ts'
 import { historyPart } from './remote-list.ts'
-import { compareRevisionIds } from './rev-id.ts'
 
 /** One revision of a document's history. `parent` is an index into the same list, -1 for a root. */
 export interface TreeNode {
@@ -9,7 +8,7 @@ export interface TreeNode {
   deleted: boolean
   /** Came from a peer as a conflicting branch and was not resolved yet; what distinguishes "remote" from "local". */
   incoming: boolean
-  /** The branch ending here was resolved; its leaf no longer counts. */
+  /** This leaf lost; only its id and what it descends from are remembered. */
   closed: boolean
   hasBlobs: boolean
   /** Kept for leaves that are not the winner (the winner's is in the document). */
@@ -73,10 +72,4 @@ export function decodeBranches(stored: Uint8Array): TreeNode[] {
       body
     }
   })
-}
-
-/** Which of two leaves wins: the one that is not deleted, then the higher generation, then the greater id (cbmobile.md §11). Positive: `a`. */
-export function compareLeaves(a: TreeNode, b: TreeNode): number {
-  if (a.deleted !== b.deleted) return a.deleted ? -1 : 1
-  return compareRevisionIds(a.revId, b.revId)
 }

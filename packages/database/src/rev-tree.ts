@@ -1,13 +1,14 @@
 import { DocumentFlag } from './contracts/storage.ts'
-import { generationOf } from './rev-id.ts'
-import { compareLeaves, decodeBranches, decodeLinear, encodeBranches, encodeLinear } from './rev-tree-codec.ts'
+import { compareRevisions, generationOf } from './rev-id.ts'
+import type { Ranked } from './rev-id.ts'
+import { decodeBranches, decodeLinear, encodeBranches, encodeLinear } from './rev-tree-codec.ts'
 import type { TreeNode } from './rev-tree-codec.ts'
 
 /** Revisions kept per branch, the leaf included (cbmobile.md §14). */
 export const TREE_DEPTH = 20
 
-/** Resolved branches remembered per document, so that a peer that still has one is recognised. */
-const CLOSED_BRANCHES = 4
+/** Lost branches remembered per document, so that a peer that still has one can be told without asking it for the content. */
+export const CLOSED_BRANCHES = 8
 
 export interface StoredTree {
   readonly revId: string
@@ -72,6 +73,15 @@ export class RevisionTree {
     return this.#index.has(revId)
   }
 
+  /**
+   * Whether there is nothing to learn from this revision: it is current, an ancestor, or lost. A lost one that outranks what is
+   * current now, because a foreign peer's revision ranks below its parent, does not count as known.
+   */
+  knows(revId: string): boolean {
+    const node = this.get(revId)
+    return node !== undefined && !(node.closed && this.compare(node, this.winner) > 0)
+  }
+
   get(revId: string): Readonly<TreeNode> | undefined {
     const index = this.#index.get(revId)
     return index === undefined ? undefined : this.#nodes[index]
@@ -80,7 +90,17 @@ export class RevisionTree {
   /** Best first. */
   leaves(): Readonly<TreeNode>[] {
     const parents = new Set(this.#nodes.map((node) => node.parent))
-    return this.#nodes.filter((_node, index) => !parents.has(index)).sort((a, b) => compareLeaves(b, a))
+    return this.#nodes.filter((_node, index) => !parents.has(index)).sort((a, b) => this.compare(b, a))
+  }
+
+  /** With its ancestors, as it is ranked. */
+  rank({ revId, deleted }: Readonly<Pick<TreeNode, 'revId' | 'deleted'>>): Ranked {
+    return { revId, deleted, history: this.ancestors(revId) }
+  }
+
+  /** By the order of revisions; positive: `a` wins. */
+  compare(a: Readonly<TreeNode>, b: Readonly<TreeNode>): number {
+    return compareRevisions(this.rank(a), this.rank(b))
   }
 
   openLeaves(): Readonly<TreeNode>[] {
@@ -162,35 +182,20 @@ export class RevisionTree {
     return 'branched'
   }
 
-  /** Declares the branch that ends in this leaf resolved: it stays known, but no longer counts. */
+  /** The branch that ends in this leaf lost: it stays known, but no longer counts. */
   close(leafRevId: string): void {
     const leaf = this.get(leafRevId) as TreeNode | undefined
     if (leaf === undefined) return
     leaf.closed = true
+    leaf.body = undefined
   }
 
-  /**
-   * Takes back that the branch ending in `revId` was ended, by the tombstone or as it is; false when it went on otherwise.
-   * Its body was kept with the tombstone; one that kept nothing was a deletion of its own, which then stands again.
-   */
-  reopen(revId: string, tombstone: string): boolean {
-    const index = this.#index.get(revId)
-    const end = this.#index.get(tombstone)
-    const node = index === undefined ? undefined : this.#nodes[index]
-    if (node === undefined) return false
-    const children = this.#nodes.flatMap((child, at) => (child.parent === index ? [at] : []))
-    const endNode = end === undefined ? undefined : this.#nodes[end]
-    const body = endNode?.body ?? node.body
-    if (endNode !== undefined && children.length === 1 && children[0] === end && endNode.closed && this.isLeaf(tombstone)) {
-      if (!node.deleted && (body === undefined || body.length === 0)) {
-        endNode.closed = false
-        return true
-      }
-      this.#retain(new Set([...this.#nodes.keys()].filter((at) => at !== end)))
-    } else if (children.length > 0 || !node.closed) return false
-    node.closed = false
-    node.body = body ?? new Uint8Array(0)
-    return true
+  /** A leaf that had lost is open again, with its content. */
+  reopen(revision: NewRevision): void {
+    const leaf = this.get(revision.revId) as TreeNode
+    leaf.closed = false
+    leaf.body = revision.body
+    leaf.incoming = revision.incoming === true
   }
 
   /** The branch that ends here is ours from now on. */

@@ -1,10 +1,14 @@
 import { DocumentFlag } from './contracts/storage.ts'
 import type { StoredDocument } from './contracts/storage.ts'
 import type { IncomingRevision } from './contracts/replication.ts'
-import { tombstoneIdFor } from './rev-digest.ts'
-import { compareRevisionIds, generationOf } from './rev-id.ts'
+import { asBuffer } from './bytes.ts'
+import { canonicalBody } from './canonical-json.ts'
+import { makeRevisionId, tombstoneIdFor } from './rev-digest.ts'
+import { compareRevisions, generationOf, latestEra } from './rev-id.ts'
+import type { Ranked } from './rev-id.ts'
+import type { TreeNode } from './rev-tree-codec.ts'
 import { decodeLinear, encodeLinear } from './rev-tree-codec.ts'
-import { RevisionTree, TREE_DEPTH } from './rev-tree.ts'
+import { CLOSED_BRANCHES, RevisionTree, TREE_DEPTH } from './rev-tree.ts'
 
 export type StorableDocument = Omit<StoredDocument, 'sequence'>
 
@@ -12,7 +16,12 @@ export type StorableDocument = Omit<StoredDocument, 'sequence'>
 export type InsertionPlan =
   | { readonly status: 'known' }
   | { readonly status: 'conflict'; readonly revId: string }
-  | { readonly status: 'stored' | 'conflicted'; readonly document: StorableDocument }
+  | {
+      readonly status: 'stored' | 'conflicted'
+      readonly document: StorableDocument
+      /** Made here on top of the revision given, and current in its place. */
+      readonly successor?: string
+    }
 
 /** What the decision may ask about the document; asked only off the common paths. */
 export interface InsertionContext {
@@ -40,8 +49,8 @@ export function planInsertion(existing: StoredDocument | undefined, revision: In
   if (ancestors !== undefined) {
     if (ancestors.includes(revId)) return { status: 'known' }
     let newer = history.indexOf(existing.revId)
-    if (newer < 0 && movedOn(existing.revId, revision, context)) newer = history.length
-    if (newer >= 0) {
+    if (newer < 0 && movedOn(rankOf(existing, ancestors), revision, context)) newer = history.length
+    if (newer >= 0 && !staysBehind(revision, existing, ancestors)) {
       const line = [...history.slice(0, newer), existing.revId, ...ancestors]
       return { status: 'stored', document: { id, revId, flags, body, tree: encodeLinear(clipHistory(line, context)) } }
     }
@@ -50,32 +59,56 @@ export function planInsertion(existing: StoredDocument | undefined, revision: In
 }
 
 function planBranch(existing: StoredDocument, revision: IncomingRevision, context: InsertionContext): InsertionPlan {
-  const { id, revId, deleted, hasBlobs, history, body, deletedBranch } = revision
+  const { id, revId, deleted, hasBlobs, history, body } = revision
   const tree = RevisionTree.fromStored(existing)
-  if (tree.has(revId)) {
-    if (deletedBranch === undefined || deletedBranch !== tombstoneIdFor(existing.revId) || tree.conflicted) return { status: 'known' }
-    // Both sides ended the other's branch, each after a conflict of its own: the same one stands everywhere. The peer that lost adopts it.
-    if (!outranks(revision, existing)) return { status: 'conflict', revId: existing.revId }
-    if (!adoptBranch(tree, existing.revId, revId)) return { status: 'known' }
-    pruneTree(tree, context)
-    return { status: 'stored', document: { id, ...tree.toStored() } }
-  }
+  if (tree.knows(revId)) return { status: 'known' }
   const supersedes = !tree.conflicted && endsOurs(existing, tree, revision)
-  const branched = tree.insert({ revId, history, deleted, hasBlobs, body, incoming: true }) === 'branched'
+  const node = { revId, history, deleted, hasBlobs, body, incoming: true }
+  const continued = tree.openLeaves().find((leaf) => history.includes(leaf.revId))
+  let overruled = continued === undefined ? undefined : tree.rank(continued)
+  let branched = true
+  if (tree.has(revId)) tree.reopen(node)
+  else branched = tree.insert(node) === 'branched'
   if (branched && supersedes) {
-    endBranch(tree, existing.revId)
+    overruled = tree.rank(tree.get(existing.revId) as TreeNode)
+    tree.close(existing.revId)
     tree.settle(revId)
   } else if (branched && revision.onConflict === 'refuse') {
     return { status: 'conflict', revId: existing.revId }
   }
+  const successor = overruled === undefined ? undefined : liftAbove(tree, overruled, revision)
   pruneTree(tree, context)
-  return { status: tree.conflicted ? 'conflicted' : 'stored', document: { id, ...tree.toStored() } }
+  const document = { id, ...tree.toStored() }
+  return { status: tree.conflicted ? 'conflicted' : 'stored', document, ...(successor !== undefined && { successor }) }
+}
+
+/**
+ * What replaces a revision ranks above it, so that it stands wherever the two meet again. Revisions made by this package do by themselves;
+ * a foreign peer's document made anew on its tombstone, or its decision against the common order, gets a child of a later era.
+ */
+function liftAbove(tree: RevisionTree, overruled: Ranked, { revId, deleted, hasBlobs, body }: IncomingRevision): string | undefined {
+  const rank = tree.rank({ revId, deleted })
+  if (compareRevisions(rank, overruled) > 0) return undefined
+  const text = body.length === 0 ? '{}' : asBuffer(body).toString()
+  const era = Math.max(latestEra(rank), latestEra(overruled)) + 1
+  const successor = makeRevisionId(revId, deleted, canonicalBody(text, JSON.parse(text)), era)
+  tree.insert({ revId: successor, history: [revId], deleted, hasBlobs, body })
+  return successor
+}
+
+/** Whether a revision that descends from ours needs what {@link liftAbove} does. */
+function staysBehind(revision: IncomingRevision, existing: StoredDocument, ancestors: readonly string[]): boolean {
+  if (revision.deleted || (existing.flags & DocumentFlag.deleted) === 0) return false
+  return latestEra(revision) <= latestEra(rankOf(existing, ancestors))
+}
+
+function rankOf({ revId, flags }: StoredDocument, history: readonly string[]): Ranked {
+  return { revId, deleted: (flags & DocumentFlag.deleted) !== 0, history }
 }
 
 /**
  * Whether a revision that does not descend from ours replaces it without a conflict: when the sender ended our branch, or when ours is a tombstone
- * and a passive peer is given a document that was made anew (cbmobile.md §7, rule 4). Active peers take the latter for a conflict: the
- * resolver decides, and its decision descends from one of the two, so that all others follow it.
+ * and a passive peer is given a document that was made anew (cbmobile.md §7, rule 4).
  */
 function endsOurs(existing: StoredDocument, tree: RevisionTree, { history, onConflict, deletedBranch }: IncomingRevision): boolean {
   if (deletedBranch !== undefined && deletedBranch === tombstoneIdFor(existing.revId)) return true
@@ -84,45 +117,17 @@ function endsOurs(existing: StoredDocument, tree: RevisionTree, { history, onCon
 
 /**
  * The remote had exactly our revision as its current one and has gone on from it so far that the history it sends no longer reaches back:
- * the revision descends from ours although the list does not say so.
+ * the revision descends from ours although the list does not say so. One that was on its way when the remote took ours looks the same,
+ * but is believed only when it ranks above ours, and then it wins anyhow.
  */
-function movedOn(current: string, { revId, history, remote }: IncomingRevision, context: InsertionContext): boolean {
+function movedOn(current: Ranked, { revId, deleted, history, remote }: IncomingRevision, context: InsertionContext): boolean {
   if (remote === undefined) return false
   const oldest = history[history.length - 1] ?? revId
-  return generationOf(oldest) > generationOf(current) && context.remoteAncestor() === current
-}
-
-/** Ends the branch at a leaf: with the tombstone every peer would compute for it, or as it is when it is a tombstone already. */
-export function endBranch(tree: RevisionTree, leafRevId: string): void {
-  let last = leafRevId
-  const leaf = tree.get(leafRevId)
-  if (leaf?.deleted === false) {
-    last = tombstoneIdFor(leafRevId)
-    // The tombstone keeps the content, in case the decision is taken back.
-    tree.insert({ revId: last, history: [leafRevId], deleted: true, hasBlobs: false, body: leaf.body ?? NOTHING })
-  }
-  tree.close(last)
-}
-
-/** Makes a branch that was ended here current again and ends the current one instead; false when it went on otherwise. */
-export function adoptBranch(tree: RevisionTree, current: string, revId: string): boolean {
-  if (current === revId || !tree.reopen(revId, tombstoneIdFor(revId))) return false
-  endBranch(tree, current)
-  return true
-}
-
-/** The last revision before the tombstone of the ended branch that `revId` belongs to; undefined when there is no such branch. */
-export function endOfBranch(tree: RevisionTree, revId: string): string | undefined {
-  const end = tree.leaves().find((leaf) => leaf.closed && (leaf.revId === revId || tree.isAncestor(revId, leaf.revId)))
-  if (end === undefined) return undefined
-  const before = tree.ancestors(end.revId)[0]
-  return before !== undefined && end.revId !== revId && end.revId === tombstoneIdFor(before) ? before : end.revId
-}
-
-/** Of two contradicting decisions the one that deletes stands, then the higher generation, then the greater id (cbmobile.md §11). */
-function outranks({ deleted, revId }: IncomingRevision, existing: StoredDocument): boolean {
-  const existingDeleted = (existing.flags & DocumentFlag.deleted) !== 0
-  return deleted === existingDeleted ? compareRevisionIds(revId, existing.revId) > 0 : deleted
+  return (
+    generationOf(oldest) > generationOf(current.revId) &&
+    context.remoteAncestor() === current.revId &&
+    compareRevisions({ revId, deleted, history }, current) > 0
+  )
 }
 
 /** Shortens ancestors (newest first) to the tree's depth, but keeps what a remote is known to have. */
@@ -138,5 +143,5 @@ export function clipHistory(ancestors: string[], context: Pick<InsertionContext,
 }
 
 export function pruneTree(tree: RevisionTree, context: Pick<InsertionContext, 'remoteAncestors'>): void {
-  if (tree.depth() > TREE_DEPTH || tree.leaves().length > 4) tree.prune(TREE_DEPTH, context.remoteAncestors())
+  if (tree.depth() > TREE_DEPTH || tree.leaves().length > CLOSED_BRANCHES) tree.prune(TREE_DEPTH, context.remoteAncestors())
 }

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import type { Database } from '@kithmesh/database'
-import { compareRevisionIds, replicationStore } from '@kithmesh/database/replication'
+import { compareRevisions, replicationStore } from '@kithmesh/database/replication'
 import type { ConflictedDocument, ConflictResolution, ReplicationCollection } from '@kithmesh/database/replication'
 import { Temporary } from './temporary.ts'
 
@@ -52,7 +52,6 @@ class Link {
         const [outcome] = this.passive.insertRevisions([
           { ...revision, onConflict: 'refuse', ...(deletedBranch === undefined ? {} : { deletedBranch }) }
         ])
-        if (outcome?.status === 'conflict' && deletedBranch !== undefined) this.active.adopt?.(id, outcome.revId)
         if (outcome?.status !== 'stored' && outcome?.status !== 'known') continue
       }
       this.active.setRemoteAncestors(this.#remote, [{ id, revId }])
@@ -62,8 +61,7 @@ class Link {
 
 /** The default resolver of cbmobile.md §11. */
 function winnerOf({ local, remote }: ConflictedDocument): ConflictResolution {
-  if (local.deleted !== remote.deleted) return { take: local.deleted ? 'local' : 'remote' }
-  return { take: compareRevisionIds(local.revId, remote.revId) > 0 ? 'local' : 'remote' }
+  return { take: compareRevisions(local, remote) > 0 ? 'local' : 'remote' }
 }
 
 type Step = { readonly edit: number; readonly remove: boolean; readonly value: number } | { readonly sync: number; readonly part: number }

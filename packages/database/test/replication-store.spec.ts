@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import type { IncomingRevision, ReplicationCollection } from '@kithmesh/database/replication'
-import { makeRevisionId, replicationStore, tombstoneIdFor } from '@kithmesh/database/replication'
+import { compareRevisions, eraOf, generationOf, makeRevisionId, replicationStore, tombstoneIdFor } from '@kithmesh/database/replication'
 import type { Database } from '@kithmesh/database'
 import { Temporary, thrownBy, until } from './temporary.ts'
 
@@ -112,8 +112,10 @@ for (const place of ['on disk', 'in memory']) {
     })
     it('takes a new document in the place of a deleted one', () => {
       insert(incoming('a', '2-bb', ['1-aa'], { deleted: true, body: Buffer.from('{}') }))
-      expect(insert(incoming('a', '1-cc'))).to.deep.equal({ status: 'stored', sequence: 2 })
-      expect(items.change('a')).to.include({ revId: '1-cc', deleted: false, conflicted: false })
+      const successor = makeRevisionId('1-cc', false, '{"is":"1-cc"}', 1)
+      expect(insert(incoming('a', '1-cc'))).to.deep.equal({ status: 'stored', sequence: 2, successor })
+      expect(items.change('a')).to.include({ revId: successor, deleted: false, conflicted: false })
+      expect(items.revision('a')?.history).to.deep.equal(['1-cc'])
       expect(insert(incoming('a', '2-bb', ['1-aa'], { deleted: true }))).to.deep.equal({ status: 'known' })
     })
     it('answers what of a change list is missing', () => {
@@ -156,30 +158,48 @@ for (const place of ['on disk', 'in memory']) {
         insert(incoming('a', '3-bb', ['2-bb', '1-aa'], { body: Buffer.from('{"who":"local"}') }))
         insert(incoming('a', '2-cc', ['1-aa'], { onConflict: 'branch', body: Buffer.from('{"who":"remote"}') }))
       })
-      it('in favour of the remote side drops the local branch', () => {
-        const change = items.resolveConflict('a', '3-bb', '2-cc', { take: 'remote' })
-        expect(change).to.include({ revId: '2-cc', conflicted: false, sequence: 3 })
-        expect(text('a')).to.equal('{"who":"remote"}')
-        expect(items.revision('a')?.history).to.deep.equal(['1-aa'])
+      it('in favour of the higher side adds nothing and drops the other branch', () => {
+        const change = items.resolveConflict('a', '3-bb', '2-cc', { take: 'local' })
+        expect(change).to.include({ revId: '3-bb', conflicted: false, sequence: 3 })
+        expect(text('a')).to.equal('{"who":"local"}')
+        expect(items.revision('a')?.history).to.deep.equal(['2-bb', '1-aa'])
         expect(items.conflicts(10)).to.deep.equal([])
       })
-      it('in favour of the local side makes it a child of the remote revision', () => {
-        const change = items.resolveConflict('a', '3-bb', '2-cc', { take: 'local' })
-        expect(change).to.include({ revId: makeRevisionId('2-cc', false, '{"who":"local"}'), conflicted: false })
-        expect(text('a')).to.equal('{"who":"local"}')
-        expect(items.revision('a')?.history).to.deep.equal(['2-cc', '1-aa'])
+      it('in favour of the lower side makes it a child of the higher one', () => {
+        const change = items.resolveConflict('a', '3-bb', '2-cc', { take: 'remote' })
+        expect(change).to.include({ revId: makeRevisionId('3-bb', false, '{"who":"remote"}'), conflicted: false })
+        expect(text('a')).to.equal('{"who":"remote"}')
+        expect(items.revision('a')?.history).to.deep.equal(['3-bb', '2-bb', '1-aa'])
       })
-      it('with a merged body makes the same revision on every peer', () => {
-        const one = items.resolveConflict('a', '3-bb', '2-cc', { take: 'merged', body: Buffer.from('{"b":1,"a":2}') })
-        expect(one.revId).to.equal(makeRevisionId('2-cc', false, '{"a":2,"b":1}'))
+      it('with a merged body makes the same revision on every peer, whichever side each had', async () => {
+        const merged = { take: 'merged', body: Buffer.from('{"b":1,"a":2}') } as const
+        const one = items.resolveConflict('a', '3-bb', '2-cc', merged)
+        expect(one.revId).to.equal(makeRevisionId('3-bb', false, '{"a":2,"b":1}'))
         expect(text('a')).to.equal('{"b":1,"a":2}')
+        const other = replicationStore(await temporary.open(':memory:')).collection('_default', '_default') as ReplicationCollection
+        other.insertRevisions([incoming('a', '2-cc', ['1-aa'])])
+        other.insertRevisions([incoming('a', '3-bb', ['2-bb', '1-aa'], { onConflict: 'branch' })])
+        expect(other.resolveConflict('a', '2-cc', '3-bb', merged).revId).to.equal(one.revId)
       })
-      it('with nothing leaves a tombstone on the remote revision', () => {
+      it('with a merged body that the higher side has already adds nothing', () => {
+        const change = items.resolveConflict('a', '3-bb', '2-cc', { take: 'merged', body: Buffer.from('{ "who": "local" }') })
+        expect(change).to.include({ revId: '3-bb', conflicted: false })
+      })
+      it('with nothing leaves a tombstone on the higher revision', () => {
         expect(items.resolveConflict('a', '3-bb', '2-cc', { take: 'deleted' })).to.include({
-          revId: tombstoneIdFor('2-cc'),
+          revId: makeRevisionId('3-bb', true, '{}'),
           deleted: true,
           conflicted: false
         })
+      })
+      it('against a tombstone begins a new era, which outranks it everywhere', () => {
+        insert(incoming('gone', '1-aa'))
+        insert(incoming('gone', '2-bb', ['1-aa'], { deleted: true, onConflict: 'branch' }))
+        insert(incoming('gone', '9-cc', ['8-cc'], { onConflict: 'branch' }))
+        expect(items.change('gone')).to.include({ revId: '2-bb', deleted: true, conflicted: true })
+        const { revId } = items.resolveConflict('gone', '2-bb', '9-cc', { take: 'remote' })
+        expect([generationOf(revId), eraOf(revId)]).to.deep.equal([3, 1])
+        expect(compareRevisions({ revId, deleted: false }, { revId: '9-cc', deleted: true })).to.be.greaterThan(0)
       })
       it('fails when a side is no longer current', () => {
         expect(thrownBy(() => items.resolveConflict('a', '2-bb', '2-cc', { take: 'remote' })).code).to.equal('ERR_DB_CONFLICT')
@@ -187,29 +207,50 @@ for (const place of ['on disk', 'in memory']) {
         expect(thrownBy(() => items.resolveConflict('a', '3-bb', '2-cc', { take: 'remote' })).code).to.equal('ERR_DB_CONFLICT')
         expect(thrownBy(() => items.resolveConflict('zz', '3-bb', '2-cc', { take: 'remote' })).code).to.equal('ERR_DB_NO_DOCUMENT')
       })
-      it('remembers the ended branch, so that a peer that still has it is not a new conflict and can be told', () => {
-        items.resolveConflict('a', '3-bb', '2-cc', { take: 'remote' })
-        expect(insert(incoming('a', '3-bb', ['2-bb', '1-aa'], { onConflict: 'branch' }))).to.deep.equal({ status: 'known' })
-        expect(items.closingTombstone('a', '3-bb')).to.equal(tombstoneIdFor('3-bb'))
-        expect(items.closingTombstone('a', '2-cc')).to.equal(undefined)
+      it('remembers the lost branch, so that a peer that still has it is not a new conflict and can be told', () => {
+        items.resolveConflict('a', '3-bb', '2-cc', { take: 'local' })
+        expect(insert(incoming('a', '2-cc', ['1-aa'], { onConflict: 'branch' }))).to.deep.equal({ status: 'known' })
+        expect(items.closingTombstone('a', '2-cc')).to.equal(tombstoneIdFor('2-cc'))
+        expect(items.closingTombstone('a', '3-bb')).to.equal(undefined)
       })
-      it('goes on linearly afterwards, and an edit of the ended branch is a conflict again', () => {
-        items.resolveConflict('a', '3-bb', '2-cc', { take: 'remote' })
-        expect(database.collection().put('a', { next: true }).revId).to.match(/^3-/)
+      it('goes on linearly afterwards; an edit or a deletion of the lost branch is a conflict again', () => {
+        items.resolveConflict('a', '3-bb', '2-cc', { take: 'local' })
+        expect(database.collection().put('a', { next: true }).revId).to.match(/^4-/)
         expect(items.change('a')).to.include({ conflicted: false })
-        expect(insert(incoming('a', '4-ee', ['3-bb', '2-bb', '1-aa'], { onConflict: 'branch' }))).to.include({ status: 'conflicted' })
+        expect(insert(incoming('a', '3-ee', ['2-cc', '1-aa'], { onConflict: 'branch' }))).to.include({ status: 'conflicted' })
+        const deletion = incoming('a', tombstoneIdFor('2-cc'), ['2-cc', '1-aa'], { onConflict: 'branch', deleted: true })
+        expect(insert(deletion)).to.include({ status: 'conflicted' })
       })
-      it('needs no conflict to spread to a peer that has the ended branch', async () => {
-        items.resolveConflict('a', '3-bb', '2-cc', { take: 'remote' })
+      it('needs no conflict to spread to a peer that has the lost branch', async () => {
+        items.resolveConflict('a', '3-bb', '2-cc', { take: 'local' })
         const other = replicationStore(await temporary.open(':memory:')).collection('_default', '_default') as ReplicationCollection
-        other.insertRevisions([incoming('a', '3-bb', ['2-bb', '1-aa'])])
-        const deletedBranch = items.closingTombstone('a', '3-bb') as string
-        expect(other.insertRevisions([incoming('a', '2-cc', ['1-aa'])])[0]).to.include({ status: 'conflict' })
-        expect(other.insertRevisions([incoming('a', '2-cc', ['1-aa'], { deletedBranch: tombstoneIdFor('9-99') })])[0]).to.include({
-          status: 'conflict'
-        })
-        expect(other.insertRevisions([incoming('a', '2-cc', ['1-aa'], { deletedBranch })])[0]).to.include({ status: 'stored' })
-        expect(other.change('a')).to.include({ revId: '2-cc', conflicted: false })
+        other.insertRevisions([incoming('a', '2-cc', ['1-aa'])])
+        const deletedBranch = items.closingTombstone('a', '2-cc') as string
+        const winner = incoming('a', '3-bb', ['2-bb', '1-aa'])
+        expect(other.insertRevisions([winner])[0]).to.include({ status: 'conflict' })
+        expect(other.insertRevisions([{ ...winner, deletedBranch: tombstoneIdFor('9-99') }])[0]).to.include({ status: 'conflict' })
+        const outcome = other.insertRevisions([{ ...winner, deletedBranch }])[0]
+        expect(outcome).to.deep.equal({ status: 'stored', sequence: 2 })
+        expect(other.change('a')).to.include({ revId: '3-bb', conflicted: false })
+      })
+      it("lets a sender's decision against the order stand, as a child that outranks what it overruled", () => {
+        insert(incoming('b', '3-bb', ['2-bb', '1-aa']))
+        const outcome = insert(incoming('b', '2-cc', ['1-aa'], { deletedBranch: tombstoneIdFor('3-bb') }))
+        const { revId } = items.change('b') ?? { revId: '' }
+        expect(outcome).to.deep.equal({ status: 'stored', sequence: items.lastSequence, successor: revId })
+        expect(items.revision('b')?.history).to.deep.equal(['2-cc', '1-aa'])
+        expect(text('b')).to.equal('{"is":"2-cc"}')
+        expect(compareRevisions({ revId, deleted: false }, { revId: '3-bb', deleted: false })).to.be.greaterThan(0)
+      })
+      it('puts its outcome on top of a lost branch for a peer that takes nothing else', () => {
+        items.resolveConflict('a', '3-bb', '2-cc', { take: 'local' })
+        expect([items.graft?.('a', '3-bb'), items.graft?.('a', '9-99'), items.graft?.('none', '1-aa')]).to.deep.equal([false, false, false])
+        expect(items.graft?.('a', '2-cc')).to.equal(true)
+        const { revId, conflicted } = items.change('a') ?? { revId: '', conflicted: true }
+        expect([conflicted, text('a'), items.revision('a')?.history]).to.deep.equal([false, '{"who":"local"}', ['2-cc', '1-aa']])
+        expect(compareRevisions({ revId, deleted: false }, { revId: '3-bb', deleted: false })).to.be.greaterThan(0)
+        expect(items.closingTombstone('a', '3-bb')).to.equal(tombstoneIdFor('3-bb'))
+        expect(database.collection().put('a', { next: true }).revId).to.match(/^4-/)
       })
       it('handles three branches one after the other', () => {
         insert(incoming('a', '2-dd', ['1-aa'], { onConflict: 'branch' }))
@@ -271,6 +312,8 @@ for (const place of ['on disk', 'in memory']) {
         insert(incoming('a', '1-aa', [], { remote }))
         expect(insert(incoming('a', '30-bb', ['29-bb', '28-bb'], { remote, onConflict: 'branch' }))).to.include({ status: 'stored' })
         expect(items.revision('a')?.history).to.deep.equal(['29-bb', '28-bb', '1-aa'])
+        insert(incoming('gone', '2-bb', ['1-aa'], { deleted: true, remote }))
+        expect(insert(incoming('gone', '30-bb', ['29-bb', '28-bb'], { remote, onConflict: 'branch' }))).to.include({ status: 'conflicted' })
         database.collection().put('a', { mine: 1 })
         expect(insert(incoming('a', '60-bb', ['59-bb'], { remote, onConflict: 'branch' }))).to.include({ status: 'conflicted' })
       })

@@ -65,13 +65,13 @@ describe('revision trees', () => {
       { numRuns: 200 }
     )
   })
-  it('let the revision win that is not deleted, then the higher generation, then the greater id', () => {
+  it('let the tombstone win, then the higher generation, then the greater id', () => {
     fc.assert(
       fc.property(revisions, (list) => {
         const tree = build(list, false)
         const leaves = tree.leaves()
-        const live = leaves.filter((leaf) => !leaf.deleted)
-        const best = (live.length > 0 ? live : leaves)
+        const gone = leaves.filter((leaf) => leaf.deleted)
+        const best = (gone.length > 0 ? gone : leaves)
           .map((leaf) => leaf.revId)
           .sort(compareRevisionIds)
           .at(-1)

@@ -2,6 +2,8 @@ import { expect } from 'chai'
 import { BlipPair } from './support/blip-pair.ts'
 import { MemoryStore, digestOf } from './support/memory-store.ts'
 import { activeSession, passiveSession, replicate, until } from './support/sessions.ts'
+import { SimulatedPeer } from './support/simulated-peer.ts'
+import type { ReplicationCollection, ReplicationStore } from '@kithmesh/database/replication'
 
 describe('a replication session between two peers', () => {
   let a: MemoryStore
@@ -218,6 +220,23 @@ describe('a replication session between two peers', () => {
       expect(a.default.change('d')?.conflicted).to.equal(true)
       await replicate(a, b)
       expect(a.default.snapshot()).to.deep.equal(b.default.snapshot())
+    })
+
+    it('a peer that takes only descendants of its own revision is given one', async () => {
+      const [ours, theirs] = await Promise.all([SimulatedPeer.create(), SimulatedPeer.create()])
+      const passive = theirs.store.collection('_default', '_default') as ReplicationCollection
+      const insert = passive.insertRevisions.bind(passive)
+      passive.insertRevisions = (revisions) => insert(revisions.map(({ deletedBranch: _, ...revision }) => revision))
+      const strict = Object.assign(Object.create(theirs.store) as ReplicationStore, { collection: () => passive })
+      theirs.put('d', { who: 'theirs' })
+      ours.put('d', { who: 'nobody' })
+      ours.put('d', { who: 'ours' })
+      for (const store of [strict, theirs.store]) {
+        expect((await replicate(ours.store, store)).error).to.equal(undefined)
+        expect(theirs.database.collection().get('d')?.body).to.deep.equal({ who: 'ours' })
+        expect(theirs.snapshot()).to.deep.equal(ours.snapshot())
+      }
+      expect(passive.revision('d')?.history).to.have.length(1)
     })
 
     it('a push without pull reports the document', async () => {

@@ -61,14 +61,19 @@ export interface IncomingRevision {
   /**
    * The sender resolved a conflict and ended the branch that is current here with this tombstone (`deleted_branch`, cbmobile.md §8).
    * Believed only when it is the tombstone that `closingTombstone` computes for our current revision; then the revision is
-   * stored without a conflict although it does not descend from ours.
+   * stored without a conflict although it does not descend from ours, and closes it.
    */
   readonly deletedBranch?: string
 }
 
 /** Per revision, in the order given. */
 export type InsertOutcome =
-  | { readonly status: 'stored'; readonly sequence: number }
+  | {
+      readonly status: 'stored'
+      readonly sequence: number
+      /** A child of it made here is current in its place: the sender decided against the common order. It is to be announced to the sender too. */
+      readonly successor?: string
+    }
   | { readonly status: 'conflicted'; readonly sequence: number }
   /** Already there, or an ancestor of what is there. */
   | { readonly status: 'known' }
@@ -107,22 +112,21 @@ export interface ReplicationCollection {
   conflicts(limit: number, afterId?: string): ConflictedDocument[]
   conflict(id: string): ConflictedDocument | undefined
   /**
-   * Ends a conflict between the local branch and one remote leaf, as cbmobile.md §11 recommends for trees: a merged or local
-   * body becomes a new child of the remote revision; taking the remote one just drops the local branch.
+   * Ends a conflict between the local branch and one remote leaf: of the two the one that ranks higher (`compareRevisions`) stays, with
+   * the outcome as its child unless it is what the higher one says already; the other is closed. The change gets a new sequence.
    * @throws ERR_DB_CONFLICT when either is no longer a leaf.
    */
   resolveConflict(id: string, localRevId: string, remoteRevId: string, resolution: ConflictResolution): ChangeEntry
   /**
-   * When a conflict was resolved here against the branch that `revId` belongs to: the tombstone that ends that branch at `revId`.
+   * When the branch that `revId` belongs to lost here: the id of the tombstone by which Couchbase Lite ends that branch at `revId`.
    * What a pusher sends as `deletedBranch` to a peer whose current revision is `revId`, because no history it could send contains it.
    */
   closingTombstone(id: string, revId: string): string | undefined
   /**
-   * After a peer answered a revision sent with `deletedBranch` with a conflict that names a revision we ended: both of us had resolved, each for
-   * the other's side, and by the common order the peer's decision stands. Makes `revId`, or what
-   * followed it before we ended it, current here again; false when it cannot be (any more).
+   * For a peer that refuses, `deletedBranch` or not, what does not descend from its current revision (Sync Gateway): the current content
+   * becomes a child of `onto`, a lost branch's revision, and outranks the revision that had it. A new change; false when `onto` is no such revision.
    */
-  adopt?(id: string, revId: string): boolean
+  graft?(id: string, onto: string): boolean
   purge(ids: readonly string[]): void
   /** Small integer for a remote's stable id, to be given in `remote`. */
   remoteId(uid: string): number

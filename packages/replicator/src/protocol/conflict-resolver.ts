@@ -1,5 +1,5 @@
+import { compareRevisions } from '@kithmesh/database/replication'
 import type { ConflictedDocument, RevisionForPush } from '@kithmesh/database/replication'
-import { generation } from './versioning.ts'
 
 /** One of the two rival revisions, as a resolver sees it. */
 export interface ConflictingRevision {
@@ -27,17 +27,14 @@ export type Resolution =
 export type ConflictResolver = (conflict: Conflict) => Resolution | Promise<Resolution>
 
 /**
- * Couchbase Lite 3.x's rule (cbmobile.md §11): a tombstone wins, else the higher generation, else the greater revision id.
- * A pure function of the two revisions, so that every peer decides alike.
+ * Couchbase Lite 3.x's rule (cbmobile.md §11): a tombstone wins, else the higher generation, else the greater revision id; but a document
+ * made anew on top of its tombstone wins against all that went before. A pure function of the two revisions, so that every peer decides alike.
  */
 export function defaultWinner(
-  local: Pick<RevisionForPush, 'revId' | 'deleted'>,
-  remote: Pick<RevisionForPush, 'revId' | 'deleted'>
+  local: Pick<RevisionForPush, 'revId' | 'deleted'> & Partial<Pick<RevisionForPush, 'history'>>,
+  remote: Pick<RevisionForPush, 'revId' | 'deleted'> & Partial<Pick<RevisionForPush, 'history'>>
 ): 'local' | 'remote' {
-  if (local.deleted !== remote.deleted) return local.deleted ? 'local' : 'remote'
-  const difference = generation(local.revId) - generation(remote.revId)
-  if (difference !== 0) return difference > 0 ? 'local' : 'remote'
-  return local.revId > remote.revId ? 'local' : 'remote'
+  return compareRevisions(local, remote) > 0 ? 'local' : 'remote'
 }
 
 /** The default as a {@link ConflictResolver}, for composing one's own. */

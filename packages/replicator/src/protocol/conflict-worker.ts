@@ -78,7 +78,9 @@ export class ConflictWorker {
       let resolution: ConflictResolution
       try {
         const resolve = this.#target.conflictResolver
-        resolution = withoutNeedlessMerge(toStored(await resolve?.(conflictOf(this.#target.collection, document))), document)
+        resolution = sameContent(document)
+          ? { take: defaultWinner(document.local, document.remote) }
+          : toStored(await resolve?.(conflictOf(this.#target.collection, document)))
       } catch (cause) {
         this.#report(document, cause)
         return
@@ -124,17 +126,13 @@ export class ConflictWorker {
 }
 
 /**
- * A merge that comes to what the winner by default says already makes no new revision (cbmobile.md §11 has the same rule for vectors):
- * peers that merge alike, each with another, would otherwise conflict again with equal bodies, and again.
+ * Equal contents need no decision of the application's: peers that merge alike, each with another, would otherwise conflict again
+ * with equal contents, and a merge that adds would add again.
  */
-function withoutNeedlessMerge(resolution: ConflictResolution, { local, remote }: ConflictedDocument): ConflictResolution {
-  if (resolution.take !== 'merged') return resolution
-  const winner = defaultWinner(local, remote)
-  const { body, deleted } = winner === 'local' ? local : remote
-  if (deleted || body.length === 0) return resolution
-  return isDeepStrictEqual(JSON.parse(asBuffer(resolution.body).toString()), JSON.parse(asBuffer(body).toString()))
-    ? { take: winner }
-    : resolution
+function sameContent({ local, remote }: ConflictedDocument): boolean {
+  if (local.deleted || remote.deleted) return local.deleted && remote.deleted
+  const [one, other] = [local.body, remote.body].map((body) => JSON.parse(asBuffer(body).toString()) as unknown)
+  return isDeepStrictEqual(one, other)
 }
 
 function toStored(resolution: Resolution | undefined): ConflictResolution {

@@ -437,6 +437,9 @@ export class Puller {
         )
         return
       case 'stored':
+        // What was made here on top of it is news to the peer.
+        if (outcome.successor === undefined) this.#options.inserted(outcome.sequence)
+        break
       case 'conflicted':
         this.#options.inserted(outcome.sequence)
     }

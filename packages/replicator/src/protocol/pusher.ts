@@ -478,9 +478,12 @@ export class Pusher {
       // 8. A refusal may hang on another document that is still to come: once more, later.
       this.#release(item)
       this.#again.push(item)
-    } else if (reply.code === 409 && item.endsBranch && this.#options.target.collection.adopt?.(item.id, item.parentRevId) === true) {
-      // 11. Both sides resolved, each for the other's; by the common order the peer's decision stands.
-      this.#noteAncestor(item, item.parentRevId)
+    } else if (reply.code === 409 && item.endsBranch && this.#countTry(item.id, 1)) {
+      // 11. The peer may have moved on meanwhile: then the next proposal says so, and the pull brings what it has.
+      this.#release(item)
+      this.#again.push(item)
+    } else if (reply.code === 409 && item.endsBranch && this.#options.target.collection.graft?.(item.id, item.parentRevId) === true) {
+      // It takes only what descends from its own revision. The graft does, and comes by the scan.
       this.#finish(item)
     } else if (reply.code === 409 && this.#options.pulls) this.#finish(item)
     else if (reply.code === 409) {

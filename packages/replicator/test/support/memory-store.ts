@@ -318,10 +318,6 @@ export class MemoryCollection implements ReplicationCollection {
     return this.docs.get(id)?.revs.has(closing) === true ? closing : undefined
   }
 
-  adopt(): boolean {
-    return false
-  }
-
   purge(ids: readonly string[]): void {
     for (const id of ids) this.docs.delete(id)
   }
