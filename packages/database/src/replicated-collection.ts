@@ -153,20 +153,24 @@ export class ReplicatedCollection implements ReplicationCollection {
   }
 
   remoteId(uid: string): number {
-    const read = (reader: StorageReader): number | undefined => {
-      const value = reader.getValue(REMOTES_SPACE, uid)
-      return value === undefined ? undefined : Number(asciiOf(value))
-    }
-    return (
-      read(this.#reader) ??
-      this.#core.shared.engine.transact((writer) => {
-        const there = read(writer)
-        if (there !== undefined) return there
-        const next = 1 + Math.max(0, ...writer.valuesIn(REMOTES_SPACE).map(({ value }) => Number(asciiOf(value))))
-        writer.setValue(REMOTES_SPACE, uid, Buffer.from(String(next), 'latin1'))
-        return next
-      })
-    )
+    return this.#remoteNumber(this.#reader, uid) ?? this.renewRemote(uid)
+  }
+
+  renewRemote(uid: string): number {
+    return this.#core.shared.engine.transact((writer) => {
+      const next = 1 + Math.max(0, ...writer.valuesIn(REMOTES_SPACE).map(({ value }) => Number(asciiOf(value))))
+      writer.setValue(REMOTES_SPACE, this.#remoteKey(uid), Buffer.from(String(next), 'latin1'))
+      return next
+    })
+  }
+
+  #remoteKey(uid: string): string {
+    return `${this.#core.id} ${uid}`
+  }
+
+  #remoteNumber(reader: StorageReader, uid: string): number | undefined {
+    const value = reader.getValue(REMOTES_SPACE, this.#remoteKey(uid))
+    return value === undefined ? undefined : Number(asciiOf(value))
   }
 
   remoteAncestor(remote: number, id: string): string | undefined {

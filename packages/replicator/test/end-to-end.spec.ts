@@ -106,6 +106,62 @@ describe('replication over loopback with databases on disk', () => {
     expect(reset.statistics).to.include({ documentsPushed: 0 })
   })
 
+  describe('sends what the other side lost', () => {
+    const reopened = async (change: (directory: string) => Promise<void>): Promise<void> => {
+      const { directory } = b
+      await listener.stop()
+      await b.close()
+      await change(directory)
+      b = await Database.open(directory)
+      await serve()
+    }
+    const uid = { uid: 'the other side' }
+    const push = async (reset = false): Promise<Replicator> => {
+      const made = replicator({ type: 'push' }, uid)
+      made.start({ reset })
+      const { error } = await made.finished()
+      if (error !== undefined) throw error
+      return made
+    }
+
+    beforeEach(async () => {
+      await serve()
+      for (let n = 0; n < 50; n++) a.collection().put(`doc-${n}`, { n })
+      await push()
+      expect(b.collection().count).to.equal(50)
+    })
+
+    it('with its whole database', async () => {
+      await reopened(async (directory) => {
+        await Database.delete(directory)
+      })
+      a.collection().put('doc-7', { n: 'changed' })
+      expect((await push()).statistics.documentsPushed).to.equal(50)
+      expect(content(b)).to.deep.equal(content(a))
+    })
+
+    it('by going back to an older copy', async () => {
+      const copy = join(root, 'older')
+      await Database.copy(b.directory, copy)
+      for (let n = 50; n < 60; n++) a.collection().put(`doc-${n}`, { n })
+      a.collection().put('doc-3', { n: 'changed' })
+      await push()
+      await reopened(async (directory) => {
+        await Database.delete(directory)
+        await Database.copy(copy, directory)
+      })
+      await push()
+      expect(content(b)).to.deep.equal(content(a))
+    })
+
+    it('without a trace, when asked to compare everything anew', async () => {
+      b.collection().purge('doc-9')
+      expect((await push()).statistics.documentsPushed).to.equal(0)
+      expect((await push(true)).statistics.documentsPushed).to.equal(1)
+      expect(content(b)['doc-9']).to.equal(content(a)['doc-9'])
+    })
+  })
+
   it('moves blobs both ways', async () => {
     await serve()
     const big = randomBytes(1_000_000)

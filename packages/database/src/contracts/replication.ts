@@ -130,6 +130,11 @@ export interface ReplicationCollection {
   purge(ids: readonly string[]): void
   /** Small integer for a remote's stable id, to be given in `remote`. */
   remoteId(uid: string): number
+  /**
+   * Forgets what is known about a remote, because it is not what it was: a new database under the same id, or an older state of it.
+   * Returns its new integer; what was noted under the old one counts no more.
+   */
+  renewRemote(uid: string): number
   /** The revision last known to be current at the remote. */
   remoteAncestor(remote: number, id: string): string | undefined
   /** Several at once; with their sequences, neighbours are read together. */

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { sequenceBefore } from './sequences.ts'
 import type { RemoteSequence } from './sequences.ts'
 
@@ -125,6 +126,11 @@ export function reconcile(local: Checkpoint, remote: Checkpoint): Checkpoint {
   const completed = intersectRanges(local.completed, remote.completed)
   const sequence = reconcileRemote(local.remote, remote.remote)
   return sequence === undefined ? { completed } : { completed, remote: sequence }
+}
+
+/** Whether the remote still says of everything that we think was pushed that it was: otherwise it is not what it was. */
+export function confirms(remote: Checkpoint, local: Checkpoint): boolean {
+  return isDeepStrictEqual(intersectRanges(local.completed, remote.completed), local.completed)
 }
 
 function reconcileRemote(local: RemoteSequence | undefined, remote: RemoteSequence | undefined): RemoteSequence | undefined {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { KithmeshError } from '@kithmesh/core'
 import type { IncomingRequest, Reply } from '../blip/contracts.ts'
-import { EMPTY_CHECKPOINT, checkpointFrom, decodeCheckpoint, encodeCheckpoint, reconcile } from './checkpoint.ts'
+import { EMPTY_CHECKPOINT, checkpointFrom, confirms, decodeCheckpoint, encodeCheckpoint, reconcile } from './checkpoint.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { remoteError, withCollection } from './context.ts'
 import type { SessionContext } from './context.ts'
@@ -38,6 +38,7 @@ export class Checkpointer {
   #saved = ''
   #saving = false
   #tries = 0
+  #remembered = false
   #lastError: KithmeshError | undefined
 
   constructor(context: SessionContext, index: number | undefined, id: string, current: () => Checkpoint) {
@@ -59,15 +60,22 @@ export class Checkpointer {
 
   /** Takes the peer's copy from the `getCollections` reply and returns where to start. */
   begin(remoteValue: unknown): Checkpoint {
-    const local = decodeCheckpoint(this.#context.store.getLocalCheckpoint(this.#id))
+    const stored = this.#context.store.getLocalCheckpoint(this.#id)
+    const local = decodeCheckpoint(stored)
     const remote = checkpointFrom(remoteValue)
     // 17.1: Couchbase Lite says `rev`, Sync Gateway `_rev`.
     const { rev, _rev: otherRev } = (remoteValue ?? {}) as Record<string, unknown>
     this.#remoteRev = typeof rev === 'string' ? rev : typeof otherRev === 'string' ? otherRev : ''
+    this.#remembered = stored !== undefined && this.#remoteRev !== '' && confirms(remote, local)
     const start = reconcile(local, remote)
     this.#saved = this.#key(this.#remoteRev === '' ? EMPTY_CHECKPOINT : remote)
     if (this.#remoteRev !== '' && this.#key(local) !== this.#key(remote)) this.#saved = ''
     return start
+  }
+
+  /** Whether the peer, as of `begin`, confirms all that we remember of it. If not, it may lack anything, whatever we noted. */
+  get remembered(): boolean {
+    return this.#remembered
   }
 
   get dirty(): boolean {

@@ -26,7 +26,7 @@ export class CollectionSession {
   readonly #context: SessionContext
   readonly #options: CollectionSessionOptions
   readonly #documentIds: ReadonlySet<string> | undefined
-  readonly #remote: number | undefined
+  #remote: number | undefined
   readonly #checkpointer: Checkpointer | undefined
   #pusher: Pusher | undefined
   #puller: Puller | undefined
@@ -76,6 +76,8 @@ export class CollectionSession {
   begin(remoteCheckpoint: unknown): void {
     const { push, pull, target, index } = this.#options
     this.#start = this.#checkpointer?.begin(remoteCheckpoint) ?? EMPTY_CHECKPOINT
+    const { remoteUid } = this.#options
+    if (remoteUid !== undefined && this.#checkpointer?.remembered === false) this.#remote = target.collection.renewRemote(remoteUid)
     if (pull) {
       this.#pullProgress = new PullProgress(this.#start.remote)
       this.#puller = this.#newPuller(this.#pullProgress)

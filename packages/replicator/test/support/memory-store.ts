@@ -321,6 +321,11 @@ export class MemoryCollection implements ReplicationCollection {
   purge(ids: readonly string[]): void {
     for (const id of ids) this.docs.delete(id)
   }
+  renewRemote(uid: string): number {
+    const known = this.#remotes.indexOf(uid)
+    if (known >= 0) this.#remotes[known] = ''
+    return this.remoteId(uid)
+  }
   remoteId(uid: string): number {
     if (!this.#remotes.includes(uid)) this.#remotes.push(uid)
     return this.#remotes.indexOf(uid)
