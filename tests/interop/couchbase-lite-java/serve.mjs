@@ -56,6 +56,16 @@ export async function serve(directory, user) {
   }
 }
 
+/** Puts a document that was deleted again, beside the running server; returns its revision id. */
+export async function makeAnew(directory, id, body) {
+  const database = await Database.open(directory, { createIfMissing: false })
+  try {
+    return database.collection().put(id, body).revId
+  } finally {
+    await database.close()
+  }
+}
+
 /**
  * What is in the default collection: the documents in the form that the witness lists, `{ id, rev, body, blobs }`, blobs hashed from the bytes on
  * disk; and of the ids named in `deleted`, what is left of them, `{ id, rev, deleted }`.

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { prepareWitness, witness } from './prepare.mjs'
-import { readAfresh, serve } from './serve.mjs'
+import { makeAnew, readAfresh, serve } from './serve.mjs'
 
 const DOCUMENTS = 1000
 const EDITS = 80
@@ -98,6 +98,19 @@ describe('Couchbase Lite Java against kithmesh serve', () => {
     const pulled = await witness(directory('first'), 'pull', server.url, user, 'list')
     pushed = documentsOf(edited)
     expectSame(documentsOf(pulled), pushed)
+  })
+
+  it('takes a document made anew on its tombstone, whose revision id is longer', async () => {
+    const { id } = tombstones.shift()
+    const rev = await makeAnew(directory('served'), id, { anew: true })
+    expect(rev).to.match(/^\d+-[0-9a-f]{48}$/)
+    const lines = await witness(directory('first'), 'pull', server.url, user, 'push', server.url, user, 'list')
+    expect(lines.slice(0, 2)).to.deep.equal([
+      { pulled: 1, errors: [] },
+      { pushed: 0, errors: [] }
+    ])
+    pushed = documentsOf(lines)
+    expect(pushed.find((document) => document.id === id)).to.deep.include({ rev, body: { anew: true } })
   })
 
   it('refuses a wrong password', async () => {
