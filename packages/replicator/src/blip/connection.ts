@@ -1,5 +1,7 @@
 import { type Logger, type MessageSocket, type SocketCloseInfo, isKithmeshError, silentLogger } from '@kithmesh/core'
 import { replicatorErrors } from '../error-catalogue.ts'
+import { AwaitedReplies } from './awaited-replies.ts'
+import { INTERNAL_ERROR, NORMAL_CLOSURE, PROTOCOL_ERROR, cutReason } from './close-code.ts'
 import type { BlipConnectionOptions } from './connection-options.ts'
 import type { BlipPeer, IncomingRequest, OutgoingMessage, OutgoingRequest, Reply, RequestOptions } from './contracts.ts'
 import { lazyZlib } from './deflate.ts'
@@ -11,16 +13,11 @@ import { FrameWriter } from './frame-writer.ts'
 import type { ReceivedRequest } from './incoming-request.ts'
 import { Inbox, type InboxOwner, type ReceivedMessage } from './inbox.ts'
 import { OutgoingEntry, type OutgoingListener } from './outgoing-entry.ts'
-import { PendingReply, toReply } from './pending-reply.ts'
+import { PendingReply } from './pending-reply.ts'
 import { propertiesBlock } from './properties.ts'
 
 /** Error replies above 128 000 bytes stall one implementation (blip.md §9). */
 const MAX_ERROR_TEXT = 1_024
-/** Close codes of RFC 6455 §7.4.1, and the longest reason (§5.5 less the code). */
-const NORMAL_CLOSURE = 1000
-const PROTOCOL_ERROR = 1002
-const INTERNAL_ERROR = 1011
-const MAX_REASON_BYTES = 123
 const MEBIBYTE = 1_048_576
 const noFields = Object.freeze({})
 
@@ -47,11 +44,7 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
   private readonly writer: FrameWriter
   private readonly inbox: Inbox
   private readonly dispatcher: Dispatcher
-  /** Awaited replies by request number, once that is assigned. */
-  private readonly pending = new Map<number, PendingReply>()
-  /** Requests whose number is not assigned yet. */
-  private readonly unsent = new Map<OutgoingEntry, PendingReply | undefined>()
-  private noRepliesUnderWay = 0
+  private readonly replies: AwaitedReplies
   private paused = false
   private warnedOfUnexpected = false
   /** No frame is sent or understood any more. */
@@ -64,6 +57,7 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
   constructor(socket: MessageSocket, options: BlipConnectionOptions) {
     this.socket = socket
     this.logger = options.logger ?? silentLogger
+    this.replies = new AwaitedReplies(this.logger)
     this.compressionLevel = options.compressionLevel ?? 6
     if (!Number.isInteger(this.compressionLevel) || this.compressionLevel < 0 || this.compressionLevel > 9)
       throw new TypeError('compressionLevel must be an integer from 0 to 9')
@@ -113,12 +107,12 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
     if (this.ending) {
       if (reply !== undefined)
         queueMicrotask(() => {
-          this.settle(reply, { kind: 'disconnected' })
+          this.replies.settle(reply, { kind: 'disconnected' })
         })
       return
     }
     const entry = this.entryOf(REQUEST, 0, (request.urgent === true ? URGENT : 0) | (noReply ? NO_REPLY : 0), head, request)
-    this.unsent.set(entry, reply)
+    this.replies.add(entry, reply)
     this.writer.add(entry)
     if (this.paused) this.waitingChanged()
   }
@@ -128,7 +122,7 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
   }
 
   get unansweredRequests(): number {
-    return this.unsent.size + this.pending.size + this.noRepliesUnderWay
+    return this.replies.count
   }
 
   close(code: number = NORMAL_CLOSURE, reason = ''): void {
@@ -164,11 +158,7 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
   // OutgoingListener
 
   started(entry: OutgoingEntry): void {
-    if (entry.type !== REQUEST) return
-    const reply = this.unsent.get(entry)
-    this.unsent.delete(entry)
-    if (reply !== undefined) this.pending.set(entry.number, reply)
-    else this.noRepliesUnderWay++
+    if (entry.type === REQUEST) this.replies.started(entry)
   }
 
   iceboxed(): void {
@@ -177,8 +167,8 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
   }
 
   finished(entry: OutgoingEntry): void {
-    if (entry.type !== REQUEST) this.dispatcher.answered()
-    else if ((entry.flags & NO_REPLY) !== 0) this.noRepliesUnderWay--
+    if (entry.type === REQUEST) this.replies.sent(entry)
+    else this.dispatcher.answered()
   }
 
   bodyFailed(entry: OutgoingEntry, cause: unknown): void {
@@ -187,14 +177,8 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
       return
     }
     this.logger.error('The body of a message cannot be read', { error: cause })
-    if (entry.type === REQUEST) {
-      const reply = this.unsent.get(entry)
-      this.unsent.delete(entry)
-      if (reply !== undefined)
-        this.settle(reply, { kind: 'error', domain: 'BLIP', code: 501, message: 'The body of the request cannot be read' })
-    } else {
-      this.writer.add(this.errorEntry(entry.number, entry.flags & URGENT, 'BLIP', 501, 'The body of the reply cannot be read'))
-    }
+    if (entry.type === REQUEST) this.replies.unsendable(entry)
+    else this.writer.add(this.errorEntry(entry.number, entry.flags & URGENT, 'BLIP', 501, 'The body of the reply cannot be read'))
   }
 
   // InboxOwner
@@ -204,7 +188,7 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
   }
 
   expected(number: number): PendingReply | undefined {
-    return this.pending.get(number)
+    return this.replies.expected(number)
   }
 
   unexpected(number: number): void {
@@ -221,11 +205,7 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
   }
 
   replyReceived(message: ReceivedMessage): void {
-    const reply = this.pending.get(message.number)
-    if (reply === undefined) return
-    this.pending.delete(message.number)
-    this.settle(reply, toReply(message))
-    if (this.dispatcher.hasWaiting) this.waitingChanged()
+    if (this.replies.received(message) && this.dispatcher.hasWaiting) this.waitingChanged()
   }
 
   acknowledge(number: number, type: typeof ACK_REQUEST | typeof ACK_RESPONSE, bytes: number): void {
@@ -266,14 +246,6 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
   private answer(request: ReceivedRequest, entry: OutgoingEntry): void {
     request.answered = true
     this.writer.add(entry)
-  }
-
-  private settle(reply: PendingReply, result: Reply): void {
-    try {
-      reply.onReply?.(result)
-    } catch (error) {
-      this.logger.error('The receiver of a reply failed', { error })
-    }
   }
 
   private message(data: Buffer): void {
@@ -317,11 +289,7 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
     this.encoder.close()
     this.decoder.close()
     this.closeInfo = this.failure === undefined ? info : { code: this.failureCode, reason: this.failure.message, error: this.failure }
-    const replies = [...this.pending.values(), ...this.unsent.values()]
-    this.pending.clear()
-    this.unsent.clear()
-    this.noRepliesUnderWay = 0
-    for (const reply of replies) if (reply !== undefined) this.settle(reply, { kind: 'disconnected' })
+    this.replies.disconnected()
     const listeners = this.closeListeners
     this.closeListeners = []
     for (const listener of listeners) {
@@ -332,13 +300,4 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
       }
     }
   }
-}
-
-/** A close reason of at most 123 bytes of UTF-8, whole characters. */
-function cutReason(reason: string): string {
-  if (Buffer.byteLength(reason) <= MAX_REASON_BYTES) return reason
-  return Buffer.from(reason)
-    .subarray(0, MAX_REASON_BYTES)
-    .toString('utf8')
-    .replace(/\uFFFD+$/u, '')
 }

@@ -1,0 +1,82 @@
+import type { Logger } from '@kithmesh/core'
+import type { Reply } from './contracts.ts'
+import { NO_REPLY } from './frame.ts'
+import type { ReceivedMessage } from './inbox.ts'
+import type { OutgoingEntry } from './outgoing-entry.ts'
+import { type PendingReply, toReply } from './pending-reply.ts'
+
+/** The requests of one connection that are not over: unsent, being sent, or awaiting their reply (blip.md §5). */
+export class AwaitedReplies {
+  private readonly logger: Logger
+  /** By request number, once that is assigned. */
+  private readonly pending = new Map<number, PendingReply>()
+  /** Requests whose number is not assigned yet. */
+  private readonly unsent = new Map<OutgoingEntry, PendingReply | undefined>()
+  private noRepliesUnderWay = 0
+
+  constructor(logger: Logger) {
+    this.logger = logger
+  }
+
+  /** Those that want no reply count until they are sent. */
+  get count(): number {
+    return this.unsent.size + this.pending.size + this.noRepliesUnderWay
+  }
+
+  /** A request waits to be sent; `reply` is undefined when it wants none. */
+  add(entry: OutgoingEntry, reply: PendingReply | undefined): void {
+    this.unsent.set(entry, reply)
+  }
+
+  /** The request has its number. */
+  started(entry: OutgoingEntry): void {
+    const reply = this.unsent.get(entry)
+    this.unsent.delete(entry)
+    if (reply !== undefined) this.pending.set(entry.number, reply)
+    else this.noRepliesUnderWay++
+  }
+
+  /** The last frame of the request was encoded. */
+  sent(entry: OutgoingEntry): void {
+    if ((entry.flags & NO_REPLY) !== 0) this.noRepliesUnderWay--
+  }
+
+  /** The request cannot be sent; it had not started. */
+  unsendable(entry: OutgoingEntry): void {
+    const reply = this.unsent.get(entry)
+    this.unsent.delete(entry)
+    if (reply !== undefined)
+      this.settle(reply, { kind: 'error', domain: 'BLIP', code: 501, message: 'The body of the request cannot be read' })
+  }
+
+  expected(number: number): PendingReply | undefined {
+    return this.pending.get(number)
+  }
+
+  /** Gives a reply to whom it is for; false when nobody waits for it. */
+  received(message: ReceivedMessage): boolean {
+    const reply = this.pending.get(message.number)
+    if (reply === undefined) return false
+    this.pending.delete(message.number)
+    this.settle(reply, toReply(message))
+    return true
+  }
+
+  /** No reply comes any more. */
+  disconnected(): void {
+    const replies = [...this.pending.values(), ...this.unsent.values()]
+    this.pending.clear()
+    this.unsent.clear()
+    this.noRepliesUnderWay = 0
+    for (const reply of replies) if (reply !== undefined) this.settle(reply, { kind: 'disconnected' })
+  }
+
+  /** Tells the outcome, whatever the receiver does with it. */
+  settle(reply: PendingReply, result: Reply): void {
+    try {
+      reply.onReply?.(result)
+    } catch (error) {
+      this.logger.error('The receiver of a reply failed', { error })
+    }
+  }
+}
