@@ -101,6 +101,26 @@ export interface SessionContext {
   fail(error: KithmeshError, transient: boolean): void
 }
 
+/** Reports the end of one document's way; `error` is undefined when it went well. */
+export function documentEnded(
+  context: SessionContext,
+  direction: 'push' | 'pull',
+  { collection }: SessionCollection,
+  { id, revId, deleted }: Pick<DocumentEvent, 'id' | 'revId' | 'deleted'>,
+  error?: KithmeshError,
+  transient?: boolean
+): void {
+  context.documentEnded({
+    direction,
+    collection: { scope: collection.scope, name: collection.name },
+    id,
+    revId,
+    deleted,
+    ...(error !== undefined && { error }),
+    ...(transient !== undefined && { transient })
+  })
+}
+
 /** The `collection` property of every message after `getCollections`; nothing in legacy mode (cbmobile.md §2). */
 export function withCollection(index: number | undefined, properties: Properties): Properties {
   return index === undefined ? properties : { collection: String(index), ...properties }

@@ -1,0 +1,135 @@
+import type { KithmeshError } from '@kithmesh/core'
+import type { Reply } from '../blip/contracts.ts'
+import { replicatorErrors } from '../error-catalogue.ts'
+import { documentEnded, isTransientStatus } from './context.ts'
+import type { SessionCollection, SessionContext } from './context.ts'
+import type { DocumentsUnderWay } from './documents-under-way.ts'
+import { parseChangesReply, parseProposalsReply } from './messages.ts'
+import type { RemoteAncestors } from './remote-ancestors.ts'
+import type { PushItem, SendOutcome } from './rev-sender.ts'
+
+export interface PushAnswersOptions {
+  readonly target: SessionCollection
+  readonly documents: DocumentsUnderWay
+  readonly ancestors: RemoteAncestors
+  /** This session pulls too, so that rivals come by themselves. */
+  readonly pulls: boolean
+  /** The peer wants the revision. */
+  readonly send: (item: PushItem) => void
+}
+
+const NOTHING: ReadonlySet<string> = new Set()
+
+/** What the peer's answers mean for the documents: sent, over, tried again or refused (cbmobile.md §6–§8, §11). */
+export class PushAnswers {
+  readonly #context: SessionContext
+  readonly #options: PushAnswersOptions
+
+  constructor(context: SessionContext, options: PushAnswersOptions) {
+    this.#context = context
+    this.#options = options
+  }
+
+  /** The answer to `changes`. @throws MessageError */
+  onWanted(items: readonly PushItem[], body: Buffer): void {
+    const wanted = parseChangesReply(body, items.length)
+    items.forEach((item, i) => {
+      const known = wanted[i]
+      if (typeof known === 'object') {
+        item.known = known.length === 0 ? NOTHING : new Set(known)
+        this.#options.send(item)
+      } else this.#options.documents.finish(item)
+    })
+  }
+
+  /** The answer to `proposeChanges`. @throws MessageError */
+  onProposalStatuses(items: readonly PushItem[], body: Buffer): void {
+    const { documents, ancestors, send } = this.#options
+    const statuses = parseProposalsReply(body, items.length)
+    items.forEach((item, i) => {
+      const { status, rev } = statuses[i] as { status: number; rev: string | undefined }
+      if (status === 0) {
+        item.known = item.parentRevId === '' ? NOTHING : new Set([item.parentRevId])
+        send(item)
+      } else if (status === 304) {
+        ancestors.note(item, item.revId)
+        documents.finish(item)
+      } else if (status === 409) this.#onConflict(item, rev)
+      else if (isTransientStatus(status)) documents.failTransiently(item, rejection(item, 'HTTP', status, ''))
+      else documents.failForGood(item, rejection(item, 'HTTP', status, ''))
+    })
+  }
+
+  /** What became of a revision that was to be sent. */
+  onSent(item: PushItem, outcome: SendOutcome): void {
+    switch (outcome.kind) {
+      case 'sent': {
+        const { statistics } = this.#context
+        statistics.documentsPushed++
+        statistics.bytesPushed += outcome.revision.body.length
+        this.#options.ancestors.note(item, outcome.revision.revId)
+        this.#options.documents.finish(item)
+        if (this.#context.wantsDocuments) documentEnded(this.#context, 'push', this.#options.target, item)
+        return
+      }
+      case 'gone':
+        this.#options.documents.finish(item)
+        return
+      case 'refused':
+        this.#onRevError(item, outcome.reply)
+    }
+  }
+
+  /** 11. The peer's current revision is not the one we took for it. */
+  #onConflict(item: PushItem, theirs: string | undefined): void {
+    const { documents, ancestors, pulls } = this.#options
+    if (theirs !== undefined && theirs !== item.parentRevId && documents.countTry(item.id) && this.#isBehind(item, theirs)) {
+      ancestors.note(item, theirs)
+      documents.repeat(item)
+    } else if (pulls) documents.finish(item)
+    else documents.failForGood(item, rivalry(item, { remoteRevId: theirs }))
+  }
+
+  /** The peer's revision is an ancestor of ours, or on a branch that we ended. */
+  #isBehind(item: PushItem, theirs: string): boolean {
+    const { collection } = this.#options.target
+    return (
+      collection.revision(item.id, item.revId)?.history.includes(theirs) === true ||
+      collection.closingTombstone(item.id, theirs) !== undefined
+    )
+  }
+
+  #onRevError(item: PushItem, reply: Extract<Reply, { kind: 'error' }>): void {
+    const { documents, target, pulls } = this.#options
+    const error = rejection(item, reply.domain, reply.code, reply.message)
+    if (isTransientStatus(reply.code)) documents.failTransiently(item, error)
+    else if (reply.code === 403 && this.#context.active && documents.countTry(item.id, 1)) {
+      // 8. A refusal may hang on another document that is still to come: once more, later.
+      documents.repeat(item)
+    } else if (reply.code === 409 && item.endsBranch && documents.countTry(item.id, 1)) {
+      // 11. The peer may have moved on meanwhile: then the next proposal says so, and the pull brings what it has.
+      documents.repeat(item)
+    } else if (reply.code === 409 && item.endsBranch && target.collection.graft?.(item.id, item.parentRevId) === true) {
+      // It takes only what descends from its own revision. The graft does, and comes by the scan.
+      documents.finish(item)
+    } else if (reply.code === 409 && pulls) documents.finish(item)
+    else if (reply.code === 409) documents.failForGood(item, rivalry(item, {}))
+    else documents.failForGood(item, error)
+  }
+}
+
+function rejection(item: PushItem, domain: string, code: number, message: string): KithmeshError {
+  return replicatorErrors.create(
+    'ERR_REPL_DOC_REJECTED',
+    `The peer refused document "${item.id}": ${domain} ${code} ${message.slice(0, 300)}`.trimEnd(),
+    {
+      details: { id: item.id, revId: item.revId, domain, code }
+    }
+  )
+}
+
+function rivalry({ id, revId }: PushItem, details: { readonly remoteRevId?: string | undefined }): KithmeshError {
+  return replicatorErrors.create('ERR_REPL_DOC_CONFLICT', `The peer has a rival revision of document "${id}"`, {
+    details: { id, revId, ...details }
+  })
+}
