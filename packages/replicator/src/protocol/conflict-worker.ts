@@ -4,7 +4,7 @@ import type { ConflictedDocument, ConflictResolution } from '@kithmesh/database/
 import { replicatorErrors } from '../error-catalogue.ts'
 import { conflictOf, defaultWinner } from './conflict-resolver.ts'
 import type { Resolution } from './conflict-resolver.ts'
-import { asBuffer } from './context.ts'
+import { asBuffer, documentEnded } from './context.ts'
 import type { SessionCollection, SessionContext } from './context.ts'
 
 const MAX_TRIES = 10
@@ -111,17 +111,11 @@ export class ConflictWorker {
   }
 
   #report(document: ConflictedDocument, cause: unknown): void {
-    const { scope, name } = this.#target.collection
-    this.#context.documentEnded({
-      direction: 'pull',
-      collection: { scope, name },
-      id: document.id,
-      revId: document.remote.revId,
-      deleted: document.remote.deleted,
-      error: isKithmeshError(cause)
-        ? cause
-        : replicatorErrors.create('ERR_REPL_RESOLVER', `The conflict of document "${document.id}" was not resolved`, { cause })
-    })
+    const { id, remote } = document
+    const error = isKithmeshError(cause)
+      ? cause
+      : replicatorErrors.create('ERR_REPL_RESOLVER', `The conflict of document "${id}" was not resolved`, { cause })
+    documentEnded(this.#context, 'pull', this.#target, { id, revId: remote.revId, deleted: remote.deleted }, error)
   }
 }
 

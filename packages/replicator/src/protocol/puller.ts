@@ -1,18 +1,21 @@
-import { errorCode } from '@kithmesh/core'
 import type { KithmeshError } from '@kithmesh/core'
-import type { IncomingRevision, InsertOutcome } from '@kithmesh/database/replication'
-import type { IncomingRequest, Properties } from '../blip/contracts.ts'
+import type { InsertOutcome } from '@kithmesh/database/replication'
+import type { IncomingRequest } from '../blip/contracts.ts'
 import { replicatorErrors } from '../error-catalogue.ts'
 import { BlobFetcher } from './attachments.ts'
 import { checkReceivedBody } from './body.ts'
 import type { ReceivedBody } from './body.ts'
 import { ConflictWorker } from './conflict-worker.ts'
-import { isTransientStatus, remoteError, withCollection } from './context.ts'
+import { documentEnded, isTransientStatus, remoteError, withCollection } from './context.ts'
 import type { SessionCollection, SessionContext } from './context.ts'
-import { MessageError, encodeListReply, parseChanges, parseProposals, parseRev } from './messages.ts'
-import type { IncomingChange, IncomingRev } from './messages.ts'
-import type { PullProgress, RemoteEntry } from './progress.ts'
-import type { Pusher } from './pusher.ts'
+import { ExpectedRevisions } from './expected-revisions.ts'
+import { IncomingLists } from './incoming-lists.ts'
+import { MessageError, parseRev } from './messages.ts'
+import type { IncomingRev } from './messages.ts'
+import type { PullProgress } from './progress.ts'
+import type { OppositePusher } from './pusher.ts'
+import { RevisionInserter } from './revision-inserter.ts'
+import type { Arrival } from './revision-inserter.ts'
 
 export interface PullerOptions {
   readonly index: number | undefined
@@ -25,74 +28,72 @@ export interface PullerOptions {
   /** Told the local sequence of every inserted revision, so that it is not sent back. */
   readonly inserted: (sequence: number) => void
   /** The other direction, where the outcome of one matters to the other. */
-  readonly pusher: () => Pick<Pusher, 'pulled' | 'acknowledged' | 'reconsider'> | undefined
+  readonly pusher: () => OppositePusher | undefined
 }
-
-/** A received revision between its message and its transaction. */
-interface Arrival {
-  readonly request: IncomingRequest
-  readonly rev: IncomingRev
-  readonly body: Uint8Array
-  readonly hasBlobs: boolean
-  readonly expected: Expected | undefined
-}
-
-interface Expected {
-  readonly entry: RemoteEntry
-  readonly id: string
-}
-
-const START_OVER_MS = 30_000
 
 /**
- * Longer than most files here: lists, revisions and their transactions are one state with shared limits.
- *
- * Receives one collection's revisions: picks from the peer's lists what is missing here, collects what arrives in a turn of the
- * event loop into one transaction, and answers only afterwards (cbmobile.md §6–§8).
+ * Receives one collection's revisions: asks for what the peer's lists have and we miss, checks what arrives and its blobs, and answers
+ * only when it is stored (cbmobile.md §6–§8).
  */
 export class Puller {
   readonly #context: SessionContext
   readonly #options: PullerOptions
   readonly #blobs: BlobFetcher
   readonly #conflicts: ConflictWorker
-  /** Active: revisions asked for, by sequence. */
-  readonly #expected = new Map<string, Expected>()
-  readonly #waitingLists: IncomingRequest[] = []
-  #ready: Arrival[] = []
-  #flushScheduled = false
+  readonly #expected: ExpectedRevisions
+  readonly #lists: IncomingLists
+  readonly #inserter: RevisionInserter
   #awaitingBlobs = 0
   #subscribed = false
-  #caughtUp = false
   #stopped = false
-  /** When to start over because something failed that may work later. */
-  #startOverAt: number | undefined
 
   constructor(context: SessionContext, options: PullerOptions) {
     this.#context = context
     this.#options = options
     this.#blobs = new BlobFetcher(context, options.index)
     this.#conflicts = new ConflictWorker(context, options.target)
+    const { target, documentIds, remote, pusher, progress } = options
+    const { maxRevsRequested } = context.limits
+    this.#expected = new ExpectedRevisions(progress)
+    this.#lists = new IncomingLists(context, {
+      target,
+      documentIds,
+      remote,
+      expected: this.#expected,
+      pusher,
+      hasRoom: () => this.#expected.size < maxRevsRequested && this.#inWork < maxRevsRequested
+    })
+    this.#inserter = new RevisionInserter(context, {
+      target,
+      remoteOf: ({ id }) => (pusher()?.acknowledged(id) === true ? undefined : remote),
+      inserted: (arrival, outcome) => {
+        this.#settle(arrival, outcome)
+      },
+      batchEnded: () => {
+        this.#lists.take()
+      }
+    })
   }
 
   /** Nothing is under way, and the peer said (active side) that it has no more for now. */
   get idle(): boolean {
     return (
       this.#stopped ||
-      ((this.#caughtUp || !this.#context.active) &&
+      ((this.#lists.caughtUp || !this.#context.active) &&
         this.#inWork === 0 &&
         this.#expected.size === 0 &&
-        this.#waitingLists.length === 0 &&
+        this.#lists.waiting === 0 &&
         !this.#conflicts.busy)
     )
   }
 
   /** The peer owes something. */
   get waiting(): boolean {
-    return this.#context.active && !this.#stopped && (!this.#caughtUp || this.#expected.size > 0)
+    return this.#context.active && !this.#stopped && (!this.#lists.caughtUp || this.#expected.size > 0)
   }
 
   get #inWork(): number {
-    return this.#ready.length + this.#awaitingBlobs
+    return this.#inserter.waiting + this.#awaitingBlobs
   }
 
   /** 5. Subscribes to the peer's changes (active side). */
@@ -126,12 +127,13 @@ export class Puller {
 
   stop(): void {
     this.#stopped = true
+    this.#inserter.stop()
   }
 
   /** A live session asks again for what failed only by a new session, because the peer announces each sequence once. */
   tick(now: number): void {
-    if (this.#startOverAt === undefined || now < this.#startOverAt || !this.#context.continuous || !this.idle) return
-    this.#startOverAt = undefined
+    if (!this.#expected.isStartOverDue(now) || !this.#context.continuous || !this.idle) return
+    this.#expected.startedOver()
     this.#context.fail(
       replicatorErrors.create('ERR_REPL_REMOTE', 'Some documents could not be received; the connection is made again to ask for them'),
       true
@@ -140,7 +142,7 @@ export class Puller {
 
   /** Revisions that arrived and are not stored yet. */
   get storing(): boolean {
-    return this.#ready.length > 0
+    return this.#inserter.waiting > 0
   }
 
   // ---- 1. Lists
@@ -152,133 +154,7 @@ export class Puller {
       request.respondError('BLIP', 400, 'changes without a subscription')
       return
     }
-    if (this.#waitingLists.length >= this.#context.limits.maxListsWaiting) {
-      request.respondError('BLIP', 400, 'too many lists without waiting for their answers')
-      this.#context.fail(
-        replicatorErrors.create('ERR_REPL_BAD_MESSAGE', 'The peer sent too many change lists without waiting for the answers'),
-        false
-      )
-      return
-    }
-    this.#waitingLists.push(request)
-    this.#takeLists()
-  }
-
-  #takeLists(): void {
-    const { limits } = this.#context
-    while (this.#waitingLists.length > 0 && this.#expected.size < limits.maxRevsRequested && this.#inWork < limits.maxRevsRequested) {
-      const request = this.#waitingLists.shift() as IncomingRequest
-      try {
-        if (this.#context.active) this.#takeChanges(request)
-        else this.#takeProposals(request)
-      } catch (cause) {
-        if (cause instanceof MessageError) {
-          request.respondError(cause.domain, cause.status, cause.message)
-          this.#context.fail(
-            replicatorErrors.create('ERR_REPL_BAD_MESSAGE', `The peer sent a list that cannot be read: ${cause.message}`, { cause }),
-            false
-          )
-        } else {
-          request.respondError('HTTP', 503, 'the database failed')
-          this.#context.fail(
-            replicatorErrors.create('ERR_REPL_STORE', 'A list of changes could not be compared with the database', { cause }),
-            errorCode(cause) === 'ERR_DB_LOCKED'
-          )
-        }
-        return
-      }
-    }
-    this.#context.changed()
-  }
-
-  #takeChanges(request: IncomingRequest): void {
-    const { limits, statistics, versioning } = this.#context
-    const { progress } = this.#options
-    const changes = parseChanges(request, versioning, limits.maxIncomingEntries)
-    if (changes.length === 0) {
-      this.#caughtUp = true
-      if (!request.noReply) request.respond({ body: encodeListReply([]), ...this.#listReply() })
-      return
-    }
-    if (request.noReply) return
-    const candidates = changes.filter((change) => this.#isCandidate(change))
-    statistics.documentsAnnounced += candidates.length
-    const missing = this.#options.target.collection.findMissing(candidates)
-    const known: IncomingChange[] = []
-    const answers: unknown[] = []
-    let next = 0
-    for (const change of changes) {
-      const result = change === candidates[next] ? missing[next++] : undefined
-      if (result === undefined || result === 'known' || this.#expected.has(change.sequence)) {
-        progress?.announce(change.sequence, true)
-        if (result === 'known') known.push(change)
-        answers.push(0)
-      } else {
-        const entry = progress?.announce(change.sequence, false)
-        if (entry !== undefined) this.#expected.set(change.sequence, { entry, id: change.id })
-        answers.push(result)
-      }
-    }
-    this.#noteKnown(known)
-    request.respond({ body: encodeListReply(answers), ...this.#listReply() })
-  }
-
-  /** 6. Entries about lost access bring no body; identifiers that were not asked for are not wanted. */
-  #isCandidate(change: IncomingChange): boolean {
-    const { documentIds } = this.#options
-    return (change.flags === 0 || change.flags === 1 || change.flags === 5) && (documentIds === undefined || documentIds.has(change.id))
-  }
-
-  /** The remote's current revision is one we have: remembered, unless we know of a later one there. */
-  #noteKnown(known: readonly IncomingChange[]): void {
-    const { remote, target } = this.#options
-    if (remote === undefined || known.length === 0) return
-    const before = target.collection.remoteAncestors(
-      remote,
-      known.map(({ id }) => ({ id }))
-    )
-    const news = known.filter((change, i) => {
-      const old = before[i]
-      return old === undefined || this.#context.versioning.compareAge(change.revId, old) > 0
-    })
-    if (news.length > 0)
-      target.collection.setRemoteAncestors(
-        remote,
-        news.map(({ id, revId }) => ({ id, revId }))
-      )
-    const pusher = this.#options.pusher()
-    if (pusher === undefined) return
-    for (const { id, revId } of known) {
-      if (target.collection.change(id)?.revId === revId || target.collection.closingTombstone(id, revId) === undefined) continue
-      // 11. The peer has what we decided against: neither of us would say anything more without this.
-      target.collection.setRemoteAncestors(remote, [{ id, revId }])
-      pusher.pulled(id)
-      pusher.reconsider(id)
-    }
-  }
-
-  #takeProposals(request: IncomingRequest): void {
-    const { limits, statistics, versioning } = this.#context
-    const proposals = parseProposals(request, versioning, limits.maxIncomingEntries)
-    if (proposals.length === 0) {
-      if (!request.noReply) request.respond({ body: encodeListReply([]), ...this.#listReply() })
-      return
-    }
-    statistics.documentsAnnounced += proposals.length
-    const statuses = this.#options.target.collection.checkProposals(proposals)
-    const withRevs = request.properties['conflictIncludesRev'] !== undefined
-    request.respond({
-      body: encodeListReply(withRevs ? statuses : statuses.map((status) => (typeof status === 'number' ? status : status.status))),
-      ...this.#listReply()
-    })
-  }
-
-  #listReply(): { properties: Properties; urgent: boolean; compress: boolean } {
-    return {
-      properties: { maxHistory: String(this.#context.limits.maxHistory), blobs: 'true', sendReplacementRevs: 'true' },
-      urgent: true,
-      compress: true
-    }
+    this.#lists.add(request)
   }
 
   // ---- 2. Revisions
@@ -296,7 +172,7 @@ export class Puller {
       this.#refuse(request, cause as MessageError)
       return
     }
-    const expected = rev.sequence === undefined ? undefined : this.#expected.get(rev.sequence)
+    const expected = this.#expected.get(rev.sequence)
     this.#options.pusher()?.pulled(rev.id)
     statistics.bytesPulled += request.body.length
     let passes: boolean
@@ -313,7 +189,7 @@ export class Puller {
     const arrival: Arrival = { request, rev, body: checked.body, hasBlobs: checked.blobs.length > 0, expected }
     const missing = checked.blobs.length === 0 ? [] : this.#blobs.missing(checked.blobs)
     if (missing.length === 0) {
-      this.#arrived(arrival)
+      this.#inserter.add(arrival)
       return
     }
     if (this.#awaitingBlobs >= 4 * limits.maxRevsRequested) {
@@ -324,9 +200,9 @@ export class Puller {
     this.#blobs.fetch(rev.id, missing, (failure) => {
       this.#awaitingBlobs--
       if (this.#stopped || this.#context.closed) return
-      if (failure === undefined) this.#arrived(arrival)
+      if (failure === undefined) this.#inserter.add(arrival)
       else this.#reject(arrival, 'HTTP', failure.transient ? 503 : 400, failure.error as KithmeshError, failure.transient)
-      this.#takeLists()
+      this.#lists.take()
     })
   }
 
@@ -339,78 +215,13 @@ export class Puller {
   /** 8. The announced revision cannot be had. */
   onNorev(request: IncomingRequest): void {
     const { sequence, seq, id, rev, error, reason } = request.properties
-    const expected = this.#expected.get(sequence ?? seq ?? '')
-    if (expected !== undefined) this.#complete(sequence ?? seq ?? '', expected)
+    const expected = this.#expected.get(sequence ?? seq)
+    if (expected !== undefined) this.#expected.complete(expected)
     if (id !== undefined && error !== '410') {
-      this.#report(
-        id,
-        rev ?? '',
-        false,
-        replicatorErrors.create(
-          'ERR_REPL_DOC_UNAVAILABLE',
-          `The peer cannot send document "${id}": ${error ?? ''} ${reason ?? ''}`.trimEnd()
-        ),
-        false
-      )
+      const message = `The peer cannot send document "${id}": ${error ?? ''} ${reason ?? ''}`.trimEnd()
+      this.#failed({ id, revId: rev ?? '', deleted: false }, replicatorErrors.create('ERR_REPL_DOC_UNAVAILABLE', message), false)
     }
-    this.#takeLists()
-  }
-
-  #arrived(arrival: Arrival): void {
-    this.#ready.push(arrival)
-    if (this.#ready.length >= this.#context.limits.insertBatch) {
-      this.#flush()
-      return
-    }
-    if (this.#flushScheduled) return
-    this.#flushScheduled = true
-    this.#flushSoon(0)
-  }
-
-  /** Waits while revisions keep arriving: a transaction costs about as much as a hundred of them. */
-  #flushSoon(before: number): void {
-    this.#context.scheduler.soon(() => {
-      if (this.#stopped || this.#context.closed) return
-      const count = this.#ready.length
-      if (count > before && count < this.#context.limits.insertBatch) {
-        this.#flushSoon(count)
-        return
-      }
-      this.#flushScheduled = false
-      this.#flush()
-    })
-  }
-
-  #flush(): void {
-    const arrivals = this.#ready
-    if (arrivals.length === 0) return
-    this.#ready = []
-    let outcomes: InsertOutcome[]
-    try {
-      outcomes = this.#options.target.collection.insertRevisions(arrivals.map((arrival) => this.#revisionOf(arrival)))
-    } catch (cause) {
-      const transient = errorCode(cause) === 'ERR_DB_LOCKED'
-      for (const { request } of arrivals) request.respondError('HTTP', 503, 'the database failed')
-      this.#context.fail(replicatorErrors.create('ERR_REPL_STORE', 'Received documents could not be stored', { cause }), transient)
-      return
-    }
-    for (let i = 0; i < arrivals.length; i++) this.#settle(arrivals[i] as Arrival, outcomes[i] as InsertOutcome)
-    this.#takeLists()
-  }
-
-  #revisionOf({ rev, body, hasBlobs }: Arrival): IncomingRevision {
-    const { remote } = this.#options
-    return {
-      id: rev.id,
-      revId: rev.revId,
-      deleted: rev.deleted,
-      history: rev.history,
-      body,
-      hasBlobs,
-      onConflict: this.#context.active ? 'branch' : 'refuse',
-      ...(remote !== undefined && this.#options.pusher()?.acknowledged(rev.id) !== true && { remote }),
-      ...(rev.deletedBranch !== undefined && { deletedBranch: rev.deletedBranch })
-    }
+    this.#lists.take()
   }
 
   #settle(arrival: Arrival, outcome: InsertOutcome): void {
@@ -445,8 +256,8 @@ export class Puller {
     }
     this.#context.statistics.documentsPulled++
     if (!request.noReply) request.respond(outcome.status === 'known' ? { properties: { noop: 'true' } } : undefined)
-    if (expected !== undefined) this.#complete(expected.entry.sequence, expected)
-    if (this.#context.wantsDocuments) this.#report(rev.id, rev.revId, rev.deleted)
+    if (expected !== undefined) this.#expected.complete(expected)
+    if (this.#context.wantsDocuments) documentEnded(this.#context, 'pull', this.#options.target, rev)
     if (outcome.status === 'conflicted') this.#conflicts.enqueue(rev.id)
   }
 
@@ -462,50 +273,24 @@ export class Puller {
           ? 'ERR_REPL_DOC_REJECTED'
           : 'ERR_REPL_DOC_INVALID'
     const transient = isTransientStatus(cause.status)
-    this.#report(
-      id ?? '',
-      rev ?? '',
-      deleted !== undefined,
+    this.#failed(
+      { id: id ?? '', revId: rev ?? '', deleted: deleted !== undefined },
       replicatorErrors.create(code, `Document "${id ?? ''}" was refused: ${cause.message}`, { cause }),
       transient
     )
-    const expected = sequence === undefined ? undefined : this.#expected.get(sequence)
-    if (expected !== undefined) this.#drop(sequence as string, expected, transient)
-    this.#takeLists()
+    const expected = this.#expected.get(sequence)
+    if (expected !== undefined) this.#expected.drop(expected, transient, this.#context.now())
+    this.#lists.take()
   }
 
   #reject(arrival: Arrival, domain: string, code: number, error: KithmeshError, transient: boolean): void {
     const { request, rev, expected } = arrival
     request.respondError(domain, code, error.message)
-    this.#report(rev.id, rev.revId, rev.deleted, error, transient)
-    if (expected !== undefined) this.#drop(expected.entry.sequence, expected, transient)
+    this.#failed(rev, error, transient)
+    if (expected !== undefined) this.#expected.drop(expected, transient, this.#context.now())
   }
 
-  #complete(sequence: string, expected: Expected): void {
-    this.#expected.delete(sequence)
-    this.#options.progress?.complete(expected.entry)
-  }
-
-  /** A transient failure leaves the sequence open, so that the next session asks again. */
-  #drop(sequence: string, expected: Expected, transient: boolean): void {
-    if (!transient) {
-      this.#complete(sequence, expected)
-      return
-    }
-    this.#expected.delete(sequence)
-    this.#startOverAt ??= this.#context.now() + START_OVER_MS
-  }
-
-  #report(id: string, revId: string, deleted: boolean, error?: KithmeshError, transient?: boolean): void {
-    const { scope, name } = this.#options.target.collection
-    this.#context.documentEnded({
-      direction: 'pull',
-      collection: { scope, name },
-      id,
-      revId,
-      deleted,
-      ...(error !== undefined && { error }),
-      ...(transient !== undefined && { transient })
-    })
+  #failed(document: Pick<IncomingRev, 'id' | 'revId' | 'deleted'>, error: KithmeshError, transient: boolean): void {
+    documentEnded(this.#context, 'pull', this.#options.target, document, error, transient)
   }
 }

@@ -300,3 +300,6 @@ export class Pusher {
     this.#pump()
   }
 }
+
+/** What the pull of a session has to say to its push, and to ask it. */
+export type OppositePusher = Pick<Pusher, 'pulled' | 'acknowledged' | 'reconsider'>

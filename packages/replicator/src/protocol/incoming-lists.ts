@@ -1,0 +1,185 @@
+import { errorCode } from '@kithmesh/core'
+import type { IncomingRequest, Properties } from '../blip/contracts.ts'
+import { replicatorErrors } from '../error-catalogue.ts'
+import type { SessionCollection, SessionContext } from './context.ts'
+import type { ExpectedRevisions } from './expected-revisions.ts'
+import { MessageError, encodeListReply, parseChanges, parseProposals } from './messages.ts'
+import type { IncomingChange } from './messages.ts'
+import type { OppositePusher } from './pusher.ts'
+
+export interface IncomingListsOptions {
+  readonly target: SessionCollection
+  readonly documentIds: ReadonlySet<string> | undefined
+  /** Number of the remote in the collection's bookkeeping; undefined on the passive side. */
+  readonly remote: number | undefined
+  readonly expected: ExpectedRevisions
+  readonly pusher: () => OppositePusher | undefined
+  /** Few enough revisions are under way to ask for more. */
+  readonly hasRoom: () => boolean
+}
+
+/**
+ * Answers the peer's lists of changes (active, cbmobile.md §6) or proposals (passive, §7) with what is missing here, one after the other
+ * and only while there is room for the revisions.
+ */
+export class IncomingLists {
+  readonly #context: SessionContext
+  readonly #options: IncomingListsOptions
+  readonly #waiting: IncomingRequest[] = []
+  #caughtUp = false
+
+  constructor(context: SessionContext, options: IncomingListsOptions) {
+    this.#context = context
+    this.#options = options
+  }
+
+  /** The peer said that it has no more for now. */
+  get caughtUp(): boolean {
+    return this.#caughtUp
+  }
+
+  /** Lists that were not answered. */
+  get waiting(): number {
+    return this.#waiting.length
+  }
+
+  add(request: IncomingRequest): void {
+    if (this.#waiting.length >= this.#context.limits.maxListsWaiting) {
+      request.respondError('BLIP', 400, 'too many lists without waiting for their answers')
+      this.#context.fail(
+        replicatorErrors.create('ERR_REPL_BAD_MESSAGE', 'The peer sent too many change lists without waiting for the answers'),
+        false
+      )
+      return
+    }
+    this.#waiting.push(request)
+    this.take()
+  }
+
+  /** Answers what waits, as far as there is room. */
+  take(): void {
+    while (this.#waiting.length > 0 && this.#options.hasRoom()) {
+      const request = this.#waiting.shift() as IncomingRequest
+      try {
+        if (this.#context.active) this.#takeChanges(request)
+        else this.#takeProposals(request)
+      } catch (cause) {
+        this.#fail(request, cause)
+        return
+      }
+    }
+    this.#context.changed()
+  }
+
+  #fail(request: IncomingRequest, cause: unknown): void {
+    if (cause instanceof MessageError) {
+      request.respondError(cause.domain, cause.status, cause.message)
+      this.#context.fail(
+        replicatorErrors.create('ERR_REPL_BAD_MESSAGE', `The peer sent a list that cannot be read: ${cause.message}`, { cause }),
+        false
+      )
+    } else {
+      request.respondError('HTTP', 503, 'the database failed')
+      this.#context.fail(
+        replicatorErrors.create('ERR_REPL_STORE', 'A list of changes could not be compared with the database', { cause }),
+        errorCode(cause) === 'ERR_DB_LOCKED'
+      )
+    }
+  }
+
+  // ---- Active side
+
+  #takeChanges(request: IncomingRequest): void {
+    const { limits, statistics, versioning } = this.#context
+    const { expected, target } = this.#options
+    const changes = parseChanges(request, versioning, limits.maxIncomingEntries)
+    if (changes.length === 0) {
+      this.#caughtUp = true
+      if (!request.noReply) request.respond({ body: encodeListReply([]), ...this.#reply() })
+      return
+    }
+    if (request.noReply) return
+    const candidates = changes.filter((change) => this.#isCandidate(change))
+    statistics.documentsAnnounced += candidates.length
+    const missing = target.collection.findMissing(candidates)
+    const known: IncomingChange[] = []
+    const answers: unknown[] = []
+    let next = 0
+    for (const change of changes) {
+      const result = change === candidates[next] ? missing[next++] : undefined
+      if (result === undefined || result === 'known' || expected.has(change.sequence)) {
+        expected.pass(change.sequence)
+        if (result === 'known') known.push(change)
+        answers.push(0)
+      } else {
+        expected.expect(change.sequence)
+        answers.push(result)
+      }
+    }
+    this.#noteKnown(known)
+    request.respond({ body: encodeListReply(answers), ...this.#reply() })
+  }
+
+  /** 6. Entries about lost access bring no body; identifiers that were not asked for are not wanted. */
+  #isCandidate(change: IncomingChange): boolean {
+    const { documentIds } = this.#options
+    return (change.flags === 0 || change.flags === 1 || change.flags === 5) && (documentIds === undefined || documentIds.has(change.id))
+  }
+
+  /** The remote's current revision is one we have: remembered, unless we know of a later one there. */
+  #noteKnown(known: readonly IncomingChange[]): void {
+    const { remote, target } = this.#options
+    if (remote === undefined || known.length === 0) return
+    const before = target.collection.remoteAncestors(
+      remote,
+      known.map(({ id }) => ({ id }))
+    )
+    const news = known.filter((change, i) => {
+      const old = before[i]
+      return old === undefined || this.#context.versioning.compareAge(change.revId, old) > 0
+    })
+    if (news.length > 0)
+      target.collection.setRemoteAncestors(
+        remote,
+        news.map(({ id, revId }) => ({ id, revId }))
+      )
+    const pusher = this.#options.pusher()
+    if (pusher === undefined) return
+    for (const { id, revId } of known) {
+      if (target.collection.change(id)?.revId === revId || target.collection.closingTombstone(id, revId) === undefined) continue
+      // 11. The peer has what we decided against: neither of us would say anything more without this.
+      target.collection.setRemoteAncestors(remote, [{ id, revId }])
+      pusher.pulled(id)
+      pusher.reconsider(id)
+    }
+  }
+
+  // ---- Passive side
+
+  #takeProposals(request: IncomingRequest): void {
+    const { limits, statistics, versioning } = this.#context
+    const proposals = parseProposals(request, versioning, limits.maxIncomingEntries)
+    if (proposals.length === 0) {
+      if (!request.noReply) request.respond({ body: encodeListReply([]), ...this.#reply() })
+      return
+    }
+    statistics.documentsAnnounced += proposals.length
+    const statuses = this.#options.target.collection.checkProposals(proposals)
+    const withRevs = request.properties['conflictIncludesRev'] !== undefined
+    request.respond({
+      body: encodeListReply(withRevs ? statuses : statuses.map((status) => (typeof status === 'number' ? status : status.status))),
+      ...this.#reply()
+    })
+  }
+
+  // ---- Both
+
+  /** What every answer says of us. */
+  #reply(): { properties: Properties; urgent: boolean; compress: boolean } {
+    return {
+      properties: { maxHistory: String(this.#context.limits.maxHistory), blobs: 'true', sendReplacementRevs: 'true' },
+      urgent: true,
+      compress: true
+    }
+  }
+}

@@ -1,0 +1,107 @@
+import { errorCode } from '@kithmesh/core'
+import type { IncomingRevision, InsertOutcome } from '@kithmesh/database/replication'
+import type { IncomingRequest } from '../blip/contracts.ts'
+import { replicatorErrors } from '../error-catalogue.ts'
+import type { SessionCollection, SessionContext } from './context.ts'
+import type { IncomingRev } from './messages.ts'
+import type { RemoteEntry } from './progress.ts'
+
+/** A received revision between its message and its transaction. */
+export interface Arrival {
+  readonly request: IncomingRequest
+  readonly rev: IncomingRev
+  readonly body: Uint8Array
+  readonly hasBlobs: boolean
+  /** Undefined when it was not asked for, as on the passive side. */
+  readonly expected: RemoteEntry | undefined
+}
+
+export interface RevisionInserterOptions {
+  readonly target: SessionCollection
+  /** The remote to note as having the revision, if that is not out of date. */
+  readonly remoteOf: (rev: IncomingRev) => number | undefined
+  /** The transaction that had the revision is over. */
+  readonly inserted: (arrival: Arrival, outcome: InsertOutcome) => void
+  /** After all revisions of a transaction. */
+  readonly batchEnded: () => void
+}
+
+/** Puts the revisions that arrive in a turn of the event loop into one transaction. */
+export class RevisionInserter {
+  readonly #context: SessionContext
+  readonly #options: RevisionInserterOptions
+  #ready: Arrival[] = []
+  #flushScheduled = false
+  #stopped = false
+
+  constructor(context: SessionContext, options: RevisionInserterOptions) {
+    this.#context = context
+    this.#options = options
+  }
+
+  /** Revisions that arrived and are not stored yet. */
+  get waiting(): number {
+    return this.#ready.length
+  }
+
+  stop(): void {
+    this.#stopped = true
+  }
+
+  add(arrival: Arrival): void {
+    this.#ready.push(arrival)
+    if (this.#ready.length >= this.#context.limits.insertBatch) {
+      this.#flush()
+      return
+    }
+    if (this.#flushScheduled) return
+    this.#flushScheduled = true
+    this.#flushSoon(0)
+  }
+
+  /** Waits while revisions keep arriving: a transaction costs about as much as a hundred of them. */
+  #flushSoon(before: number): void {
+    this.#context.scheduler.soon(() => {
+      if (this.#stopped || this.#context.closed) return
+      const count = this.#ready.length
+      if (count > before && count < this.#context.limits.insertBatch) {
+        this.#flushSoon(count)
+        return
+      }
+      this.#flushScheduled = false
+      this.#flush()
+    })
+  }
+
+  #flush(): void {
+    const arrivals = this.#ready
+    if (arrivals.length === 0) return
+    this.#ready = []
+    let outcomes: InsertOutcome[]
+    try {
+      outcomes = this.#options.target.collection.insertRevisions(arrivals.map((arrival) => this.#revisionOf(arrival)))
+    } catch (cause) {
+      const transient = errorCode(cause) === 'ERR_DB_LOCKED'
+      for (const { request } of arrivals) request.respondError('HTTP', 503, 'the database failed')
+      this.#context.fail(replicatorErrors.create('ERR_REPL_STORE', 'Received documents could not be stored', { cause }), transient)
+      return
+    }
+    for (let i = 0; i < arrivals.length; i++) this.#options.inserted(arrivals[i] as Arrival, outcomes[i] as InsertOutcome)
+    this.#options.batchEnded()
+  }
+
+  #revisionOf({ rev, body, hasBlobs }: Arrival): IncomingRevision {
+    const remote = this.#options.remoteOf(rev)
+    return {
+      id: rev.id,
+      revId: rev.revId,
+      deleted: rev.deleted,
+      history: rev.history,
+      body,
+      hasBlobs,
+      onConflict: this.#context.active ? 'branch' : 'refuse',
+      ...(remote !== undefined && { remote }),
+      ...(rev.deletedBranch !== undefined && { deletedBranch: rev.deletedBranch })
+    }
+  }
+}
