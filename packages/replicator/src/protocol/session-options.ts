@@ -1,0 +1,59 @@
+import type { KithmeshError, Logger, SocketCloseInfo } from '@kithmesh/core'
+import type { ReplicationStore } from '@kithmesh/database/replication'
+import type { BlipPeer } from '../blip/contracts.ts'
+import type { CollectionName } from './collection-path.ts'
+import type { DocumentEvent, Scheduler, SessionCollection } from './context.ts'
+import type { SessionLimits } from './limits.ts'
+import type { Versioning } from './versioning.ts'
+
+export interface SessionEvents {
+  /** Changes between working and having nothing to do; `idle` of a one-shot session precedes its end. */
+  activity?: ((activity: 'busy' | 'idle') => void) | undefined
+  /** Documents that ended since the last call, at most once per turn of the event loop. */
+  documents?: ((events: readonly DocumentEvent[]) => void) | undefined
+  /**
+   * Called once, when the connection is gone. Without `error` the session ended by itself or by `stop`;
+   * `transient` says that another connection may do better.
+   */
+  ended: (error: KithmeshError | undefined, transient: boolean, close: SocketCloseInfo) => void
+}
+
+interface CommonOptions {
+  readonly blip: BlipPeer
+  readonly store: ReplicationStore
+  readonly versioning: Versioning
+  readonly scheduler: Scheduler
+  readonly logger: Logger
+  /** Wall-clock milliseconds. */
+  readonly now: () => number
+  readonly events: SessionEvents
+  readonly limits?: Partial<SessionLimits>
+  readonly checkpointIntervalMs?: number
+}
+
+export interface ActiveSessionOptions extends CommonOptions {
+  readonly role: 'active'
+  readonly push: boolean
+  readonly pull: boolean
+  readonly continuous: boolean
+  readonly collections: readonly SessionCollection[]
+  /** Stable name of the remote; checkpoints and remote ancestors hang on it. */
+  readonly remoteUid: string
+  /**
+   * Leave out tombstones when pulling into an empty collection for the first time. Saves time with a server that keeps many; among peers
+   * that also replicate with others, a deletion left out can let the document come back. @default false
+   */
+  readonly skipOldTombstones?: boolean | undefined
+  /** Forget what earlier sessions did. */
+  readonly resetCheckpoint?: boolean
+}
+
+export interface PassiveSessionOptions extends CommonOptions {
+  readonly role: 'passive'
+  /** The peer may pull from us. */
+  readonly allowPush: boolean
+  /** The peer may push to us. */
+  readonly allowPull: boolean
+  /** The collection of a path, or undefined when there is none (for this peer). */
+  readonly collection: (name: CollectionName) => SessionCollection | undefined
+}
