@@ -1,0 +1,192 @@
+import { isKithmeshError } from '@kithmesh/core'
+import type { Clock, KithmeshError, Logger, MessageSocket } from '@kithmesh/core'
+import type { ReplicationStore } from '@kithmesh/database/replication'
+import { blipOver, eventLoop, tickEvery } from './connection.ts'
+import { replicatorErrors } from './error-catalogue.ts'
+import type { Observers } from './observers.ts'
+import { newStatistics } from './protocol/context.ts'
+import type { DocumentEvent, SessionCollection, SessionStatistics } from './protocol/context.ts'
+import type { PushProgress } from './protocol/progress.ts'
+import { ReplicationSession } from './protocol/session.ts'
+import { treeVersioning } from './protocol/versioning.ts'
+import type { ReplicatorOptions } from './replicator-options.ts'
+import { classifyFailure, nextAttemptIn } from './retry-policy.ts'
+
+export interface ReplicationRunParts {
+  readonly options: ReplicatorOptions
+  readonly push: boolean
+  readonly pull: boolean
+  readonly store: ReplicationStore
+  readonly targets: readonly SessionCollection[]
+  readonly logger: Logger
+  readonly clock: Clock
+  /** Who wants to know of documents that ended. */
+  readonly documents: Observers<readonly DocumentEvent[]>
+  readonly tellActivity: (activity: 'connecting' | 'busy' | 'idle' | 'offline') => void
+  /** Why the last attempt failed; undefined when a later one does better. */
+  readonly tellError: (error: KithmeshError | undefined) => void
+}
+
+/** How one attempt ended. */
+interface Outcome {
+  readonly error: KithmeshError | undefined
+  readonly began: boolean
+}
+
+/** One run of a replicator, from `start` until it stopped: attempt after attempt, with pauses between them (cbmobile.md §12). */
+export class ReplicationRun {
+  readonly #parts: ReplicationRunParts
+  readonly #stopping = new AbortController()
+  /** Ends the pause before the next attempt. */
+  #wake: AbortController | undefined
+  #session: ReplicationSession | undefined
+  /** Of the earlier attempts. */
+  #before: SessionStatistics = newStatistics()
+
+  constructor(parts: ReplicationRunParts) {
+    this.#parts = parts
+  }
+
+  /** Over all attempts. */
+  get statistics(): Readonly<SessionStatistics> {
+    return this.#session === undefined ? this.#before : add(this.#before, this.#session.statistics)
+  }
+
+  /** What is pushed of a collection by now, while connected. */
+  pushProgress(index: number): PushProgress | undefined {
+    return this.#session?.closed === false ? this.#session.collections[index]?.pushProgress : undefined
+  }
+
+  /** Saves the checkpoint and disconnects; `attempt` resolves afterwards. */
+  stop(): void {
+    this.#stopping.abort()
+    this.#session?.stop()
+  }
+
+  /** Ends a pause between attempts. */
+  retryNow(): void {
+    this.#wake?.abort()
+  }
+
+  /** Connects until it is done, stopped, or no further attempt helps; to be called once. */
+  async attempt(reset: boolean): Promise<void> {
+    const { options, logger, clock, tellActivity, tellError } = this.#parts
+    const { continuous = false, maxAttempts = continuous ? Infinity : 10, maxAttemptWaitMs = 300_000 } = options
+    const stopping = this.#stopping.signal
+    let failures = 0
+    let resetOnce = reset
+    while (!stopping.aborted) {
+      tellActivity('connecting')
+      const { error, began } = await this.#connectOnce(resetOnce)
+      if (began) {
+        failures = 0
+        resetOnce = false
+      }
+      if (stopping.aborted || error === undefined) return
+      tellError(error)
+      const wait = nextAttemptIn(++failures, classifyFailure(error), { continuous, maxAttempts, maxAttemptWaitMs })
+      if (wait === undefined) {
+        logger.warn('The replication ended with an error', { error })
+        return
+      }
+      logger.info('The connection failed and is tried again', { error, waitMs: wait })
+      tellActivity('offline')
+      this.#wake = new AbortController()
+      await clock.sleep(wait, { signal: AbortSignal.any([stopping, this.#wake.signal]) }).catch(() => {})
+      this.#wake = undefined
+    }
+  }
+
+  async #connectOnce(reset: boolean): Promise<Outcome> {
+    const { endpoint, heartbeatMs = 300_000, connectTimeoutMs = 15_000 } = this.#parts.options
+    const stopping = this.#stopping.signal
+    let socket: MessageSocket
+    try {
+      const deadline = this.#parts.clock.timeout(connectTimeoutMs, `Connecting to ${endpoint.description}`)
+      socket = await endpoint.open({ signal: AbortSignal.any([stopping, deadline]), protocols: treeVersioning.protocols, heartbeatMs })
+    } catch (cause) {
+      return { error: connectError(endpoint.description, cause), began: false }
+    }
+    if (stopping.aborted) {
+      socket.close(1000)
+      return { error: undefined, began: false }
+    }
+    if (socket.protocol !== '' && !treeVersioning.protocols.includes(socket.protocol)) {
+      socket.close(1002)
+      return {
+        error: replicatorErrors.create('ERR_REPL_PROTOCOL', `The peer chose the protocol "${socket.protocol}", which was not offered`),
+        began: false
+      }
+    }
+    return await this.#converse(socket, reset)
+  }
+
+  #converse(socket: MessageSocket, resetCheckpoint: boolean): Promise<Outcome> {
+    const { options, push, pull, store, targets, logger, clock, documents, tellActivity, tellError } = this.#parts
+    return new Promise((resolve) => {
+      const tell = (events: readonly DocumentEvent[]): void => {
+        documents.emit(events)
+      }
+      const session = new ReplicationSession({
+        role: 'active',
+        blip: blipOver(socket, options, logger),
+        store,
+        versioning: treeVersioning,
+        scheduler: eventLoop,
+        logger,
+        now: () => clock.now(),
+        push,
+        pull,
+        continuous: options.continuous ?? false,
+        collections: targets,
+        remoteUid: options.endpoint.uid,
+        resetCheckpoint,
+        skipOldTombstones: options.skipOldTombstones,
+        ...(options.maxDocumentBytes !== undefined && { limits: { maxDocumentBytes: options.maxDocumentBytes } }),
+        ...(options.checkpointIntervalMs !== undefined && { checkpointIntervalMs: options.checkpointIntervalMs }),
+        events: {
+          activity: (activity) => {
+            tellError(undefined)
+            tellActivity(activity)
+          },
+          get documents() {
+            return documents.size > 0 ? tell : undefined
+          },
+          ended: (error) => {
+            endTicks()
+            this.#before = add(this.#before, session.statistics)
+            this.#session = undefined
+            resolve({ error, began: session.began })
+          }
+        }
+      })
+      this.#session = session
+      const endTicks = tickEvery(clock, session)
+      tellActivity('busy')
+      session.start()
+    })
+  }
+}
+
+function add(a: SessionStatistics, b: SessionStatistics): SessionStatistics {
+  const sum = newStatistics()
+  for (const key of Object.keys(sum) as (keyof SessionStatistics)[]) sum[key] = a[key] + b[key]
+  return sum
+}
+
+/** Names what went wrong while connecting, by the HTTP status where there is one. */
+function connectError(where: string, cause: unknown): KithmeshError {
+  const status = isKithmeshError(cause, 'ERR_WS_HTTP') ? Number(cause.details['status']) : undefined
+  const details = status === undefined ? {} : { details: { status } }
+  if (status === 401 || status === 403)
+    return replicatorErrors.create('ERR_REPL_UNAUTHORIZED', `${where} refused the credentials (${status})`, { cause, ...details })
+  if (status === 404) return replicatorErrors.create('ERR_REPL_NOT_FOUND', `${where} has no such database`, { cause, ...details })
+  if (isKithmeshError(cause, 'ERR_WS_PROTOCOL'))
+    return replicatorErrors.create('ERR_REPL_PROTOCOL', `${where} speaks no version of the protocol that we do`, { cause })
+  if (status !== undefined) return replicatorErrors.create('ERR_REPL_HTTP', `${where} answered with HTTP ${status}`, { cause, ...details })
+  return replicatorErrors.create(
+    'ERR_REPL_CONNECT',
+    `Cannot connect to ${where}: ${cause instanceof Error ? cause.message : String(cause)}`,
+    { cause }
+  )
+}
