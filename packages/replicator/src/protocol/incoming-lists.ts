@@ -146,11 +146,17 @@ export class IncomingLists {
     const pusher = this.#options.pusher()
     if (pusher === undefined) return
     for (const { id, revId } of known) {
-      if (target.collection.change(id)?.revId === revId || target.collection.closingTombstone(id, revId) === undefined) continue
-      // 11. The peer has what we decided against: neither of us would say anything more without this.
-      target.collection.setRemoteAncestors(remote, [{ id, revId }])
-      pusher.pulled(id)
-      pusher.reconsider(id)
+      const current = target.collection.change(id)
+      if (current === undefined || current.revId === revId) continue
+      if (target.collection.closingTombstone(id, revId) !== undefined) {
+        // 11. The peer has what we decided against: neither of us would say anything more without this.
+        target.collection.setRemoteAncestors(remote, [{ id, revId }])
+        pusher.pulled(id)
+        pusher.reconsider(id)
+      } else if (!pusher.acknowledged(id) && target.collection.remoteAncestor(remote, id) !== current.revId) {
+        // It has come to an ancestor of ours, perhaps after it refused ours because of a rival that it has given up since.
+        pusher.reconsider(id)
+      }
     }
   }
 
