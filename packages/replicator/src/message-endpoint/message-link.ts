@@ -4,7 +4,7 @@ import { replicatorErrors } from '../error-catalogue.ts'
 import type { LinkEnd, LinkHandlers, MessageLinkOptions } from './link-options.ts'
 import { Message } from './message.ts'
 import type { MessageEndpointConnection, ReplicatorConnection } from './message-endpoint-connection.ts'
-import { NOT_RECOVERABLE, RECOVERABLE, endOfFailure, errorForApplication } from './messaging-error.ts'
+import { MessagingError, NOT_RECOVERABLE, RECOVERABLE, endOfFailure, errorForApplication } from './messaging-error.ts'
 import { ReceiveQueue } from './receive-queue.ts'
 
 interface Outgoing {
@@ -34,6 +34,7 @@ export class MessageLink {
   #ending: LinkEnd | undefined
   #handlers: LinkHandlers | undefined
   #cancelFlush: (() => void) | undefined
+  #cancelDeadline: (() => void) | undefined
   #resolveEnded!: (end: LinkEnd) => void
 
   constructor(connection: MessageEndpointConnection, description: string, options: MessageLinkOptions) {
@@ -170,7 +171,7 @@ export class MessageLink {
     this.#within(
       this.#sendTimeoutMs,
       () => this.#connection.send(Message.fromData(next.data)),
-      () => this.#timeout('sending a message', this.#sendTimeoutMs)
+      () => new MessagingError(this.#timeout('sending a message', this.#sendTimeoutMs), true)
     ).then(
       () => {
         this.#sending = false
@@ -192,6 +193,7 @@ export class MessageLink {
     this.#ending = end
     this.#state = 'closing'
     this.#cancelFlush?.()
+    this.#cancelDeadline?.()
     const unsent = this.#outgoing
     this.#outgoing = []
     this.#bufferedBytes = 0
@@ -222,9 +224,13 @@ export class MessageLink {
   }
 
   #timeout(what: string, ms: number): Error {
-    return replicatorErrors.create('ERR_REPL_MESSAGING_TIMEOUT', `The connection to ${this.description} did not finish ${what} within ${ms} ms`, {
-      details: { ms }
-    })
+    return replicatorErrors.create(
+      'ERR_REPL_MESSAGING_TIMEOUT',
+      `The connection to ${this.description} did not finish ${what} within ${ms} ms`,
+      {
+        details: { ms }
+      }
+    )
   }
 
   #within(ms: number, run: () => Promise<void>, late: () => Error): Promise<void> {
@@ -232,6 +238,7 @@ export class MessageLink {
       const cancel = this.#clock.after(ms, () => {
         reject(late())
       })
+      this.#cancelDeadline = cancel
       promised(run).then(resolve, reject).finally(cancel)
     })
   }
@@ -241,4 +248,3 @@ export class MessageLink {
 async function promised(run: () => Promise<void>): Promise<void> {
   await run()
 }
-

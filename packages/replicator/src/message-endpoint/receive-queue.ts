@@ -36,9 +36,13 @@ export class ReceiveQueue {
     if (this.#bytes + data.length > this.#options.maxBytes) {
       this.#items = []
       this.#options.failed(
-        replicatorErrors.create('ERR_REPL_MESSAGING_OVERFLOW', `More than ${this.#options.maxBytes} bytes were received and not yet taken`, {
-          details: { maxBytes: this.#options.maxBytes }
-        })
+        replicatorErrors.create(
+          'ERR_REPL_MESSAGING_OVERFLOW',
+          `More than ${this.#options.maxBytes} bytes were received and not yet taken`,
+          {
+            details: { maxBytes: this.#options.maxBytes }
+          }
+        )
       )
       return false
     }
@@ -55,9 +59,12 @@ export class ReceiveQueue {
     })
   }
 
+  /** Delivery begins a moment later, so that the taker can get ready. */
   start(take: (data: Buffer) => void): void {
-    this.#take = take
-    this.#deliver()
+    queueMicrotask(() => {
+      this.#take = take
+      this.#deliver()
+    })
   }
 
   pause(): void {
