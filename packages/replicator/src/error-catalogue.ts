@@ -75,6 +75,18 @@ export const replicatorErrors = defineErrors({
     hint: 'Use the type push or push-and-pull.'
   },
   ERR_REPL_LISTEN: { when: 'The listener could not be started.', hint: 'The port may be taken, or need privileges; see the cause.' },
+  ERR_REPL_MESSAGING: {
+    when: "The application's own connection of a message endpoint reported an error, or threw one.",
+    hint: 'See the cause. Reject with a MessagingError that is recoverable when trying again makes sense.'
+  },
+  ERR_REPL_MESSAGING_TIMEOUT: {
+    when: "The application's own connection of a message endpoint did not finish opening, sending or closing in time.",
+    hint: 'Its open, send and close must settle, also when the peer is gone; longer deadlines can be given for slow transports.'
+  },
+  ERR_REPL_MESSAGING_OVERFLOW: {
+    when: 'More was received over a message endpoint than could be taken, and the application did not wait.',
+    hint: 'When receive returns false, wait for ready before reading on; or raise maxReceiveBytes.'
+  },
   ERR_BLIP_FRAME: {
     when: 'A BLIP frame is too short or a number in it is malformed.',
     hint: 'The other side does not speak BLIP 3, or two byte streams were mixed up; check what is at the other end.'

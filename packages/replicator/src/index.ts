@@ -49,6 +49,20 @@ export { replicationProtocols, serveReplication } from './listener/serve-replica
 export type { PassiveReplication, PassiveStatus, ServeReplicationOptions } from './listener/serve-replication.ts'
 export { UrlEndpointListener } from './listener/url-endpoint-listener.ts'
 export type { ListenerStatus, ServedDatabase, UrlEndpointListenerOptions } from './listener/url-endpoint-listener.ts'
+export { fromCompletions } from './message-endpoint/from-completions.ts'
+export type { CompletionConnection, MessagingCompletion } from './message-endpoint/from-completions.ts'
+export type { MessageLinkOptions, ProtocolType } from './message-endpoint/link-options.ts'
+export { Message } from './message-endpoint/message.ts'
+export type { MessageEndpointConnection, ReplicatorConnection } from './message-endpoint/message-endpoint-connection.ts'
+export { MessageEndpointListener } from './message-endpoint/message-endpoint-listener.ts'
+export type {
+  MessageEndpointListenerChange,
+  MessageEndpointListenerOptions,
+  MessageEndpointStatus
+} from './message-endpoint/message-endpoint-listener.ts'
+export { MessageEndpoint } from './message-endpoint/message-endpoint.ts'
+export type { MessageEndpointDelegate } from './message-endpoint/message-endpoint.ts'
+export { MessagingError } from './message-endpoint/messaging-error.ts'
 export type { WireOptions } from './connection.ts'
 export { formatCollectionPath, parseCollectionPath } from './protocol/collection-path.ts'
 export type { CollectionName } from './protocol/collection-path.ts'
