@@ -50,7 +50,10 @@ export function createDatabaseFile(directory: string, engine: string): DatabaseF
     try {
       const file = openSync(temporary, 'wx')
       try {
-        writeSync(file, JSON.stringify({ format: FORMAT, engine, privateUuid: randomUUID(), publicUuid: randomUUID() }, undefined, 2) + '\n')
+        writeSync(
+          file,
+          JSON.stringify({ format: FORMAT, engine, privateUuid: randomUUID(), publicUuid: randomUUID() }, undefined, 2) + '\n'
+        )
         fsyncSync(file)
       } finally {
         closeSync(file)

@@ -26,7 +26,11 @@ function readVarint(bytes, at) {
 }
 
 function encodeProperties(properties) {
-  const text = Buffer.from(Object.entries(properties).map(([key, value]) => `${key}\0${value}\0`).join(''))
+  const text = Buffer.from(
+    Object.entries(properties)
+      .map(([key, value]) => `${key}\0${value}\0`)
+      .join('')
+  )
   return Buffer.concat([varint(text.length), text])
 }
 
@@ -197,10 +201,22 @@ export class HostileClient {
     this.#partial.delete(key)
     const whole = Buffer.concat(pieces)
     const [length, start] = readVarint(whole, 0)
-    const strings = whole.subarray(start, start + length).toString().split('\0').slice(0, -1)
+    const strings = whole
+      .subarray(start, start + length)
+      .toString()
+      .split('\0')
+      .slice(0, -1)
     const properties = Object.fromEntries(strings.flatMap((text, n) => (n % 2 === 0 ? [[text, strings[n + 1]]] : [])))
     const body = whole.subarray(start + length)
     if (type === 'request') this.onRequest({ number, properties, body })
-    else this.#waiting.get(number)?.({ type, number, properties, body, domain: properties['Error-Domain'], code: Number(properties['Error-Code']) })
+    else
+      this.#waiting.get(number)?.({
+        type,
+        number,
+        properties,
+        body,
+        domain: properties['Error-Domain'],
+        code: Number(properties['Error-Code'])
+      })
   }
 }

@@ -80,7 +80,7 @@ describe('a hostile client of kithmesh serve', () => {
     'compressed nonsense': (client) => client.frame(1, 8, randomBytes(200)),
     'a message number out of order': (client) => client.frame(7, 0, Buffer.from([0])),
     'an answer to a question never asked': (client) => client.frame(9, 1, Buffer.from([0])),
-      'a WebSocket message that is announced with petabytes': (client) => client.announce(2n ** 50n),
+    'a WebSocket message that is announced with petabytes': (client) => client.announce(2n ** 50n),
     'a WebSocket message above the limit for frames': (client) => client.message(Buffer.alloc(2 * MIB)),
     'text instead of bytes': (client) => client.message(Buffer.from('{}'), 0x81),
     'a WebSocket frame that is not masked': (client) => client.raw(Buffer.from([0x82, 1, 0]))
@@ -166,7 +166,6 @@ describe('a hostile client of kithmesh serve', () => {
         else if (n % 16 === 0) await turn()
       }
       await client.ended
-      if(process.env.SHOW) console.log(sent/1e6, peakMemory()/1e6)
       expect(sent).to.be.below(512 * MIB)
     }
     expect(peakMemory()).to.be.below(400 * MIB)
@@ -190,7 +189,6 @@ describe('a hostile client of kithmesh serve', () => {
     }
     await eventually(() => silent.every((client) => client.paused), 'the announcements')
     const before = peakMemory()
-    if(process.env.SHOW) console.log('PEAK', before/1e6)
     expect(before).to.be.below(400 * MIB)
     await servesTheNext()
   })

@@ -5,7 +5,18 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, wr
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { cleanUp, documentBecomes, done, eventually, look, newGroup, program, run, stopAll, temporaryDirectory } from '../support/kithmesh.mjs'
+import {
+  cleanUp,
+  documentBecomes,
+  done,
+  eventually,
+  look,
+  newGroup,
+  program,
+  run,
+  stopAll,
+  temporaryDirectory
+} from '../support/kithmesh.mjs'
 import { startServe } from './support.mjs'
 
 // The binding that the database uses: Node's own where there is one.
@@ -162,7 +173,9 @@ describe('trouble', () => {
 
     const lines = (count) => Array.from({ length: count }, (_, n) => `{"_id":"d:${n}","text":"${'x'.repeat(40)}"}\n`).join('')
     const expectFull = (outcome, words) => {
-      expect(outcome.err, words[0]).to.match(/\[ERR_DB_DISK_FULL\]\n[^]* {2}hint: .*space/)
+      expect(outcome.err, words[0])
+        .to.match(/\[ERR_DB_DISK_FULL\]/)
+        .and.to.match(/\n {2}hint: .*space/)
       expect(outcome.err, words[0]).not.to.match(/\n\s+at /)
       expect(outcome.code, words[0]).to.equal(1)
     }
