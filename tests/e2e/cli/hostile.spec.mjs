@@ -67,7 +67,7 @@ describe('a hostile client of kithmesh serve', () => {
   }
 
   const fatal = {
-    'random bytes': (client) => client.message(randomBytes(5000)),
+    'random bytes behind the header of a request': (client) => client.message(Buffer.concat([Buffer.from([1, 0]), randomBytes(5000)])),
     'an empty frame': (client) => client.message(Buffer.alloc(0)),
     'a frame cut off in its header': (client) => client.message(Buffer.from([0x81])),
     'a frame shorter than its checksum': (client) => client.message(Buffer.from([1, 0, 1, 2])),
