@@ -4,8 +4,7 @@ import type { Io } from './io.ts'
 /** Writes why a command failed: one sentence, its code, the causes, and what can be done. With `json` as one JSON line on stderr. */
 export function reportFailure(io: Io, error: unknown, json: boolean): void {
   const chain = causes(error)
-  const hint =
-    chain.map((each) => (each as { hint?: unknown }).hint).find((each): each is string => typeof each === 'string' && each !== '') ?? ''
+  const hint = hintOf(chain)
   if (json) {
     io.stderr.write(
       `${JSON.stringify({ error: chain[0]?.message ?? String(error), code: errorCode(error), hint, causes: chain.slice(1).map((each) => ({ message: each.message, code: errorCode(each) })) })}\n`
@@ -20,11 +19,30 @@ export function reportFailure(io: Io, error: unknown, json: boolean): void {
   if (hint !== '') io.stderr.write(`  hint: ${hint}\n`)
 }
 
-/** The error and its causes, outermost first, at most eight. */
+/** What to do, as a user of commands can: the first hint of the chain, but the last where the outer ones only point at their cause. */
+function hintOf(chain: readonly Error[]): string {
+  const hints = chain
+    .map((each) => COMMAND_HINTS.get(errorCode(each) ?? '') ?? (each as { hint?: unknown }).hint)
+    .filter((each): each is string => typeof each === 'string' && each !== '')
+  return (POINTERS.has(errorCode(chain[0]) ?? '') ? hints.at(-1) : hints[0]) ?? ''
+}
+
+/** In place of hints that tell programmers what to call. */
+const COMMAND_HINTS: ReadonlyMap<string, string> = new Map([
+  ['ERR_DB_NOT_FOUND', 'Check the path; put, import and sync make a database where there is none.'],
+  ['ERR_DB_NO_COLLECTION', '"kithmesh ls DIR --collections" shows what is there; put and import make collections.'],
+  ['ERR_REPL_COLLECTION_UNKNOWN', '"kithmesh ls DIR --collections" shows what is there; put and import make collections.'],
+  ['ERR_REPL_CLOSED', 'Run the command again: it goes on where it ended. With --continuous it does so by itself.'],
+  ['ERR_DNSSD_NO_INTERFACE', 'Compare --interface with the names and addresses of this machine ("ip address").']
+])
+
+const POINTERS: ReadonlySet<string> = new Set(['ERR_PD_START_FAILED'])
+
+/** The error and its causes, outermost first, at most eight. A mere list of errors is no cause of its own: those in it are. */
 function causes(error: unknown): Error[] {
   const chain: Error[] = []
   for (let each = error; each instanceof Error && chain.length < 8; each = each.cause) {
-    chain.push(each)
+    if (!(each instanceof AggregateError) || chain.length === 0 || errorCode(each) !== undefined) chain.push(each)
     if (each instanceof AggregateError) chain.push(...each.errors.filter((inner): inner is Error => inner instanceof Error).slice(0, 4))
   }
   return chain

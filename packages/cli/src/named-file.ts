@@ -1,5 +1,6 @@
 import { open, readFile } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
+import { errorCode } from '@kithmesh/core'
 import { cliErrors } from './error-catalogue.ts'
 
 /** The bytes of a file that the user named. @throws ERR_CLI_FILE */
@@ -21,5 +22,9 @@ export async function openNamedFile(path: string, flags: 'r' | 'w'): Promise<Fil
 }
 
 export function fileError(path: string, what: 'read' | 'written', cause: unknown): Error {
-  return cliErrors.create('ERR_CLI_FILE', `${path} cannot be ${what}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+  const code = errorCode(cause)
+  return cliErrors.create('ERR_CLI_FILE', `${path} cannot be ${what}: ${cause instanceof Error ? cause.message : String(cause)}`, {
+    cause,
+    ...(code === 'ENOSPC' || code === 'EDQUOT' ? { hint: 'Free some space, or choose a place on another disk.' } : {})
+  })
 }

@@ -79,6 +79,14 @@ describe('the command line', () => {
     expect(report.causes).to.be.an('array')
   })
 
+  it('gives hints that a user of commands can follow', async () => {
+    const nowhere = await run(['peers', '--group', 'g', '--interface', 'no-such-interface'])
+    expect(nowhere.code).to.equal(1)
+    expect(nowhere.err).to.match(/\[ERR_DNSSD_NO_INTERFACE\]\n {2}hint: Compare --interface /)
+    expect(nowhere.err.split('\n')).to.have.lengthOf(4)
+    const missing = await run(['ls', '/nonexistent/kithmesh'])
+    expect(missing.err).to.match(/hint: Check the path; put, import and sync make/)
+  })
   it('colours errors for people only', async () => {
     const coloured = await run(['get', '/nowhere/at/all', 'id'], { colours: true })
     expect(coloured.err).to.include('\u001b[31merror\u001b[0m')

@@ -47,14 +47,17 @@ export function createDatabaseFile(directory: string, engine: string): DatabaseF
   const temporary = join(directory, `${DATABASE_FILE}.${randomBytes(6).toString('hex')}`)
   try {
     mkdirSync(directory, { recursive: true })
-    const file = openSync(temporary, 'wx')
     try {
-      writeSync(file, JSON.stringify({ format: FORMAT, engine, privateUuid: randomUUID(), publicUuid: randomUUID() }, undefined, 2) + '\n')
-      fsyncSync(file)
-    } finally {
-      closeSync(file)
-    }
-    try {
+      const file = openSync(temporary, 'wx')
+      try {
+        writeSync(
+          file,
+          JSON.stringify({ format: FORMAT, engine, privateUuid: randomUUID(), publicUuid: randomUUID() }, undefined, 2) + '\n'
+        )
+        fsyncSync(file)
+      } finally {
+        closeSync(file)
+      }
       linkSync(temporary, path)
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error

@@ -1,11 +1,23 @@
 // What can be wrong with ports and directories: every command says so, with a code and a hint, and nothing is lost.
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { cleanUp, documentBecomes, done, eventually, newGroup, program, run, temporaryDirectory } from '../support/kithmesh.mjs'
+import {
+  cleanUp,
+  documentBecomes,
+  done,
+  eventually,
+  look,
+  newGroup,
+  program,
+  run,
+  stopAll,
+  temporaryDirectory
+} from '../support/kithmesh.mjs'
+import { startServe } from './support.mjs'
 
 // The binding that the database uses: Node's own where there is one.
 const SqliteConnection = await import('node:sqlite').then(
@@ -108,6 +120,22 @@ describe('trouble', () => {
     await done(['put', dir, 'x', '{"n":2}'])
   })
 
+  it('a database that another program keeps for itself alone, readers included', async () => {
+    await done(['put', dir, 'x', '{"n":1}'])
+    // In exclusive mode there is no shared index of the write-ahead log: whoever comes later can do nothing with the file.
+    const blocker = new SqliteConnection(join(dir, 'db.sqlite'))
+    blocker.exec('PRAGMA locking_mode = EXCLUSIVE')
+    blocker.exec('BEGIN EXCLUSIVE')
+    try {
+      const outcomes = await Promise.all(commands(dir).map(async (words) => ({ words, outcome: await run(words) })))
+      for (const { words, outcome } of outcomes) expectError(outcome, words, /\[ERR_DB_LOCKED\]/)
+    } finally {
+      blocker.exec('ROLLBACK')
+      blocker.close()
+    }
+    expect(await done(['get', dir, 'x'])).to.equal('{"n":1}\n')
+  })
+
   it('an identity that is damaged', async () => {
     await done(['put', dir, 'x', '{}'])
     writeFileSync(join(dir, 'identity.pem'), '-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n')
@@ -115,10 +143,103 @@ describe('trouble', () => {
       expectError(await run(words), words, /\[ERR_IDENTITY_[A-Z_]+\]/)
   })
 
-  it('a full disk', async () => {
+  it('an export to a full disk', async () => {
     await done(['put', dir, 'x', '{}'])
     const words = ['export', dir, '/dev/full']
-    expectError(await run(words), words, /\/dev\/full cannot be written: ENOSPC.*\[ERR_CLI_FILE\]/)
+    const outcome = await run(words)
+    expectError(outcome, words, /\/dev\/full cannot be written: ENOSPC.*\[ERR_CLI_FILE\]/)
+    expect(outcome.err).to.match(/hint: .*space/)
+  })
+
+  describe('a full disk', () => {
+    let mount
+    let ballast
+
+    /** A small file system of its own, which takes root on Linux; elsewhere the tests are listed as pending. */
+    beforeEach(function () {
+      if (!isRoot || process.platform !== 'linux') this.skip()
+      mount = join(home, 'mount')
+      mkdirSync(mount)
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=6m', 'tmpfs', mount])
+      dir = join(mount, 'shop')
+      ballast = join(mount, 'ballast')
+    })
+    afterEach(async () => {
+      if (mount === undefined) return
+      await stopAll()
+      execFileSync('umount', [mount])
+      mount = undefined
+    })
+
+    const lines = (count) => Array.from({ length: count }, (_, n) => `{"_id":"d:${n}","text":"${'x'.repeat(40)}"}\n`).join('')
+    const expectFull = (outcome, words) => {
+      expect(outcome.err, words[0])
+        .to.match(/\[ERR_DB_DISK_FULL\]/)
+        .and.to.match(/\n {2}hint: .*space/)
+      expect(outcome.err, words[0]).not.to.match(/\n\s+at /)
+      expect(outcome.code, words[0]).to.equal(1)
+    }
+    const blob = () => {
+      const file = join(home, 'picture.png')
+      writeFileSync(file, Buffer.alloc(4 * 1024 * 1024, 'picture'))
+      return `picture=${file}`
+    }
+
+    it('under put and import keeps what was stored and says how much', async () => {
+      await done(['put', dir, 'before', '{"n":1}'])
+      writeFileSync(ballast, Buffer.alloc(3 * 1024 * 1024))
+      const words = ['import', dir, '--json']
+      const imported = await run(words, { stdin: lines(60_000) })
+      expect(imported.code).to.equal(1)
+      const report = JSON.parse(imported.err)
+      expect(report.code).to.equal('ERR_DB_DISK_FULL')
+      expect(report.hint).to.match(/space/)
+      const { stored } = imported.lines[0]
+      expect(stored).to.be.within(1000, 59_000)
+      expect((await done(['ls', dir])).split('\n')).to.have.lengthOf(stored + 2)
+      for (const put of [
+        ['put', dir, 'large', JSON.stringify({ text: 'x'.repeat(100_000), more: 'y'.repeat(20_000) })],
+        ['put', dir, 'blob', '{}', '--blob', blob()]
+      ])
+        expectFull(await run(put), put)
+      expect(await done(['get', dir, 'before'])).to.equal('{"n":1}\n')
+      rmSync(ballast)
+      await done(['put', dir, 'after', '{"n":2}'])
+      expect((await done(['ls', dir])).split('\n')).to.have.lengthOf(stored + 3)
+      await look(dir, (database) => database.checkIntegrity())
+    })
+
+    it('on which there is no room for a database leaves nothing that stands in its way later', async () => {
+      writeFileSync(ballast, Buffer.alloc(0))
+      try {
+        execFileSync('dd', ['if=/dev/zero', `of=${ballast}`, 'bs=4096'], { stdio: 'ignore' })
+      } catch {
+        /* dd ends with an error when the disk is full, which is what it is for */
+      }
+      const words = ['put', dir, 'x', '{}']
+      expectFull(await run(words), words)
+      expect(existsSync(dir) ? readdirSync(dir) : []).to.deep.equal([])
+      rmSync(ballast)
+      await done(words)
+    })
+
+    it('under serve is told to whoever pushes; nothing acknowledged is lost, and the push ends well once there is space', async () => {
+      const server = await startServe(dir, '--tls', 'off')
+      writeFileSync(ballast, Buffer.alloc(3 * 1024 * 1024))
+      const copy = join(home, 'copy')
+      await done(['import', copy], { stdin: lines(40_000) })
+      const pushed = await run(['replicate', copy, server.url, '--push', '--json', '--attempts', 1])
+      expect(pushed.code, pushed.err).to.equal(1)
+      const arrived = (await done(['ls', dir])).split('\n').length - 1
+      expect(pushed.lines.at(-1).pushed).to.be.at.most(arrived)
+      expect(server.over, server.err).to.equal(false)
+      rmSync(ballast)
+      execFileSync('mount', ['-o', 'remount,size=64m', mount])
+      const again = await run(['replicate', copy, server.url, '--push', '--json'])
+      expect(again.code, again.err).to.equal(0)
+      expect(await server.stop(), server.err).to.equal(0)
+      expect(await done(['export', dir, '--revisions'])).to.equal(await done(['export', copy, '--revisions']))
+    })
   })
 
   it('a reader that leaves early ends the command quietly', async () => {

@@ -33,9 +33,14 @@ export function uniqueName(base) {
   return `${base}-${randomBytes(4).toString('hex')}`
 }
 
+/** Ends what still runs. */
+export async function stopAll() {
+  await Promise.all([...running].map((one) => one.kill()))
+}
+
 /** For afterEach: ends what still runs and removes the directories. */
 export async function cleanUp() {
-  await Promise.all([...running].map((one) => one.kill()))
+  await stopAll()
   for (const path of directories) rmSync(path, { recursive: true, force: true })
   directories = []
 }
@@ -49,7 +54,7 @@ function jsonLines(text) {
 
 /**
  * Starts a command. `host` is a network namespace to run in, `uid` a user, `stdin` what it reads.
- * The result has `out` and `err` so far, `events` (stdout as JSON lines), `until`, `stop`, `kill` and `ended`.
+ * The result has its `pid`, `out` and `err` so far, `events` (stdout as JSON lines), `until`, `stop`, `kill` and `ended`.
  */
 export function start(args, { host, uid, stdin } = {}) {
   const words = [process.execPath, program, ...args.map(String)]
@@ -85,6 +90,7 @@ export function start(args, { host, uid, stdin } = {}) {
   const self = {
     over: false,
     ended,
+    pid: child.pid,
     get out() {
       return out
     },

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { Command } from 'commander'
+import { errorCode } from '@kithmesh/core'
 import { MAX_DOCUMENT_SIZE } from '@kithmesh/database'
 import { cliErrors } from '../error-catalogue.ts'
 import { type Io, jsonLine, line } from '../io.ts'
@@ -40,9 +41,20 @@ All lines before a bad one are kept. Lines may have 20 MiB. "_rev" is ignored.`
           const loader = new Loader(collectionOf(database, options.collection, true), options.skipErrors === true, (message) => {
             io.stderr.write(`${message}\n`)
           })
-          const seconds = await load(input, loader, io)
-          if (options.json) jsonLine(io, { stored: loader.stored, failed: loader.failed, seconds: Math.round(seconds * 1000) / 1000 })
-          else line(io, `${loader.stored} stored, ${loader.failed} failed in ${seconds.toFixed(1)} s`)
+          const startedAt = performance.now()
+          const summary = (): void => {
+            const seconds = (performance.now() - startedAt) / 1000
+            if (options.json) jsonLine(io, { stored: loader.stored, failed: loader.failed, seconds: Math.round(seconds * 1000) / 1000 })
+            else line(io, `${loader.stored} stored, ${loader.failed} failed in ${seconds.toFixed(1)} s`)
+          }
+          try {
+            await load(input, loader, io)
+          } catch (error) {
+            // The error of a bad line has the number already; a full disk or an interruption does not know it.
+            if (loader.stored > 0 && errorCode(error) !== 'ERR_CLI_INPUT') summary()
+            throw error
+          }
+          summary()
           if (loader.failed > 0)
             throw cliErrors.create('ERR_CLI_INPUT', `${loader.failed} ${loader.failed === 1 ? 'line was' : 'lines were'} not stored`, {
               hint: 'The lines above say why.'
@@ -68,8 +80,7 @@ async function openInput(io: Io, file: string | undefined): Promise<Input> {
   return { stream: handle.createReadStream(), name: file, size: size > 0 ? size : undefined }
 }
 
-/** Resolves with the seconds it took. */
-async function load({ stream, name, size }: Input, loader: Loader, io: Io): Promise<number> {
+async function load({ stream, name, size }: Input, loader: Loader, io: Io): Promise<void> {
   const progress = new Progress(io)
   const startedAt = performance.now()
   let read = 0
@@ -89,7 +100,6 @@ async function load({ stream, name, size }: Input, loader: Loader, io: Io): Prom
       )
     }
     loader.flush()
-    return (performance.now() - startedAt) / 1000
   } catch (error) {
     // Interrupted, or the input broke off: what came before is kept.
     loader.flush()

@@ -38,9 +38,11 @@ export function pragmaNumber(connection: SqliteConnection, name: string): number
 
 /** Sets a fresh connection up: write-ahead log, waiting, memory bounds. */
 export function configure(connection: SqliteConnection, durability: Durability): void {
-  connection.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`)
+  // SQLite's own waiting is off meanwhile: in front of a store that is locked as a whole, it would come on top of every try.
+  connection.exec('PRAGMA busy_timeout = 0')
   retryWhileBusy(() => connection.exec('PRAGMA journal_mode = WAL'))
   connection.exec(`
+    PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS};
     PRAGMA synchronous = ${durability === 'full' ? 'FULL' : 'NORMAL'};
     PRAGMA cache_size = -8192;
     PRAGMA wal_autocheckpoint = 4000;
