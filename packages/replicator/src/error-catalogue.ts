@@ -12,7 +12,7 @@ export const replicatorErrors = defineErrors({
   },
   ERR_REPL_COLLECTION_UNKNOWN: {
     when: 'A collection given in the configuration does not exist in the local database.',
-    hint: 'Create it first, with database.createCollection.'
+    hint: 'Create it first: database.collection(name, scope, { create: true }).'
   },
   ERR_REPL_REMOTE: {
     when: 'The peer answered a request of the protocol with an error.',

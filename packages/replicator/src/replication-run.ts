@@ -82,6 +82,7 @@ export class ReplicationRun {
         failures = 0
         resetOnce = false
       }
+      if (error === undefined && !stopping.aborted) tellError(undefined)
       if (stopping.aborted || error === undefined) return
       tellError(error)
       const wait = nextAttemptIn(++failures, classifyFailure(error), { continuous, maxAttempts, maxAttemptWaitMs })

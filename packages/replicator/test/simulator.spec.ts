@@ -294,6 +294,17 @@ describe('simulated networks with random edits, deliveries and disconnections', 
     for (const peer of [first, third]) expect(peer.snapshot()).to.deep.equal(second.snapshot())
   })
 
+  it('proposes again when the peer refused because of a rival, and then fell back to an ancestor', async () => {
+    await play('a star of four that call', [
+      { kind: 'edit', peer: 2, doc: 0, value: 3 },
+      { kind: 'edit', peer: 0, doc: 0, value: 5 },
+      { kind: 'deliver', link: 0, to: 'a', count: 2 },
+      { kind: 'edit', peer: 1, doc: 0, value: 3 },
+      { kind: 'delete', peer: 2, doc: 0 },
+      { kind: 'deliver', link: 0, to: 'a', count: 9 }
+    ])
+  })
+
   it('one-shot runs in turn bring a star together', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(edits(4, 2), { maxLength: 40, size: 'max' }), async (steps) => {

@@ -128,7 +128,7 @@ for (const type of types)
       made.onStatus(({ activity, error }) => {
         if (activity === 'offline') offline.push(`${error?.code} ${(error?.cause as any)?.code} ${error?.details['code']}`)
       })
-      await ended(made)
+      expect((await ended(made)).error).to.equal(undefined)
       expect(network.active).to.have.length(3)
       expect(offline).to.deep.equal(Array(2).fill('ERR_REPL_CLOSED ERR_REPL_MESSAGING 4001'))
       expect(content(a)).to.deep.equal(content(b))
