@@ -1,3 +1,10 @@
+import fc from 'fast-check'
+
+// Property tests play the same cases every time, so that a failure is the doing of a change. FC_SEED=random explores new ones,
+// FC_SEED=<number> repeats what a failure printed.
+const seed = process.env.FC_SEED ?? '20261121'
+if (seed !== 'random') fc.configureGlobal({ seed: Number(seed) })
+
 // mocha lets a run pass although a promise was rejected with nobody listening: turn that into a failure of the test.
 const unhandled = []
 process.on('unhandledRejection', (reason) => {
