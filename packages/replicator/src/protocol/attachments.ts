@@ -1,9 +1,9 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import type { BlobReference } from '@kithmesh/database/replication'
 import type { IncomingRequest, Reply } from '../blip/contracts.ts'
 import { replicatorErrors } from '../error-catalogue.ts'
 import { isBlobDigest, isCompressible } from './body.ts'
-import { asBuffer, withCollection } from './context.ts'
+import { withCollection } from './context.ts'
 import type { SessionContext } from './context.ts'
 import { isTrue } from './messages.ts'
 
@@ -218,32 +218,4 @@ export function serveProof(context: SessionContext, request: IncomingRequest): v
       request.respondError('HTTP', 500, 'the attachment cannot be read')
     }
   )
-}
-
-/**
- * Asks the peer to prove that it has a blob that we have too; calls back with whether it could (cbmobile.md §9).
- * For receivers that must not let a digest alone give access to a blob.
- */
-export function askForProof(context: SessionContext, index: number | undefined, digest: string, done: (proven: boolean) => void): void {
-  const nonce = randomBytes(20)
-  const stream = context.store.blobs.openRead(digest)
-  if (stream === undefined) {
-    context.scheduler.soon(() => {
-      done(false)
-    })
-    return
-  }
-  const expected = attachmentProof(nonce, stream)
-  context.blip.request({ profile: 'proveAttachment', properties: withCollection(index, { digest }), body: nonce }, (reply) => {
-    context.touch()
-    expected.then(
-      (proof) => {
-        done(reply.kind === 'ok' && asBuffer(reply.body).toString() === proof)
-      },
-      (error: unknown) => {
-        context.logger.warn('A blob could not be read', { digest, error })
-        done(false)
-      }
-    )
-  })
 }
