@@ -17,6 +17,7 @@ export function replicationStore(database: Database): ReplicationStore {
   const { engine } = shared
   const known = new Map<number, ReplicationCollection>()
   return {
+    versioning: 'rev-trees',
     privateUuid: shared.privateUuid,
     publicUuid: shared.publicUuid,
     blobs: shared.blobs,

@@ -3,6 +3,8 @@
  * Everything is synchronous and transactional, in batches, because a transaction per document would rule the speed.
  */
 export interface ReplicationStore {
+  /** How revisions are named and ordered: `N-digest` in trees (cbmobile.md §14), `time@source` in vectors (§15). */
+  readonly versioning: DocumentVersioning
   /** Stable private identity of this database instance; a copy gets a new one (cbmobile.md §4). */
   readonly privateUuid: string
   readonly publicUuid: string
@@ -16,6 +18,9 @@ export interface ReplicationStore {
   getLocalCheckpoint(id: string): Uint8Array | undefined
   setLocalCheckpoint(id: string, body: Uint8Array | undefined): void
 }
+
+/** `rev-trees`: Couchbase Lite up to 3.x. `version-vectors`: Couchbase Lite 4.x. */
+export type DocumentVersioning = 'rev-trees' | 'version-vectors'
 
 export interface ChangeEntry {
   readonly sequence: number
@@ -33,8 +38,13 @@ export interface RevisionForPush {
   readonly deleted: boolean
   /** JSON bytes as stored; `{}` for an empty tombstone. */
   readonly body: Uint8Array
-  /** Ancestors, newest first, without `revId` itself. */
+  /**
+   * Without `revId` itself. Trees: ancestors, newest first. Vectors: the rest of the vector in its order, merge versions, then previous ones,
+   * then revision ids from before the database had vectors.
+   */
   readonly history: readonly string[]
+  /** Vectors: how many of the first entries of `history` are merge versions; 0 when absent. */
+  readonly merges?: number
   /** The body mentions at least one blob. */
   readonly hasBlobs: boolean
 }
@@ -43,8 +53,10 @@ export interface IncomingRevision {
   readonly id: string
   readonly revId: string
   readonly deleted: boolean
-  /** Ancestors, newest first, without `revId`. May stop early or name unknown ones. */
+  /** As in {@link RevisionForPush}. Ancestors of trees may stop early or name unknown ones. */
   readonly history: readonly string[]
+  /** As in {@link RevisionForPush}. */
+  readonly merges?: number
   /** JSON object, validated by `checkBody`, without reserved top-level keys. */
   readonly body: Uint8Array
   readonly hasBlobs: boolean

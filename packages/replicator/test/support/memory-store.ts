@@ -48,6 +48,7 @@ export function revIdFor(parent: string | undefined, deleted: boolean, body: Uin
 
 /** A small replication store in memory, for protocol tests: revision trees, conflicts, blobs. */
 export class MemoryStore implements ReplicationStore {
+  readonly versioning = 'rev-trees'
   privateUuid: string = randomUUID()
   readonly publicUuid: string = randomUUID()
   readonly #collections = new Map<string, MemoryCollection>()
