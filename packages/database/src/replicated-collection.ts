@@ -20,11 +20,11 @@ import { databaseErrors } from './errors.ts'
 import { REMOTES_SPACE } from './internals.ts'
 import { MAX_FOREIGN_DOCUMENT_ID, checkDocumentId } from './names.ts'
 import { tombstoneIdFor } from './rev-digest.ts'
-import { generationOf, isHistory, isRevisionId } from './rev-id.ts'
+import { eraOf, generationOf, isHistory, isRevisionId } from './rev-id.ts'
 import { decodeLinear } from './rev-tree-codec.ts'
 import { RevisionTree } from './rev-tree.ts'
 import { findRemote, remotePart } from './remote-list.ts'
-import { planInsertion } from './revision-inserter.ts'
+import { isLift, planInsertion } from './revision-inserter.ts'
 
 const EMPTY_OBJECT = Buffer.from('{}')
 
@@ -107,6 +107,7 @@ export class ReplicatedCollection implements ReplicationCollection {
       if (current.revId === revId) return 304
       if (current.revId === parentRevId) return 0
       if (parentRevId === '' && (current.flags & DocumentFlag.deleted) !== 0) return 0
+      if (parentRevId !== '' && this.#isLiftOf(id, parentRevId)) return 0
       return { status: 409, rev: current.revId }
     })
   }
@@ -194,6 +195,14 @@ export class ReplicatedCollection implements ReplicationCollection {
       },
       { relaxed: true }
     )
+  }
+
+  /** Whether the current revision only lifts the given one, so that what descends from that may replace it. */
+  #isLiftOf(id: string, parent: string): boolean {
+    const stored = this.#reader.get(this.#core.id, id)
+    if (stored === undefined || eraOf(stored.revId) === 0) return false
+    const ancestors = decodeLinear(stored.tree) ?? RevisionTree.fromStored(stored).ancestors(stored.revId)
+    return ancestors[0] === parent && isLift(stored.revId, parent, (stored.flags & DocumentFlag.deleted) !== 0, stored.body)
   }
 
   get #reader(): StorageReader {

@@ -11,10 +11,22 @@ import type { Ranked } from './rev-id.ts'
  * @param era of the new revision, at least that of the parent; see {@link eraOf}.
  */
 export function makeRevisionId(parent: string, deleted: boolean, canonical: string | Uint8Array, era = eraOf(parent)): string {
+  return revisionId(parent, deleted ? 1 : 0, canonical, era)
+}
+
+/**
+ * The id of a revision that says what its parent says and exists for its era alone (docs/convergence.md). Told from an edit by its digest:
+ * whatever else descends from the parent replaces it.
+ */
+export function makeLiftId(parent: string, deleted: boolean, canonical: string | Uint8Array, era: number): string {
+  return revisionId(parent, deleted ? 3 : 2, canonical, era)
+}
+
+function revisionId(parent: string, kind: number, canonical: string | Uint8Array, era: number): string {
   const head = Buffer.allocUnsafe(parent.length + 2)
   head[0] = parent.length
   head.write(parent, 1, 'latin1')
-  head[parent.length + 1] = deleted ? 1 : 0
+  head[parent.length + 1] = kind
   const digest = createHash('sha1').update(head).update(canonical).digest('hex')
   return `${generationOf(parent) + 1}-${digest}${eraSuffix(era)}`
 }

@@ -3,8 +3,8 @@ import type { StoredDocument } from './contracts/storage.ts'
 import type { IncomingRevision } from './contracts/replication.ts'
 import { asBuffer } from './bytes.ts'
 import { canonicalBody } from './canonical-json.ts'
-import { makeRevisionId, tombstoneIdFor } from './rev-digest.ts'
-import { compareRevisions, generationOf, latestEra } from './rev-id.ts'
+import { makeLiftId, tombstoneIdFor } from './rev-digest.ts'
+import { compareRevisions, eraOf, generationOf, latestEra } from './rev-id.ts'
 import type { Ranked } from './rev-id.ts'
 import type { TreeNode } from './rev-tree-codec.ts'
 import { decodeLinear, encodeLinear } from './rev-tree-codec.ts'
@@ -19,7 +19,7 @@ export type InsertionPlan =
   | {
       readonly status: 'stored' | 'conflicted'
       readonly document: StorableDocument
-      /** Made here on top of the revision given, and current in its place. */
+      /** Current in place of the revision given, and to be told to who gave it. */
       readonly successor?: string
     }
 
@@ -62,6 +62,8 @@ function planBranch(existing: StoredDocument, revision: IncomingRevision, contex
   const { id, revId, deleted, hasBlobs, history, body } = revision
   const tree = RevisionTree.fromStored(existing)
   if (tree.knows(revId)) return { status: 'known' }
+  const replaced = planReplacedLift(tree, revision, context)
+  if (replaced !== undefined) return replaced
   const supersedes = !tree.conflicted && endsOurs(existing, tree, revision)
   const node = { revId, history, deleted, hasBlobs, body, incoming: true }
   const continued = tree.openLeaves().find((leaf) => history.includes(leaf.revId))
@@ -86,12 +88,14 @@ function planBranch(existing: StoredDocument, revision: IncomingRevision, contex
  * What replaces a revision ranks above it, so that it stands wherever the two meet again. Revisions made by this package do by themselves;
  * a foreign peer's document made anew on its tombstone, or its decision against the common order, gets a child of a later era.
  */
-function liftAbove(tree: RevisionTree, overruled: Ranked, { revId, deleted, hasBlobs, body }: IncomingRevision): string | undefined {
+function liftAbove(
+  tree: RevisionTree,
+  overruled: Ranked,
+  { revId, deleted, hasBlobs, body }: Pick<IncomingRevision, 'revId' | 'deleted' | 'hasBlobs' | 'body'>
+): string | undefined {
   const rank = tree.rank({ revId, deleted })
   if (compareRevisions(rank, overruled) > 0) return undefined
-  const text = body.length === 0 ? '{}' : asBuffer(body).toString()
-  const era = Math.max(latestEra(rank), latestEra(overruled)) + 1
-  const successor = makeRevisionId(revId, deleted, canonicalBody(text, JSON.parse(text)), era)
+  const successor = makeLiftId(revId, deleted, canonicalOf(body), Math.max(latestEra(rank), latestEra(overruled)) + 1)
   tree.insert({ revId: successor, history: [revId], deleted, hasBlobs, body })
   return successor
 }
@@ -106,13 +110,48 @@ function rankOf({ revId, flags }: StoredDocument, history: readonly string[]): R
   return { revId, deleted: (flags & DocumentFlag.deleted) !== 0, history }
 }
 
+/** Whether a revision is what {@link liftAbove} makes of its parent. */
+export function isLift(revId: string, parent: string, deleted: boolean, body: Uint8Array): boolean {
+  const era = eraOf(revId)
+  return era > 0 && revId === makeLiftId(parent, deleted, canonicalOf(body), era)
+}
+
 /**
- * Whether a revision that does not descend from ours replaces it without a conflict: when the sender ended our branch, or when ours is a tombstone
- * and a passive peer is given a document that was made anew (cbmobile.md §7, rule 4).
+ * An incoming lift of something whose edit stands here: the edit replaces it, as it would have in the other order, and is lifted above it.
+ * Undefined when it is nothing of the kind.
+ */
+function planReplacedLift(tree: RevisionTree, revision: IncomingRevision, context: InsertionContext): InsertionPlan | undefined {
+  const { id, revId, history, deleted, hasBlobs, body } = revision
+  const parent = history[0]
+  const { winner } = tree
+  if (parent === undefined || eraOf(revId) === 0 || !tree.isAncestor(parent, winner.revId)) return undefined
+  if (!isLift(revId, parent, deleted, body)) return undefined
+  const overruled = { revId, deleted, history }
+  const outranked = compareRevisions(tree.rank(winner), overruled) > 0
+  if (!outranked && tree.ancestors(winner.revId)[0] === parent && isLift(winner.revId, parent, winner.deleted, winner.body ?? NOTHING))
+    return undefined
+  tree.insert({ revId, history, deleted, hasBlobs, body, incoming: true })
+  tree.close(revId)
+  const successor = liftAbove(tree, overruled, { ...winner, body: winner.body ?? NOTHING }) ?? winner.revId
+  pruneTree(tree, context)
+  return { status: tree.conflicted ? 'conflicted' : 'stored', document: { id, ...tree.toStored() }, successor }
+}
+
+function canonicalOf(body: Uint8Array): string {
+  const text = body.length === 0 ? '{}' : asBuffer(body).toString()
+  return canonicalBody(text, JSON.parse(text))
+}
+
+/**
+ * Whether a revision that does not descend from ours replaces it without a conflict: when the sender ended our branch, when ours is a lift of
+ * a revision that it descends from, or when ours is a tombstone and a passive peer is given a document that was made anew (cbmobile.md §7, rule 4).
  */
 function endsOurs(existing: StoredDocument, tree: RevisionTree, { history, onConflict, deletedBranch }: IncomingRevision): boolean {
   if (deletedBranch !== undefined && deletedBranch === tombstoneIdFor(existing.revId)) return true
-  return onConflict === 'refuse' && (existing.flags & DocumentFlag.deleted) !== 0 && !history.some((ancestor) => tree.has(ancestor))
+  const parent = tree.ancestors(existing.revId)[0]
+  const deleted = (existing.flags & DocumentFlag.deleted) !== 0
+  if (parent !== undefined && history.includes(parent) && isLift(existing.revId, parent, deleted, existing.body)) return true
+  return onConflict === 'refuse' && deleted && !history.some((ancestor) => tree.has(ancestor))
 }
 
 /**

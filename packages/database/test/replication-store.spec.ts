@@ -1,6 +1,14 @@
 import { expect } from 'chai'
 import type { IncomingRevision, ReplicationCollection } from '@kithmesh/database/replication'
-import { compareRevisions, eraOf, generationOf, makeRevisionId, replicationStore, tombstoneIdFor } from '@kithmesh/database/replication'
+import {
+  compareRevisions,
+  eraOf,
+  generationOf,
+  makeLiftId,
+  makeRevisionId,
+  replicationStore,
+  tombstoneIdFor
+} from '@kithmesh/database/replication'
 import type { Database } from '@kithmesh/database'
 import { Temporary, thrownBy, until } from './temporary.ts'
 
@@ -112,11 +120,49 @@ for (const place of ['on disk', 'in memory']) {
     })
     it('takes a new document in the place of a deleted one', () => {
       insert(incoming('a', '2-bb', ['1-aa'], { deleted: true, body: Buffer.from('{}') }))
-      const successor = makeRevisionId('1-cc', false, '{"is":"1-cc"}', 1)
+      const successor = makeLiftId('1-cc', false, '{"is":"1-cc"}', 1)
       expect(insert(incoming('a', '1-cc'))).to.deep.equal({ status: 'stored', sequence: 2, successor })
       expect(items.change('a')).to.include({ revId: successor, deleted: false, conflicted: false })
       expect(items.revision('a')?.history).to.deep.equal(['1-cc'])
       expect(insert(incoming('a', '2-bb', ['1-aa'], { deleted: true }))).to.deep.equal({ status: 'known' })
+    })
+    describe('made anew by a foreign peer', () => {
+      const tombstone = incoming('a', '2-bb', ['1-aa'], { deleted: true, body: Buffer.from('{}') })
+      const anew = incoming('a', '3-cc', ['2-bb', '1-aa'])
+      const edit = incoming('a', '4-dd', ['3-cc', '2-bb', '1-aa'])
+      const lifted = (): string => items.change('a')?.revId ?? ''
+      for (const onConflict of ['refuse', 'branch'] as const) {
+        it(`takes its next edit, made without knowing of ours (${onConflict})`, () => {
+          for (const revision of [tombstone, anew]) insert({ ...revision, onConflict })
+          expect(items.checkProposals([{ id: 'a', revId: '4-dd', parentRevId: '3-cc' }])).to.deep.equal([0])
+          expect(insert({ ...edit, onConflict })).to.include({ status: 'stored' })
+          expect([text('a'), items.change('a')?.conflicted, items.revision('a')?.history[0]]).to.deep.equal([
+            '{"is":"4-dd"}',
+            false,
+            '4-dd'
+          ])
+          const second = incoming('a', '5-ee', ['4-dd', '3-cc'], { onConflict })
+          expect(insert(second)).to.include({ status: 'stored' })
+          expect(text('a')).to.equal('{"is":"5-ee"}')
+        })
+      }
+      it('refuses its next edit when the document was edited here as well', () => {
+        for (const revision of [tombstone, anew]) insert(revision)
+        const { revId } = database.collection().put('a', { edited: 'here' })
+        expect(items.checkProposals([{ id: 'a', revId: '4-dd', parentRevId: '3-cc' }])).to.deep.equal([{ status: 409, rev: revId }])
+        expect(insert(edit)).to.deep.equal({ status: 'conflict', revId })
+      })
+      it('comes to the same revision in whatever order the edit and what another peer made of its parent arrive', () => {
+        for (const revision of [tombstone, anew]) insert(revision)
+        const lift = incoming('a', lifted(), ['3-cc', '2-bb', '1-aa'], { body: Buffer.from('{"is":"3-cc"}') })
+        insert(edit)
+        const first = lifted()
+        expect(insert(lift)).to.deep.equal({ status: 'known' })
+        items.purge(['a'])
+        insert({ ...edit, onConflict: 'branch' })
+        expect(insert({ ...lift, onConflict: 'branch' })).to.include({ status: 'stored', successor: first })
+        expect([lifted(), text('a'), items.change('a')?.conflicted]).to.deep.equal([first, '{"is":"4-dd"}', false])
+      })
     })
     it('answers what of a change list is missing', () => {
       insert(incoming('a', '3-cc', ['2-bb', '1-aa']))

@@ -42,11 +42,11 @@ class Half {
 
 const ENTRY_SIZE_AT = { changes: 4, proposeChanges: 3 } as const
 
-/** A message as text, without what may differ: ids of checkpoints and databases, times, size estimates, deltas, ways to write true. */
+/** A message as text, without what may differ: ids of checkpoints and databases, times, size estimates, deltas, ways to write true, our own words. */
 export function normal(message: { readonly properties: Properties; readonly body: Buffer }, profile: string, type: string): string {
   const properties: Record<string, string> = {}
   for (const [key, value] of Object.entries(message.properties)) {
-    if (['Profile', 'uuid', 'client', 'deltas', 'deltaSrc', 'noop', 'Error-Domain'].includes(key)) continue
+    if (['Profile', 'uuid', 'client', 'deltas', 'deltaSrc', 'noop', 'Error-Domain', 'endsBranches'].includes(key)) continue
     if (profile === 'setCheckpoint' && key === 'rev') continue
     properties[key] =
       /^(true|1)$/.test(value) && ['sendReplacementRevs', 'continuous', 'noconflicts', 'conflictIncludesRev', 'blobs'].includes(key)

@@ -239,6 +239,26 @@ describe('a replication session between two peers', () => {
       expect(passive.revision('d')?.history).to.have.length(1)
     })
 
+    it('a peer that does not say that it understands the end of a branch is not told of one', async () => {
+      const [ours, theirs] = await Promise.all([SimulatedPeer.create(), SimulatedPeer.create()])
+      theirs.put('d', { who: 'theirs' })
+      ours.put('d', { who: 'nobody' })
+      ours.put('d', { who: 'ours' })
+      const pair = new BlipPair()
+      pair.b.tamper = (_request, reply) => {
+        const { endsBranches: _, ...properties } = reply?.properties ?? {}
+        return { ...reply, properties }
+      }
+      const active = activeSession(pair.a, ours.store)
+      passiveSession(pair.b, theirs.store)
+      active.session.start()
+      expect((await active.ended).error).to.equal(undefined)
+      const revs = pair.seen.filter(({ dir, profile }) => dir === 'A>B' && profile === 'rev')
+      expect(revs.map(({ properties }) => [properties['deleted_branch'], properties['noconflicts']])).to.deep.equal([[undefined, '1']])
+      expect(theirs.database.collection().get('d')?.body).to.deep.equal({ who: 'ours' })
+      expect(theirs.snapshot()).to.deep.equal(ours.snapshot())
+    })
+
     it('a push without pull reports the document', async () => {
       await conflict()
       const { error, active } = await replicate(a, b, { pull: false })

@@ -83,7 +83,7 @@ export type InsertOutcome =
   | {
       readonly status: 'stored'
       readonly sequence: number
-      /** A child of it made here is current in its place: the sender decided against the common order. It is to be announced to the sender too. */
+      /** Current in its place, and to be announced to the sender too: a child made here because the sender decided against the common order, or what it loses to. */
       readonly successor?: string
     }
   | { readonly status: 'conflicted'; readonly sequence: number }

@@ -7,6 +7,12 @@ import { MessageError, encodeListReply, parseChanges, parseProposals } from './m
 import type { IncomingChange } from './messages.ts'
 import type { OppositePusher } from './pusher.ts'
 
+/**
+ * Our own word in answers to proposals: `deleted_branch` is understood. Couchbase Lite's passive side does not say so, and would keep the branch
+ * that it is told was ended as a conflict (litecore-observed.md, surprise 3).
+ */
+const ENDS_BRANCHES: Properties = { endsBranches: 'true' }
+
 export interface IncomingListsOptions {
   readonly target: SessionCollection
   readonly documentIds: ReadonlySet<string> | undefined
@@ -174,16 +180,16 @@ export class IncomingLists {
     const withRevs = request.properties['conflictIncludesRev'] !== undefined
     request.respond({
       body: encodeListReply(withRevs ? statuses : statuses.map((status) => (typeof status === 'number' ? status : status.status))),
-      ...this.#reply()
+      ...this.#reply(ENDS_BRANCHES)
     })
   }
 
   // ---- Both
 
   /** What every answer says of us. */
-  #reply(): { properties: Properties; urgent: boolean; compress: boolean } {
+  #reply(more?: Properties): { properties: Properties; urgent: boolean; compress: boolean } {
     return {
-      properties: { maxHistory: String(this.#context.limits.maxHistory), blobs: 'true', sendReplacementRevs: 'true' },
+      properties: { maxHistory: String(this.#context.limits.maxHistory), blobs: 'true', sendReplacementRevs: 'true', ...more },
       urgent: true,
       compress: true
     }

@@ -250,6 +250,7 @@ export class Puller {
       case 'stored':
         // What was made here on top of it is news to the peer.
         if (outcome.successor === undefined) this.#options.inserted(outcome.sequence)
+        else this.#options.pusher()?.poke()
         break
       case 'conflicted':
         this.#options.inserted(outcome.sequence)

@@ -14,6 +14,8 @@ export interface PushAnswersOptions {
   readonly ancestors: RemoteAncestors
   /** This session pulls too, so that rivals come by themselves. */
   readonly pulls: boolean
+  /** The peer takes a revision that ends its branch (`deleted_branch`) instead of one that descends from it. */
+  readonly endsBranches: () => boolean
   /** The peer wants the revision. */
   readonly send: (item: PushItem) => void
 }
@@ -50,7 +52,9 @@ export class PushAnswers {
       const { status, rev } = statuses[i] as { status: number; rev: string | undefined }
       if (status === 0) {
         item.known = item.parentRevId === '' ? NOTHING : new Set([item.parentRevId])
-        send(item)
+        // The graft is a new change and comes by the scan.
+        if (this.#needsGraft(item) && this.#graft(item)) documents.finish(item)
+        else send(item)
       } else if (status === 304) {
         ancestors.note(item, item.revId)
         documents.finish(item)
@@ -99,8 +103,23 @@ export class PushAnswers {
     )
   }
 
+  /** 11. Ours won against the revision that the peer has, and a peer of another make takes only what descends from it. */
+  #needsGraft({ id, revId, parentRevId }: PushItem): boolean {
+    const { collection } = this.#options.target
+    return (
+      parentRevId !== '' &&
+      !this.#options.endsBranches() &&
+      collection.revision(id, revId)?.history.includes(parentRevId) === false &&
+      collection.closingTombstone(id, parentRevId) !== undefined
+    )
+  }
+
+  #graft({ id, parentRevId }: PushItem): boolean {
+    return this.#options.target.collection.graft?.(id, parentRevId) === true
+  }
+
   #onRevError(item: PushItem, reply: Extract<Reply, { kind: 'error' }>): void {
-    const { documents, target, pulls } = this.#options
+    const { documents, pulls } = this.#options
     const error = rejection(item, reply.domain, reply.code, reply.message)
     if (isTransientStatus(reply.code)) documents.failTransiently(item, error)
     else if (reply.code === 403 && this.#context.active && documents.countTry(item.id, 1)) {
@@ -109,8 +128,7 @@ export class PushAnswers {
     } else if (reply.code === 409 && item.endsBranch && documents.countTry(item.id, 1)) {
       // 11. The peer may have moved on meanwhile: then the next proposal says so, and the pull brings what it has.
       documents.repeat(item)
-    } else if (reply.code === 409 && item.endsBranch && target.collection.graft?.(item.id, item.parentRevId) === true) {
-      // It takes only what descends from its own revision. The graft does, and comes by the scan.
+    } else if (reply.code === 409 && item.endsBranch && this.#graft(item)) {
       documents.finish(item)
     } else if (reply.code === 409 && pulls) documents.finish(item)
     else if (reply.code === 409) documents.failForGood(item, rivalry(item, {}))

@@ -52,6 +52,8 @@ export class Pusher {
   #announcedAny = false
   #toldCaughtUp = false
   #scanAgain = false
+  /** The peer said that it understands `deleted_branch`. */
+  #endsBranches = false
   #stopped = false
   #unsubscribe: (() => void) | undefined
 
@@ -76,6 +78,7 @@ export class Pusher {
       documents: this.#documents,
       ancestors: this.#ancestors,
       pulls,
+      endsBranches: () => this.#endsBranches,
       send: (item) => {
         this.#sender.enqueue(item)
       }
@@ -287,8 +290,9 @@ export class Pusher {
       this.#context.fail(remoteError(profile, reply), isTransientStatus(reply.code))
       return
     }
-    const { maxHistory, sendReplacementRevs } = reply.properties
+    const { maxHistory, sendReplacementRevs, endsBranches } = reply.properties
     if (maxHistory !== undefined && Number(maxHistory) > 0) this.#sender.options.maxHistory = Math.min(Number(maxHistory), 1000)
+    if (isTrue(endsBranches)) this.#endsBranches = true
     if (isTrue(sendReplacementRevs)) this.#sender.options.replaces = true
     try {
       if (this.#context.active) this.#answers.onProposalStatuses(items, reply.body)
@@ -302,4 +306,4 @@ export class Pusher {
 }
 
 /** What the pull of a session has to say to its push, and to ask it. */
-export type OppositePusher = Pick<Pusher, 'pulled' | 'acknowledged' | 'reconsider'>
+export type OppositePusher = Pick<Pusher, 'pulled' | 'acknowledged' | 'reconsider' | 'poke'>
