@@ -38,8 +38,16 @@ export const databaseErrors = defineErrors({
   },
   ERR_DB_DOCUMENT_ID: { when: 'A document id is not allowed.', hint: 'Use 1 to 240 bytes of UTF-8 that do not start with an underscore.' },
   ERR_DB_REVISION_ID: {
-    when: 'A revision id or history is malformed.',
-    hint: 'Revision ids are <generation>-<lowercase hex>, history is ordered from new to old.'
+    when: 'A revision id, version or history is malformed.',
+    hint: 'Revision ids are <generation>-<lowercase hex>, or <hex time>@<source> in version vectors; history is ordered from new to old.'
+  },
+  ERR_DB_VERSIONING: {
+    when: 'A database with version vectors was to be used with revision trees, or was upgraded to vectors by another process meanwhile.',
+    hint: 'Open it with version vectors (or again, leaving the versioning out): the upgrade cannot be undone.'
+  },
+  ERR_DB_CLOCK_SKEW: {
+    when: 'A revision from a peer was made more than two minutes ahead of the clock of this machine, which is past what a hybrid clock allows.',
+    hint: 'Set the clocks of both machines right, best with a time service; the revision is taken when the time has come.'
   },
   ERR_DB_NO_DOCUMENT: { when: 'There is no such document.', hint: 'Check the id; deleted documents count as absent.' },
   ERR_DB_CONFLICT: {

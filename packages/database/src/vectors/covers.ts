@@ -1,0 +1,18 @@
+import { legacyVersion } from './legacy.ts'
+import { isVersion } from './version.ts'
+import { knows } from './version-vector.ts'
+import type { FullVector } from './wire-form.ts'
+
+/**
+ * Whether a revision covers another one: it is that one, descends from it, or was decided against it. What a pusher asks when a peer refuses
+ * a proposal with the revision it has: a covered one may be named as the parent of the next proposal.
+ * @param revId a version, or a revision id of a tree.
+ */
+export function vectorCovers(revision: Pick<FullVector, 'revId' | 'history'>, revId: string): boolean {
+  if (revision.revId === revId || revision.history.includes(revId)) return true
+  const version = isVersion(revId) ? revId : legacyVersion(revId)
+  if (version === undefined || !isVersion(revision.revId)) return false
+  const versions = [revision.revId, ...revision.history.filter((entry) => entry.includes('@'))]
+  if (isVersion(revId)) return knows({ versions, merges: 0 }, version)
+  return versions.includes(version)
+}
