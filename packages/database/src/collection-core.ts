@@ -1,12 +1,10 @@
 import type { ChangeEntry, ConflictResolution } from './contracts/replication.ts'
 import { DocumentFlag } from './contracts/storage.ts'
 import type { StorageWriter, StoredChange, StoredDocument } from './contracts/storage.ts'
-import { resolveTree } from './conflict-resolution.ts'
 import { databaseErrors } from './errors.ts'
 import { conflictSpace } from './internals.ts'
 import type { DatabaseInternals } from './internals.ts'
 import { allRemoteRevisions, findRemote, historyPart, rebaseRemotes, remotePart, setRemote, withRemotes } from './remote-list.ts'
-import { pruneTree } from './revision-inserter.ts'
 import type { InsertionContext, StorableDocument } from './revision-inserter.ts'
 
 /** What applications' and replicators' views of a collection have in common. */
@@ -29,7 +27,7 @@ export class CollectionCore {
   transact<T>(work: (writer: StorageWriter) => T): T {
     let result: T
     try {
-      result = this.shared.engine.transact(work)
+      result = this.shared.engine.transact(this.shared.model.transaction(work))
     } catch (error) {
       this.shared.failed(error)
       throw error
@@ -91,9 +89,7 @@ export class CollectionCore {
     return this.transact((writer) => {
       const existing = writer.get(this.id, id)
       if (existing === undefined) throw databaseErrors.create('ERR_DB_NO_DOCUMENT', `There is no document ${JSON.stringify(id)}`)
-      const tree = resolveTree(existing, localRevId, remoteRevId, resolution)
-      pruneTree(tree, insertionContext(existing))
-      this.store(writer, existing, { id, ...tree.toStored() })
+      this.store(writer, existing, this.shared.model.resolve(existing, localRevId, remoteRevId, resolution, insertionContext(existing)))
       return changeEntry(writer.getChange(this.id, id) as StoredChange)
     })
   }

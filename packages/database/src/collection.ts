@@ -2,13 +2,11 @@ import { blobsIn, mayHaveBlobs, parseBody, reservedKey } from './body-check.ts'
 import { canonicalBody } from './canonical-json.ts'
 import type { CollectionCore } from './collection-core.ts'
 import { changeEntry, insertionContext } from './collection-core.ts'
-import { conflictOf } from './conflict-resolution.ts'
 import type { ChangeEntry, ConflictResolution, ConflictedDocument } from './contracts/replication.ts'
 import { DocumentFlag } from './contracts/storage.ts'
 import type { StorageWriter } from './contracts/storage.ts'
 import { Document } from './document.ts'
 import { databaseErrors } from './errors.ts'
-import { planLocal } from './local-revision.ts'
 import { checkDocumentId } from './names.ts'
 import { feed } from './changes-feed.ts'
 
@@ -67,8 +65,8 @@ export class Collection {
   }
 
   /**
-   * Writes a document's next revision. The same body on the same parent gives the same revision id, so repeating a call with
-   * a parent is harmless.
+   * Writes a document's next revision. With revision trees the same body on the same parent gives the same revision id, so repeating a
+   * call with a parent is harmless; with version vectors every call makes a version.
    * @throws ERR_DB_CONFLICT, ERR_DB_DOCUMENT_ID, ERR_DB_MALFORMED_JSON, ERR_DB_RESERVED_KEY, ERR_DB_TOO_LARGE, ERR_DB_BLOB_MISSING, ERR_DB_DISK_FULL
    */
   put(id: string, body: DocumentBody, options: PutOptions = {}): SavedRevision {
@@ -143,7 +141,7 @@ export class Collection {
     const { reader } = this.#core.shared.engine
     return this.#core.conflictedIds(options.limit ?? 1000, options.after).flatMap((id) => {
       const stored = reader.get(this.#core.id, id)
-      return (stored === undefined ? undefined : conflictOf(stored)) ?? []
+      return (stored === undefined ? undefined : this.#core.shared.model.conflictOf(stored)) ?? []
     })
   }
 
@@ -175,7 +173,9 @@ export class Collection {
     return {
       id,
       body: bytes,
-      canonical: typeof body === 'string' || body instanceof Uint8Array ? canonicalBody(text, value) : canonicalBody('', value),
+      canonical: this.#core.shared.model.derivesIds
+        ? canonicalBody(typeof body === 'string' || body instanceof Uint8Array ? text : '', value)
+        : '',
       hasBlobs: blobs.length > 0
     }
   }
@@ -192,7 +192,7 @@ export class Collection {
 
   #write(writer: StorageWriter, prepared: Prepared, parent: string | undefined, deleted: boolean): SavedRevision {
     const existing = writer.get(this.#core.id, prepared.id)
-    const document = planLocal(existing, { ...prepared, deleted, parent }, insertionContext(existing))
+    const document = this.#core.shared.model.planLocal(existing, { ...prepared, deleted, parent }, insertionContext(existing))
     if (document === undefined) return { id: prepared.id, revId: existing?.revId ?? '', sequence: existing?.sequence ?? 0 }
     const sequence = this.#core.store(writer, existing, document)
     return { id: prepared.id, revId: document.revId, sequence }

@@ -1,6 +1,19 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, readdirSync, rmSync, rmdirSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  rmdirSync,
+  writeSync
+} from 'node:fs'
 import { dirname, join } from 'node:path'
+import type { DocumentVersioning } from './contracts/replication.ts'
 import { databaseErrors } from './errors.ts'
 import { mapFileError } from './file-errors.ts'
 
@@ -9,9 +22,13 @@ export const DATABASE_FILE = 'database.json'
 
 const FORMAT = 1
 
+/** The format of a database with version vectors: programs that know trees only must not take it for one. */
+const VECTOR_FORMAT = 2
+
 export interface DatabaseFile {
   readonly format: number
   readonly engine: string
+  readonly versioning: DocumentVersioning
   readonly privateUuid: string
   readonly publicUuid: string
 }
@@ -33,16 +50,39 @@ export function readDatabaseFile(directory: string): DatabaseFile | undefined {
     throw databaseErrors.create('ERR_DB_UNREADABLE', `${path} is not JSON`, { cause })
   }
   const { format, engine, privateUuid, publicUuid } = value ?? {}
-  if (typeof format === 'number' && format > FORMAT)
-    throw databaseErrors.create('ERR_DB_VERSION', `${path} has format ${format}; this program knows ${FORMAT}`)
-  if (format !== FORMAT || typeof engine !== 'string' || typeof privateUuid !== 'string' || typeof publicUuid !== 'string') {
+  if (typeof format === 'number' && format > VECTOR_FORMAT)
+    throw databaseErrors.create('ERR_DB_VERSION', `${path} has format ${format}; this program knows ${VECTOR_FORMAT}`)
+  const known = format === FORMAT || (format === VECTOR_FORMAT && value?.versioning === 'version-vectors')
+  if (!known || typeof engine !== 'string' || typeof privateUuid !== 'string' || typeof publicUuid !== 'string') {
     throw databaseErrors.create('ERR_DB_UNREADABLE', `${path} does not describe a database`)
   }
-  return { format, engine, privateUuid, publicUuid }
+  return { format, engine, versioning: format === FORMAT ? 'rev-trees' : 'version-vectors', privateUuid, publicUuid }
 }
 
 /** Makes the directory a database with new identities, unless another process was faster; returns what is there then. */
-export function createDatabaseFile(directory: string, engine: string): DatabaseFile {
+export function createDatabaseFile(directory: string, engine: string, versioning: DocumentVersioning): DatabaseFile {
+  return place(directory, describe(engine, versioning, randomUUID(), randomUUID()), (temporary, path) => {
+    try {
+      linkSync(temporary, path)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    }
+  })
+}
+
+/** Makes a database with revision trees one with version vectors, for good. Identities stay. */
+export function upgradeDatabaseFile(directory: string, { engine, privateUuid, publicUuid }: DatabaseFile): DatabaseFile {
+  return place(directory, describe(engine, 'version-vectors', privateUuid, publicUuid), renameSync)
+}
+
+function describe(engine: string, versioning: DocumentVersioning, privateUuid: string, publicUuid: string): object {
+  return versioning === 'rev-trees'
+    ? { format: FORMAT, engine, privateUuid, publicUuid }
+    : { format: VECTOR_FORMAT, engine, versioning, privateUuid, publicUuid }
+}
+
+/** Writes the file beside its place, whole and on the disk, and has it `put` there; returns what is there then. */
+function place(directory: string, content: object, put: (temporary: string, path: string) => void): DatabaseFile {
   const path = join(directory, DATABASE_FILE)
   const temporary = join(directory, `${DATABASE_FILE}.${randomBytes(6).toString('hex')}`)
   try {
@@ -50,17 +90,12 @@ export function createDatabaseFile(directory: string, engine: string): DatabaseF
     try {
       const file = openSync(temporary, 'wx')
       try {
-        writeSync(
-          file,
-          JSON.stringify({ format: FORMAT, engine, privateUuid: randomUUID(), publicUuid: randomUUID() }, undefined, 2) + '\n'
-        )
+        writeSync(file, JSON.stringify(content, undefined, 2) + '\n')
         fsyncSync(file)
       } finally {
         closeSync(file)
       }
-      linkSync(temporary, path)
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+      put(temporary, path)
     } finally {
       rmSync(temporary, { force: true })
     }

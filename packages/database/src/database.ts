@@ -9,8 +9,9 @@ import { MAX_DOCUMENT_SIZE } from './body-check.ts'
 import { ChangeHub } from './change-hub.ts'
 import { CollectionCore } from './collection-core.ts'
 import { Collection } from './collection.ts'
+import type { DocumentVersioning } from './contracts/replication.ts'
 import type { StorageEngine, StorageEngineFactory } from './contracts/storage.ts'
-import { createDatabaseFile, readDatabaseFile, removeDatabaseFiles } from './database-file.ts'
+import { createDatabaseFile, readDatabaseFile, removeDatabaseFiles, upgradeDatabaseFile } from './database-file.ts'
 import type { DatabaseFile } from './database-file.ts'
 import { databaseErrors } from './errors.ts'
 import { mapFileError } from './file-errors.ts'
@@ -21,6 +22,8 @@ import { checkCollectionName } from './names.ts'
 import { referencedBlobs } from './referenced-blobs.ts'
 import { sqliteEngine } from './sqlite/engine.ts'
 import type { Durability } from './sqlite/schema.ts'
+import { treeModel } from './tree-model.ts'
+import { vectorModel } from './vectors/vector-model.ts'
 import { StoreWatcher } from './watcher.ts'
 
 export interface OpenOptions {
@@ -30,6 +33,12 @@ export interface OpenOptions {
   readonly createIfMissing?: boolean
   /** For the default engine. `full`: what was written survives power loss. @default 'full' */
   readonly durability?: Durability
+  /**
+   * How revisions are named and ordered: `rev-trees` as in Couchbase Lite up to 3.x, `version-vectors` as in 4.x; peers sync only with their
+   * like. A database with trees that is opened with `version-vectors` is upgraded, for good; its documents keep their revision ids until they
+   * are edited. No other process may have it open as trees meanwhile. @default what the database has; `rev-trees` for a new one
+   */
+  readonly versioning?: DocumentVersioning
   /** Largest body, bytes. @default 20 MiB */
   readonly maxDocumentSize?: number
   /** Notice changes that other processes make in the same directory while somebody listens. @default true */
@@ -61,7 +70,7 @@ export class Database {
     directory: string,
     engine: StorageEngine,
     blobs: ManagedBlobStore,
-    file: Pick<DatabaseFile, 'privateUuid' | 'publicUuid'>,
+    file: Pick<DatabaseFile, 'privateUuid' | 'publicUuid' | 'versioning'>,
     watch: boolean,
     options: OpenOptions
   ) {
@@ -80,6 +89,7 @@ export class Database {
     }, logger)
     this.#shared = {
       engine,
+      model: file.versioning === 'rev-trees' ? treeModel : vectorModel(file.privateUuid, clock),
       blobs,
       hub,
       privateUuid: file.privateUuid,
@@ -115,7 +125,7 @@ export class Database {
   /**
    * Opens a database, or makes one.
    * @param directory a path, or `:memory:` for one that ends with the process.
-   * @throws ERR_DB_NOT_FOUND, ERR_DB_UNREADABLE, ERR_DB_VERSION, ERR_DB_LOCKED, ERR_DB_DISK_FULL, ERR_DB_ENGINE_MISSING
+   * @throws ERR_DB_NOT_FOUND, ERR_DB_UNREADABLE, ERR_DB_VERSION, ERR_DB_VERSIONING, ERR_DB_LOCKED, ERR_DB_DISK_FULL, ERR_DB_ENGINE_MISSING
    */
   static async open(directory: string, options: OpenOptions = {}): Promise<Database> {
     if (typeof directory !== 'string' || directory === '') throw new TypeError('The directory of a database is a path')
@@ -123,11 +133,13 @@ export class Database {
     const factory = options.engine ?? (inMemory ? memoryEngine() : sqliteEngine({ durability: options.durability ?? 'full' }))
     const clock = options.clock ?? systemClock
     if (inMemory) {
-      const { privateUuid, publicUuid } = { privateUuid: crypto.randomUUID(), publicUuid: crypto.randomUUID() }
-      return new Database(MEMORY, factory.open(''), new MemoryBlobs(), { privateUuid, publicUuid }, false, options)
+      const file = { privateUuid: crypto.randomUUID(), publicUuid: crypto.randomUUID(), versioning: options.versioning ?? 'rev-trees' }
+      return new Database(MEMORY, factory.open(''), new MemoryBlobs(), file, false, options)
     }
     const path = resolve(directory)
-    const file = readDatabaseFile(path) ?? (options.createIfMissing === false ? undefined : createDatabaseFile(path, factory.name))
+    let file = readDatabaseFile(path)
+    if (file === undefined && options.createIfMissing !== false)
+      file = createDatabaseFile(path, factory.name, options.versioning ?? 'rev-trees')
     if (file === undefined) throw databaseErrors.create('ERR_DB_NOT_FOUND', `There is no database in ${path}`)
     if (file.engine !== factory.name)
       throw databaseErrors.create(
@@ -135,8 +147,11 @@ export class Database {
         `The database in ${path} is kept by the engine ${file.engine}, not ${factory.name}`,
         { hint: 'Open it with the engine it was made with.' }
       )
+    if (options.versioning === 'rev-trees' && file.versioning !== 'rev-trees')
+      throw databaseErrors.create('ERR_DB_VERSIONING', `The database in ${path} has version vectors; it cannot be used with revision trees`)
     const engine = factory.open(path)
     try {
+      if (options.versioning === 'version-vectors' && file.versioning === 'rev-trees') file = upgradeDatabaseFile(path, file)
       return new Database(
         path,
         engine,
@@ -167,7 +182,7 @@ export class Database {
       } catch (error) {
         throw mapFileError(error, target)
       }
-      createDatabaseFile(target, (options.engine ?? sqliteEngine()).name)
+      createDatabaseFile(target, (options.engine ?? sqliteEngine()).name, source.versioning)
     } finally {
       await source.close()
     }
@@ -184,6 +199,11 @@ export class Database {
   get [internals](): DatabaseInternals {
     this.#check()
     return this.#shared
+  }
+
+  /** How this database names and orders revisions. */
+  get versioning(): DocumentVersioning {
+    return this.#shared.model.versioning
   }
 
   /** The blobs of all collections. */

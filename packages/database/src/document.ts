@@ -7,7 +7,7 @@ const EMPTY_OBJECT = '{}'
 /** The current revision of a document as it was read; later changes do not show in it. */
 export class Document {
   readonly id: string
-  /** Tree-mode revision id, `<generation>-<hex>`. */
+  /** `<generation>-<hex>` with revision trees, `<hex time>@<source>` with version vectors. */
   readonly revId: string
   readonly sequence: number
   readonly deleted: boolean

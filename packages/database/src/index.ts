@@ -15,7 +15,7 @@
 export type { Blob, BlobStore } from './blobs/blob-store.ts'
 export { Collection } from './collection.ts'
 export type { DocumentBody, PutEntry, PutOptions, SavedRevision } from './collection.ts'
-export type { ChangeEntry, ConflictResolution, ConflictedDocument, RevisionForPush } from './contracts/replication.ts'
+export type { ChangeEntry, ConflictResolution, ConflictedDocument, DocumentVersioning, RevisionForPush } from './contracts/replication.ts'
 export { Database } from './database.ts'
 export type { CompactOptions, OpenOptions } from './database.ts'
 export { Document } from './document.ts'

@@ -2,10 +2,12 @@ import type { Clock, Logger } from '@kithmesh/core'
 import type { ManagedBlobStore } from './blobs/blob-store.ts'
 import type { ChangeHub } from './change-hub.ts'
 import type { StorageEngine } from './contracts/storage.ts'
+import type { RevisionModel } from './revision-model.ts'
 
 /** What the parts of an open database share; not public. */
 export interface DatabaseInternals {
   readonly engine: StorageEngine
+  readonly model: RevisionModel
   readonly blobs: ManagedBlobStore
   readonly hub: ChangeHub
   readonly privateUuid: string

@@ -4,7 +4,6 @@ import { readMany } from './read-many.ts'
 import type { Wanted } from './read-many.ts'
 import type { CollectionCore } from './collection-core.ts'
 import { changeEntry, insertionContext } from './collection-core.ts'
-import { conflictOf, graftWinner, revisionForPush } from './conflict-resolution.ts'
 import type {
   ChangeEntry,
   ConflictResolution,
@@ -15,21 +14,12 @@ import type {
   RevisionForPush
 } from './contracts/replication.ts'
 import { DocumentFlag } from './contracts/storage.ts'
-import type { StorageReader, StorageWriter, StoredDocument } from './contracts/storage.ts'
+import type { StorageReader, StorageWriter } from './contracts/storage.ts'
 import { databaseErrors } from './errors.ts'
 import { REMOTES_SPACE } from './internals.ts'
 import { MAX_FOREIGN_DOCUMENT_ID, checkDocumentId } from './names.ts'
-import { tombstoneIdFor } from './rev-digest.ts'
-import { eraOf, generationOf, isHistory, isRevisionId } from './rev-id.ts'
-import { decodeLinear } from './rev-tree-codec.ts'
-import { RevisionTree } from './rev-tree.ts'
 import { findRemote, remotePart } from './remote-list.ts'
-import { isLift, planInsertion } from './revision-inserter.ts'
-
-const EMPTY_OBJECT = Buffer.from('{}')
-
-/** Ancestors named to a peer that offers a revision (cbmobile.md §6). */
-const MAX_ANCESTORS = 10
+import type { ProposalAnswer, RevisionModel } from './revision-model.ts'
 
 export class ReplicatedCollection implements ReplicationCollection {
   readonly #core: CollectionCore
@@ -63,20 +53,11 @@ export class ReplicatedCollection implements ReplicationCollection {
 
   revision(id: string, revId?: string): RevisionForPush | undefined {
     const stored = this.#reader.get(this.#core.id, id)
-    if (stored === undefined) return undefined
-    if (revId === undefined || revId === stored.revId) {
-      const history = decodeLinear(stored.tree)
-      if (history !== undefined) return plainRevision(stored, history)
-    }
-    return revisionForPush(stored, RevisionTree.fromStored(stored), revId ?? stored.revId)
+    return stored === undefined ? undefined : this.#model.revision(stored, revId)
   }
 
   revisions(entries: readonly Required<Wanted>[]): (RevisionForPush | undefined)[] {
-    return readMany(this.#reader, this.#core.id, entries).map((stored) => {
-      if (stored === undefined) return undefined
-      const history = decodeLinear(stored.tree)
-      return history === undefined ? revisionForPush(stored, RevisionTree.fromStored(stored), stored.revId) : plainRevision(stored, history)
-    })
+    return readMany(this.#reader, this.#core.id, entries).map((stored) => (stored === undefined ? undefined : this.#model.revision(stored)))
   }
 
   findMissing(entries: readonly { readonly id: string; readonly revId: string }[]): (readonly string[] | 'known')[] {
@@ -85,30 +66,15 @@ export class ReplicatedCollection implements ReplicationCollection {
       if (change === undefined) return []
       if (change.revId === revId) return 'known'
       const stored = this.#reader.get(this.#core.id, id)
-      if (stored === undefined) return []
-      const ancestors = decodeLinear(stored.tree)
-      if (ancestors !== undefined) return ancestors.includes(revId) ? 'known' : olderThan(revId, [stored.revId, ...ancestors])
-      const tree = RevisionTree.fromStored(stored)
-      if (tree.knows(revId)) return 'known'
-      const all = new Set(tree.leaves().flatMap((leaf) => [leaf.revId, ...tree.ancestors(leaf.revId)]))
-      return olderThan(
-        revId,
-        [...all].sort((a, b) => generationOf(b) - generationOf(a))
-      )
+      return stored === undefined ? [] : this.#model.missing(stored, revId)
     })
   }
 
-  checkProposals(
-    entries: readonly { readonly id: string; readonly revId: string; readonly parentRevId: string }[]
-  ): (0 | 304 | { readonly status: 409; readonly rev: string })[] {
+  checkProposals(entries: readonly { readonly id: string; readonly revId: string; readonly parentRevId: string }[]): ProposalAnswer[] {
     return entries.map(({ id, revId, parentRevId }) => {
       const current = this.#reader.getChange(this.#core.id, id)
       if (current === undefined) return 0
-      if (current.revId === revId) return 304
-      if (current.revId === parentRevId) return 0
-      if (parentRevId === '' && (current.flags & DocumentFlag.deleted) !== 0) return 0
-      if (parentRevId !== '' && this.#isLiftOf(id, parentRevId)) return 0
-      return { status: 409, rev: current.revId }
+      return this.#model.checkProposal(current, revId, parentRevId, () => this.#reader.get(this.#core.id, id))
     })
   }
 
@@ -123,7 +89,7 @@ export class ReplicatedCollection implements ReplicationCollection {
 
   conflict(id: string): ConflictedDocument | undefined {
     const stored = this.#reader.get(this.#core.id, id)
-    return stored === undefined || (stored.flags & DocumentFlag.conflicted) === 0 ? undefined : conflictOf(stored)
+    return stored === undefined || (stored.flags & DocumentFlag.conflicted) === 0 ? undefined : this.#model.conflictOf(stored)
   }
 
   resolveConflict(id: string, localRevId: string, remoteRevId: string, resolution: ConflictResolution): ChangeEntry {
@@ -132,19 +98,15 @@ export class ReplicatedCollection implements ReplicationCollection {
 
   closingTombstone(id: string, revId: string): string | undefined {
     const stored = this.#reader.get(this.#core.id, id)
-    if (stored === undefined || decodeLinear(stored.tree) !== undefined) return undefined
-    const tree = RevisionTree.fromStored(stored)
-    const superseded = tree.has(revId) && !tree.openLeaves().some((leaf) => leaf.revId === revId || tree.isAncestor(revId, leaf.revId))
-    return superseded ? tombstoneIdFor(revId) : undefined
+    return stored === undefined ? undefined : this.#model.closingTombstone(stored, revId)
   }
 
   graft(id: string, onto: string): boolean {
     return this.#core.transact((writer) => {
       const existing = writer.get(this.#core.id, id)
-      if (existing === undefined || decodeLinear(existing.tree) !== undefined) return false
-      const tree = RevisionTree.fromStored(existing)
-      if (!graftWinner(tree, onto)) return false
-      this.#core.store(writer, existing, { id, ...tree.toStored() })
+      const grafted = existing === undefined ? undefined : this.#model.graft(existing, onto)
+      if (grafted === undefined) return false
+      this.#core.store(writer, existing, grafted)
       return true
     })
   }
@@ -197,28 +159,25 @@ export class ReplicatedCollection implements ReplicationCollection {
     )
   }
 
-  /** Whether the current revision only lifts the given one, so that what descends from that may replace it. */
-  #isLiftOf(id: string, parent: string): boolean {
-    const stored = this.#reader.get(this.#core.id, id)
-    if (stored === undefined || eraOf(stored.revId) === 0) return false
-    const ancestors = decodeLinear(stored.tree) ?? RevisionTree.fromStored(stored).ancestors(stored.revId)
-    return ancestors[0] === parent && isLift(stored.revId, parent, (stored.flags & DocumentFlag.deleted) !== 0, stored.body)
-  }
-
   get #reader(): StorageReader {
     return this.#core.shared.engine.reader
+  }
+
+  get #model(): RevisionModel {
+    return this.#core.shared.model
   }
 
   #insert(writer: StorageWriter, revision: IncomingRevision): InsertOutcome {
     const { id, revId, history, remote } = revision
     try {
       checkRevision(revision, this.#core.shared.maxDocumentSize)
+      this.#model.check(revision)
     } catch (error) {
       if (isKithmeshError(error)) return { status: 'failed', error }
       throw error
     }
     const existing = writer.get(this.#core.id, id)
-    const plan = planInsertion(
+    const plan = this.#model.planInsertion(
       existing,
       history.length === 0 ? revision : { ...revision, history: [...history] },
       insertionContext(existing, remote)
@@ -233,32 +192,8 @@ export class ReplicatedCollection implements ReplicationCollection {
   }
 }
 
-function plainRevision(stored: StoredDocument, history: readonly string[]): RevisionForPush {
-  const { id, revId, sequence, flags, body } = stored
-  return {
-    id,
-    revId,
-    sequence,
-    deleted: (flags & DocumentFlag.deleted) !== 0,
-    body: body.length === 0 ? EMPTY_OBJECT : body,
-    history,
-    hasBlobs: (flags & DocumentFlag.hasBlobs) !== 0
-  }
-}
-
-function olderThan(revId: string, candidates: readonly string[]): string[] {
-  const generation = generationOf(revId)
-  return candidates.filter((candidate) => generationOf(candidate) < generation).slice(0, MAX_ANCESTORS)
-}
-
-function checkRevision({ id, revId, history, body }: IncomingRevision, maxSize: number): void {
+function checkRevision({ id, body }: IncomingRevision, maxSize: number): void {
   checkDocumentId(id, MAX_FOREIGN_DOCUMENT_ID)
-  if (!isRevisionId(revId) || !isHistory(revId, history)) {
-    throw databaseErrors.create(
-      'ERR_DB_REVISION_ID',
-      `Revision ${JSON.stringify(revId.slice(0, 80))} of ${JSON.stringify(id)} or its history is malformed`
-    )
-  }
   if (body.length > maxSize) {
     throw databaseErrors.create(
       'ERR_DB_TOO_LARGE',

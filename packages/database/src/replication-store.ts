@@ -17,7 +17,7 @@ export function replicationStore(database: Database): ReplicationStore {
   const { engine } = shared
   const known = new Map<number, ReplicationCollection>()
   return {
-    versioning: 'rev-trees',
+    versioning: shared.model.versioning,
     privateUuid: shared.privateUuid,
     publicUuid: shared.publicUuid,
     blobs: shared.blobs,

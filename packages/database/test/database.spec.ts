@@ -43,7 +43,8 @@ describe('a database directory', () => {
     const file = { format: 1, engine: 'sqlite', privateUuid: 'a', publicUuid: 'b' }
     for (const json of ['nonsense', '{}', 'null'])
       expect((await rejectionOf(Database.open(await made(json)))).code, json).to.equal('ERR_DB_UNREADABLE')
-    expect((await rejectionOf(Database.open(await made(JSON.stringify({ ...file, format: 2 }))))).code).to.equal('ERR_DB_VERSION')
+    expect((await rejectionOf(Database.open(await made(JSON.stringify({ ...file, format: 3 }))))).code).to.equal('ERR_DB_VERSION')
+    expect((await rejectionOf(Database.open(await made(JSON.stringify({ ...file, format: 2 }))))).code).to.equal('ERR_DB_UNREADABLE')
     expect((await rejectionOf(Database.open(await made(JSON.stringify({ ...file, engine: 'lmdb' }))))).code).to.equal('ERR_DB_UNREADABLE')
     const damaged = await made(JSON.stringify(file))
     writeFileSync(join(damaged, 'db.sqlite'), 'this is not a database at all, but long enough to be read as one'.repeat(100))
