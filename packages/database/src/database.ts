@@ -129,6 +129,7 @@ export class Database {
    */
   static async open(directory: string, options: OpenOptions = {}): Promise<Database> {
     if (typeof directory !== 'string' || directory === '') throw new TypeError('The directory of a database is a path')
+    if (!['rev-trees', 'version-vectors', undefined].includes(options.versioning)) throw new TypeError('There is no such versioning')
     const inMemory = directory === MEMORY
     const factory = options.engine ?? (inMemory ? memoryEngine() : sqliteEngine({ durability: options.durability ?? 'full' }))
     const clock = options.clock ?? systemClock

@@ -1,4 +1,4 @@
-import { legacyVersion } from './legacy.ts'
+import { LEGACY_SOURCE, legacyVersion } from './legacy.ts'
 import { isVersion } from './version.ts'
 import { knows } from './version-vector.ts'
 import type { FullVector } from './wire-form.ts'
@@ -10,9 +10,12 @@ import type { FullVector } from './wire-form.ts'
  */
 export function vectorCovers(revision: Pick<FullVector, 'revId' | 'history'>, revId: string): boolean {
   if (revision.revId === revId || revision.history.includes(revId)) return true
-  const version = isVersion(revId) ? revId : legacyVersion(revId)
-  if (version === undefined || !isVersion(revision.revId)) return false
-  const versions = [revision.revId, ...revision.history.filter((entry) => entry.includes('@'))]
-  if (isVersion(revId)) return knows({ versions, merges: 0 }, version)
-  return versions.includes(version)
+  const entries = [revision.revId, ...revision.history]
+  if (!isVersion(revId)) {
+    const version = legacyVersion(revId)
+    return version !== undefined && entries.includes(version)
+  }
+  if (revId.endsWith(LEGACY_SOURCE) && entries.some((entry) => !entry.includes('@') && legacyVersion(entry) === revId)) return true
+  const versions = entries.filter((entry) => entry.includes('@'))
+  return versions.length > 0 && knows({ versions, merges: 0 }, revId)
 }
