@@ -3,7 +3,7 @@ import type { StoredDocument } from '../contracts/storage.ts'
 import type { IncomingRevision } from '../contracts/replication.ts'
 import type { InsertionContext, InsertionPlan } from '../revision-inserter.ts'
 import { compareSides, isSame, isSameMerge, joinedLegacy, pastOf, takeOver, vectorOf } from './sides.ts'
-import { decodeDocument, encodeDocument, encodeHistory } from './vector-document.ts'
+import { decodeDocument, decodeHistory, encodeDocument, encodeHistory } from './vector-document.ts'
 import type { Side, VectorDocument } from './vector-document.ts'
 import { compareVersions } from './version.ts'
 import { above, bounded, latestTime, MAX_SOURCES, sharesVersion } from './version-vector.ts'
@@ -30,6 +30,12 @@ export function planVectorInsertion(
     const flags = (deleted ? DocumentFlag.deleted : 0) | (hasBlobs ? DocumentFlag.hasBlobs : 0)
     return { status: 'stored', document: { id, revId, flags, body, tree: encodeHistory(boundedPast(revId, history, merges)) } }
   }
+  if (existing.revId === revId) return { status: 'known' }
+  const past = decodeHistory(existing.tree)
+  if (past !== undefined && namesAll(revId, history, existing.revId, past.history)) {
+    const flags = (deleted ? DocumentFlag.deleted : 0) | (hasBlobs ? DocumentFlag.hasBlobs : 0)
+    return { status: 'stored', document: { id, revId, flags, body, tree: encodeHistory(boundedPast(revId, history, merges)) } }
+  }
   if (isSame(existing.revId, revId)) return { status: 'known' }
   const document = decodeDocument(existing)
   const { current } = document
@@ -44,6 +50,18 @@ export function planVectorInsertion(
   if (order !== 'conflict') return settle(id, document, incoming, revision.onConflict, make)
   if (isSameMerge(incoming, current)) return settleSameMerge(id, document, incoming, revision.onConflict)
   return revision.onConflict === 'refuse' ? { status: 'conflict', revId: current.revId } : branch(id, document, incoming)
+}
+
+/**
+ * Whether a revision simply comes next: its vector names, or succeeds by its own source, all that is known of the current one. What usually
+ * comes, told without taking vectors apart.
+ */
+function namesAll(revId: string, history: readonly string[], currentRevId: string, past: readonly string[]): boolean {
+  const source = revId.indexOf('@')
+  const suffix = source < 0 ? undefined : revId.slice(source)
+  const isNamed = (entry: string): boolean =>
+    history.includes(entry) || (suffix !== undefined && entry.endsWith(suffix) && compareVersions(revId, entry) > 0)
+  return isNamed(currentRevId) && past.every(isNamed)
 }
 
 /**

@@ -86,7 +86,7 @@ export function isVectorHistory(revId: string, history: readonly string[], merge
   if (!isVersion(revId)) return merges === 0 && isRevisionId(revId) && isHistory(revId, history)
   if (history.length === 0) return true
   const current = sourceOf(revId)
-  const seen = new Set<string>()
+  let seen: Set<string> | undefined
   let again = false
   let legacy = false
   for (let index = 0; index < history.length; index += 1) {
@@ -102,8 +102,8 @@ export function isVectorHistory(revId: string, history: readonly string[], merge
       if (again || index >= merges || compareVersions(entry, revId) >= 0) return false
       again = true
     } else {
-      if (seen.has(source)) return false
-      seen.add(source)
+      if (seen?.has(source) === true) return false
+      if (index < history.length - 1 || seen !== undefined) (seen ??= new Set()).add(source)
     }
   }
   return true
