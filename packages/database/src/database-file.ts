@@ -59,6 +59,32 @@ export function readDatabaseFile(directory: string): DatabaseFile | undefined {
   return { format, engine, versioning: format === FORMAT ? 'rev-trees' : 'version-vectors', privateUuid, publicUuid }
 }
 
+export interface DatabaseFileOptions {
+  readonly createIfMissing?: boolean
+  readonly versioning?: DocumentVersioning
+}
+
+/**
+ * The description of the database in a directory, which is made one if need be. One with trees is not upgraded yet.
+ * @throws ERR_DB_NOT_FOUND, ERR_DB_UNREADABLE, ERR_DB_VERSION, ERR_DB_VERSIONING
+ */
+export function findOrMakeDatabaseFile(directory: string, engine: string, options: DatabaseFileOptions): DatabaseFile {
+  const { createIfMissing = true, versioning } = options
+  const file =
+    readDatabaseFile(directory) ?? (createIfMissing ? createDatabaseFile(directory, engine, versioning ?? 'rev-trees') : undefined)
+  if (file === undefined) throw databaseErrors.create('ERR_DB_NOT_FOUND', `There is no database in ${directory}`)
+  if (file.engine !== engine)
+    throw databaseErrors.create('ERR_DB_UNREADABLE', `The database in ${directory} is kept by the engine ${file.engine}, not ${engine}`, {
+      hint: 'Open it with the engine it was made with.'
+    })
+  if (versioning === 'rev-trees' && file.versioning !== 'rev-trees')
+    throw databaseErrors.create(
+      'ERR_DB_VERSIONING',
+      `The database in ${directory} has version vectors; it cannot be used with revision trees`
+    )
+  return file
+}
+
 /** Makes the directory a database with new identities, unless another process was faster; returns what is there then. */
 export function createDatabaseFile(directory: string, engine: string, versioning: DocumentVersioning): DatabaseFile {
   return place(directory, describe(engine, versioning, randomUUID(), randomUUID()), (temporary, path) => {

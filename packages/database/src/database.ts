@@ -11,7 +11,7 @@ import { CollectionCore } from './collection-core.ts'
 import { Collection } from './collection.ts'
 import type { DocumentVersioning } from './contracts/replication.ts'
 import type { StorageEngine, StorageEngineFactory } from './contracts/storage.ts'
-import { createDatabaseFile, readDatabaseFile, removeDatabaseFiles, upgradeDatabaseFile } from './database-file.ts'
+import { createDatabaseFile, findOrMakeDatabaseFile, readDatabaseFile, removeDatabaseFiles, upgradeDatabaseFile } from './database-file.ts'
 import type { DatabaseFile } from './database-file.ts'
 import { databaseErrors } from './errors.ts'
 import { mapFileError } from './file-errors.ts'
@@ -138,18 +138,7 @@ export class Database {
       return new Database(MEMORY, factory.open(''), new MemoryBlobs(), file, false, options)
     }
     const path = resolve(directory)
-    let file = readDatabaseFile(path)
-    if (file === undefined && options.createIfMissing !== false)
-      file = createDatabaseFile(path, factory.name, options.versioning ?? 'rev-trees')
-    if (file === undefined) throw databaseErrors.create('ERR_DB_NOT_FOUND', `There is no database in ${path}`)
-    if (file.engine !== factory.name)
-      throw databaseErrors.create(
-        'ERR_DB_UNREADABLE',
-        `The database in ${path} is kept by the engine ${file.engine}, not ${factory.name}`,
-        { hint: 'Open it with the engine it was made with.' }
-      )
-    if (options.versioning === 'rev-trees' && file.versioning !== 'rev-trees')
-      throw databaseErrors.create('ERR_DB_VERSIONING', `The database in ${path} has version vectors; it cannot be used with revision trees`)
+    let file = findOrMakeDatabaseFile(path, factory.name, options)
     const engine = factory.open(path)
     try {
       if (options.versioning === 'version-vectors' && file.versioning === 'rev-trees') file = upgradeDatabaseFile(path, file)

@@ -1,6 +1,6 @@
 import type { ReplicationCollection, RevisionForPush } from '@kithmesh/database/replication'
 import { formatVector, headOf, parseVector } from '@kithmesh/database/replication'
-import { absorb, compareVectors, knows, mergesSameVersions, withVersion } from '../dist/vectors/version-vector.js'
+import { absorb, compareVectors, knows, latestTime, mergesSameVersions, withVersion } from '../dist/vectors/version-vector.js'
 import type { VersionVector } from '../dist/vectors/version-vector.js'
 import { compareTimes, timeOf } from '../dist/vectors/version.js'
 
@@ -31,9 +31,9 @@ export class ForeignVectorPeer {
 
   edit(nowMs: number, body: string | undefined): void {
     const now = (BigInt(nowMs) * 1_000_000n) & ~0xffffn
-    const floor = [this.#last, ...(this.state?.vector.versions ?? []).map((version) => BigInt(`0x${timeOf(version)}`))]
-    const seen = floor.reduce((a, b) => (a > b ? a : b))
-    this.#last = now > seen ? now : seen + 1n
+    const seen = this.state === undefined ? 0n : BigInt(`0x${latestTime(this.state.vector)}`)
+    for (const floor of [this.#last, seen]) if (floor >= this.#last) this.#last = floor
+    this.#last = now > this.#last ? now : this.#last + 1n
     const version = `${this.#last.toString(16)}@${this.#source}`
     const vector = this.state === undefined ? { versions: [version], merges: 0 } : withVersion(this.state.vector, version)
     this.state = { vector, deleted: body === undefined, body: body ?? '{}' }

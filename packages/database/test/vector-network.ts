@@ -61,7 +61,7 @@ export class Link {
   }
 }
 
-const valueOf = ({ body }: { readonly body: Uint8Array }): number =>
+const numberIn = ({ body }: { readonly body: Uint8Array }): number =>
   (JSON.parse(Buffer.from(body).toString()) as { value?: number }).value ?? 0
 
 export const resolvers: Readonly<Record<string, Resolver>> = {
@@ -69,8 +69,11 @@ export const resolvers: Readonly<Record<string, Resolver>> = {
   'each for its own side': () => ({ take: 'local' }),
   'each for the other side': () => ({ take: 'remote' }),
   'for the earlier version': ({ local, remote }) => ({ take: compareVersionsForWin(local, remote) > 0 ? 'remote' : 'local' }),
-  'by the greater value': ({ local, remote }) => ({ take: valueOf(local) > valueOf(remote) ? 'local' : 'remote' }),
-  'by merging': ({ local, remote }) => ({ take: 'merged', body: Buffer.from(JSON.stringify({ value: valueOf(local) | valueOf(remote) })) }),
+  'by the greater value': ({ local, remote }) => ({ take: numberIn(local) > numberIn(remote) ? 'local' : 'remote' }),
+  'by merging': ({ local, remote }) => ({
+    take: 'merged',
+    body: Buffer.from(JSON.stringify({ value: numberIn(local) | numberIn(remote) }))
+  }),
   'by deleting': () => ({ take: 'deleted' })
 }
 

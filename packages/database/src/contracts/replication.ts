@@ -83,7 +83,10 @@ export type InsertOutcome =
   | {
       readonly status: 'stored'
       readonly sequence: number
-      /** Current in its place, and to be announced to the sender too: a child made here because the sender decided against the common order, or what it loses to. */
+      /**
+       * Current in its place, and to be announced to the sender too: a child made here because the sender decided against the common order, or
+       * what it loses to.
+       */
       readonly successor?: string
     }
   | { readonly status: 'conflicted'; readonly sequence: number }
@@ -111,10 +114,15 @@ export interface ReplicationCollection {
   revisions(entries: readonly { readonly id: string; readonly sequence: number }[]): (RevisionForPush | undefined)[]
   /**
    * For an incoming `changes` list (cbmobile.md §6), per entry: `known` when the revision or a descendant is here,
-   * otherwise the ancestors the peer may build on, newest first, at most ten.
+   * otherwise the ancestors the peer may build on, newest first, at most ten. Vectors: the current version, and those in conflict with it;
+   * a version that lost here although it is later than ours is asked for, because only its vector tells whether the peer decided otherwise.
    */
   findMissing(entries: readonly { readonly id: string; readonly revId: string }[]): (readonly string[] | 'known')[]
-  /** For an incoming `proposeChanges` list (cbmobile.md §7): 0, 304, or 409 with our current revision. */
+  /**
+   * For an incoming `proposeChanges` list (cbmobile.md §7): 0, 304, or 409 with our current revision. Vectors: both ids may be whole vectors,
+   * and the 409 comes with our whole vector, as from Couchbase Lite; `parseVector` and `headOf` read it, `vectorCovers` tells whether one
+   * may propose again with it as the parent.
+   */
   checkProposals(
     entries: readonly { readonly id: string; readonly revId: string; readonly parentRevId: string }[]
   ): (0 | 304 | { readonly status: 409; readonly rev: string })[]
@@ -126,17 +134,21 @@ export interface ReplicationCollection {
   /**
    * Ends a conflict between the local branch and one remote leaf: of the two the one that ranks higher (`compareRevisions`) stays, with
    * the outcome as its child unless it is what the higher one says already; the other is closed. The change gets a new sequence.
+   * Vectors: an outcome that says what one side says is a trivial merge under that side's version, any other a true merge under a new one.
    * @throws ERR_DB_CONFLICT when either is no longer a leaf.
    */
   resolveConflict(id: string, localRevId: string, remoteRevId: string, resolution: ConflictResolution): ChangeEntry
   /**
    * When the branch that `revId` belongs to lost here: the id of the tombstone by which Couchbase Lite ends that branch at `revId`.
    * What a pusher sends as `deletedBranch` to a peer whose current revision is `revId`, because no history it could send contains it.
+   * Always undefined in vectors, which need no such thing.
    */
   closingTombstone(id: string, revId: string): string | undefined
   /**
    * For a peer that refuses, `deletedBranch` or not, what does not descend from its current revision (Sync Gateway): the current content
    * becomes a child of `onto`, a lost branch's revision, and outranks the revision that had it. A new change; false when `onto` is no such revision.
+   * Vectors: for a peer that decided a conflict otherwise and refuses our decision. `onto` is its version, better its whole vector, and must be
+   * covered here; the current content gets a new version above both.
    */
   graft?(id: string, onto: string): boolean
   purge(ids: readonly string[]): void
@@ -147,7 +159,7 @@ export interface ReplicationCollection {
    * Returns its new integer; what was noted under the old one counts no more.
    */
   renewRemote(uid: string): number
-  /** The revision last known to be current at the remote. */
+  /** The revision last known to be current at the remote; never a whole vector. */
   remoteAncestor(remote: number, id: string): string | undefined
   /** Several at once; with their sequences, neighbours are read together. */
   remoteAncestors(remote: number, entries: readonly { readonly id: string; readonly sequence?: number }[]): (string | undefined)[]
