@@ -245,7 +245,7 @@ export class Database {
   /** Gives unused space back and removes blobs that no document mentions; returns how many of those. May take long. */
   compact(options: CompactOptions = {}): { readonly blobsRemoved: number } {
     this.#check()
-    const blobsRemoved = this.#blobs.sweep(referencedBlobs(this.#engine.reader), options.blobsUnusedForMs ?? 3_600_000)
+    const blobsRemoved = this.#blobs.sweep(referencedBlobs(this.#engine.reader, this.#shared.model), options.blobsUnusedForMs ?? 3_600_000)
     this.#engine.compact()
     return { blobsRemoved }
   }

@@ -1,12 +1,12 @@
 import { blobsIn } from './body-check.ts'
 import { DocumentFlag } from './contracts/storage.ts'
 import type { StorageReader } from './contracts/storage.ts'
-import { RevisionTree } from './rev-tree.ts'
+import type { RevisionModel } from './revision-model.ts'
 
 const PAGE = 100
 
 /** The digests of all blobs that any document of any collection mentions, unresolved branches included. */
-export function referencedBlobs(reader: StorageReader): Set<string> {
+export function referencedBlobs(reader: StorageReader, model: RevisionModel): Set<string> {
   const digests = new Set<string>()
   const add = (body: Uint8Array): void => {
     for (const { digest } of blobsIn(JSON.parse(Buffer.from(body).toString()) as Record<string, unknown>)) digests.add(digest)
@@ -22,9 +22,7 @@ export function referencedBlobs(reader: StorageReader): Set<string> {
         if (stored === undefined) continue
         if (stored.body.length > 0) add(stored.body)
         if ((stored.flags & DocumentFlag.conflicted) === 0) continue
-        for (const leaf of RevisionTree.fromStored(stored).openLeaves()) {
-          if (leaf.hasBlobs && leaf.body !== undefined && leaf.body.length > 0) add(leaf.body)
-        }
+        for (const body of model.rivalBodies(stored)) add(body)
       }
       if (changes.length === 0) break
     }

@@ -44,6 +44,8 @@ export interface RevisionModel {
   ): StorableDocument
   /** The two sides of a conflict; undefined when there is none. */
   conflictOf(stored: StoredDocument): ConflictedDocument | undefined
+  /** The contents that mention blobs of all unresolved sides but the current one. */
+  rivalBodies(stored: StoredDocument): Uint8Array[]
   /** The named revision, or the current one; undefined when only its id is left, or not even that. */
   revision(stored: StoredDocument, revId?: string): RevisionForPush | undefined
   /** Whether an announced revision, which is not the current one, is known, or else what the peer may build on. */

@@ -43,6 +43,12 @@ export const treeModel: RevisionModel = Object.freeze<RevisionModel>({
     return { id: existing.id, ...tree.toStored() }
   },
   conflictOf,
+  rivalBodies(stored) {
+    const leaves = RevisionTree.fromStored(stored).openLeaves()
+    return leaves.flatMap(({ revId, hasBlobs, body }) =>
+      revId !== stored.revId && hasBlobs && body !== undefined && body.length > 0 ? [body] : []
+    )
+  },
   revision(stored, revId) {
     if (revId === undefined || revId === stored.revId) {
       const history = decodeLinear(stored.tree)

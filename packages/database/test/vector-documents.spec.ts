@@ -275,6 +275,19 @@ describe('documents with version vectors', () => {
       expect(items.get('doc')?.body).to.deep.equal({ a: 2 })
     })
 
+    it('keep the blobs of both sides', async () => {
+      const blobs = await Promise.all(
+        ['one', 'two', 'three'].map(async (one) => await database.blobs.saveBlob(Buffer.from(one), 'text/plain'))
+      )
+      const [one, two, three] = blobs
+      items.put('doc', { one })
+      insert(`${at(6)}@${A}; ${at(-8)}@${C}`, { two }, { hasBlobs: true })
+      expect(database.compact({ blobsUnusedForMs: -1 })).to.deep.equal({ blobsRemoved: 1 })
+      expect((await database.blobs.readBlob(one as never))?.toString()).to.equal('one')
+      expect((await database.blobs.readBlob(two as never))?.toString()).to.equal('two')
+      expect(await database.blobs.readBlob(three as never)).to.equal(undefined)
+    })
+
     it('are forgotten with the document', () => {
       items.purge('doc')
       expect(peer.conflicts(10)).to.deep.equal([])

@@ -74,6 +74,9 @@ export function vectorModel(privateUuid: string, machineClock: Clock): RevisionM
         : { id: stored.id, local: forPush(stored, current), remote: forPush(stored, rivals[0]) }
     },
 
+    rivalBodies: (stored) =>
+      decodeDocument(stored).rivals.flatMap(({ hasBlobs, body }) => (hasBlobs && body.length > 0 ? [body] : [])),
+
     revision(stored, revId) {
       const past = revId === undefined || revId === stored.revId ? decodeHistory(stored.tree) : undefined
       if (past !== undefined) {

@@ -142,10 +142,14 @@ export function latestTime(...vectors: readonly VersionVector[]): string {
   return latest
 }
 
-/** Drops the previous versions that are oldest by time, beyond {@link MAX_SOURCES}. */
+/** Drops the previous versions that are oldest by time, beyond {@link MAX_SOURCES}; a merge of more than that is taken for none. */
 export function bounded(vector: VersionVector): VersionVector {
   const { versions, merges } = vector
   if (versions.length <= MAX_SOURCES) return vector
+  if (merges >= MAX_SOURCES) {
+    const current = sourceOf(currentVersion(vector))
+    return bounded({ versions: versions.filter((version, index) => index === 0 || !version.endsWith(current)), merges: 0 })
+  }
   const head = versions.slice(0, merges + 1)
   const previous = versions.slice(merges + 1)
   const kept = new Set([...previous].sort(laterFirst).slice(0, Math.max(0, MAX_SOURCES - head.length)))
