@@ -3,6 +3,7 @@ import { connect, type Socket } from 'node:net'
 import { errorCode, systemClock, type Clock } from '@kithmesh/core'
 import { formatHostPort, orderAddresses } from './addresses.ts'
 import { directErrors } from './errors.ts'
+import { routesFrom, type Route } from './network-interface.ts'
 import { isAddress } from './target-url.ts'
 
 /** One address that was tried. */
@@ -23,6 +24,11 @@ export interface DialOptions {
   readonly deadlineMs?: number
   /** Head start of each address over the next; default 250 (RFC 8305 §5). */
   readonly staggerMs?: number
+  /**
+   * Name of an interface of this machine, or one of its addresses, that connections come from. Addresses of a family it lacks are not tried.
+   * The kernel still chooses the way by its routes: on machines with several, the address alone does not force the packets through the interface.
+   */
+  readonly networkInterface?: string
   readonly clock?: Clock
   /** Called for each address when it is begun. */
   readonly progress?: (phase: 'resolve' | 'dial', address?: string) => void
@@ -31,10 +37,11 @@ export interface DialOptions {
 /**
  * Connects to the first of a host's addresses that answers (Happy Eyeballs, RFC 8305): the next one starts when the one before failed or
  * after the stagger, the others are dropped once one is open. Nagle's algorithm is off.
- * @throws ERR_DIRECT_RESOLVE, ERR_DIRECT_DIAL (its cause is an AggregateError of Node's errors), ERR_DIRECT_TIMEOUT or the signal's reason.
+ * @throws ERR_DIRECT_RESOLVE, ERR_DIRECT_DIAL (its cause is an AggregateError of Node's errors), ERR_DIRECT_TIMEOUT,
+ * ERR_DIRECT_INTERFACE or the signal's reason.
  */
 export async function dial(options: DialOptions): Promise<Socket> {
-  const { host, port, signal, deadlineMs = 15_000, staggerMs = 250, clock = systemClock, progress } = options
+  const { host, port, signal, deadlineMs = 15_000, staggerMs = 250, networkInterface, clock = systemClock, progress } = options
   signal?.throwIfAborted()
   const running = new Map<string, Socket>()
   const attempts = new Map<string, string | undefined>()
@@ -57,12 +64,21 @@ export async function dial(options: DialOptions): Promise<Socket> {
           })
         )
       })
-      const begin = (queue: string[]): void => {
+      const begin = (queue: Partial<Route>[]): void => {
         cancelStagger()
         if (settled) return
-        const address = queue.shift()
+        const { address, localAddress } = queue.shift() ?? {}
         if (address === undefined) {
           if (running.size === 0) {
+            if (networkInterface !== undefined && errors.length > 0 && errors.every(isBindError)) {
+              reject(
+                directErrors.create('ERR_DIRECT_INTERFACE', `No connection can come from ${networkInterface}: ${errors[0]!.message}`, {
+                  cause: errors[0],
+                  details: { networkInterface }
+                })
+              )
+              return
+            }
             reject(
               directErrors.create(
                 'ERR_DIRECT_DIAL',
@@ -80,7 +96,13 @@ export async function dial(options: DialOptions): Promise<Socket> {
         }
         const name = formatHostPort(address, port)
         progress?.('dial', name)
-        const socket = connect({ host: address, port, noDelay: true, autoSelectFamily: false })
+        const socket = connect({
+          host: address,
+          port,
+          noDelay: true,
+          autoSelectFamily: false,
+          ...(localAddress !== undefined && { localAddress })
+        })
         running.set(name, socket)
         attempts.set(name, undefined)
         const onError = (error: Error): void => {
@@ -102,9 +124,11 @@ export async function dial(options: DialOptions): Promise<Socket> {
             begin(queue)
           })
       }
-      resolveHost(options).then((addresses) => {
-        begin(orderAddresses(addresses))
-      }, reject)
+      const resolved = resolveHost(options).then((addresses) => {
+        const ordered = orderAddresses(addresses)
+        begin(networkInterface === undefined ? ordered.map((address) => ({ address })) : [...routesFrom(networkInterface, ordered)])
+      })
+      resolved.catch(reject)
     })
   } finally {
     settled = true
@@ -128,4 +152,9 @@ async function resolveHost({ host, addresses = [], progress }: DialOptions): Pro
   } catch (cause) {
     throw directErrors.create('ERR_DIRECT_RESOLVE', `The host "${host}" has no address`, { cause, details: { host } })
   }
+}
+
+/** The local address could not be had. */
+function isBindError(error: Error): boolean {
+  return (error as NodeJS.ErrnoException).syscall === 'bind'
 }

@@ -18,6 +18,8 @@ export interface DirectOptions {
   readonly port?: number
   /** Address to listen on; default all, IPv6 and IPv4. */
   readonly host?: string
+  /** Instead of `host`: names of interfaces, or addresses of this machine, to listen on. */
+  readonly interfaces?: readonly string[]
   /** Per attempt; default 15,000. */
   readonly deadlineMs?: number
   /** Head start of each address over the next; default 250 (RFC 8305 §5). */
@@ -37,7 +39,7 @@ export function direct(options: DirectOptions = {}): TransportFactory {
 }
 
 function createStrategy(options: DirectOptions, { logger, clock }: TransportContext): TransportStrategy {
-  const { port, host, deadlineMs, staggerMs, maxConnections } = options
+  const { port, host, interfaces, deadlineMs, staggerMs, maxConnections } = options
   const listeners = new Set<TcpListener>()
   const attempts = new Set<AbortController>()
   let down = false
@@ -91,6 +93,7 @@ function createStrategy(options: DirectOptions, { logger, clock }: TransportCont
           onConnection(stream, remote)
         },
         ...(host === undefined ? {} : { host }),
+        ...(interfaces === undefined ? {} : { interfaces }),
         ...(port === undefined ? {} : { port }),
         ...(maxConnections === undefined ? {} : { maxConnections })
       })

@@ -23,5 +23,9 @@ export const directErrors = defineErrors({
     when: 'The listener cannot be opened.',
     hint: 'Ports below 1024 need privileges; the host must be an address of this machine.'
   },
+  ERR_DIRECT_INTERFACE: {
+    when: 'The network interface, or local address, that was asked for is not there, or cannot reach the address.',
+    hint: 'Check the name with "ip address" or "ifconfig"; the interface must be up and have an address of the same family as the host.'
+  },
   ERR_DIRECT_SHUT_DOWN: { when: 'The transport was shut down while it was being used.', hint: 'Make a new one.' }
 })

@@ -1,11 +1,12 @@
 import { once } from 'node:events'
-import { createServer, isIPv6, type Server, type Socket } from 'node:net'
+import { createServer, isIPv6, type AddressInfo, type Server, type Socket } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import type { Duplex } from 'node:stream'
-import { errorCode, silentLogger, systemClock, type Clock, type Logger, type TransportListener } from '@kithmesh/core'
+import { errorCode, isKithmeshError, silentLogger, systemClock, type Clock, type Logger, type TransportListener } from '@kithmesh/core'
 import { secureServer, type PeerCertificate, type SecureServerOptions } from '@kithmesh/identity'
 import { formatHostPort, normalizeAddress } from './addresses.ts'
 import { directErrors } from './errors.ts'
+import { addressesOfInterface, isLinkLocal } from './network-interface.ts'
 
 /** A connection that was accepted and, with TLS, has finished its handshake. */
 export interface AcceptedConnection {
@@ -18,6 +19,8 @@ export interface AcceptedConnection {
 export interface TcpListenerOptions {
   /** Address to listen on; default all, IPv6 and IPv4. */
   readonly host?: string
+  /** Instead of `host`: names of interfaces, or addresses of this machine, whose addresses to listen on; the port is the same on all. */
+  readonly interfaces?: readonly string[]
   /** Default 0: any free one. */
   readonly port?: number
   /** With it, connections are reported after the TLS handshake; its deadline is `tls.deadlineMs`. */
@@ -41,11 +44,12 @@ export interface TcpListener extends TransportListener {
 
 /**
  * Listens for TCP connections, with TLS if wanted. A stalled or hostile client costs one bounded slot and disturbs no other.
- * @throws ERR_DIRECT_PORT_IN_USE or ERR_DIRECT_LISTEN.
+ * @throws ERR_DIRECT_PORT_IN_USE, ERR_DIRECT_INTERFACE or ERR_DIRECT_LISTEN; nothing stays open then. TypeError for `host` beside `interfaces`.
  */
 export async function createTcpListener(options: TcpListenerOptions): Promise<TcpListener> {
   const {
     host,
+    interfaces,
     port = 0,
     tls,
     onConnection,
@@ -107,26 +111,29 @@ export async function createTcpListener(options: TcpListenerOptions): Promise<Tc
     )
   }
 
-  const server = await listen(host, port, accept)
-  server.on('error', (error) => {
-    logger.error('The listener reported an error', { error })
-  })
-  const address = server.address() as { address: string; port: number }
+  if (host !== undefined && interfaces !== undefined) throw new TypeError('host and interfaces exclude each other')
+  const servers = interfaces === undefined ? [await listen(host, port, accept)] : await listenOnAll(hostsOf(interfaces), port, accept)
+  for (const server of servers)
+    server.on('error', (error) => {
+      logger.error('The listener reported an error', { error })
+    })
+  const bound = servers.map((server) => (server.address() as AddressInfo).address)
+  const { port: boundPort } = servers[0]!.address() as AddressInfo
   const close = async (): Promise<void> => {
     if (!closed) {
       closed = true
       for (const controller of handshakes.values()) controller.abort(directErrors.create('ERR_DIRECT_SHUT_DOWN', 'The listener was closed'))
       // Its callback would wait for accepted streams, which live on.
-      server.close()
+      for (const server of servers) server.close()
     }
     await new Promise<void>((resolve) => {
       setImmediate(resolve)
     })
   }
   return {
-    port: address.port,
+    port: boundPort,
     get addresses() {
-      return reachableAddresses(address.address).map((one) => formatHostPort(one, address.port))
+      return bound.flatMap(reachableAddresses).map((one) => formatHostPort(one, boundPort))
     },
     get connections() {
       return open.size
@@ -157,15 +164,46 @@ async function listen(host: string | undefined, port: number, accept: (socket: S
   throw directErrors.create('ERR_DIRECT_LISTEN', 'This machine has neither IPv6 nor IPv4')
 }
 
+function hostsOf(interfaces: readonly string[]): string[] {
+  if (interfaces.length === 0) throw new TypeError('interfaces must name at least one')
+  return [...new Set(interfaces.flatMap((each) => addressesOfInterface(each)))]
+}
+
+const PORT_TRIES = 10
+
+/** One server for each address, on one port. Addresses that cannot be bound at present (IPv6 ones still being checked for doubles) are left out. */
+async function listenOnAll(hosts: readonly string[], port: number, accept: (socket: Socket) => void): Promise<Server[]> {
+  for (let tries = 1; ; tries++) {
+    const servers: Server[] = []
+    let unusable: unknown
+    try {
+      for (const host of hosts) {
+        const wanted = servers[0] === undefined ? port : (servers[0].address() as AddressInfo).port
+        try {
+          servers.push(await listen(host, wanted, accept))
+        } catch (error) {
+          if (!isKithmeshError(error, 'ERR_DIRECT_LISTEN') || errorCode(error.cause) !== 'EADDRNOTAVAIL') throw error
+          unusable = error
+        }
+      }
+      if (servers.length === 0) throw unusable
+      return servers
+    } catch (error) {
+      await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
+      // The port that was free on the first address is taken on another.
+      if (port !== 0 || tries === PORT_TRIES || !isKithmeshError(error, 'ERR_DIRECT_PORT_IN_USE')) throw error
+    }
+  }
+}
+
 /** What peers may try: the address itself, or all of this machine's that are no loopback, link-local ones last. */
 function reachableAddresses(bound: string): string[] {
-  if (bound !== '::' && bound !== '0.0.0.0') return [bound]
+  if (bound !== '::' && bound !== '0.0.0.0') return [bound.replace(/%.*$/, '')]
   const found = Object.values(networkInterfaces())
     .flatMap((list) => list ?? [])
     .filter(({ internal, address }) => !internal && (bound === '::' || !isIPv6(address)))
     .map(({ address }) => address)
-  const linkLocal = (address: string): boolean => /^(fe80:|169\.254\.)/i.test(address)
-  return [...found.filter((address) => !linkLocal(address)), ...found.filter(linkLocal)]
+  return [...found.filter((address) => !isLinkLocal(address)), ...found.filter(isLinkLocal)]
 }
 
 function ignore(): void {}

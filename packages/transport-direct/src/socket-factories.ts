@@ -23,6 +23,8 @@ export interface TcpSocketFactoryOptions {
   readonly deadlineMs?: number
   /** See {@link DialOptions.staggerMs}. */
   readonly staggerMs?: number
+  /** See {@link DialOptions.networkInterface}. */
+  readonly networkInterface?: string
   readonly clock?: Clock
 }
 
@@ -99,7 +101,7 @@ async function openStream(
   { signal, addresses }: OpenSocketOptions,
   remaining: () => number
 ): Promise<{ stream: Duplex; peer: PeerCertificate | undefined }> {
-  const { trust = { mode: 'ca' }, identity, staggerMs, clock = systemClock } = options
+  const { trust = { mode: 'ca' }, identity, staggerMs, networkInterface, clock = systemClock } = options
   // Before dialling, so that a malformed certificate costs no connection.
   const authenticator = encrypted ? serverTrustAuthenticator(trust, { clock }) : undefined
   const socket = await dial({
@@ -109,7 +111,8 @@ async function openStream(
     deadlineMs: remaining(),
     clock,
     ...(addresses === undefined ? {} : { addresses }),
-    ...(staggerMs === undefined ? {} : { staggerMs })
+    ...(staggerMs === undefined ? {} : { staggerMs }),
+    ...(networkInterface === undefined ? {} : { networkInterface })
   })
   if (authenticator === undefined) return { stream: socket, peer: undefined }
   return await secureClient(socket, {
