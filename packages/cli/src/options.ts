@@ -1,9 +1,9 @@
 import { cliErrors } from './error-catalogue.ts'
 
-/** `user:password`; the password may contain colons. */
-export function parseUser(text: string): { readonly username: string; readonly password: string } {
+/** `user:password`; the password may contain colons. `where` it was found is for the error, which does not repeat the text. */
+export function parseUser(text: string, where: string): { readonly username: string; readonly password: string } {
   const colon = text.indexOf(':')
-  if (colon < 1) throw cliErrors.create('ERR_CLI_USAGE', '--user takes user:password')
+  if (colon < 1) throw cliErrors.create('ERR_CLI_USAGE', `${where} takes user:password`)
   return { username: text.slice(0, colon), password: text.slice(colon + 1) }
 }
 
@@ -34,4 +34,9 @@ export function parseCollection(text: string): { readonly scope: string; readonl
 /** Collects a repeatable option. */
 export function repeat<T>(parse: (text: string) => T): (text: string, earlier: readonly T[] | undefined) => T[] {
   return (text, earlier) => [...(earlier ?? []), parse(text)]
+}
+
+/** The value of `--user`. */
+export function parseUserOption(text: string): { readonly username: string; readonly password: string } {
+  return parseUser(text, '--user')
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { lstatSync, mkdirSync, readFileSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PassThrough, Readable, Writable } from 'node:stream'
 import { expect } from 'chai'
@@ -222,6 +222,23 @@ describe('import and export', () => {
       const full = await run(['export', dir, '/dev/full'])
       expect(full.code).to.equal(1)
       expect(full.err).to.match(/\/dev\/full cannot be written: ENOSPC.*\[ERR_CLI_FILE\]/)
+    })
+
+    it('keeps what was in the file until the whole is written', async () => {
+      await load('{"_id":"a"}\n')
+      const file = join(home, 'out.jsonl')
+      const link = join(home, 'link.jsonl')
+      writeFileSync(file, 'precious', { mode: 0o600 })
+      symlinkSync(file, link)
+      const stopping = new AbortController()
+      stopping.abort(new DOMException('Interrupted', 'AbortError'))
+      expect((await run(['export', dir, link], { signal: stopping.signal })).code).not.to.equal(0)
+      expect(readFileSync(file, 'utf8')).to.equal('precious')
+      expect(readdirSync(home).filter((name) => name.endsWith('.tmp'))).to.deep.equal([])
+      expect((await run(['export', dir, link])).code).to.equal(0)
+      expect(readFileSync(file, 'utf8')).to.equal('{"_id":"a"}\n')
+      expect(lstatSync(link).isSymbolicLink()).to.equal(true)
+      expect(statSync(file).mode & 0o777).to.equal(0o600)
     })
 
     it('leaves tombstones out', async () => {

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { run, start, temporaryDirectories } from './support/command.ts'
@@ -68,6 +68,24 @@ describe('commands on the network', () => {
       expect(server.stderr.text).to.equal('')
     })
 
+    it('take logins from a file or the environment, where other users do not see them', async () => {
+      const users = join(home, 'users')
+      writeFileSync(users, '# who may come in\n\nanna:secret\r\nbert:with:colons\n')
+      const server = await serve('--tls', 'off', '--user-file', users)
+      const replicate = (options: readonly string[], login?: string): ReturnType<typeof run> =>
+        run(['replicate', join(home, 'copy'), server.url, ...options], { environment: { KITHMESH_USER: login } })
+      expect(await replicate([], 'bert:with:colons')).to.include({ code: 0, err: '' })
+      expect((await replicate([], 'bert:other')).err).to.match(/ERR_REPL_UNAUTHORIZED/)
+      const own = join(home, 'own')
+      writeFileSync(own, 'anna:secret')
+      expect(await replicate(['--user-file', own], 'bert:other')).to.include({ code: 0, err: '' })
+      expect((await replicate(['--user-file', users])).err).to.match(/Only one login/)
+      writeFileSync(own, 'anna:secret\nanna-secret\n')
+      const wrong = await replicate(['--user-file', own])
+      expect(wrong.err).to.match(/Line 2 of .* takes user:password/)
+      expect(wrong.err).not.to.include('anna-secret')
+    })
+
     it('speak TLS by default, and the certificate can be pinned', async () => {
       const server = await serve()
       expect(server.url).to.match(/^wss:/)
@@ -134,7 +152,7 @@ describe('commands on the network', () => {
       expect(await one.stop()).to.equal(0)
       expect(await two.stop()).to.equal(0)
       expect(one.stdout.text).to.match(
-        /^one is in group .*, listening on port \d+\nour id: [0-9a-f]{64}\n[\s\S]*connected, direct 127\.0\.0\.1:\d+[\s\S]*stopped: \d+ documents in/
+        /^one is in group .*, listening on port \d+\nour id: [0-9a-f]{64}\n[\s\S]*connected, direct (?:127\.0\.0\.1|\[::1\]):\d+[\s\S]*stopped: \d+ documents in/
       )
       const all = events(two.stdout.text)
       expect(all[0]).to.include({ event: 'started', name: 'two', group })

@@ -69,7 +69,7 @@ describe('dialling from an interface', () => {
     const socket = await dial({ host: '127.0.0.1', port, networkInterface: '127.0.0.7', signal })
     open.push(socket)
     expect(socket.localAddress).to.equal('127.0.0.7')
-    const stream = await tcpSocketFactory({ networkInterface: '127.0.0.8' }).open(`tcp://127.0.0.1:${port}`, { signal, protocols: [] })
+    const stream = await tcpSocketFactory({ networkInterface: '127.0.0.8' }).open(`tcp://127.0.0.1:${port}`, { signal })
     open.push(stream as Socket)
     expect((stream as Socket).localAddress).to.equal('127.0.0.8')
     const byName = await dial({ host: '127.0.0.1', port, networkInterface: loopback(), signal })

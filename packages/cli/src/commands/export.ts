@@ -1,10 +1,11 @@
 import { once } from 'node:events'
-import type { Writable } from 'node:stream'
+import type { FileHandle } from 'node:fs/promises'
+import { Writable } from 'node:stream'
 import type { Command } from 'commander'
 import type { Collection } from '@kithmesh/database'
 import { formatDocumentLine } from '../document-line.ts'
 import { type Io, jsonLine, line, writeAll } from '../io.ts'
-import { fileError, openNamedFile } from '../named-file.ts'
+import { fileError, replaceNamedFile } from '../named-file.ts'
 import { Progress } from '../progress.ts'
 import { collectionOf, withDatabase } from '../with-database.ts'
 
@@ -47,23 +48,38 @@ Bodies are written as they are stored, with blanks for line breaks. Blobs are me
 }
 
 async function writeFile(file: string, collection: Collection, revisions: boolean, io: Io): Promise<number> {
-  const output = (await openNamedFile(file, 'w')).createWriteStream()
-  const failure = new Promise<never>((_resolve, reject) => {
-    output.once('error', (error) => {
-      reject(fileError(file, 'written', error))
+  return await replaceNamedFile(file, async (handle) => {
+    const output = writableTo(handle)
+    const failure = new Promise<never>((_resolve, reject) => {
+      output.once('error', (error) => {
+        reject(fileError(file, 'written', error))
+      })
     })
+    failure.catch(() => {
+      /* reported by whoever races it */
+    })
+    try {
+      const count = await Promise.race([writeDocuments(collection, output, revisions, io), failure])
+      output.end()
+      await Promise.race([once(output, 'finish'), failure])
+      return count
+    } catch (error) {
+      output.destroy()
+      throw error
+    }
   })
-  failure.catch(() => {
-    /* reported by whoever races it */
+}
+
+/** Appends to a file and leaves it open. */
+function writableTo(handle: FileHandle): Writable {
+  return new Writable({
+    highWaterMark: CHUNK,
+    write: (chunk: Buffer, _encoding, done) => {
+      handle.appendFile(chunk).then(() => {
+        done()
+      }, done)
+    }
   })
-  try {
-    const count = await Promise.race([writeDocuments(collection, output, revisions, io), failure])
-    output.end()
-    await Promise.race([once(output, 'close'), failure])
-    return count
-  } finally {
-    output.destroy()
-  }
 }
 
 /** Resolves with the number of documents. */

@@ -3,9 +3,10 @@ import { lineLogger } from '@kithmesh/core'
 import { Database } from '@kithmesh/database'
 import type { ServerTrust } from '@kithmesh/identity'
 import { type DocumentEvent, Replicator, urlEndpoint } from '@kithmesh/replicator'
+import { type Login, USER_FILE_HELP, givenLogin } from '../credentials.ts'
 import { cliErrors } from '../error-catalogue.ts'
 import { type Io, jsonLine } from '../io.ts'
-import { parseCollection, parseCount, parseUser, repeat } from '../options.ts'
+import { parseCollection, parseCount, parseUserOption, repeat } from '../options.ts'
 import { readNamedFile } from '../named-file.ts'
 import { Progress } from '../progress.ts'
 
@@ -13,7 +14,8 @@ interface ReplicateOptions {
   readonly push?: true
   readonly pull?: true
   readonly continuous?: true
-  readonly user?: { readonly username: string; readonly password: string }
+  readonly user?: Login
+  readonly userFile?: string
   readonly pin?: string
   readonly ca?: string
   readonly selfSigned?: true
@@ -36,7 +38,8 @@ export function replicateCommand(parent: Command, io: Io): void {
     .option('--push', 'only push')
     .option('--pull', 'only pull')
     .option('--continuous', 'stay connected until Ctrl-C')
-    .option('--user <user:password>', 'log in', parseUser)
+    .option('--user <user:password>', 'log in', parseUserOption)
+    .option('--user-file <file>', USER_FILE_HELP)
     .option('--pin <file>', 'accept only the server with this certificate (PEM or DER)')
     .option('--ca <file>', 'accept only servers certified by this authority (PEM)')
     .option('--self-signed', 'accept any server with a self-signed certificate')
@@ -53,7 +56,10 @@ export function replicateCommand(parent: Command, io: Io): void {
       `
 Examples:
   kithmesh replicate ./copy ws://127.0.0.1:4984/inventory
-  kithmesh replicate ./copy wss://shop.local:4984/inventory --pull --continuous --pin shop.pem --user anna:secret`
+  kithmesh replicate ./copy wss://shop.local:4984/inventory --pull --continuous --pin shop.pem --user anna:secret
+
+Instead of --user, which other users of this machine can see in the list of processes, the variable KITHMESH_USER (user:password) is
+read, and --user-file.`
     )
     .action(async (directory: string, url: string, options: ReplicateOptions) => {
       const logger = lineLogger(
@@ -62,9 +68,10 @@ Examples:
         },
         options.verbose ? 'debug' : 'error'
       )
+      const login = await givenLogin(options, io)
       const endpoint = urlEndpoint(checkUrl(url, options), {
         ...(await chooseTrust(options)),
-        ...(options.user === undefined ? {} : { basicAuth: options.user }),
+        ...(login === undefined ? {} : { basicAuth: login }),
         ...(options.header === undefined ? {} : { headers: Object.fromEntries(options.header) })
       })
       const database = await Database.open(directory, { logger, createIfMissing: options.push !== true || options.pull === true })

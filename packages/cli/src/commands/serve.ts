@@ -5,9 +5,10 @@ import { lineLogger } from '@kithmesh/core'
 import { Database } from '@kithmesh/database'
 import { type Identity, equalSecrets, loadIdentity, openOrCreateIdentity, passwordAuthenticator } from '@kithmesh/identity'
 import { UrlEndpointListener } from '@kithmesh/replicator'
+import { type Login, USER_FILE_HELP, givenLogins, givenPassphrase } from '../credentials.ts'
 import { cliErrors } from '../error-catalogue.ts'
 import { type Io, jsonLine, line } from '../io.ts'
-import { parseCollection, parsePort, parseUser, repeat } from '../options.ts'
+import { parseCollection, parsePort, parseUserOption, repeat } from '../options.ts'
 import { readNamedFile } from '../named-file.ts'
 import { untilInterrupted } from '../until-interrupted.ts'
 
@@ -15,7 +16,8 @@ interface ServeOptions {
   readonly port: number
   readonly host?: string
   readonly db?: string
-  readonly user?: { readonly username: string; readonly password: string }[]
+  readonly user?: readonly Login[]
+  readonly userFile?: string
   readonly tls: string
   readonly passphrase?: string
   readonly collection?: readonly { readonly scope: string; readonly name: string }[]
@@ -32,7 +34,8 @@ export function serveCommand(parent: Command, io: Io): void {
     .requiredOption('--port <port>', 'TCP port; 0 picks one', parsePort)
     .option('--host <address>', 'listen on this address only, e.g. 127.0.0.1 (default: all)')
     .option('--db <name>', "name of the database in the URL (default: the directory's name)")
-    .option('--user <user:password>', 'require this login; repeatable', repeat(parseUser))
+    .option('--user <user:password>', 'require this login; repeatable', repeat(parseUserOption))
+    .option('--user-file <file>', USER_FILE_HELP)
     .option('--tls <mode>', 'off, self-signed, or a certificate with key: FILE.p12 or FILE.pem', 'self-signed')
     .option('--passphrase <text>', 'opens the .p12 file')
     .option(
@@ -49,7 +52,10 @@ export function serveCommand(parent: Command, io: Io): void {
 Examples:
   kithmesh serve ./shop --port 4984 --db inventory
   kithmesh serve ./shop --port 4984 --db inventory --user anna:secret --tls server.p12 --passphrase pass
-  kithmesh serve ./shop --port 0 --host 127.0.0.1 --tls off --json`
+  kithmesh serve ./shop --port 0 --host 127.0.0.1 --tls off --json
+
+Instead of --user and --passphrase, which other users of this machine can see in the list of processes, the variables KITHMESH_USER
+(user:password) and KITHMESH_PASSPHRASE are read, and --user-file.`
     )
     .action(async (directory: string, options: ServeOptions) => {
       const logger = lineLogger(
@@ -63,10 +69,10 @@ Examples:
         throw cliErrors.create('ERR_CLI_USAGE', `${JSON.stringify(name)} cannot be the name of a database in a URL`, {
           hint: 'Choose one with --db.'
         })
-      const users = options.user
+      const users = await givenLogins(options, io)
       const database = await Database.open(directory, { logger })
       try {
-        const tls = await chooseTls(directory, options)
+        const tls = await chooseTls(directory, options, io)
         for (const each of options.collection ?? []) database.collection(each.name, each.scope, { create: true })
         const listener = new UrlEndpointListener({
           databases: { [name]: database },
@@ -113,14 +119,15 @@ Examples:
     })
 }
 
-async function chooseTls(directory: string, options: ServeOptions): Promise<'off' | Identity> {
-  const { tls, passphrase } = options
+async function chooseTls(directory: string, options: ServeOptions, io: Io): Promise<'off' | Identity> {
+  const { tls } = options
+  const passphrase = givenPassphrase(options.passphrase, io)
   if (tls === 'off') return 'off'
   if (tls === 'self-signed') return await openOrCreateIdentity(directory, { commonName: hostname() })
   if (!/\.(p12|pfx|pem|crt|cer)$/i.test(tls)) throw cliErrors.create('ERR_CLI_USAGE', '--tls takes off, self-signed, FILE.p12 or FILE.pem')
   const file = await readNamedFile(tls)
   try {
-    return await loadIdentity(/\.(p12|pfx)$/i.test(tls) ? { pkcs12: file, passphrase: passphrase ?? '' } : { pem: file.toString('utf8') })
+    return await loadIdentity(/\.(p12|pfx)$/i.test(tls) ? { pkcs12: file, passphrase } : { pem: file.toString('utf8') })
   } catch (cause) {
     throw cliErrors.create(
       'ERR_CLI_FILE',

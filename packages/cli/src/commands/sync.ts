@@ -1,4 +1,4 @@
-import { hostname } from 'node:os'
+import { hostname, networkInterfaces } from 'node:os'
 import type { Command } from 'commander'
 import { createPeerDiscovery, lineLogger } from '@kithmesh/core'
 import { Database } from '@kithmesh/database'
@@ -135,9 +135,16 @@ async function chooseAuthenticator(directory: string, options: SyncOptions): Pro
   return pinnedPeers(trust)
 }
 
-/** Restricted to loopback, the port is too; otherwise it is open on all addresses. */
-function listenOn(interfaces: readonly string[] | undefined): { readonly host?: string } {
-  if (interfaces === undefined) return {}
-  if (interfaces.every((each) => each === '::1')) return { host: '::1' }
-  return interfaces.every((each) => each === 'lo' || each === '127.0.0.1') ? { host: '127.0.0.1' } : {}
+/**
+ * Restricted to loopback, the port is too, on every address of it that is advertised; otherwise it is open on all addresses, because those
+ * of other interfaces change.
+ */
+function listenOn(interfaces: readonly string[] | undefined): { readonly interfaces?: readonly string[] } {
+  return interfaces?.every(isLoopback) === true ? { interfaces } : {}
+}
+
+function isLoopback(networkInterface: string): boolean {
+  if (networkInterface === '::1' || /^127\./.test(networkInterface)) return true
+  const addresses = networkInterfaces()[networkInterface] ?? []
+  return addresses.length > 0 && addresses.every(({ internal }) => internal)
 }

@@ -56,6 +56,7 @@ export interface RunOptions {
   readonly interactive?: boolean
   readonly colours?: boolean
   readonly stdout?: Writable
+  readonly environment?: Readonly<Record<string, string | undefined>>
 }
 
 export function makeIo(options: RunOptions = {}): { io: Io; stdout: Sink; stderr: Sink } {
@@ -72,7 +73,7 @@ export function makeIo(options: RunOptions = {}): { io: Io; stdout: Sink; stderr
       interactive: options.interactive ?? false,
       colours: options.colours ?? false,
       signal: options.signal ?? new AbortController().signal,
-      environment: {}
+      environment: options.environment ?? {}
     }
   }
 }
