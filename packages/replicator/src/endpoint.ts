@@ -1,4 +1,4 @@
-import type { MessageSocket } from '@kithmesh/core'
+import type { Clock, MessageSocket } from '@kithmesh/core'
 
 export interface OpenEndpointOptions {
   /** Aborts when the replicator is stopped or the deadline passed. */
@@ -7,6 +7,8 @@ export interface OpenEndpointOptions {
   readonly protocols: readonly string[]
   /** Silence after which a WebSocket is probed. */
   readonly heartbeatMs: number
+  /** The replicator's, for deadlines. */
+  readonly clock?: Clock
 }
 
 /** Where a replicator replicates with. */
@@ -17,8 +19,16 @@ export interface ReplicatorEndpoint {
   readonly uid: string
   /** For people and logs. */
   readonly description: string
-  /** Opens a new connection; called for the first and for every later try. Whoever gets the socket owns it. */
+  /**
+   * Opens a new connection; called for the first and for every later try. Whoever gets the socket owns it. When the signal aborts it cleans up
+   * and rejects within a few seconds.
+   */
   open(options: OpenEndpointOptions): Promise<MessageSocket>
+  /**
+   * Calls back when the remote may have become reachable, until the returned function is called. A continuous replicator uses it while it is
+   * offline, and tries again at once. Without it only time and `retryNow` end a wait.
+   */
+  onReachable?(reachable: () => void, clock: Clock): () => void
 }
 
 /**
@@ -26,12 +36,24 @@ export interface ReplicatorEndpoint {
  *
  * @example
  * const endpoint = socketEndpoint({ uid: device.id, open: ({ signal }) => myTransport.connect(device, signal) })
+ *
+ * @example A `MessageSocketFactory` of one's own for URLs
+ * const endpoint = socketEndpoint({ uid: url, open: ({ signal, protocols }) => factory.open(url, { signal, protocols }) })
+ *
+ * @throws TypeError for an empty uid.
  */
 export function socketEndpoint(options: {
   readonly uid: string
   readonly description?: string
   open(options: OpenEndpointOptions): Promise<MessageSocket>
+  /** See {@link ReplicatorEndpoint.onReachable}. */
+  onReachable?(reachable: () => void, clock: Clock): () => void
 }): ReplicatorEndpoint {
   if (options.uid === '') throw new TypeError('socketEndpoint needs a uid that stays the same for the same remote')
-  return { uid: options.uid, description: options.description ?? options.uid, open: (given) => options.open(given) }
+  return {
+    uid: options.uid,
+    description: options.description ?? options.uid,
+    open: (given) => options.open(given),
+    ...(options.onReachable !== undefined && { onReachable: options.onReachable.bind(options) })
+  }
 }

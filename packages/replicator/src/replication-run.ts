@@ -4,6 +4,7 @@ import type { ReplicationStore } from '@kithmesh/database/replication'
 import { blipOver, eventLoop, tickEvery } from './connection.ts'
 import { replicatorErrors } from './error-catalogue.ts'
 import type { Observers } from './observers.ts'
+import { openEndpoint } from './open-endpoint.ts'
 import { newStatistics } from './protocol/context.ts'
 import type { DocumentEvent, SessionCollection, SessionStatistics } from './protocol/context.ts'
 import type { PushProgress } from './protocol/progress.ts'
@@ -25,6 +26,10 @@ export interface ReplicationRunParts {
   readonly tellActivity: (activity: 'connecting' | 'busy' | 'idle' | 'offline') => void
   /** Why the last attempt failed; undefined when a later one does better. */
   readonly tellError: (error: KithmeshError | undefined) => void
+  /** Called now and then while documents go over. */
+  readonly tellProgress: () => void
+  /** Begin suspended. */
+  readonly suspended: boolean
 }
 
 /** How one attempt ended. */
@@ -33,18 +38,32 @@ interface Outcome {
   readonly began: boolean
 }
 
+/** How long the other side may take to confirm the last checkpoint. */
+const STOP_GRACE_MS = 10_000
+const PROGRESS_MS = 250
+
 /** One run of a replicator, from `start` until it stopped: attempt after attempt, with pauses between them (cbmobile.md §12). */
 export class ReplicationRun {
   readonly #parts: ReplicationRunParts
   readonly #stopping = new AbortController()
   /** Ends the pause before the next attempt. */
   #wake: AbortController | undefined
+  /** Ends the present attempt, because of `suspend`. */
+  #interruption = new AbortController()
+  #cancelGrace: (() => void) | undefined
+  /** Set while suspended; aborts at `resume`. */
+  #suspension: AbortController | undefined
   #session: ReplicationSession | undefined
   /** Of the earlier attempts. */
   #before: SessionStatistics = newStatistics()
 
   constructor(parts: ReplicationRunParts) {
     this.#parts = parts
+    if (parts.suspended) this.#suspension = new AbortController()
+  }
+
+  get stopping(): boolean {
+    return this.#stopping.signal.aborted
   }
 
   /** Over all attempts. */
@@ -60,7 +79,22 @@ export class ReplicationRun {
   /** Saves the checkpoint and disconnects; `attempt` resolves afterwards. */
   stop(): void {
     this.#stopping.abort()
-    this.#session?.stop()
+    this.#endSession()
+  }
+
+  /** Disconnects as `stop` does, and waits without any timer until `resume`. Idempotent. */
+  suspend(): void {
+    if (this.#suspension !== undefined || this.stopping) return
+    this.#suspension = new AbortController()
+    this.#interruption.abort()
+    this.#wake?.abort()
+    this.#endSession()
+  }
+
+  /** Connects at once. Idempotent. */
+  resume(): void {
+    this.#suspension?.abort()
+    this.#suspension = undefined
   }
 
   /** Ends a pause between attempts. */
@@ -76,11 +110,24 @@ export class ReplicationRun {
     let failures = 0
     let resetOnce = reset
     while (!stopping.aborted) {
+      if (this.#suspension !== undefined) {
+        failures = 0
+        tellError(undefined)
+        tellActivity('offline')
+        await aborted(AbortSignal.any([stopping, this.#suspension.signal]))
+        continue
+      }
+      this.#interruption = new AbortController()
+      const { signal: interrupted } = this.#interruption
       tellActivity('connecting')
       const { error, began } = await this.#connectOnce(resetOnce)
       if (began) {
         failures = 0
         resetOnce = false
+      }
+      if (interrupted.aborted) {
+        failures = 0
+        continue
       }
       if (error === undefined && !stopping.aborted) tellError(undefined)
       if (stopping.aborted || error === undefined) return
@@ -92,23 +139,47 @@ export class ReplicationRun {
       }
       logger.info('The connection failed and is tried again', { error, waitMs: wait })
       tellActivity('offline')
-      this.#wake = new AbortController()
-      await clock.sleep(wait, { signal: AbortSignal.any([stopping, this.#wake.signal]) }).catch(() => {})
+      const wake = new AbortController()
+      this.#wake = wake
+      const unwatch = continuous
+        ? this.#parts.options.endpoint.onReachable?.(() => {
+            wake.abort()
+          }, clock)
+        : undefined
+      await clock.sleep(wait, { signal: AbortSignal.any([stopping, wake.signal]) }).catch(() => {})
+      unwatch?.()
       this.#wake = undefined
     }
   }
 
+  /** Lets the session save its checkpoint, but not for long. */
+  #endSession(): void {
+    const session = this.#session
+    if (session === undefined) return
+    session.stop()
+    this.#cancelGrace ??= this.#parts.clock.after(STOP_GRACE_MS, () => {
+      session.close(1000)
+    })
+  }
+
   async #connectOnce(reset: boolean): Promise<Outcome> {
-    const { endpoint, heartbeatMs = 300_000, connectTimeoutMs = 15_000 } = this.#parts.options
-    const stopping = this.#stopping.signal
+    const { clock, options } = this.#parts
+    const { endpoint, heartbeatMs = 300_000, connectTimeoutMs = 15_000 } = options
+    const ending = AbortSignal.any([this.#stopping.signal, this.#interruption.signal])
+    const late = new AbortController()
+    const cancelDeadline = clock.after(connectTimeoutMs, () => {
+      late.abort(replicatorErrors.create('ERR_REPL_TIMEOUT', `Connecting did not finish within ${connectTimeoutMs} ms`))
+    })
     let socket: MessageSocket
     try {
-      const deadline = this.#parts.clock.timeout(connectTimeoutMs, `Connecting to ${endpoint.description}`)
-      socket = await endpoint.open({ signal: AbortSignal.any([stopping, deadline]), protocols: treeVersioning.protocols, heartbeatMs })
+      const signal = AbortSignal.any([ending, late.signal])
+      socket = await openEndpoint(endpoint, { signal, protocols: treeVersioning.protocols, heartbeatMs, clock })
     } catch (cause) {
       return { error: connectError(endpoint.description, cause), began: false }
+    } finally {
+      cancelDeadline()
     }
-    if (stopping.aborted) {
+    if (ending.aborted) {
       socket.close(1000)
       return { error: undefined, began: false }
     }
@@ -123,7 +194,7 @@ export class ReplicationRun {
   }
 
   #converse(socket: MessageSocket, resetCheckpoint: boolean): Promise<Outcome> {
-    const { options, push, pull, store, targets, logger, clock, documents, tellActivity, tellError } = this.#parts
+    const { options, push, pull, store, targets, logger, clock, documents, tellActivity, tellError, tellProgress } = this.#parts
     return new Promise((resolve) => {
       const tell = (events: readonly DocumentEvent[]): void => {
         documents.emit(events)
@@ -155,6 +226,9 @@ export class ReplicationRun {
           },
           ended: (error) => {
             endTicks()
+            endProgress()
+            this.#cancelGrace?.()
+            this.#cancelGrace = undefined
             this.#before = add(this.#before, session.statistics)
             this.#session = undefined
             resolve({ error, began: session.began })
@@ -163,6 +237,7 @@ export class ReplicationRun {
       })
       this.#session = session
       const endTicks = tickEvery(clock, session)
+      const endProgress = clock.every(PROGRESS_MS, tellProgress)
       tellActivity('busy')
       session.start()
     })
@@ -173,6 +248,19 @@ function add(a: SessionStatistics, b: SessionStatistics): SessionStatistics {
   const sum = newStatistics()
   for (const key of Object.keys(sum) as (keyof SessionStatistics)[]) sum[key] = a[key] + b[key]
   return sum
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return
+  await new Promise<void>((resolve) => {
+    signal.addEventListener(
+      'abort',
+      () => {
+        resolve()
+      },
+      { once: true }
+    )
+  })
 }
 
 /** Names what went wrong while connecting, by the HTTP status where there is one. */

@@ -39,16 +39,29 @@ export interface ReplicatorOptions extends WireOptions {
    * peers that also replicate with others, a deletion left out can let the document come back. @default false
    */
   readonly skipOldTombstones?: boolean
-  /** @default 300,000 */
+  /** Silence, in milliseconds, after which a WebSocket is probed; a peer that does not answer within 20 s more counts as gone. @default 300,000 */
   readonly heartbeatMs?: number
   /** Tries in a row, the first included. @default 10, continuous unlimited */
   readonly maxAttempts?: number
-  /** @default 300,000 */
+  /** Longest pause between tries, which grows from 2 s by doubling. @default 300,000 */
   readonly maxAttemptWaitMs?: number
-  /** @default 5,000 */
+  /** How often progress is saved, besides when idle and at the end. @default 5,000 */
   readonly checkpointIntervalMs?: number
   /** Until a connection is open. @default 15,000 */
   readonly connectTimeoutMs?: number
   readonly logger?: Logger
   readonly clock?: Clock
+}
+
+/** @throws TypeError for settings that make no sense. */
+export function checkReplicatorOptions(options: ReplicatorOptions): void {
+  const { type = 'push-and-pull', maxAttempts = 1, collections } = options
+  if (!['push-and-pull', 'push', 'pull'].includes(type)) throw new TypeError(`type must be push-and-pull, push or pull, not ${type}`)
+  if (!(maxAttempts >= 1)) throw new TypeError('maxAttempts must be at least 1; 1 means no second try')
+  for (const name of ['heartbeatMs', 'maxAttemptWaitMs', 'checkpointIntervalMs', 'connectTimeoutMs', 'maxDocumentBytes'] as const) {
+    const value = options[name]
+    if (value !== undefined && !(value > 0 && Number.isFinite(value)))
+      throw new TypeError(`${name} must be a positive number, not ${value}`)
+  }
+  if (collections?.length === 0) throw new TypeError('At least one collection is needed')
 }

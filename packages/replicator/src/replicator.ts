@@ -10,24 +10,11 @@ import type { CollectionName } from './protocol/collection-path.ts'
 import { newStatistics } from './protocol/context.ts'
 import type { DocumentEvent, SessionCollection, SessionStatistics } from './protocol/context.ts'
 import { ReplicationRun } from './replication-run.ts'
+import { checkReplicatorOptions } from './replicator-options.ts'
 import type { ReplicatorCollection, ReplicatorOptions } from './replicator-options.ts'
-
-/** `offline`: waiting for the next try; `idle`: continuous and caught up both ways. */
-export type ReplicatorActivity = 'stopped' | 'connecting' | 'busy' | 'idle' | 'offline'
-
-export interface ReplicatorStatus {
-  readonly activity: ReplicatorActivity
-  readonly progress: {
-    /** Documents that went over, both ways, since `start`. */
-    readonly documents: number
-    /** Documents known to be concerned; grows while changes are found. */
-    readonly total: number
-    /** Of documents and blobs. */
-    readonly bytes: number
-  }
-  /** Why it stopped, or why the last try failed. */
-  readonly error: KithmeshError | undefined
-}
+import { statusOf } from './replicator-status.ts'
+import type { ReplicatorActivity, ReplicatorStatus } from './replicator-status.ts'
+import { StatusTeller } from './status-teller.ts'
 
 /**
  * Keeps collections of a database in step with a remote one (discovery-api.md §F). Configured once; may be started again after it stopped.
@@ -40,6 +27,7 @@ export class Replicator {
   readonly #store: ReplicationStore
   readonly #targets: readonly SessionCollection[]
   readonly #statusObservers: Observers<ReplicatorStatus>
+  readonly #statusTeller: StatusTeller
   readonly #documentObservers: Observers<readonly DocumentEvent[]>
   readonly #push: boolean
   readonly #pull: boolean
@@ -48,6 +36,9 @@ export class Replicator {
   /** The present run, or the last one. */
   #run: ReplicationRun | undefined
   #running: Promise<void> | undefined
+  /** `start` was called while stopping. */
+  #restart: { readonly reset: boolean } | undefined
+  #suspended = false
 
   /**
    * @throws ERR_REPL_COLLECTION_UNKNOWN when a collection is not in the database; TypeError for settings that make no sense.
@@ -56,11 +47,8 @@ export class Replicator {
     this.#options = options
     this.#logger = (options.logger ?? silentLogger).child('replicator')
     this.#clock = options.clock ?? systemClock
-    const { type = 'push-and-pull', heartbeatMs = 300_000, maxAttempts = 1, collections = [{}] } = options
-    if (!['push-and-pull', 'push', 'pull'].includes(type)) throw new TypeError(`type must be push-and-pull, push or pull, not ${type}`)
-    if (!(heartbeatMs > 0)) throw new TypeError('heartbeatMs must be positive')
-    if (!(maxAttempts >= 1)) throw new TypeError('maxAttempts must be at least 1')
-    if (collections.length === 0) throw new TypeError('At least one collection is needed')
+    checkReplicatorOptions(options)
+    const { type = 'push-and-pull', collections = [{}] } = options
     this.#push = type !== 'pull'
     this.#pull = type !== 'push'
     this.#store = replicationStore(options.database)
@@ -68,22 +56,17 @@ export class Replicator {
     const paths = this.#targets.map(({ collection }) => formatCollectionPath(collection))
     if (new Set(paths).size !== paths.length) throw new TypeError('A collection is given twice')
     this.#statusObservers = new Observers(this.#logger)
+    this.#statusTeller = new StatusTeller(this.#statusObservers)
     this.#documentObservers = new Observers(this.#logger)
   }
 
   get status(): ReplicatorStatus {
-    const { documentsPushed, documentsPulled, documentsAnnounced, bytesPushed, bytesPulled, blobBytesPushed, blobBytesPulled } =
-      this.statistics
-    const documents = documentsPushed + documentsPulled
-    return {
-      activity: this.#activity,
-      progress: {
-        documents,
-        total: Math.max(documents, documentsAnnounced),
-        bytes: bytesPushed + bytesPulled + blobBytesPushed + blobBytesPulled
-      },
-      error: this.#error
-    }
+    return statusOf(this.#activity, this.#error, this.statistics)
+  }
+
+  /** Whether {@link Replicator.suspend} is in force. */
+  get suspended(): boolean {
+    return this.#suspended
   }
 
   /** Counted since `start`, over all connections. */
@@ -91,7 +74,10 @@ export class Replicator {
     return this.#run?.statistics ?? newStatistics()
   }
 
-  /** Calls back at every change of activity or error. The returned function ends it. */
+  /**
+   * Calls back at every change of activity or error, in order and each once, and at most four times a second when only the progress changed.
+   * `stopped` comes last, with the final figures. The returned function ends it.
+   */
   onStatus(listener: (status: ReplicatorStatus) => void): () => void {
     return this.#statusObservers.add(listener)
   }
@@ -101,45 +87,71 @@ export class Replicator {
     return this.#documentObservers.add(listener)
   }
 
-  /** Starts in the background; does nothing when it runs. `reset` forgets what earlier runs did, so that everything is compared anew. */
+  /**
+   * Starts in the background; does nothing when it runs. While it is being stopped it starts anew afterwards. `reset` forgets what earlier runs
+   * did, so that everything is compared anew. While suspended it waits for {@link Replicator.resume}.
+   */
   start(options: { readonly reset?: boolean } = {}): void {
-    if (this.#running !== undefined) return
+    const reset = options.reset === true
+    if (this.#running !== undefined) {
+      if (this.#run?.stopping === true) this.#restart = { reset }
+      return
+    }
     this.#error = undefined
-    this.#run = new ReplicationRun({
-      options: this.#options,
-      push: this.#push,
-      pull: this.#pull,
-      store: this.#store,
-      targets: this.#targets,
-      logger: this.#logger,
-      clock: this.#clock,
-      documents: this.#documentObservers,
-      tellActivity: (activity) => {
-        this.#set(activity)
-      },
-      tellError: (error) => {
-        this.#error = error
-      }
+    const run = this.#newRun()
+    this.#run = run
+    // Set before the first status is told, because its listener may call `stop` or `start`.
+    let done = (): void => {}
+    this.#running = new Promise((resolve) => {
+      done = resolve
     })
-    this.#running = this.#run.attempt(options.reset === true).finally(() => {
-      this.#running = undefined
-      this.#set('stopped')
-    })
+    void run
+      .attempt(reset)
+      .catch((error: unknown) => {
+        this.#error = replicatorErrors.create('ERR_REPL_STORE', 'The replication broke off', { cause: error })
+      })
+      .finally(() => {
+        this.#running = undefined
+        this.#set('stopped')
+        const restart = this.#restart
+        this.#restart = undefined
+        if (restart !== undefined) this.start(restart)
+        done()
+      })
   }
 
-  /** Saves the checkpoint, disconnects and resolves when all is at rest. Idempotent. */
+  /**
+   * Saves the checkpoint, disconnects and resolves when all is at rest, within fifteen seconds also when the other side does not answer any more.
+   * A connection that is being opened is given up. Idempotent.
+   */
   async stop(): Promise<void> {
+    this.#restart = undefined
     this.#run?.stop()
     await this.#running
   }
 
   /** Resolves when it has stopped by itself or by `stop`, with the final status. */
   async finished(): Promise<ReplicatorStatus> {
-    await this.#running
+    while (this.#running !== undefined) await this.#running
     return this.status
   }
 
-  /** While offline: tries again at once, for instance because the network is back. */
+  /**
+   * For the time when the program is not to use the network: saves the checkpoint, disconnects, and stays `offline`, without timers, until
+   * {@link Replicator.resume}. May be called before `start`; `stop` works meanwhile. Idempotent.
+   */
+  suspend(): void {
+    this.#suspended = true
+    this.#run?.suspend()
+  }
+
+  /** Ends {@link Replicator.suspend}: connects at once if started. Idempotent. */
+  resume(): void {
+    this.#suspended = false
+    this.#run?.resume()
+  }
+
+  /** While offline: tries again at once, for instance because the network is back. Does nothing while suspended. */
   retryNow(): void {
     this.#run?.retryNow()
   }
@@ -180,8 +192,31 @@ export class Replicator {
     return pendingDocumentIds({ store: this.#store, target, live, remoteUid: this.#options.endpoint.uid, pull: this.#pull, only })
   }
 
+  #newRun(): ReplicationRun {
+    return new ReplicationRun({
+      options: this.#options,
+      push: this.#push,
+      pull: this.#pull,
+      store: this.#store,
+      targets: this.#targets,
+      logger: this.#logger,
+      clock: this.#clock,
+      documents: this.#documentObservers,
+      suspended: this.#suspended,
+      tellActivity: (activity) => {
+        this.#set(activity)
+      },
+      tellError: (error) => {
+        this.#error = error
+      },
+      tellProgress: () => {
+        if (this.#statusObservers.size > 0) this.#statusTeller.tell(this.status)
+      }
+    })
+  }
+
   #set(activity: ReplicatorActivity): void {
     this.#activity = activity
-    this.#statusObservers.emit(this.status)
+    this.#statusTeller.tell(this.status)
   }
 }

@@ -29,7 +29,8 @@ const NETWORK_CODES: ReadonlySet<string> = new Set([
   'EPIPE',
   'ENOTFOUND',
   'ENODATA',
-  'ENODEV'
+  'ENODEV',
+  'ERR_DIRECT_INTERFACE'
 ])
 const TRANSIENT_HTTP: ReadonlySet<number> = new Set([408, 429, 502, 503, 504])
 /** 1000 and 1001: the peer went away in good order and may come back. */

@@ -3,6 +3,7 @@ import type { Identity, PasswordCredentials, ServerTrust } from '@kithmesh/ident
 import { webSocketFactory } from '@kithmesh/transport-direct'
 import type { OpenedConnection } from '@kithmesh/transport-direct'
 import type { ReplicatorEndpoint } from './endpoint.ts'
+import { watchNetwork } from './network-watch.ts'
 
 export interface UrlEndpointOptions {
   /** How the server of a `wss:` URL is judged. @default certificate authorities, with the host name */
@@ -17,8 +18,14 @@ export interface UrlEndpointOptions {
   readonly uid?: string
   /** Concrete addresses for the URL's host, when discovery knows them. */
   readonly addresses?: readonly string[]
+  /**
+   * Name of an interface of this machine, such as `en0`, or one of its addresses, that connections come from. While it is missing, continuous
+   * replicators are offline with ERR_DIRECT_INTERFACE as the cause, and others fail with it. @default the system's choice
+   */
+  readonly networkInterface?: string
   /** Told the server's certificate and response headers each time a connection opened. */
   readonly onOpened?: (connection: OpenedConnection) => void
+  /** @default the replicator's */
   readonly clock?: Clock
 }
 
@@ -32,7 +39,7 @@ export function urlEndpoint(url: string | URL, options: UrlEndpointOptions = {})
     throw new TypeError(`The URL of a replication starts with ws: or wss:, not ${target.protocol}`)
   const path = target.pathname.replace(/\/+$/, '')
   if (path === '') throw new TypeError('The URL of a replication names a database, like wss://host:4984/inventory')
-  const { trust, identity, cookies, headers, addresses, onOpened, clock } = options
+  const { trust, identity, cookies, headers, addresses, networkInterface, onOpened } = options
   const inUrl =
     target.username === '' ? undefined : { username: decodeURIComponent(target.username), password: decodeURIComponent(target.password) }
   const basicAuth = options.basicAuth ?? inUrl
@@ -50,13 +57,16 @@ export function urlEndpoint(url: string | URL, options: UrlEndpointOptions = {})
   return {
     uid: options.uid ?? description,
     description,
-    open: async ({ signal, protocols, heartbeatMs }) => {
+    onReachable: (reachable, clock) => watchNetwork(options.clock ?? clock, reachable),
+    open: async ({ signal, protocols, heartbeatMs, ...given }) => {
+      const clock = options.clock ?? given.clock
       const factory = webSocketFactory({
         heartbeatMs,
         headers: allHeaders,
         ...(trust !== undefined && { trust }),
         ...(identity !== undefined && { identity }),
         ...(basicAuth !== undefined && { basicAuth }),
+        ...(networkInterface !== undefined && { networkInterface }),
         ...(onOpened !== undefined && { onOpened }),
         ...(clock !== undefined && { clock })
       })
