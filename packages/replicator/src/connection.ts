@@ -1,4 +1,5 @@
 import type { Clock, Logger, MessageSocket } from '@kithmesh/core'
+import type { BufferBudget } from './blip/buffer-budget.ts'
 import { createBlipConnection } from './blip/connection.ts'
 import type { BlipPeer } from './blip/contracts.ts'
 import type { Scheduler } from './protocol/context.ts'
@@ -24,11 +25,12 @@ const TICK_MS = 1000
 const OVERHEAD_BYTES = 1024 * 1024
 
 /** Starts BLIP on an open socket. */
-export function blipOver(socket: MessageSocket, options: WireOptions, logger: Logger): BlipPeer {
+export function blipOver(socket: MessageSocket, options: WireOptions & { readonly bufferBudget?: BufferBudget }, logger: Logger): BlipPeer {
   return createBlipConnection(socket, {
     logger,
     // Above the limit for documents, so that one that is too large gets its own error instead of ending as a broken message.
     ...(options.maxDocumentBytes !== undefined && { maxBodyBytes: options.maxDocumentBytes + OVERHEAD_BYTES }),
+    ...(options.bufferBudget !== undefined && { bufferBudget: options.bufferBudget }),
     ...(options.compressionLevel !== undefined && { compressionLevel: options.compressionLevel }),
     ...(options.compressFromBytes !== undefined && { compressFromBytes: options.compressFromBytes })
   })

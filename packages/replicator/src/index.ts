@@ -30,6 +30,8 @@
  *
  * @packageDocumentation
  */
+export { BufferBudget } from './blip/buffer-budget.ts'
+export type { BudgetHolder } from './blip/buffer-budget.ts'
 export { createBlipConnection } from './blip/connection.ts'
 export type { BlipConnectionOptions } from './blip/connection-options.ts'
 export type {

@@ -2,6 +2,8 @@
 export const NORMAL_CLOSURE = 1000
 export const PROTOCOL_ERROR = 1002
 export const INTERNAL_ERROR = 1011
+/** Couchbase Lite's own, which invites another try (blip.md §12). */
+export const TRY_AGAIN_LATER = 4001
 
 /** The longest reason beside a code, in bytes (RFC 6455 §5.5). */
 const MAX_REASON_BYTES = 123

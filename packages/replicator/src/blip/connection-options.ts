@@ -1,4 +1,5 @@
 import type { Logger } from '@kithmesh/core'
+import type { BufferBudget } from './buffer-budget.ts'
 import type { SyncZlibFactory } from './deflate.ts'
 
 /** Settings of a BLIP connection; sizes in bytes. */
@@ -23,6 +24,8 @@ export interface BlipConnectionOptions {
    * a time; more is fatal. Default 128 MiB, or what a largest body beside 512 windows needs: 4/3 of `maxBodyBytes` + 64 MiB.
    */
   readonly maxBufferedBytes?: number
+  /** One more bound on these bytes, for all the connections that share it; whoever holds the most is closed with 4001. Default none. */
+  readonly bufferBudget?: BufferBudget
   /** Requests given to handlers whose answer is not yet on its way; more wait, and the socket is paused while nothing is awaited from it. Default 1000. */
   readonly maxConcurrentRequests?: number
   /** Synchronous zlib to use; chosen by a self-test by default. */

@@ -1,7 +1,7 @@
 import { type Logger, type MessageSocket, type SocketCloseInfo, isKithmeshError, silentLogger } from '@kithmesh/core'
 import { replicatorErrors } from '../error-catalogue.ts'
 import { AwaitedReplies } from './awaited-replies.ts'
-import { INTERNAL_ERROR, NORMAL_CLOSURE, PROTOCOL_ERROR, cutReason } from './close-code.ts'
+import { INTERNAL_ERROR, NORMAL_CLOSURE, PROTOCOL_ERROR, TRY_AGAIN_LATER, cutReason } from './close-code.ts'
 import type { BlipConnectionOptions } from './connection-options.ts'
 import type { BlipPeer, IncomingRequest, OutgoingMessage, OutgoingRequest, Reply, RequestOptions } from './contracts.ts'
 import { lazyZlib } from './deflate.ts'
@@ -78,7 +78,8 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
         maxBodyBytes,
         maxStreamedBodyBytes: options.maxStreamedBodyBytes ?? 1024 * MEBIBYTE,
         maxIncomingMessages: options.maxIncomingMessages ?? 512,
-        maxBufferedBytes: options.maxBufferedBytes ?? Math.max(128 * MEBIBYTE, ((maxBodyBytes + 64 * MEBIBYTE) * 4) / 3)
+        maxBufferedBytes: options.maxBufferedBytes ?? Math.max(128 * MEBIBYTE, ((maxBodyBytes + 64 * MEBIBYTE) * 4) / 3),
+        budget: options.bufferBudget
       },
       this
     )
@@ -212,6 +213,10 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
     if (!this.ending) this.writer.acknowledge(number, type, bytes)
   }
 
+  evicted(error: Error): void {
+    this.fail(error, TRY_AGAIN_LATER)
+  }
+
   // DispatcherOwner
 
   hold(bytes: number): void {
@@ -258,7 +263,7 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
         if (this.dispatcher.hasWaiting) this.waitingChanged()
       }
     } catch (error) {
-      this.fail(error, isKithmeshError(error) ? PROTOCOL_ERROR : INTERNAL_ERROR)
+      this.fail(error, codeFor(error))
     }
   }
 
@@ -300,4 +305,9 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
       }
     }
   }
+}
+
+function codeFor(error: unknown): number {
+  if (!isKithmeshError(error)) return INTERNAL_ERROR
+  return error.details['shared'] === true ? TRY_AGAIN_LATER : PROTOCOL_ERROR
 }

@@ -1,4 +1,5 @@
 import { replicatorErrors } from '../error-catalogue.ts'
+import type { BudgetHolder, BufferBudget } from './buffer-budget.ts'
 import { ACK_INTERVAL, ACK_REQUEST, ACK_RESPONSE, ERROR, MAX_PROPERTIES_BYTES, MORE_COMING, REQUEST } from './frame.ts'
 import type { DecodedFrame } from './frame-decoder.ts'
 import { type BodySink, IncomingAssembly } from './incoming-message.ts'
@@ -14,6 +15,8 @@ export interface InboxLimits {
   readonly maxIncomingMessages: number
   /** Bytes held of messages that are incomplete or wait for their handler. */
   readonly maxBufferedBytes: number
+  /** Shared with other connections. */
+  readonly budget: BufferBudget | undefined
 }
 
 /** How the inbox treats the reply to a request of ours. */
@@ -44,12 +47,18 @@ export interface InboxOwner {
   acknowledge(number: number, type: typeof ACK_REQUEST | typeof ACK_RESPONSE, bytes: number): void
   /** Highest request number sent so far. */
   readonly lastRequestNumber: number
+  /** The connection is to end, for the sake of the others. */
+  evicted(error: Error): void
 }
 
 const noBody = Buffer.alloc(0)
+/** Changes smaller than this are not told to the shared budget. */
+const BUDGET_STEP = 16 * 1024
+/** Below it a connection is left alone when the shared budget gets short. */
+const SMALL_BYTES = 256 * 1024
 
 /** Puts the frames of messages together, checks their order, and says when to acknowledge (blip.md §3, §9, §13). */
-export class Inbox {
+export class Inbox implements BudgetHolder {
   private readonly limits: InboxLimits
   private readonly owner: InboxOwner
   private lastStarted = 0
@@ -57,6 +66,8 @@ export class Inbox {
   /** Bytes of messages that were delivered but wait for their handler. */
   private waitingBytes = 0
   private assemblyBytes = 0
+  /** What the shared budget knows of. */
+  private counted = 0
   /** Under memory pressure only this message is acknowledged, so that it can end; the others wait here, oldest first. */
   private privileged: IncomingAssembly | undefined
   private readonly withheld = new Set<IncomingAssembly>()
@@ -132,17 +143,21 @@ export class Inbox {
   hold(bytes: number): void {
     this.waitingBytes += bytes
     this.checkBudget()
+    this.share()
   }
 
   /** The message of that size is being handled. */
   release(bytes: number): void {
     this.waitingBytes -= bytes
+    this.share()
     this.relax()
   }
 
   /** Drops everything. */
   clear(): void {
     this.ended = true
+    this.limits.budget?.leave(this, this.counted)
+    this.counted = 0
     this.requests.clear()
     this.withheld.clear()
     this.privileged = undefined
@@ -150,6 +165,11 @@ export class Inbox {
 
   private bodyLimit(expected: ExpectedReply | undefined): number {
     return expected?.maxBodyBytes ?? (expected?.sink !== undefined ? this.limits.maxStreamedBodyBytes : this.limits.maxBodyBytes)
+  }
+
+  /** Others need the room. */
+  evict(): void {
+    this.owner.evicted(outOfBudget(this.limits.budget!))
   }
 
   /** A message of one frame, the usual case: no copy, no state. */
@@ -222,6 +242,18 @@ export class Inbox {
   private recount(assembly: IncomingAssembly): void {
     this.assemblyBytes += assembly.cost - assembly.accounted
     assembly.accounted = assembly.cost
+    this.share()
+  }
+
+  /** Tells the shared budget. @throws ERR_BLIP_LIMIT when this connection is the one to end. */
+  private share(): void {
+    const { budget } = this.limits
+    if (budget === undefined || this.ended) return
+    const bytes = this.bufferedBytes
+    const change = bytes - this.counted
+    if (change === 0 || (bytes > 0 && Math.abs(change) < BUDGET_STEP)) return
+    this.counted = bytes
+    if (!budget.count(this, change)) throw outOfBudget(budget)
   }
 
   private checkBudget(): void {
@@ -231,7 +263,8 @@ export class Inbox {
   }
 
   private get pressed(): boolean {
-    return this.bufferedBytes > this.limits.maxBufferedBytes / 4
+    const bytes = this.bufferedBytes
+    return bytes > this.limits.maxBufferedBytes / 4 || (bytes > SMALL_BYTES && this.limits.budget?.pressed === true)
   }
 
   private considerAck(assembly: IncomingAssembly): void {
@@ -255,6 +288,12 @@ export class Inbox {
       this.considerAck(assembly)
     }
   }
+}
+
+function outOfBudget({ limitBytes }: BufferBudget): Error {
+  return replicatorErrors.create('ERR_BLIP_LIMIT', `All connections together buffer more than ${limitBytes} bytes, and this one the most`, {
+    details: { limitBytes, shared: true }
+  })
 }
 
 function truncated(number: number): Error {

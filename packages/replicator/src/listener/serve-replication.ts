@@ -2,6 +2,7 @@ import { silentLogger, systemClock } from '@kithmesh/core'
 import type { Clock, KithmeshError, Logger, MessageSocket } from '@kithmesh/core'
 import type { Database } from '@kithmesh/database'
 import { replicationStore } from '@kithmesh/database/replication'
+import type { BufferBudget } from '../blip/buffer-budget.ts'
 import { blipOver, eventLoop, tickEvery } from '../connection.ts'
 import type { WireOptions } from '../connection.ts'
 import { replicatorErrors } from '../error-catalogue.ts'
@@ -21,6 +22,8 @@ export interface ServeReplicationOptions extends WireOptions {
   readonly allowPush?: boolean
   /** Peers may push to us. @default true */
   readonly allowPull?: boolean
+  /** Memory bound shared with other connections; see {@link BufferBudget}. @default none but the connection's own */
+  readonly bufferBudget?: BufferBudget
   readonly logger?: Logger
   readonly clock?: Clock
 }
@@ -40,8 +43,11 @@ export interface PassiveReplication {
   /** The returned function ends it. */
   onStatus(listener: (status: PassiveStatus) => void): () => void
   onDocuments(listener: (events: readonly DocumentEvent[]) => void): () => void
-  /** Closes the connection; 4001 tells the peer that it may come back. Resolves when it is closed. Idempotent. */
-  stop(code?: 1000 | 4001): Promise<void>
+  /**
+   * Closes the connection, after what was already answered has been sent: 4001 tells the peer that it may come back, 1001 that we go away.
+   * Resolves when it is closed. Idempotent.
+   */
+  stop(code?: 1000 | 1001 | 4001): Promise<void>
   /** Resolves when the connection has ended, however. */
   readonly ended: Promise<PassiveStatus>
 }

@@ -128,7 +128,7 @@ export class ReplicationSession {
   }
 
   /** Closes at once, without saving anything; `ended` follows without an error. */
-  close(code: 1000 | 4001): void {
+  close(code: 1000 | 1001 | 4001): void {
     if (this.#closed) return
     this.#closing = true
     for (const collection of this.collections) collection.stop()
