@@ -1,5 +1,3 @@
-import { networkInterfaces } from 'node:os'
-import { isIP } from 'node:net'
 import { isKithmeshError, silentLogger } from '@kithmesh/core'
 import type { Logger, MessageSocket } from '@kithmesh/core'
 import type { Database } from '@kithmesh/database'
@@ -8,10 +6,12 @@ import type { Authenticator, Identity, PasswordAuthenticator } from '@kithmesh/i
 import { createTcpListener } from '@kithmesh/transport-direct'
 import type { AcceptedConnection, TcpListener } from '@kithmesh/transport-direct'
 import { createWebSocketAcceptor, unauthorized } from '@kithmesh/websocket'
-import type { UpgradeDecision, UpgradeRequest, WebSocketAcceptor } from '@kithmesh/websocket'
+import type { AcceptedRequest, UpgradeDecision, UpgradeRequest, WebSocketAcceptor } from '@kithmesh/websocket'
+import { BufferBudget } from '../blip/buffer-budget.ts'
 import { replicatorErrors } from '../error-catalogue.ts'
 import type { CollectionName } from '../protocol/collection-path.ts'
-import { Observers } from '../observers.ts'
+import { ListenerConnections } from './listener-connections.ts'
+import type { ListenerClient, ListenerStatus } from './listener-connections.ts'
 import { replicationProtocols, serveReplication } from './serve-replication.ts'
 import type { PassiveReplication, ServeReplicationOptions } from './serve-replication.ts'
 
@@ -22,14 +22,14 @@ export interface ServedDatabase {
   readonly collections?: readonly CollectionName[]
 }
 
-export interface UrlEndpointListenerOptions extends Omit<ServeReplicationOptions, 'database' | 'allowPull'> {
+export interface UrlEndpointListenerOptions extends Omit<ServeReplicationOptions, 'database' | 'allowPull' | 'bufferBudget'> {
   /** What is offered, by the name in the URL. */
   readonly databases: Readonly<Record<string, Database | ServedDatabase>>
   /** @default 0, any free one */
   readonly port?: number
   /** Address to listen on. @default all */
   readonly host?: string
-  /** Instead of `host`: name of an interface, or an address. */
+  /** Instead of `host`: name of an interface such as `en0`, all of whose addresses are listened on, or an address. */
   readonly networkInterface?: string
   /**
    * `self-signed` makes an anonymous certificate that lives as long as this object; give an identity to be recognised again.
@@ -44,17 +44,19 @@ export interface UrlEndpointListenerOptions extends Omit<ServeReplicationOptions
   readonly readOnly?: boolean
   /** Connections at a time; more are cut at once. @default 1,000 */
   readonly maxConnections?: number
+  /** For TLS, and again for login and WebSocket upgrade, in milliseconds; slower clients are cut. @default 15,000 */
+  readonly handshakeTimeoutMs?: number
+  /**
+   * Bytes that all connections together may hold of unfinished messages; see {@link BufferBudget}. From half of it on new connections are
+   * answered with 503. @default 512 MiB
+   */
+  readonly maxBufferedBytes?: number
   /** Silence after which a peer is probed. @default 300,000 */
   readonly heartbeatMs?: number
 }
 
-export interface ListenerStatus {
-  readonly connectionCount: number
-  /** Those that are replicating right now. */
-  readonly activeConnectionCount: number
-}
-
 const HEARTBEAT_MS = 300_000
+const HANDSHAKE_MS = 15_000
 const SUFFIX = '/_blipsync'
 
 /**
@@ -65,9 +67,8 @@ export class UrlEndpointListener {
   readonly #options: UrlEndpointListenerOptions
   readonly #logger: Logger
   readonly #databases: ReadonlyMap<string, ServedDatabase>
-  readonly #connections = new Set<PassiveReplication>()
-  readonly #statusObservers: Observers<ListenerStatus>
-  readonly #connectionObservers: Observers<PassiveReplication>
+  readonly #connections: ListenerConnections
+  readonly #budget: BufferBudget
   #listener: TcpListener | undefined
   #acceptor: WebSocketAcceptor<AcceptedConnection> | undefined
   #identity: Identity | undefined
@@ -81,8 +82,8 @@ export class UrlEndpointListener {
     this.#databases = new Map(
       Object.entries(options.databases).map(([name, value]) => [name, 'database' in value ? value : { database: value }])
     )
-    this.#statusObservers = new Observers(this.#logger)
-    this.#connectionObservers = new Observers(this.#logger)
+    this.#connections = new ListenerConnections(this.#logger)
+    this.#budget = new BufferBudget(options.maxBufferedBytes)
     if (this.#databases.size === 0) throw new TypeError('At least one database is needed')
     if (options.host !== undefined && options.networkInterface !== undefined)
       throw new TypeError('host and networkInterface exclude each other')
@@ -108,17 +109,16 @@ export class UrlEndpointListener {
   }
 
   get status(): ListenerStatus {
-    const active = [...this.#connections].filter(({ status }) => status.activity === 'busy')
-    return { connectionCount: this.#connections.size, activeConnectionCount: active.length }
+    return this.#connections.status
   }
 
-  /** The returned function ends it. */
+  /** Calls back when one of the two counts changed. The returned function ends it. */
   onStatus(listener: (status: ListenerStatus) => void): () => void {
-    return this.#statusObservers.add(listener)
+    return this.#connections.onStatus(listener)
   }
-  /** Calls back with each replication that a peer begins. */
-  onConnection(listener: (replication: PassiveReplication) => void): () => void {
-    return this.#connectionObservers.add(listener)
+  /** Calls back with each replication that a peer begins, and who that is. The returned function ends it. */
+  onConnection(listener: (replication: PassiveReplication, client: ListenerClient) => void): () => void {
+    return this.#connections.onConnection(listener)
   }
 
   /** Idempotent. @throws ERR_REPL_LISTEN when the port or address cannot be had. */
@@ -128,19 +128,19 @@ export class UrlEndpointListener {
     })
   }
 
-  /** Closes the port and all connections; peers are told that they may come back. Idempotent. */
-  async stop(): Promise<void> {
+  /**
+   * Closes the port, then the connections in order: what is answered is sent, clients are told `code`, and cut after five seconds if they do not
+   * answer. 4001 makes Couchbase Lite and Kithmesh try again until the listener is back; 1001 says that it goes for good, and only
+   * our continuous replicators come back. Idempotent.
+   */
+  async stop({ code = 4001 }: { readonly code?: 1001 | 4001 } = {}): Promise<void> {
     await this.#after(async () => {
       const listener = this.#listener
       this.#listener = undefined
       this.#acceptor?.close()
       this.#acceptor = undefined
       await listener?.close()
-      await Promise.all(
-        [...this.#connections].map(async (connection) => {
-          await connection.stop(4001)
-        })
-      )
+      await this.#connections.stop(code)
     })
   }
 
@@ -157,17 +157,18 @@ export class UrlEndpointListener {
   async #open(): Promise<void> {
     if (this.#listener !== undefined) return
     const { port = 0, tls = 'self-signed', authenticator, maxConnections, clock, heartbeatMs = HEARTBEAT_MS } = this.#options
+    const { host, networkInterface, handshakeTimeoutMs = HANDSHAKE_MS } = this.#options
     if (tls === 'self-signed') this.#identity ??= await createIdentity({ commonName: 'Kithmesh' })
-    const host = this.#options.networkInterface === undefined ? this.#options.host : addressOf(this.#options.networkInterface)
     const common = { logger: this.#logger, ...(clock !== undefined && { clock }) }
     const acceptor = createWebSocketAcceptor<AcceptedConnection>({
       ...common,
       heartbeatMs,
+      handshakeDeadlineMs: handshakeTimeoutMs,
       serverHeader: 'Kithmesh',
       authorize: (request) => this.#authorize(request),
       selectProtocol: (offered) => offered.find((protocol) => replicationProtocols.includes(protocol)),
       onConnection: (socket, request) => {
-        this.#accepted(socket, request.path)
+        this.#accepted(socket, request)
       }
     })
     try {
@@ -175,13 +176,14 @@ export class UrlEndpointListener {
         ...common,
         port,
         ...(host !== undefined && { host }),
+        ...(networkInterface !== undefined && { interfaces: [networkInterface] }),
         ...(maxConnections !== undefined && { maxConnections }),
         ...(this.#identity !== undefined &&
           tls !== 'off' && {
             tls:
               authenticator === 'insecure' || 'challenge' in authenticator
-                ? { identity: this.#identity, requestCertificate: false }
-                : { identity: this.#identity, authenticator }
+                ? { identity: this.#identity, requestCertificate: false, deadlineMs: handshakeTimeoutMs }
+                : { identity: this.#identity, authenticator, deadlineMs: handshakeTimeoutMs }
           }),
         onConnection: (stream, connection) => {
           acceptor.accept(stream, connection)
@@ -196,6 +198,7 @@ export class UrlEndpointListener {
   }
 
   async #authorize(request: UpgradeRequest<AcceptedConnection>): Promise<UpgradeDecision> {
+    if (this.#budget.pressed) return overloaded
     const { authenticator } = this.#options
     let user: string | undefined
     if (authenticator !== 'insecure' && 'challenge' in authenticator) {
@@ -215,32 +218,28 @@ export class UrlEndpointListener {
     }
   }
 
-  #accepted(socket: MessageSocket, path: string): void {
+  #accepted(socket: MessageSocket, { path, user, context }: AcceptedRequest<AcceptedConnection>): void {
     const served = this.#databaseAt(path)
     if (served === undefined || this.#listener === undefined) {
       socket.close(1001)
       return
     }
     const { readOnly = false } = this.#options
-    const replication = serveReplication(socket, { ...this.#options, logger: this.#logger, ...served, allowPull: !readOnly })
-    this.#connections.add(replication)
-    replication.onStatus(() => {
-      this.#statusObservers.emit(this.status)
+    const replication = serveReplication(socket, {
+      ...this.#options,
+      logger: this.#logger,
+      bufferBudget: this.#budget,
+      ...served,
+      allowPull: !readOnly
     })
-    void replication.ended.then(() => {
-      this.#connections.delete(replication)
-      this.#statusObservers.emit(this.status)
-    })
-    this.#connectionObservers.emit(replication)
-    this.#statusObservers.emit(this.status)
+    const database = decodeURIComponent(path.slice(1, -SUFFIX.length))
+    this.#connections.add(replication, { database, remote: context.remote, user, certificate: context.peer })
   }
 }
 
-/** @throws ERR_REPL_LISTEN when the interface is not there. */
-function addressOf(networkInterface: string): string {
-  if (isIP(networkInterface) !== 0) return networkInterface
-  const addresses = networkInterfaces()[networkInterface] ?? []
-  const chosen = addresses.find(({ family }) => family === 'IPv4') ?? addresses[0]
-  if (chosen === undefined) throw replicatorErrors.create('ERR_REPL_LISTEN', `There is no network interface "${networkInterface}"`)
-  return chosen.address
+const overloaded: UpgradeDecision = {
+  allow: false,
+  status: 503,
+  headers: { 'Retry-After': '5' },
+  message: 'Too much is under way; try again later'
 }
