@@ -32,7 +32,7 @@ export async function framedSocket(
             })
             acceptor.accept(stream, undefined)
           })
-    return withEndOf(link, socket)
+    return withEndOf(link, stream, socket)
   } catch (error) {
     stream.destroy()
     const end = await link.ended
@@ -41,7 +41,7 @@ export async function framedSocket(
 }
 
 /** Tells the end of the link instead of the missing close frame, and not before the application's connection is closed. */
-function withEndOf(link: MessageLink, socket: MessageSocket): MessageSocket {
+function withEndOf(link: MessageLink, stream: LinkStream, socket: MessageSocket): MessageSocket {
   const closed = async (handlers: MessageSocketHandlers, info: SocketCloseInfo): Promise<void> => {
     link.finish(1000, '')
     const { code, reason, error, local } = await link.ended
@@ -74,7 +74,8 @@ function withEndOf(link: MessageLink, socket: MessageSocket): MessageSocket {
     resume: () => {
       socket.resume()
     },
-    close: (code, reason) => {
+    close: (code = 1000, reason = '') => {
+      stream.endsWith(code, reason)
       socket.close(code, reason)
     },
     terminate: (error) => {

@@ -17,6 +17,7 @@ const END_OF_HEAD = Buffer.from('\r\n\r\n')
 export class LinkStream extends Duplex {
   readonly #link: MessageLink
   readonly #role: 'client' | 'server'
+  #end = { code: 1000, reason: '' }
   /** The local end's HTTP head, until it is complete. */
   #head: Buffer | undefined = Buffer.alloc(0)
 
@@ -25,6 +26,11 @@ export class LinkStream extends Duplex {
     this.#link = link
     this.#role = role
     if (role === 'server') this.push(REQUEST)
+  }
+
+  /** Why the WebSocket above is being closed by us, for the application's connection, which sees only bytes. */
+  endsWith(code: number, reason: string): void {
+    this.#end = { code, reason }
   }
 
   override _read(): void {
@@ -42,7 +48,7 @@ export class LinkStream extends Duplex {
   }
 
   override _final(done: (error?: Error | null) => void): void {
-    this.#link.finish(1000, '')
+    this.#link.finish(this.#end.code, this.#end.reason)
     void this.#link.ended.then(() => {
       done()
       if (!this.destroyed) this.destroy()
