@@ -1,4 +1,4 @@
-import type { ReplicationStore } from '@kithmesh/database/replication'
+import type { ChangeEntry, ReplicationStore } from '@kithmesh/database/replication'
 import { completedUpTo, decodeCheckpoint } from './protocol/checkpoint.ts'
 import { checkpointId } from './protocol/checkpointer.ts'
 import { asBuffer } from './protocol/context.ts'
@@ -18,28 +18,50 @@ export interface PendingQuery {
 
 const PAGE = 1000
 
-/** Documents of a collection that are still to be pushed, by sequence and by what the remote is known to have. */
+/** Documents of a collection that are still to be pushed, by sequence and by what the remote is known to have; those in conflict are. */
 export function pendingDocumentIds(query: PendingQuery): Set<string> {
   const { target, only } = query
-  const { collection, documentIds } = target
+  const { collection } = target
   const progress = query.live ?? storedProgress(query)
+  const wanted = target.documentIds === undefined ? undefined : new Set(target.documentIds)
   const remote = collection.remoteId(query.remoteUid)
-  const wanted = documentIds === undefined ? undefined : new Set(documentIds)
   const result = new Set<string>()
-  let since = completedUpTo(progress.completed())
-  for (;;) {
-    const page = collection.changesSince(since, PAGE)
-    const candidates = page.filter(
-      (entry) => progress.isPending(entry.sequence) && (only === undefined || entry.id === only) && wanted?.has(entry.id) !== false
+  const add = (entries: readonly ChangeEntry[]): void => {
+    const candidates = entries.filter(
+      (entry) => wanted?.has(entry.id) !== false && (entry.conflicted || progress.isPending(entry.sequence))
     )
     const ancestors = collection.remoteAncestors(remote, candidates)
     candidates.forEach((entry, i) => {
-      if (ancestors[i] === entry.revId || !passes(target, entry.id, entry.revId, entry.deleted)) return
-      result.add(entry.id)
+      if (!entry.conflicted && ancestors[i] === entry.revId) return
+      if (passes(target, entry.id, entry.revId, entry.deleted)) result.add(entry.id)
     })
-    const last = page.at(-1)
-    if (last === undefined || page.length < PAGE) return result
-    since = last.sequence
+  }
+  if (only !== undefined) {
+    const entry = collection.change(only)
+    if (entry !== undefined) add([entry])
+    return result
+  }
+  for (const page of pagesOf(
+    (after: number | undefined) => collection.changesSince(after ?? completedUpTo(progress.completed()), PAGE),
+    'sequence'
+  ))
+    add(page)
+  // A conflict that is still there may be older than all that was pushed since.
+  for (const page of pagesOf((after: string | undefined) => collection.conflicts(PAGE, after), 'id'))
+    add(page.flatMap(({ id }) => (result.has(id) ? [] : (collection.change(id) ?? []))))
+  return result
+}
+
+function* pagesOf<Key extends string, T extends Record<Key, unknown>>(
+  read: (after: T[Key] | undefined) => readonly T[],
+  key: Key
+): Generator<readonly T[]> {
+  let after: T[Key] | undefined
+  for (;;) {
+    const page = read(after)
+    yield page
+    if (page.length < PAGE) return
+    after = page.at(-1)![key]
   }
 }
 

@@ -1,55 +1,13 @@
 import type { MessageSocket, SocketCloseInfo } from '@kithmesh/core'
 import { Database } from '@kithmesh/database'
-import { Replicator, serveReplication, socketEndpoint } from '@kithmesh/replicator'
-import type { ConflictResolver, OpenEndpointOptions, PassiveReplication, ReplicatorOptions, ReplicatorStatus } from '@kithmesh/replicator'
+import { Replicator } from '@kithmesh/replicator'
+import type { ConflictResolver, ReplicatorOptions, ReplicatorStatus } from '@kithmesh/replicator'
 import { manualClock } from '@kithmesh/testkit'
 import type { ManualClock } from '@kithmesh/testkit'
 import { expect } from 'chai'
 import { MemorySocket } from './blip/socket-pair.ts'
+import { Remote, refused } from './support/remote.ts'
 import { until } from './support/sessions.ts'
-
-/** A remote whose way can be cut, blocked and counted. */
-class Remote {
-  readonly database: Database
-  readonly clock: ManualClock
-  readonly served: PassiveReplication[] = []
-  readonly sockets: MessageSocket[] = []
-  opened = 0
-  /** What `open` does instead of connecting. */
-  obstacle: ((options: OpenEndpointOptions) => Promise<MessageSocket>) | undefined
-  reachable: (() => void) | undefined
-
-  constructor(database: Database, clock: ManualClock) {
-    this.database = database
-    this.clock = clock
-  }
-
-  readonly endpoint = socketEndpoint({
-    uid: 'remote',
-    open: async (options) => {
-      this.opened++
-      if (this.obstacle !== undefined) return await this.obstacle(options)
-      const [ours, theirs] = MemorySocket.pair()
-      // As a WebSocket does after its own deadline, when the other side reads nothing any more.
-      const close = ours.close.bind(ours)
-      ours.close = (code, reason) => {
-        if (theirs.paused) ours.terminate()
-        else close(code, reason)
-      }
-      this.sockets.push(theirs)
-      this.served.push(serveReplication(theirs, { database: this.database, clock: this.clock }))
-      return ours
-    },
-    onReachable: (reachable) => {
-      this.reachable = reachable
-      return () => {
-        this.reachable = undefined
-      }
-    }
-  })
-}
-
-const refused = (): Promise<never> => Promise.reject(Object.assign(new Error('nobody listens'), { code: 'ECONNREFUSED' }))
 
 describe('the life of a replicator', () => {
   let here: Database

@@ -218,6 +218,8 @@ export class ReplicationSession {
     if (idle && this.statistics.conflictsResolved !== this.#resolvedBefore && !this.#context.continuous) {
       this.#resolvedBefore = this.statistics.conflictsResolved
       for (const collection of this.collections) collection.pokePusher()
+      // Without a pusher nothing else would look again.
+      this.#changed()
       return
     }
     if (idle && this.#options.role === 'active') {
