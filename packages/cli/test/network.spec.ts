@@ -86,6 +86,32 @@ describe('commands on the network', () => {
       expect(wrong.err).not.to.include('anna-secret')
     })
 
+    it('keep to a network interface', async () => {
+      const command = launch([
+        'serve',
+        join(home, 'served'),
+        '--port',
+        '0',
+        '--interface',
+        '127.0.0.1',
+        '--tls',
+        'off',
+        '--db',
+        'db',
+        '--json'
+      ])
+      await command.stdout.until((text) => text.includes('"listening"'), 'the address')
+      const [first] = events(command.stdout.text)
+      const from = (name: string): ReturnType<typeof run> =>
+        run(['replicate', join(home, 'copy'), first!.url as string, '--attempts', '1', '--interface', name])
+      expect(await from('127.0.0.1')).to.include({ code: 0, err: '' })
+      expect((await from('nonesuch9')).err).to.match(/no network interface "nonesuch9"/)
+      const missing = await run(['serve', join(home, 'served'), '--port', '0', '--interface', 'nonesuch9'])
+      expect(missing.err).to.match(/no network interface "nonesuch9".*\[ERR_REPL_LISTEN\]/)
+      const both = await run(['serve', join(home, 'served'), '--port', '0', '--interface', 'lo', '--host', '::1'])
+      expect(both).to.include({ code: 2 })
+    })
+
     it('speak TLS by default, and the certificate can be pinned', async () => {
       const server = await serve()
       expect(server.url).to.match(/^wss:/)

@@ -16,6 +16,7 @@ interface ReplicateOptions {
   readonly continuous?: true
   readonly user?: Login
   readonly userFile?: string
+  readonly interface?: string
   readonly pin?: string
   readonly ca?: string
   readonly selfSigned?: true
@@ -40,6 +41,7 @@ export function replicateCommand(parent: Command, io: Io): void {
     .option('--continuous', 'stay connected until Ctrl-C')
     .option('--user <user:password>', 'log in', parseUserOption)
     .option('--user-file <file>', USER_FILE_HELP)
+    .option('--interface <name>', 'connect from this network interface, or address of this machine')
     .option('--pin <file>', 'accept only the server with this certificate (PEM or DER)')
     .option('--ca <file>', 'accept only servers certified by this authority (PEM)')
     .option('--self-signed', 'accept any server with a self-signed certificate')
@@ -72,6 +74,7 @@ read, and --user-file.`
       const endpoint = urlEndpoint(checkUrl(url, options), {
         ...(await chooseTrust(options)),
         ...(login === undefined ? {} : { basicAuth: login }),
+        ...(options.interface === undefined ? {} : { networkInterface: options.interface }),
         ...(options.header === undefined ? {} : { headers: Object.fromEntries(options.header) })
       })
       const database = await Database.open(directory, { logger, createIfMissing: options.push !== true || options.pull === true })

@@ -15,6 +15,7 @@ import { untilInterrupted } from '../until-interrupted.ts'
 interface ServeOptions {
   readonly port: number
   readonly host?: string
+  readonly interface?: string
   readonly db?: string
   readonly user?: readonly Login[]
   readonly userFile?: string
@@ -33,6 +34,7 @@ export function serveCommand(parent: Command, io: Io): void {
     .argument('<dir>', 'database directory, made if missing')
     .requiredOption('--port <port>', 'TCP port; 0 picks one', parsePort)
     .option('--host <address>', 'listen on this address only, e.g. 127.0.0.1 (default: all)')
+    .option('--interface <name>', 'listen on the addresses of this network interface only')
     .option('--db <name>', "name of the database in the URL (default: the directory's name)")
     .option('--user <user:password>', 'require this login; repeatable', repeat(parseUserOption))
     .option('--user-file <file>', USER_FILE_HELP)
@@ -69,6 +71,8 @@ Instead of --user and --passphrase, which other users of this machine can see in
         throw cliErrors.create('ERR_CLI_USAGE', `${JSON.stringify(name)} cannot be the name of a database in a URL`, {
           hint: 'Choose one with --db.'
         })
+      if (options.host !== undefined && options.interface !== undefined)
+        throw cliErrors.create('ERR_CLI_USAGE', '--host and --interface exclude each other')
       const users = await givenLogins(options, io)
       const database = await Database.open(directory, { logger })
       try {
@@ -79,6 +83,7 @@ Instead of --user and --passphrase, which other users of this machine can see in
           ...(options.collection === undefined ? {} : { collections: options.collection }),
           port: options.port,
           ...(options.host === undefined ? {} : { host: options.host }),
+          ...(options.interface === undefined ? {} : { networkInterface: options.interface }),
           tls,
           authenticator:
             users === undefined
