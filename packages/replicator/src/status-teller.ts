@@ -1,4 +1,4 @@
-import { Observers } from './observers.ts'
+import type { Observers } from './observers.ts'
 import type { ReplicatorStatus } from './replicator-status.ts'
 
 /**
