@@ -50,3 +50,8 @@ export function cable({ name, device }, state) {
 export function ipv4Addresses({ name }) {
   return JSON.parse(ip('-n', name, '-json', '-4', 'address', 'show', 'scope', 'global')).flatMap((device) => device.addr_info ?? [])
 }
+
+/** Whether the device of a host has noticed that the cable is in, which takes a moment. */
+export function isRunning({ name, device }) {
+  return JSON.parse(ip('-n', name, '-json', 'link', 'show', 'dev', device))[0].operstate === 'UP'
+}
