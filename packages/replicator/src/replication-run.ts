@@ -199,6 +199,7 @@ export class ReplicationRun {
       const tell = (events: readonly DocumentEvent[]): void => {
         documents.emit(events)
       }
+      let failure: KithmeshError | undefined
       const session = new ReplicationSession({
         role: 'active',
         blip: blipOver(socket, options, logger),
@@ -231,7 +232,7 @@ export class ReplicationRun {
             this.#cancelGrace = undefined
             this.#before = add(this.#before, session.statistics)
             this.#session = undefined
-            resolve({ error, began: session.began })
+            resolve({ error: error ?? failure, began: session.began })
           }
         }
       })
@@ -239,7 +240,12 @@ export class ReplicationRun {
       const endTicks = tickEvery(clock, session)
       const endProgress = clock.every(PROGRESS_MS, tellProgress)
       tellActivity('busy')
-      session.start()
+      try {
+        session.start()
+      } catch (cause) {
+        failure = replicatorErrors.create('ERR_REPL_STORE', 'The replication could not begin', { cause })
+        session.close(1000)
+      }
     })
   }
 }

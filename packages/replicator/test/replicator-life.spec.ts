@@ -225,6 +225,22 @@ describe('the life of a replicator', () => {
       expect(error?.cause).to.be.instanceOf(RangeError)
     })
 
+    it('stops with the error when its database was closed, and leaves nothing behind', async () => {
+      make({ continuous: true }).start()
+      await becomes('idle')
+      await here.close()
+      there.collection().put('a', {})
+      const { error } = await replicator.finished()
+      expect(error?.code).to.equal('ERR_REPL_STORE')
+      expect(error?.cause).to.have.property('code', 'ERR_DB_CLOSED')
+      replicator.start()
+      const again = await replicator.finished()
+      expect(again.error?.code).to.equal('ERR_REPL_STORE')
+      expect(again.error?.cause).to.have.property('code', 'ERR_DB_CLOSED')
+      await Promise.all(remote.served.map(({ ended }) => ended))
+      expect(clock.pending).to.equal(0)
+    })
+
     it('is stopped by disposal', async () => {
       make({ continuous: true }).start()
       await becomes('idle')
