@@ -52,6 +52,18 @@ export const replicatorErrors = defineErrors({
     when: 'A document is larger than the limit.',
     hint: 'Put large content into blobs, or raise maxDocumentBytes.'
   },
+  ERR_REPL_DELTA_MALFORMED: {
+    when: 'A delta, or a document to apply it to, cannot be read.',
+    hint: 'The peer is asked for the whole document; nothing has to be done unless it happens all the time.'
+  },
+  ERR_REPL_DELTA_MISMATCH: {
+    when: 'A delta does not fit the revision it is said to be made from, or that revision is no longer here.',
+    hint: 'The peer is asked for the whole document; nothing has to be done unless it happens all the time.'
+  },
+  ERR_REPL_DELTA_LIMIT: {
+    when: 'A delta or the document it belongs to has too many values or levels to be patched.',
+    hint: 'The peer is asked for the whole document.'
+  },
   ERR_REPL_DOC_CONFLICT: {
     when: 'The peer has a rival revision of a document, and this replicator does not pull.',
     hint: 'Replicate push-and-pull so that the conflict can be resolved.'
