@@ -40,12 +40,14 @@ export class CollectionCore {
    * Stores a document, carries over what is known about remotes and keeps the list of conflicts right.
    * @param document its `tree` is the history alone.
    * @param known a remote that is known to have `revId`.
+   * @param received the winner came from a peer that is not noted by name.
    */
   store(
     writer: StorageWriter,
     existing: StoredDocument | undefined,
     document: StorableDocument,
-    known?: { readonly remote: number; readonly revId: string }
+    known?: { readonly remote: number; readonly revId: string },
+    received = false
   ): number {
     const conflicted = document.flags & DocumentFlag.conflicted
     if (conflicted !== ((existing?.flags ?? 0) & DocumentFlag.conflicted)) {
@@ -53,15 +55,19 @@ export class CollectionCore {
     }
     let remotes = existing === undefined ? '' : rebaseRemotes(remotePart(existing.tree), existing.revId, document.revId)
     if (known !== undefined) remotes = setRemote(remotes, known.remote, known.revId, document.revId)
-    return writer.put(this.id, remotes === '' ? document : { ...document, tree: withRemotes(remotes, document.tree) })
+    const bases = existing === undefined ? 0 : this.shared.bases.replace(writer, this.id, existing, document, remotes)
+    const flags = (document.flags & ~KEPT_HERE) | receivedFlag(existing, document, received) | bases
+    if (remotes === '' && flags === document.flags) return writer.put(this.id, document)
+    return writer.put(this.id, { ...document, flags, tree: withRemotes(remotes, document.tree) })
   }
 
   /** Notes that a remote has a revision of a document that stays as it is. */
   noteRemote(writer: StorageWriter, existing: StoredDocument, remote: number, revId: string): void {
     const before = remotePart(existing.tree)
     const after = setRemote(before, remote, revId, existing.revId)
-    if (after !== before)
-      writer.update(this.id, existing.id, { flags: existing.flags, tree: withRemotes(after, historyPart(existing.tree)) })
+    if (after === before) return
+    const flags = (existing.flags & ~DocumentFlag.hasBases) | this.shared.bases.prune(writer, this.id, existing, after)
+    writer.update(this.id, existing.id, { flags, tree: withRemotes(after, historyPart(existing.tree)) })
   }
 
   /** Lets go of every trace of the documents. Returns how many there were. */
@@ -69,6 +75,7 @@ export class CollectionCore {
     return this.transact((writer) => {
       let purged = 0
       for (const id of ids) {
+        this.shared.bases.drop(writer, this.id, id)
         if (writer.purge(this.id, id)) purged += 1
         writer.setValue(this.#conflicts, id, undefined)
       }
@@ -93,6 +100,14 @@ export class CollectionCore {
       return changeEntry(writer.getChange(this.id, id) as StoredChange)
     })
   }
+}
+
+/** Flags that are decided here and not by the revision model. */
+const KEPT_HERE = DocumentFlag.received | DocumentFlag.hasBases
+
+function receivedFlag(existing: StoredDocument | undefined, document: StorableDocument, received: boolean): number {
+  if (received) return DocumentFlag.received
+  return existing?.revId === document.revId ? existing.flags & DocumentFlag.received : 0
 }
 
 /** What decisions about one document may ask; nothing is read before they do. */

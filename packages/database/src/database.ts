@@ -6,6 +6,7 @@ import type { BlobStore, ManagedBlobStore } from './blobs/blob-store.ts'
 import { DiskBlobs } from './blobs/disk-blobs.ts'
 import { MemoryBlobs } from './blobs/memory-blobs.ts'
 import { MAX_DOCUMENT_SIZE } from './body-check.ts'
+import { BaseBodies } from './base-bodies.ts'
 import { ChangeHub } from './change-hub.ts'
 import { CollectionCore } from './collection-core.ts'
 import { Collection } from './collection.ts'
@@ -92,6 +93,7 @@ export class Database {
       model: file.versioning === 'rev-trees' ? treeModel : vectorModel(file.privateUuid, clock),
       blobs,
       hub,
+      bases: new BaseBodies(engine),
       privateUuid: file.privateUuid,
       publicUuid: file.publicUuid,
       maxDocumentSize: options.maxDocumentSize ?? MAX_DOCUMENT_SIZE,
@@ -235,6 +237,7 @@ export class Database {
     return this.#engine.transact((writer) => {
       const found = writer.collections().find((collection) => collection.scope === scope && collection.name === name)
       if (found === undefined) return false
+      this.#shared.bases.dropAll(writer, found.id)
       writer.dropCollection(found.id)
       const space = conflictSpace(found.id)
       for (const { key } of writer.valuesIn(space)) writer.setValue(space, key, undefined)

@@ -1,4 +1,5 @@
 import type { Clock, Logger } from '@kithmesh/core'
+import type { BaseBodies } from './base-bodies.ts'
 import type { ManagedBlobStore } from './blobs/blob-store.ts'
 import type { ChangeHub } from './change-hub.ts'
 import type { StorageEngine } from './contracts/storage.ts'
@@ -10,6 +11,7 @@ export interface DatabaseInternals {
   readonly model: RevisionModel
   readonly blobs: ManagedBlobStore
   readonly hub: ChangeHub
+  readonly bases: BaseBodies
   readonly privateUuid: string
   readonly publicUuid: string
   readonly maxDocumentSize: number

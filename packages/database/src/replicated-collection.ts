@@ -8,6 +8,7 @@ import type {
   ChangeEntry,
   ConflictResolution,
   ConflictedDocument,
+  DeltaPeer,
   IncomingRevision,
   InsertOutcome,
   ReplicationCollection,
@@ -58,6 +59,20 @@ export class ReplicatedCollection implements ReplicationCollection {
 
   revisions(entries: readonly Required<Wanted>[]): (RevisionForPush | undefined)[] {
     return readMany(this.#reader, this.#core.id, entries).map((stored) => (stored === undefined ? undefined : this.#model.revision(stored)))
+  }
+
+  bodyOf(id: string, revId: string): Uint8Array | undefined {
+    const stored = this.#reader.get(this.#core.id, id)
+    if (stored === undefined) return undefined
+    if (stored.revId === revId) return (stored.flags & DocumentFlag.deleted) === 0 ? stored.body : undefined
+    const kept = this.#core.shared.bases.find(stored, this.#core.id, revId)
+    if (kept !== undefined || (stored.flags & DocumentFlag.conflicted) === 0) return kept
+    const revision = this.revision(id, revId)
+    return revision?.deleted === false ? revision.body : undefined
+  }
+
+  keepBases(peer: DeltaPeer): void {
+    this.#core.shared.bases.learn(this.#core.id, peer)
   }
 
   findMissing(entries: readonly { readonly id: string; readonly revId: string }[]): (readonly string[] | 'known')[] {
@@ -187,7 +202,8 @@ export class ReplicatedCollection implements ReplicationCollection {
       if (remote !== undefined && existing !== undefined) this.#core.noteRemote(writer, existing, remote, revId)
       return plan
     }
-    const sequence = this.#core.store(writer, existing, plan.document, remote === undefined ? undefined : { remote, revId })
+    const known = remote === undefined ? undefined : { remote, revId }
+    const sequence = this.#core.store(writer, existing, plan.document, known, remote === undefined && plan.document.revId === revId)
     return { status: plan.status, sequence, ...(plan.successor !== undefined && { successor: plan.successor }) }
   }
 }

@@ -18,6 +18,7 @@ export type {
   ChangeEntry,
   ConflictResolution,
   ConflictedDocument,
+  DeltaPeer,
   DocumentVersioning,
   IncomingRevision,
   InsertOutcome,

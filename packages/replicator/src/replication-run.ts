@@ -215,6 +215,7 @@ export class ReplicationRun {
         remoteUid: options.endpoint.uid,
         resetCheckpoint,
         skipOldTombstones: options.skipOldTombstones,
+        deltas: options.deltas,
         ...(options.maxDocumentBytes !== undefined && { limits: { maxDocumentBytes: options.maxDocumentBytes } }),
         ...(options.checkpointIntervalMs !== undefined && { checkpointIntervalMs: options.checkpointIntervalMs }),
         events: {

@@ -39,6 +39,11 @@ export interface ReplicatorOptions extends WireOptions {
    * peers that also replicate with others, a deletion left out can let the document come back. @default false
    */
   readonly skipOldTombstones?: boolean
+  /**
+   * Changed documents are sent as deltas, both ways, where the peer takes them. Saves bytes with large documents that change a little, and costs
+   * their comparing. @default true
+   */
+  readonly deltas?: boolean
   /** Silence, in milliseconds, after which a WebSocket is probed; a peer that does not answer within 20 s more counts as gone. @default 300,000 */
   readonly heartbeatMs?: number
   /** Tries in a row, the first included. @default 10, continuous unlimited */

@@ -113,6 +113,16 @@ export interface ReplicationCollection {
   /** The current revisions of several documents, in the order given; much faster than one by one when they are neighbours by sequence. */
   revisions(entries: readonly { readonly id: string; readonly sequence: number }[]): (RevisionForPush | undefined)[]
   /**
+   * The body of a revision that is no deletion: the current one, a rival in a conflict, or a replaced one that was kept (see `keepBases`). It is
+   * what deltas are made from and applied to (delta.md §1). Without this method deltas are not used.
+   */
+  bodyOf?(id: string, revId: string): Uint8Array | undefined
+  /**
+   * A peer replicates this collection that may take deltas: from now on bodies that are replaced while a peer may be at them are kept, a few per
+   * document. Cheap to call.
+   */
+  keepBases?(peer: DeltaPeer): void
+  /**
    * For an incoming `changes` list (cbmobile.md §6), per entry: `known` when the revision or a descendant is here,
    * otherwise the ancestors the peer may build on, newest first, at most ten. Vectors: the current version, and those in conflict with it;
    * a version that lost here although it is later than ours is asked for, because only its vector tells whether the peer decided otherwise.
@@ -165,6 +175,16 @@ export interface ReplicationCollection {
   remoteAncestors(remote: number, entries: readonly { readonly id: string; readonly sequence?: number }[]): (string | undefined)[]
   /** Records that the remote has these revisions as current; one transaction. */
   setRemoteAncestors(remote: number, entries: readonly { readonly id: string; readonly revId: string; readonly sequence?: number }[]): void
+}
+
+/** What a replicator has found out about a peer, for `keepBases`. */
+export interface DeltaPeer {
+  /** It said so: bases are kept for good. Undefined: not known yet; they are kept for now. */
+  readonly takesDeltas: boolean | undefined
+  /** A peer without a number of its own (see `remote`) has all changes up to this sequence. */
+  readonly served?: number
+  /** `served` is to be remembered beyond this process; for every now and then. */
+  readonly durably?: boolean
 }
 
 export type ConflictResolution =

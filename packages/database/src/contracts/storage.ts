@@ -60,8 +60,11 @@ export interface StoredDocument {
   readonly tree: Uint8Array
 }
 
-/** Bits of {@link StoredDocument.flags}. */
-export const DocumentFlag = { deleted: 1, conflicted: 2, hasBlobs: 4 } as const
+/**
+ * Bits of {@link StoredDocument.flags}. `received`: the winning revision came from a peer that is not noted by name. `hasBases`: bodies of
+ * replaced revisions are kept, see `base-bodies.ts`.
+ */
+export const DocumentFlag = { deleted: 1, conflicted: 2, hasBlobs: 4, received: 8, hasBases: 16 } as const
 
 /** What change lists need, without the body. */
 export interface StoredChange {

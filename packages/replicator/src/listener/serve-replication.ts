@@ -24,6 +24,11 @@ export interface ServeReplicationOptions extends WireOptions {
   readonly allowPull?: boolean
   /** Memory bound shared with other connections; see {@link BufferBudget}. @default none but the connection's own */
   readonly bufferBudget?: BufferBudget
+  /**
+   * Changed documents are sent as deltas, both ways, where the peer takes them. Saves bytes with large documents that change a little, and costs
+   * their comparing. @default false
+   */
+  readonly deltas?: boolean
   readonly logger?: Logger
   readonly clock?: Clock
 }
@@ -92,6 +97,7 @@ export function serveReplication(socket: MessageSocket, options: ServeReplicatio
     scheduler: eventLoop,
     logger,
     now: () => clock.now(),
+    deltas: options.deltas ?? false,
     allowPush: options.allowPush ?? true,
     allowPull: options.allowPull ?? true,
     collection: (name) => {

@@ -53,6 +53,8 @@ export class CollectionSession {
       })
       this.#checkpointer = new Checkpointer(context, index, id, () => this.#checkpoint())
     } else if (pull) this.#puller = this.#newPuller(undefined)
+    // Whether the peer takes deltas is not known yet; what it has may be replaced before it says so.
+    if (push && context.deltas) target.collection.keepBases?.({ takesDeltas: undefined })
   }
 
   get target(): SessionCollection {
@@ -151,6 +153,7 @@ export class CollectionSession {
         return
       case 'setCheckpoint':
         serveSetCheckpoint(this.#context, request)
+        this.#pusher?.checkpointed()
         return
       default:
         throw new MessageError('BLIP', 404, 'no handler for message')

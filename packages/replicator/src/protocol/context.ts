@@ -80,6 +80,8 @@ export interface SessionContext {
   readonly continuous: boolean
   /** Ask for no tombstones when a collection is pulled for the first time. */
   readonly skipOldTombstones: boolean
+  /** Announce and use deltas. */
+  readonly deltas: boolean
   readonly blip: BlipPeer
   readonly store: ReplicationStore
   readonly versioning: Versioning

@@ -33,6 +33,7 @@ export class IncomingLists {
   readonly #options: IncomingListsOptions
   readonly #waiting: IncomingRequest[] = []
   #caughtUp = false
+  #announcedDeltas = false
 
   constructor(context: SessionContext, options: IncomingListsOptions) {
     this.#context = context
@@ -186,10 +187,23 @@ export class IncomingLists {
 
   // ---- Both
 
+  /** Whether deltas can be applied here. Said once, as Couchbase Lite does (cbmobile.md §6). */
+  #announcement(): { readonly deltas?: 'true' } {
+    if (this.#announcedDeltas || !this.#context.deltas || this.#options.target.collection.bodyOf === undefined) return {}
+    this.#announcedDeltas = true
+    return { deltas: 'true' }
+  }
+
   /** What every answer says of us. */
   #reply(more?: Properties): { properties: Properties; urgent: boolean; compress: boolean } {
     return {
-      properties: { maxHistory: String(this.#context.limits.maxHistory), blobs: 'true', sendReplacementRevs: 'true', ...more },
+      properties: {
+        maxHistory: String(this.#context.limits.maxHistory),
+        blobs: 'true',
+        ...this.#announcement(),
+        sendReplacementRevs: 'true',
+        ...more
+      },
       urgent: true,
       compress: true
     }

@@ -235,6 +235,8 @@ export interface IncomingRev {
   /** JSON text; absent from an active pusher of another make. */
   readonly sequence: string | undefined
   readonly noConflicts: boolean
+  /** The body is a delta from this revision. */
+  readonly deltaSource: string | undefined
   /** Tombstone with which the sender ended the branch that is current here. */
   readonly deletedBranch: string | undefined
 }
@@ -247,8 +249,8 @@ export function parseRev(properties: Properties, versioning: Versioning): Incomi
   if (rev === undefined || !versioning.isRevId(rev)) throw invalid('rev has an invalid revision ID')
   const history = versioning.parseHistory(rev, historyText)
   if (history === undefined) throw invalid('rev has an invalid history')
-  // We announce no delta support; 422 makes the peer send the revision in full.
-  if (deltaSrc !== undefined && deltaSrc !== '') throw new MessageError('HTTP', 422, 'Deltas are not supported here')
+  const source = deltaSrc === '' ? undefined : deltaSrc
+  if (source !== undefined && !versioning.isRevId(source)) throw invalid('rev has an invalid deltaSrc')
   // The tombstone, followed by the revision it ends.
   const deletedBranch = branch?.split(',', 1)[0]
   if (deletedBranch !== undefined && !versioning.isRevId(deletedBranch)) throw invalid('rev has an invalid deleted_branch')
@@ -256,6 +258,7 @@ export function parseRev(properties: Properties, versioning: Versioning): Incomi
     id,
     revId: rev,
     deletedBranch,
+    deltaSource: source,
     deleted: deleted !== undefined && deleted !== '0' && deleted !== 'false' && deleted !== '',
     history,
     sequence,

@@ -19,6 +19,11 @@ export class PushProgress {
   get pendingCount(): number {
     return this.#pending.size
   }
+  /** Everything up to here is pushed, as long as nothing was reopened. */
+  get upTo(): number {
+    for (const first of this.#pending) return first - 1
+    return this.#scannedTo
+  }
 
   /** Whether an earlier session already pushed this sequence. */
   isCompletedEarlier(sequence: number): boolean {

@@ -8,6 +8,7 @@ import type { ReceivedBody } from './body.ts'
 import { ConflictWorker } from './conflict-worker.ts'
 import { documentEnded, isTransientStatus, remoteError, withCollection } from './context.ts'
 import type { SessionCollection, SessionContext } from './context.ts'
+import { UNUSABLE_DELTA, bodyFromDelta } from './deltas.ts'
 import { ExpectedRevisions } from './expected-revisions.ts'
 import { IncomingLists } from './incoming-lists.ts'
 import { MessageError, parseRev } from './messages.ts'
@@ -167,9 +168,12 @@ export class Puller {
     try {
       rev = parseRev(request.properties, versioning)
       if (active && rev.sequence === undefined) throw new MessageError('HTTP', 400, 'rev has no sequence')
-      checked = checkReceivedBody(request.body, limits.maxDocumentBytes)
+      checked = checkReceivedBody(rev.deltaSource === undefined ? request.body : this.#fromDelta(request, rev), limits.maxDocumentBytes)
     } catch (cause) {
-      this.#refuse(request, cause as MessageError)
+      const unusable = cause instanceof MessageError && cause.status === UNUSABLE_DELTA
+      if (!unusable) this.#refuse(request, cause as MessageError)
+      else if (request.noReply) this.#refuse(request, new MessageError('HTTP', 503, cause.message, { cause }))
+      else this.#askForWhole(request, cause)
       return
     }
     const expected = this.#expected.get(rev.sequence)
@@ -204,6 +208,17 @@ export class Puller {
       else this.#reject(arrival, 'HTTP', failure.transient ? 503 : 400, failure.error as KithmeshError, failure.transient)
       this.#lists.take()
     })
+  }
+
+  #fromDelta({ body }: IncomingRequest, { id, deltaSource = '' }: IncomingRev): Buffer {
+    if (!this.#context.deltas) throw new MessageError('HTTP', UNUSABLE_DELTA, 'Deltas are not in use here')
+    return bodyFromDelta(id, deltaSource, body, this.#options.target.collection)
+  }
+
+  /** 8. The revision comes again, whole: it stays expected, and nothing failed. */
+  #askForWhole(request: IncomingRequest, cause: MessageError): void {
+    request.respondError(cause.domain, cause.status, cause.message)
+    this.#context.logger.debug('A delta could not be applied', { id: request.properties['id'], error: cause.cause ?? cause })
   }
 
   #passesFilter(rev: IncomingRev, checked: ReceivedBody): boolean {

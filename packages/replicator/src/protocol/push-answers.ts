@@ -70,7 +70,7 @@ export class PushAnswers {
       case 'sent': {
         const { statistics } = this.#context
         statistics.documentsPushed++
-        statistics.bytesPushed += outcome.revision.body.length
+        statistics.bytesPushed += outcome.bytes
         this.#options.ancestors.note(item, outcome.revision.revId)
         this.#options.documents.finish(item)
         if (this.#context.wantsDocuments) documentEnded(this.#context, 'push', this.#options.target, item)

@@ -55,6 +55,7 @@ export class Pusher {
   /** The peer said that it understands `deleted_branch`. */
   #endsBranches = false
   #stopped = false
+  #heardOfDeltas = false
   #unsubscribe: (() => void) | undefined
 
   constructor(context: SessionContext, options: PusherOptions) {
@@ -85,7 +86,16 @@ export class Pusher {
     })
     this.#sender = new RevSender(
       context,
-      { index, target, replaces: sendReplacementRevs, maxHistory: context.limits.maxHistory },
+      {
+        index,
+        target,
+        replaces: sendReplacementRevs,
+        maxHistory: context.limits.maxHistory,
+        deltas: false,
+        again: () => {
+          this.poke()
+        }
+      },
       (item, outcome) => {
         this.#answers.onSent(item, outcome)
         if (outcome.kind !== 'gone') this.poke()
@@ -202,7 +212,30 @@ export class Pusher {
     this.#announce(this.#documents.begin(this.#documents.takeAgain().filter((entry) => this.#selection.includes(entry))))
     this.#scan()
     this.#sender.pump()
+    this.#keepBases(false)
     if (this.idle) this.#ancestors.store(true)
+  }
+
+  /** The subscriber saved how far it has come. */
+  checkpointed(): void {
+    this.#guarded(() => {
+      this.#keepBases(true)
+    })
+  }
+
+  /** What the peer has is what later deltas are made from. The passive side notes no remotes, but knows how far its subscriber is. */
+  #keepBases(durably: boolean): void {
+    if (!this.#sender.options.deltas) return
+    const { target, progress } = this.#options
+    target.collection.keepBases?.(this.#context.active ? { takesDeltas: true } : { takesDeltas: true, served: progress.upTo, durably })
+  }
+
+  /** 6. The first answer says whether the peer takes deltas (Sync Gateway says it in every one). */
+  #hearOfDeltas(deltas: string | undefined): void {
+    const first = !this.#heardOfDeltas
+    this.#heardOfDeltas = true
+    if (isTrue(deltas)) this.#sender.options.deltas = true
+    else if (first) this.#options.target.collection.keepBases?.({ takesDeltas: false })
   }
 
   // ---- 1. Announce
@@ -290,10 +323,11 @@ export class Pusher {
       this.#context.fail(remoteError(profile, reply), isTransientStatus(reply.code))
       return
     }
-    const { maxHistory, sendReplacementRevs, endsBranches } = reply.properties
+    const { maxHistory, sendReplacementRevs, endsBranches, deltas } = reply.properties
     if (maxHistory !== undefined && Number(maxHistory) > 0) this.#sender.options.maxHistory = Math.min(Number(maxHistory), 1000)
     if (isTrue(endsBranches)) this.#endsBranches = true
     if (isTrue(sendReplacementRevs)) this.#sender.options.replaces = true
+    if (this.#context.deltas) this.#hearOfDeltas(deltas)
     try {
       if (this.#context.active) this.#answers.onProposalStatuses(items, reply.body)
       else this.#answers.onWanted(items, reply.body)

@@ -2,6 +2,7 @@ import type { ChangeEntry, RevisionForPush } from '@kithmesh/database/replicatio
 import type { Properties, Reply } from '../blip/contracts.ts'
 import { withCollection } from './context.ts'
 import type { SessionCollection, SessionContext } from './context.ts'
+import { UNUSABLE_DELTA, asStored, deltaTo } from './deltas.ts'
 
 /** A document on its way, from being announced to being answered. */
 export interface PushItem extends ChangeEntry {
@@ -19,7 +20,7 @@ export interface PushItem extends ChangeEntry {
 
 /** How the sending of a revision ended. */
 export type SendOutcome =
-  | { readonly kind: 'sent'; readonly revision: RevisionForPush }
+  | { readonly kind: 'sent'; readonly revision: RevisionForPush; readonly bytes: number }
   /** Replaced or purged since it was announced; the peer was told. */
   | { readonly kind: 'gone' }
   | { readonly kind: 'refused'; readonly reply: Extract<Reply, { kind: 'error' }> }
@@ -31,6 +32,10 @@ export interface RevSenderOptions {
   replaces: boolean
   /** Ancestors the peer wants at most. */
   maxHistory: number
+  /** The peer takes deltas, and we make them. */
+  deltas: boolean
+  /** Something waits in the queue again. */
+  readonly again: () => void
 }
 
 const EMPTY_BODY = Buffer.from('{}')
@@ -38,6 +43,8 @@ const EMPTY_BODY = Buffer.from('{}')
 /** Revisions, and about how many bytes of bodies, that are read from the store at once. */
 const READ_REVISIONS = 100
 const READ_BYTES = 256 * 1024
+/** Documents remembered as of no use for deltas. */
+const MAX_WHOLE = 10_000
 
 /** Sends the revisions that the peer wants, in order, as many at a time as the limits allow (cbmobile.md §8, §13). */
 export class RevSender {
@@ -50,6 +57,8 @@ export class RevSender {
   #unansweredBytes = 0
   /** Passive side: documents with a revision in flight. */
   readonly #sending = new Map<string, PushItem>()
+  /** Revisions that the peer could not make of a delta, by document: they are sent whole. */
+  readonly #whole = new Map<string, string>()
 
   constructor(context: SessionContext, options: RevSenderOptions, ended: (item: PushItem, outcome: SendOutcome) => void) {
     this.#context = context
@@ -106,7 +115,7 @@ export class RevSender {
     const { replaces } = this.options
     if (!this.#context.active) {
       const ahead = this.#sending.get(item.id)
-      if (ahead !== undefined) {
+      if (ahead !== undefined && ahead !== item) {
         ahead.held = [...(ahead.held ?? []), item]
         return
       }
@@ -120,14 +129,16 @@ export class RevSender {
   }
 
   #sendRev(item: PushItem, revision: RevisionForPush, replaced: boolean): void {
-    const body = revision.body.length === 0 ? EMPTY_BODY : revision.body
+    const source = this.options.deltas ? firstOf(item.known) : undefined
+    const delta = source === undefined ? undefined : this.#deltaFrom(source, revision)
+    const body = delta ?? (revision.body.length === 0 ? EMPTY_BODY : revision.body)
     item.bytes = body.length + 200
     this.#unanswered++
     this.#unansweredBytes += item.bytes
     this.#context.blip.request(
       {
         profile: 'rev',
-        properties: this.#properties(item, revision, replaced),
+        properties: this.#properties(item, revision, replaced, delta === undefined ? undefined : source),
         body,
         compress: true
       },
@@ -136,12 +147,29 @@ export class RevSender {
         this.#unansweredBytes -= item.bytes
         if (reply.kind === 'disconnected') return
         this.#context.touch()
-        this.#end(item, reply.kind === 'ok' ? { kind: 'sent', revision } : { kind: 'refused', reply })
+        if (reply.kind === 'ok') {
+          this.#whole.delete(item.id)
+          this.#end(item, { kind: 'sent', revision, bytes: body.length })
+        } else if (delta !== undefined && isForDelta(reply.code)) this.#sendWhole(item, revision.revId)
+        else this.#end(item, { kind: 'refused', reply })
       }
     )
   }
 
-  #properties(item: PushItem, revision: RevisionForPush, replaced: boolean): Properties {
+  #deltaFrom(source: string, revision: RevisionForPush): Buffer | undefined {
+    if (this.#whole.get(revision.id) === revision.revId) return undefined
+    return deltaTo(revision, source, this.options.target.collection, asStored)
+  }
+
+  /** 8. The peer could make nothing of the delta: the revision goes out once more, at once and whole. */
+  #sendWhole(item: PushItem, revId: string): void {
+    if (this.#whole.size >= MAX_WHOLE) this.#whole.clear()
+    this.#whole.set(item.id, revId)
+    this.#queue.splice(this.#head, 0, item)
+    this.options.again()
+  }
+
+  #properties(item: PushItem, revision: RevisionForPush, replaced: boolean, deltaSource: string | undefined): Properties {
     const { index, maxHistory } = this.options
     const properties: Record<string, string> = {}
     if (index !== undefined) properties['collection'] = String(index)
@@ -160,6 +188,7 @@ export class RevSender {
       }
     }
     if (replaced) properties['replacedRev'] = item.revId
+    if (deltaSource !== undefined) properties['deltaSrc'] = deltaSource
     return properties
   }
 
@@ -191,4 +220,17 @@ export class RevSender {
     if (item.held !== undefined) for (const held of item.held) this.#queue.push(held)
     this.#ended(item, outcome)
   }
+}
+
+function firstOf(known: ReadonlySet<string>): string | undefined {
+  for (const revId of known) return revId
+  return undefined
+}
+
+/**
+ * Whether a refusal may be owed to the delta: 422 says so, and other peers answer that they do not know the source (404) or cannot read the
+ * message (400). Sent whole, the revision gets an answer of its own.
+ */
+function isForDelta(status: number): boolean {
+  return status === UNUSABLE_DELTA || status === 404 || status === 400
 }

@@ -29,6 +29,8 @@ interface CommonOptions {
   readonly events: SessionEvents
   readonly limits?: Partial<SessionLimits>
   readonly checkpointIntervalMs?: number
+  /** Changed documents may be sent as deltas, both ways, where the peer takes them. @default true on the active side, false on the passive one */
+  readonly deltas?: boolean | undefined
 }
 
 export interface ActiveSessionOptions extends CommonOptions {

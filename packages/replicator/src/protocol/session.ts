@@ -50,6 +50,7 @@ export class ReplicationSession {
       active: options.role === 'active',
       continuous: options.role === 'active' && options.continuous,
       skipOldTombstones: options.role === 'active' && options.skipOldTombstones === true,
+      deltas: options.deltas ?? options.role === 'active',
       blip: options.blip,
       store: options.store,
       versioning: options.versioning,
