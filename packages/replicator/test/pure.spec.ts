@@ -306,8 +306,12 @@ describe('messages', () => {
       history: ['1-aa'],
       sequence: '7',
       noConflicts: true,
-      deletedBranch: undefined
+      deletedBranch: undefined,
+      deltaSource: undefined
     })
+    expect(parseRev({ id: 'x', rev: '2-bb', deltaSrc: '1-aa' }, treeVersioning).deltaSource).to.equal('1-aa')
+    expect(parseRev({ id: 'x', rev: '2-bb', deltaSrc: '' }, treeVersioning).deltaSource).to.equal(undefined)
+    expect(() => parseRev({ id: 'x', rev: '2-bb', deltaSrc: 'nonsense' }, treeVersioning)).to.throw('deltaSrc')
     for (const deleted of ['0', 'false']) expect(parseRev({ id: 'x', rev: '2-bb', deleted }, treeVersioning).deleted).to.equal(false)
   })
 })

@@ -5,6 +5,7 @@ import type { Seen } from './support/blip-pair.ts'
 import { MemoryStore, revIdFor } from './support/memory-store.ts'
 import { activeSession, passiveSession, until } from './support/sessions.ts'
 import type { Running } from './support/sessions.ts'
+import { recordedBodies } from './traces/recorded-bodies.ts'
 import { decodeTraceMessages } from './traces/trace-messages.ts'
 import type { TraceMessage } from './traces/trace-messages.ts'
 import { readTraceConnections } from './traces/trace-file.ts'
@@ -42,21 +43,22 @@ class Half {
 
 const ENTRY_SIZE_AT = { changes: 4, proposeChanges: 3 } as const
 
-/** A message as text, without what may differ: ids of checkpoints and databases, times, size estimates, deltas, ways to write true, our own words. */
+/** A message as text, without what may differ: ids of checkpoints and databases, times, size estimates, ways to write true, our own words. */
 export function normal(message: { readonly properties: Properties; readonly body: Buffer }, profile: string, type: string): string {
   const properties: Record<string, string> = {}
   for (const [key, value] of Object.entries(message.properties)) {
-    if (['Profile', 'uuid', 'client', 'deltas', 'deltaSrc', 'noop', 'Error-Domain', 'endsBranches'].includes(key)) continue
+    if (['Profile', 'uuid', 'client', 'noop', 'Error-Domain', 'endsBranches'].includes(key)) continue
     if (profile === 'setCheckpoint' && key === 'rev') continue
     properties[key] =
-      /^(true|1)$/.test(value) && ['sendReplacementRevs', 'continuous', 'noconflicts', 'conflictIncludesRev', 'blobs'].includes(key)
+      /^(true|1)$/.test(value) &&
+      ['sendReplacementRevs', 'continuous', 'noconflicts', 'conflictIncludesRev', 'blobs', 'deltas'].includes(key)
         ? 'true'
         : value
   }
   let body: Json | string = message.body.length > 0 && type === 'ERR' ? '(text)' : ''
   if (type !== 'ERR' && message.body.length > 0) {
     if (profile === 'getAttachment') body = `${message.body.length} bytes`
-    else if (profile === 'rev') body = message.properties['deltaSrc'] === undefined ? message.body.toString() : '(delta)'
+    else if (profile === 'rev') body = message.body.toString()
     else body = stripped(profile, type, json(message.body))
   }
   const sorted = Object.fromEntries(Object.entries(properties).sort(([a], [b]) => (a < b ? -1 : 1)))
@@ -188,13 +190,14 @@ export async function reenact(name: string, side: 'A' | 'B'): Promise<Reenactmen
   const ids = (json((trace[0] as TraceMessage).body) as { checkpoint_ids: string[] }).checkpoint_ids
 
   // Seeds: what this side must have had to say what it said.
-  const ownRevs = own.of('rev').map((m) => revOf(m, new Map()))
+  const bodies = recordedBodies(name)
+  const ownRevs = own.of('rev').map((m) => revOf(m, bodies))
   const upTo = side === 'A' ? Number(checkpointEntries[0]?.['local'] ?? 0) : 0
   if (!live) {
     const fresh = new Set(ownRevs.filter((rev) => rev.history.length === 0 || rev.deletedBranch !== undefined).map((rev) => rev.id))
     seedRevisions(
       store,
-      seedParents(own, peer, side).filter(({ id }) => !fresh.has(id)),
+      seedParents(own, peer, side, bodies).filter(({ id }) => !fresh.has(id)),
       collections
     )
     seedRevisions(store, side === 'A' ? [...ownRevs, ...unsentProposals(own, ownRevs, upTo)] : ownRevs, collections)
@@ -211,10 +214,14 @@ export async function reenact(name: string, side: 'A' | 'B'): Promise<Reenactmen
     if (bytes !== undefined) store.blobs.put(bytes)
   }
 
+  // Whether the recorded side had deltas on: it says so in its first answer to a list.
+  const listAnswers = [...peer.replies.values()].filter((m) => m.properties['blobs'] !== undefined)
+  const deltas = listAnswers.length === 0 || listAnswers.some((m) => m.properties['deltas'] !== undefined)
   const pair = new BlipPair()
   const us = side === 'A' ? pair.a : pair.b
   const them = side === 'A' ? pair.b : pair.a
-  const session = side === 'A' ? activeSession(us, store, settingsOf(trace, collections, store)) : passiveSession(us, store)
+  const session =
+    side === 'A' ? activeSession(us, store, { ...settingsOf(trace, collections, store), deltas }) : passiveSession(us, store, { deltas })
   prepareCheckpoints(side, store, collections, checkpointEntries, ids, trace)
 
   // The peer's answers: the recorded ones, k-th of a profile to the k-th; anything else gets a plausible one.
@@ -276,8 +283,7 @@ export async function reenact(name: string, side: 'A' | 'B'): Promise<Reenactmen
       }
     } else if (m.type === 'REQ') {
       ourNumbers.set(m.number, ++sent)
-      // We announce no deltas, so the peer would have sent the whole body; what the body is makes no difference to the answers.
-      const { Profile: profile, deltaSrc: _, ...properties } = m.properties
+      const { Profile: profile, ...properties } = m.properties
       them.request({ profile: profile ?? '', properties, body: m.body, noReply: m.noReply }, m.noReply ? undefined : () => {})
     }
   }
@@ -299,17 +305,7 @@ export async function reenact(name: string, side: 'A' | 'B'): Promise<Reenactmen
   await session.ended
 
   const unmatched = new Set(extra.map(({ number }) => number))
-  const deltas = new Set(
-    own
-      .of('rev')
-      .filter((m) => m.properties['deltaSrc'] !== undefined)
-      .map((m) => m.properties['rev'])
-  )
-  const seen = pair.seen
-    .filter((m) => m.dir === ownDirection && !(m.type === 'REQ' && unmatched.has(m.number)))
-    .map((m) =>
-      m.profile === 'rev' && deltas.has(m.properties['rev']) ? { ...m, properties: { ...m.properties, deltaSrc: 'recorded' } } : m
-    )
+  const seen = pair.seen.filter((m) => m.dir === ownDirection && !(m.type === 'REQ' && unmatched.has(m.number)))
   return {
     recorded: lines(own, peer),
     ours: ourLines(seen, ownDirection, peer, ourNumbers),
@@ -340,7 +336,8 @@ function edit(
 function seedParents(
   own: Half,
   peer: Half,
-  side: 'A' | 'B'
+  side: 'A' | 'B',
+  bodies: ReadonlyMap<string, Buffer>
 ): { collection: number; id: string; revId: string; sequence: undefined; history: string[]; body: Buffer; deleted: boolean }[] {
   const found = new Map<
     string,
@@ -355,7 +352,7 @@ function seedParents(
         revId,
         sequence: undefined,
         history,
-        body: Buffer.from('{}'),
+        body: bodies.get(revId) ?? Buffer.from('{}'),
         deleted: false
       })
   }
@@ -368,6 +365,8 @@ function seedParents(
       if (Array.isArray(known[i])) add(m, entry[1] as string, known[i] as string[])
     })
   }
+  // Sources of the deltas we sent.
+  for (const m of own.of('rev')) add(m, m.properties['id'] ?? '', [m.properties['deltaSrc'] ?? ''])
   // Parents that a proposal was accepted upon (passive), or was built upon (active).
   const proposals = side === 'A' ? own : peer
   for (const m of proposals.of('proposeChanges')) {

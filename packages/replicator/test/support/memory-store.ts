@@ -214,6 +214,11 @@ export class MemoryCollection implements ReplicationCollection {
     }
   }
 
+  bodyOf(id: string, revId: string): Uint8Array | undefined {
+    const rev = this.docs.get(id)?.revs.get(revId)
+    return rev === undefined || rev.deleted ? undefined : rev.body
+  }
+
   findMissing(entries: readonly { readonly id: string; readonly revId: string }[]): (readonly string[] | 'known')[] {
     return entries.map(({ id, revId }) => {
       const doc = this.docs.get(id)
