@@ -23,6 +23,8 @@ export interface MeshOptions {
   readonly databaseName?: string
   /** Decides conflicts; must come to the same result on every peer. Default: the deterministic one of Couchbase Lite 3.x. */
   readonly conflictResolver?: ConflictResolver
+  /** Send what changed in a document instead of all of it to members that have this on too; for large documents that change a little. Default false. */
+  readonly deltas?: boolean
   readonly logger?: Logger
   readonly clock?: Clock
 }

@@ -121,9 +121,9 @@ export class DeviceLink {
 
   /** Serves a connection of the device, instead of any earlier one it made. */
   serve({ socket, route }: IncomingConnection): void {
-    const { database, collections, totals, announcer, logger, clock } = this.#environment
+    const { database, collections, deltas, totals, announcer, logger, clock } = this.#environment
     this.yieldPassive()
-    const service = serveReplication(socket, { database, collections, logger, clock })
+    const service = serveReplication(socket, { database, collections, deltas, logger, clock })
     const passive: Passive = { service, socket, route, idle: false }
     this.#passive = passive
     this.#error = undefined
@@ -202,7 +202,7 @@ export class DeviceLink {
   #dial(): void {
     if (this.#ended || this.#active !== undefined || !this.listed) return
     this.#cancel()
-    const { database, collections, conflictResolver, totals, announcer, logger, clock } = this.#environment
+    const { database, collections, conflictResolver, deltas, totals, announcer, logger, clock } = this.#environment
     let replicator: Replicator
     try {
       replicator = new Replicator({
@@ -210,6 +210,7 @@ export class DeviceLink {
         endpoint: socketEndpoint({ uid: this.deviceId, description: this.displayName, open: (options) => this.#open(active, options) }),
         type: 'push-and-pull',
         continuous: true,
+        deltas,
         heartbeatMs,
         maxAttemptWaitMs: maxRetryMs,
         collections: collections.map(({ scope, name }) => ({

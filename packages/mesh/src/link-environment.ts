@@ -13,6 +13,7 @@ export interface LinkEnvironment {
   readonly database: Database
   readonly collections: readonly CollectionPath[]
   readonly conflictResolver: ConflictResolver | undefined
+  readonly deltas: boolean
   readonly totals: Totals
   readonly announcer: Announcer
   readonly logger: Logger

@@ -130,7 +130,7 @@ export class GroupMesh implements Mesh {
   }
 
   #compose(): Run {
-    const { discovery, identity, authenticator, database, databaseName = 'db', conflictResolver } = this.#options
+    const { discovery, identity, authenticator, database, databaseName = 'db', conflictResolver, deltas = false } = this.#options
     const [logger, clock] = [this.#logger, this.#clock]
     const settings = { discovery, identity, authenticator, databaseName, clock }
     const links = new Links({
@@ -138,6 +138,7 @@ export class GroupMesh implements Mesh {
       database,
       collections: existingCollections(database, this.#wanted),
       conflictResolver,
+      deltas,
       totals: this.#totals,
       announcer: this.#announcer,
       logger,

@@ -35,6 +35,22 @@ describe('a mesh keeping databases in sync', () => {
     expect(left.mesh.statistics.bytesOut).to.be.greaterThan(100_000)
   })
 
+  for (const deltas of [true, false])
+    it(`sends ${deltas ? 'what changed in large documents when told to' : 'whole documents by default'}`, async () => {
+      const [left, right] = await world.started(['left', 'right'], deltas ? { deltas } : {})
+      const large = (n: number): Record<string, unknown> => ({ n, text: 'All about the room. '.repeat(100) })
+      left?.database.collection().put('doc', large(0))
+      await converged([left!, right!], 1)
+      for (let n = 1; n <= 6; n++) {
+        const [from, to] = n % 2 === 0 ? [left!, right!] : [right!, left!]
+        from.database.collection().put('doc', large(n))
+        await eventually(`change ${n} to arrive`, () => to.database.collection().get('doc')?.body['n'] === n)
+      }
+      const bytes = left!.mesh.statistics.bytesOut + left!.mesh.statistics.bytesIn
+      if (deltas) expect(bytes).to.be.lessThan(3000)
+      else expect(bytes).to.be.greaterThan(12_000)
+    })
+
   it('gives a late joiner everything', async () => {
     const [first, second] = await world.started(['first', 'second'])
     for (let n = 0; n < 100; n++) first?.database.collection().put(`doc-${n}`, { n })

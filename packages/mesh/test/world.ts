@@ -14,7 +14,7 @@ import { MemoryMedium, memoryProvider } from '@kithmesh/testkit/memory'
 import { direct } from '@kithmesh/transport-direct'
 import { type Mesh, type MeshLink, type MeshOptions, createMesh } from '@kithmesh/mesh'
 
-export interface PeerOptions extends Partial<Pick<MeshOptions, 'collections' | 'conflictResolver' | 'databaseName' | 'clock'>> {
+export interface PeerOptions extends Partial<Pick<MeshOptions, 'collections' | 'conflictResolver' | 'deltas' | 'databaseName' | 'clock'>> {
   readonly group?: string
   readonly identity?: Identity
   readonly authenticator?: Authenticator
@@ -55,7 +55,7 @@ export class World {
       transports: options.transports ?? [direct({ host: '127.0.0.1' })],
       logger
     })
-    const { collections, conflictResolver, databaseName, clock } = options
+    const { collections, conflictResolver, deltas, databaseName, clock } = options
     const mesh = createMesh({
       discovery,
       identity,
@@ -65,6 +65,7 @@ export class World {
       logger,
       ...(collections === undefined ? {} : { collections }),
       ...(conflictResolver === undefined ? {} : { conflictResolver }),
+      ...(deltas === undefined ? {} : { deltas }),
       ...(databaseName === undefined ? {} : { databaseName }),
       ...(clock === undefined ? {} : { clock })
     })

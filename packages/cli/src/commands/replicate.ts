@@ -26,6 +26,7 @@ interface ReplicateOptions {
   readonly header?: readonly (readonly [string, string])[]
   readonly attempts?: number
   readonly reset?: true
+  readonly deltas: boolean
   readonly verbose?: true
   readonly json?: true
 }
@@ -50,6 +51,7 @@ export function replicateCommand(parent: Command, io: Io): void {
     .option('--doc <id>', 'replicate only this document; repeatable', repeat(String))
     .option('--header <name:value>', 'add a header to the upgrade request; repeatable', repeat(parseHeader))
     .option('--attempts <n>', 'give up after failing to connect so often (default 10; with --continuous never)', parseCount(1))
+    .option('--no-deltas', 'always send and ask for whole documents')
     .option('--reset', 'forget the checkpoint and compare everything anew')
     .option('--verbose', 'log what happens below')
     .option('--json', 'print events as JSON lines, a summary last')
@@ -89,6 +91,7 @@ read, and --user-file.`
           collections,
           type: options.push === options.pull ? 'push-and-pull' : options.push ? 'push' : 'pull',
           continuous: options.continuous === true,
+          deltas: options.deltas,
           ...(options.attempts === undefined ? {} : { maxAttempts: options.attempts }),
           logger
         })

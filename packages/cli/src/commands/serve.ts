@@ -23,6 +23,7 @@ interface ServeOptions {
   readonly passphrase?: string
   readonly collection?: readonly { readonly scope: string; readonly name: string }[]
   readonly readOnly?: true
+  readonly deltas?: true
   readonly verbose?: true
   readonly json?: true
 }
@@ -46,6 +47,7 @@ export function serveCommand(parent: Command, io: Io): void {
       repeat(parseCollection)
     )
     .option('--read-only', 'peers may pull, pushes are refused')
+    .option('--deltas', 'exchange what changed in a document instead of all of it, with peers that do so too')
     .option('--verbose', 'log what happens below')
     .option('--json', 'print events as JSON lines; the first one has port and url')
     .addHelpText(
@@ -92,6 +94,7 @@ Instead of --user and --passphrase, which other users of this machine can see in
                   users.some((user) => equalSecrets(user.username, username) && equalSecrets(user.password, password))
                 ),
           readOnly: options.readOnly === true,
+          deltas: options.deltas === true,
           logger
         })
         await listener.start()

@@ -31,6 +31,7 @@ interface SyncOptions {
   readonly trust?: readonly string[]
   readonly ca?: readonly string[]
   readonly insecure?: true
+  readonly deltas?: true
   readonly verbose?: true
   readonly json?: true
 }
@@ -52,6 +53,7 @@ export function syncCommand(parent: Command, io: Io): void {
     .option('--trust <peer-id>', 'accept only devices with this id of 64 hex digits; repeatable', repeat(String))
     .option('--ca <file>', 'accept only devices certified by this authority (PEM); repeatable', repeat(String))
     .option('--insecure', 'accept every device of the group, each time anew')
+    .option('--deltas', 'exchange what changed in a document instead of all of it, with devices that do so too')
     .option('--verbose', 'log what happens below')
     .option('--json', 'print events as JSON lines')
     .addHelpText(
@@ -96,6 +98,7 @@ printed at the start, and --trust takes those of the others.`
           logger,
           authenticator: refusals.authenticator,
           displayName: name,
+          deltas: options.deltas === true,
           ...(collections === undefined ? {} : { collections: collections.map(({ scope, name: last }) => `${scope}.${last}`) })
         })
         const report = new SyncReport(io, mesh, options.json === true)

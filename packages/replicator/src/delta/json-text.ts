@@ -157,9 +157,9 @@ export class JsonText {
       const code = text.charCodeAt(at)
       if (code === QUOTE) break
       if (code === BACKSLASH) {
-        const escape = text[at + 1]
-        if (escape === 'u' && /^[0-9a-fA-F]{4}$/.test(text.slice(at + 2, at + 6))) at += 6
-        else if (escape !== undefined && '"\\/bfnrt'.includes(escape)) at += 2
+        const escaped = text[at + 1]
+        if (escaped === 'u' && /^[0-9a-fA-F]{4}$/.test(text.slice(at + 2, at + 6))) at += 6
+        else if (escaped !== undefined && '"\\/bfnrt'.includes(escaped)) at += 2
         else throw this.#unexpected(at)
       } else if (code >= 0x20) at++
       else throw this.#unexpected(at) // Also the end of the text, whose code is no number.

@@ -12,7 +12,7 @@ const WORTH_COPYING = 7
 const MAX_COUNT = 0x7fffffff
 
 /** Words, single signs of scripts that write without blanks, blanks, and anything else sign by sign. */
-const TOKENS = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}]|[\p{L}\p{M}\p{N}_]+|\s+|[^]/gu
+const TOKENS = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}]|[\p{L}\p{M}\p{N}_]+|\s+|./gsu
 const LONE_SURROGATE = /\p{Surrogate}/u
 
 interface Change {
