@@ -1,6 +1,7 @@
 import { isKithmeshError } from '@kithmesh/core'
 import { JsonText } from './json-text.ts'
 import type { JsonNode } from './json-text.ts'
+import { commonPrefix, commonSuffix } from './common-ends.ts'
 import { makeTextPatch } from './text-patch.ts'
 
 /**
@@ -23,10 +24,17 @@ export function encodeDelta(before: Uint8Array, after: Uint8Array): Buffer | und
 class DeltaEncoder {
   readonly #before: JsonText
   readonly #after: JsonText
+  /** Up to here, and from there on, the two texts are the same: what lies within needs no comparing. */
+  readonly #sameUpTo: number
+  readonly #sameFrom: number
+  readonly #shift: number
 
   constructor(before: JsonText, after: JsonText) {
     this.#before = before
     this.#after = after
+    this.#sameUpTo = commonPrefix(before.text, after.text)
+    this.#sameFrom = before.text.length - commonSuffix(before.text, after.text)
+    this.#shift = after.text.length - before.text.length
   }
 
   encode(): Buffer | undefined {
@@ -38,6 +46,7 @@ class DeltaEncoder {
 
   /** Undefined when nothing differs. */
   #delta(old: JsonNode, node: JsonNode): string | undefined {
+    if (this.#isSame(old, node)) return undefined
     const before = this.#before.kind(old)
     const after = this.#after.kind(node)
     let patch: string | undefined
@@ -52,6 +61,14 @@ class DeltaEncoder {
     if (patch === undefined) return undefined
     const replacement = this.#replacement(node)
     return replacement.length < patch.length ? replacement : patch
+  }
+
+  /** Whether two values certainly are the same, as cheaply as can be. */
+  #isSame(old: JsonNode, node: JsonNode): boolean {
+    const [start, end] = [this.#before.start(old), this.#before.end(old)]
+    const shift = this.#after.start(node) - start
+    if (this.#after.end(node) - end !== shift) return false
+    return (shift === 0 && end <= this.#sameUpTo) || (shift === this.#shift && start >= this.#sameFrom)
   }
 
   /** A value put in the place of another, or of none. */

@@ -58,6 +58,14 @@ export class JsonText {
     return code === 0x7b || code === 0x5b
   }
 
+  start(node: JsonNode): number {
+    return this.#places[node] as number
+  }
+
+  end(node: JsonNode): number {
+    return this.#places[node + END] as number
+  }
+
   /** The text of a value, as it came. */
   raw(node: JsonNode): string {
     return this.text.slice(this.#places[node], this.#places[node + END])

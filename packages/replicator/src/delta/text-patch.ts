@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { diffArrays } from 'diff'
+import { commonPrefix, commonSuffix } from './common-ends.ts'
 import { replicatorErrors } from '../error-catalogue.ts'
 
 /** Strings below this many bytes are replaced as a whole (delta.md §3). */
@@ -79,8 +80,8 @@ const EQUALS = 0x3d
 const BAR = 0x7c
 
 function changesOf(before: string, after: string): Change[] {
-  const prefix = commonPrefix(before, after)
-  const suffix = commonSuffix(before, after, Math.min(before.length, after.length) - prefix)
+  const prefix = wholePrefix(before, after)
+  const suffix = wholeSuffix(before, after, Math.min(before.length, after.length) - prefix)
   const changed = { before: before.slice(prefix, before.length - suffix), after: after.slice(prefix, after.length - suffix) }
   const changes = stretches(changed.before, changed.after)
   const lead = Buffer.byteLength(before.slice(0, prefix))
@@ -131,16 +132,14 @@ function format(changes: readonly Change[]): string {
   return patch
 }
 
-function commonPrefix(a: string, b: string): number {
-  const limit = Math.min(a.length, b.length)
-  let length = 0
-  while (length < limit && a.charCodeAt(length) === b.charCodeAt(length)) length++
+/** The same as {@link commonPrefix}, without half a character at its end. */
+function wholePrefix(a: string, b: string): number {
+  const length = commonPrefix(a, b)
   return length > 0 && isHigh(a.charCodeAt(length - 1)) ? length - 1 : length
 }
 
-function commonSuffix(a: string, b: string, limit: number): number {
-  let length = 0
-  while (length < limit && a.charCodeAt(a.length - 1 - length) === b.charCodeAt(b.length - 1 - length)) length++
+function wholeSuffix(a: string, b: string, limit: number): number {
+  const length = commonSuffix(a, b, limit)
   return length > 0 && isLow(a.charCodeAt(a.length - length)) ? length - 1 : length
 }
 

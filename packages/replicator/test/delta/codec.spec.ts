@@ -278,6 +278,29 @@ describe('making a delta', () => {
     )
   })
 
+  it('leads from any document to the same with some values replaced', () => {
+    const replaced = (document: string, at: number, by: string): string => {
+      const parsed = new JsonText(Buffer.from(document))
+      const places: number[] = []
+      const visit = (node: number): void => {
+        if (node !== parsed.root) places.push(node)
+        if (parsed.kind(node) === '[') parsed.items(node).forEach(visit)
+        else if (parsed.kind(node) === '{') for (const { value } of parsed.members(node).values()) visit(value)
+      }
+      visit(parsed.root)
+      const place = places[at % Math.max(places.length, 1)]
+      return place === undefined ? document : document.slice(0, parsed.start(place)) + by + document.slice(parsed.end(place))
+    }
+    fc.assert(
+      fc.property(object, fc.array(fc.tuple(fc.nat(), json), { minLength: 1, maxLength: 3 }), (before, changes) => {
+        const after = changes.reduce((document, [at, by]) => replaced(document, at, by), before)
+        const delta = encode(before, after) ?? ''
+        expect(canonical(apply(before, delta))).to.equal(canonical(after))
+      }),
+      { numRuns: 1500 }
+    )
+  })
+
   /** A text and what an author made of it. */
   const edited = fc
     .tuple(
