@@ -130,6 +130,7 @@ function seedRevisions(
   const sorted = [...entries].sort((a, b) => (a.sequence ?? 0) - (b.sequence ?? 0))
   for (const { collection: index, id, revId, sequence, history, body, deleted } of sorted) {
     const collection = collectionAt(store, collections, index)
+    collection.keepBases({ takesDeltas: true })
     if (sequence !== undefined) collection.setSequence(sequence - 1)
     collection.insertRevisions([{ id, revId, history, body, deleted, hasBlobs: false, onConflict: 'refuse' }])
   }

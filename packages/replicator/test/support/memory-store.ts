@@ -4,6 +4,7 @@ import type {
   ChangeEntry,
   ConflictResolution,
   ConflictedDocument,
+  DeltaPeer,
   IncomingRevision,
   InsertOutcome,
   ReplicationCollection,
@@ -98,6 +99,8 @@ export class MemoryCollection implements ReplicationCollection {
   readonly #listeners = new Set<() => void>()
   readonly #remotes: string[] = []
   readonly ancestors = new Map<string, string>()
+  /** Of all revisions that were ever current and no deletion. */
+  readonly bodies = new Map<string, Uint8Array>()
   transactions = 0
   insertError: Error | undefined
 
@@ -147,6 +150,8 @@ export class MemoryCollection implements ReplicationCollection {
   }
 
   #touch(id: string, doc: Doc): number {
+    const { deleted, body } = doc.revs.get(doc.current) as Rev
+    if (!deleted && body !== undefined) this.bodies.set(`${id} ${doc.current}`, body)
     if (doc.sequence > 0) this.#log[doc.sequence - 1] = undefined
     doc.sequence = ++this.lastSequence
     this.#log.push({ id, sequence: doc.sequence })
@@ -215,8 +220,11 @@ export class MemoryCollection implements ReplicationCollection {
   }
 
   bodyOf(id: string, revId: string): Uint8Array | undefined {
-    const rev = this.docs.get(id)?.revs.get(revId)
-    return rev === undefined || rev.deleted ? undefined : rev.body
+    return this.bodies.get(`${id} ${revId}`)
+  }
+
+  keepBases(_peer: DeltaPeer): void {
+    // All bodies are kept here.
   }
 
   findMissing(entries: readonly { readonly id: string; readonly revId: string }[]): (readonly string[] | 'known')[] {
