@@ -195,7 +195,12 @@ export async function reenact(name: string, side: 'A' | 'B'): Promise<Reenactmen
   const ownRevs = own.of('rev').map((m) => revOf(m, bodies))
   const upTo = side === 'A' ? Number(checkpointEntries[0]?.['local'] ?? 0) : 0
   if (!live) {
-    const fresh = new Set(ownRevs.filter((rev) => rev.history.length === 0 || rev.deletedBranch !== undefined).map((rev) => rev.id))
+    const sequels = new Set(own.of('rev').flatMap((m) => (m.properties['deltaSrc'] === undefined ? [] : [m.properties['rev']])))
+    const fresh = new Set(
+      ownRevs
+        .filter(({ history, revId, deletedBranch }) => (history.length === 0 && !sequels.has(revId)) || deletedBranch !== undefined)
+        .map(({ id }) => id)
+    )
     seedRevisions(
       store,
       seedParents(own, peer, side, bodies).filter(({ id }) => !fresh.has(id)),

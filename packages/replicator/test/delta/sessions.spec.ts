@@ -18,6 +18,12 @@ const statuses = (pair: BlipPair): string[] =>
   pair.seen.filter((m) => m.type === 'ERR').map((m) => `${m.dir} ${m.properties['Error-Code'] ?? ''}`)
 const mentionsDeltas = (pair: BlipPair): Seen[] => pair.seen.filter(({ properties }) => 'deltas' in properties || 'deltaSrc' in properties)
 
+/** The id of a revision that may follow one. */
+function following(revId: string): string {
+  const time = revId.split('@')[0] ?? ''
+  return time === revId ? '2-ab' : `${(BigInt(`0x${time}`) + 1n).toString(16)}@AAECAwQFBgcICQoLDA0ODw`
+}
+
 describe('deltas between two databases', () => {
   let a: Database
   let b: Database
@@ -28,8 +34,6 @@ describe('deltas between two databases', () => {
     open.push(made)
     return made
   }
-  /** The id of a revision that follows a document's first one. */
-  const NEXT = '2-ab'
   const json = (of: Database, id: string): unknown => of.collection().get(id)?.body
   const text = (of: Database, id: string): string | undefined => of.collection().get(id)?.json().toString()
   const sync = (
@@ -265,7 +269,7 @@ describe('deltas between two databases', () => {
       })
     await ask('getCollections', {}, '{"checkpoint_ids":["cp-x"],"collections":["_default"]}')
     const rev = (body: string, properties: Record<string, string> = {}): Promise<string> =>
-      ask('rev', { collection: '0', id: 'doc', rev: NEXT, history: source, deltaSrc: source, ...properties }, body)
+      ask('rev', { collection: '0', id: 'doc', rev: following(source), history: source, deltaSrc: source, ...properties }, body)
     for (const delta of ['', '{', '[]', '5', '{"n":{"a":1}}', '{"x":[]}', '{"prose":["1=",0,2]}', '{"n":1,"n":2}', '{"\ud800":1'])
       expect(await rev(delta), delta).to.equal('HTTP 422')
     expect(await rev('{"n":2}', { deltaSrc: '1-00' })).to.equal('HTTP 422')
@@ -292,7 +296,7 @@ describe('deltas between two databases', () => {
       pair.a.request(
         {
           profile: 'rev',
-          properties: { collection: '0', id: 'doc', rev: NEXT, history: revId, deltaSrc: revId },
+          properties: { collection: '0', id: 'doc', rev: following(revId), history: revId, deltaSrc: revId },
           body: Buffer.from('{"n":2}')
         },
         (reply) => {
