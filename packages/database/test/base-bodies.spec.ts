@@ -14,8 +14,12 @@ function incoming(id: string, revId: string, history: string[] = [], more: Parti
   return { id, revId, history, deleted: false, body, hasBlobs: false, onConflict: 'refuse', ...more }
 }
 
-for (const place of ['on disk', 'in memory']) {
-  describe(`bodies that deltas are made from, in a database ${place}`, () => {
+for (const [place, versioning] of [
+  ['on disk', 'rev-trees'],
+  ['on disk', 'version-vectors'],
+  ['in memory', 'rev-trees']
+] as const) {
+  describe(`bodies that deltas are made from, in a database ${place} with ${versioning}`, () => {
     let database: Database
     let items: ReplicationCollection
 
@@ -33,7 +37,7 @@ for (const place of ['on disk', 'in memory']) {
     }
 
     beforeEach(async () => {
-      database = await temporary.open(place === 'in memory' ? ':memory:' : undefined)
+      database = await temporary.open(place === 'in memory' ? ':memory:' : undefined, { versioning })
       items = viewOf(database)
     })
     afterEach(async () => {
@@ -222,7 +226,7 @@ for (const place of ['on disk', 'in memory']) {
         put('a', large(2))
         const { directory } = database
         await database.close()
-        database = await temporary.open(directory)
+        database = await temporary.open(directory, { versioning })
         items = viewOf(database)
         expect(body('a', first)).to.deep.equal(large(1))
         put('b', large(2))
