@@ -7,6 +7,9 @@ import type { TreeNode } from './rev-tree-codec.ts'
 /** Revisions kept per branch, the leaf included (cbmobile.md §14). */
 export const TREE_DEPTH = 20
 
+/** Revisions kept per branch at most for the sake of an older one that must stay. */
+export const MAX_RUN = 10 * TREE_DEPTH
+
 /** Lost branches remembered per document, so that a peer that still has one can be told without asking it for the content. */
 export const CLOSED_BRANCHES = 8
 
@@ -203,22 +206,29 @@ export class RevisionTree {
     for (let node = this.get(leafRevId) as TreeNode | undefined; node !== undefined; node = this.#parentOf(node)) node.incoming = false
   }
 
-  /** Removes everything below the deepest `depth` revisions of each branch, but nothing from `keep` up, and the oldest closed branches. */
+  /**
+   * Removes everything below the deepest `depth` revisions of each branch, but nothing of `keep`, and the oldest closed branches. What lies above one
+   * to keep stays too, unless that is more than `MAX_RUN`; then only it itself does.
+   */
   prune(depth = TREE_DEPTH, keep: ReadonlySet<string> = new Set()): void {
     const kept = new Set<number>()
+    const bridges = new Map<number, number>()
     const closed = this.leaves().filter((leaf) => leaf.closed)
     const forgotten = new Set(closed.sort((a, b) => generationOf(b.revId) - generationOf(a.revId)).slice(CLOSED_BRANCHES))
     for (const leaf of this.leaves()) {
       if (forgotten.has(leaf)) continue
       const path: number[] = []
       for (let index = this.#index.get(leaf.revId) ?? -1; index >= 0; index = (this.#nodes[index] as TreeNode).parent) path.push(index)
-      let wanted = Math.min(depth, path.length)
-      path.forEach((index, position) => {
-        if (keep.has((this.#nodes[index] as TreeNode).revId)) wanted = Math.max(wanted, position + 1)
+      const isToKeep = (index: number): boolean => keep.has((this.#nodes[index] as TreeNode).revId)
+      const wanted = Math.max(depth, path.slice(0, MAX_RUN).findLastIndex(isToKeep) + 1)
+      const stay = path.filter((index, position) => position < wanted || isToKeep(index))
+      stay.forEach((index, position) => {
+        kept.add(index)
+        const older = stay[position + 1]
+        if (older !== undefined) bridges.set(index, older)
       })
-      for (const index of path.slice(0, Math.min(wanted, 10 * depth))) kept.add(index)
     }
-    if (kept.size < this.#nodes.length) this.#retain(kept)
+    if (kept.size < this.#nodes.length) this.#retain(kept, bridges)
   }
 
   /** The depth of the deepest branch, in revisions. */
@@ -253,11 +263,14 @@ export class RevisionTree {
     }
   }
 
-  #retain(kept: ReadonlySet<number>): void {
+  /** `bridges`: what to name as the parent of a node whose own goes. */
+  #retain(kept: ReadonlySet<number>, bridges: ReadonlyMap<number, number>): void {
     const renumbered = new Map<number, number>()
-    const nodes = this.#nodes.filter((_node, index) => {
-      if (kept.has(index)) renumbered.set(index, renumbered.size)
-      return kept.has(index)
+    const nodes = this.#nodes.filter((node, index) => {
+      if (!kept.has(index)) return false
+      renumbered.set(index, renumbered.size)
+      if (!kept.has(node.parent)) node.parent = bridges.get(index) ?? -1
+      return true
     })
     for (const node of nodes) node.parent = renumbered.get(node.parent) ?? -1
     this.#nodes.length = 0

@@ -8,7 +8,7 @@ import { compareRevisions, eraOf, generationOf, latestEra } from './rev-id.ts'
 import type { Ranked } from './rev-id.ts'
 import type { TreeNode } from './rev-tree-codec.ts'
 import { decodeLinear, encodeLinear } from './rev-tree-codec.ts'
-import { CLOSED_BRANCHES, RevisionTree, TREE_DEPTH } from './rev-tree.ts'
+import { CLOSED_BRANCHES, MAX_RUN, RevisionTree, TREE_DEPTH } from './rev-tree.ts'
 
 export type StorableDocument = Omit<StoredDocument, 'sequence'>
 
@@ -169,16 +169,19 @@ function movedOn(current: Ranked, { revId, deleted, history, remote }: IncomingR
   )
 }
 
-/** Shortens ancestors (newest first) to the tree's depth, but keeps what a remote is known to have. */
+/**
+ * Shortens ancestors (newest first) to the tree's depth, but keeps what a remote is known to have: without it, an edit could no longer be shown to
+ * descend from the remote's revision. What lies between stays too, as long as that is not too much.
+ */
 export function clipHistory(ancestors: string[], context: Pick<InsertionContext, 'remoteAncestors'>): string[] {
   const depth = TREE_DEPTH - 1
   if (ancestors.length <= depth) return ancestors
   const keep = context.remoteAncestors()
   let wanted = depth
-  for (let index = depth; index < Math.min(ancestors.length, 10 * TREE_DEPTH); index += 1) {
+  for (let index = depth; index < Math.min(ancestors.length, MAX_RUN); index += 1) {
     if (keep.has(ancestors[index] as string)) wanted = index + 1
   }
-  return ancestors.slice(0, wanted)
+  return ancestors.filter((ancestor, index) => index < wanted || keep.has(ancestor))
 }
 
 export function pruneTree(tree: RevisionTree, context: Pick<InsertionContext, 'remoteAncestors'>): void {

@@ -352,6 +352,9 @@ for (const place of ['on disk', 'in memory']) {
         for (let n = 0; n < 40; n += 1) for (const id of ['a', 'b']) database.collection().put(id, { n })
         expect(items.revision('a')?.history).to.have.length(40).and.to.include('1-aa')
         expect(items.revision('b')?.history).to.have.length(19)
+        for (let n = 0; n < 220; n += 1) database.collection().put('a', { n })
+        expect(items.revision('a')?.history.at(-1)).to.equal('1-aa')
+        expect(items.revision('a')?.history).to.have.length.below(200)
       })
       it('bridges the gap when the remote went on further than its history tells', () => {
         const remote = items.remoteId('peer')

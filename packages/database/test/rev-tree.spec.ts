@@ -100,6 +100,15 @@ describe('revision trees', () => {
     kept.prune(20, new Set(['11-aa']))
     expect(kept.ancestors('50-aa')).to.deep.equal(chain.slice(1, 40))
   })
+  it('keep what is to be kept however far back it lies', () => {
+    const chain = Array.from({ length: 500 }, (_, index) => `${500 - index}-aa`)
+    const tree = RevisionTree.empty()
+    tree.insert({ revId: chain[0] as string, history: chain.slice(1), deleted: false, hasBlobs: false, body: Buffer.from('{}') })
+    tree.prune(20, new Set(['11-aa', '3-aa']))
+    expect(tree.ancestors('500-aa')).to.deep.equal([...chain.slice(1, 20), '11-aa', '3-aa'])
+    expect(tree.isAncestor('3-aa', '11-aa')).to.equal(true)
+    expect(tree.isLeaf('3-aa')).to.equal(false)
+  })
   it('prune only what no other branch needs', () => {
     const tree = RevisionTree.empty()
     const line = (top: number, digest: string): string[] =>

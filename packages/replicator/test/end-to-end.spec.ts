@@ -92,6 +92,31 @@ describe('replication over loopback with databases on disk', () => {
     expect(b.collection().get('a1')).to.equal(undefined)
   })
 
+  it('pushes and pulls documents that were edited more often than a history has places', async () => {
+    await serve()
+    a.collection().put('pushed', { n: 0 })
+    a.collection().put('pulled', { n: 0 })
+    await once()
+    for (let n = 1; n <= 120; n++) {
+      a.collection().put('pushed', { n })
+      b.collection().put('pulled', { n })
+    }
+    await once()
+    expect(b.collection().get('pushed')?.body).to.deep.equal({ n: 120 })
+    expect(a.collection().get('pulled')?.body).to.deep.equal({ n: 120 })
+    expect(content(a)).to.deep.equal(content(b))
+    expect([a.collection().conflicts(), b.collection().conflicts()]).to.deep.equal([[], []])
+  })
+
+  it('pushes a document whose last common revision lies hundreds of edits back', async () => {
+    await serve()
+    a.collection().put('doc', { n: 0 })
+    await once({ type: 'push' })
+    for (let n = 1; n <= 230; n++) a.collection().put('doc', { n })
+    await once({ type: 'push' })
+    expect(content(b)).to.deep.equal(content(a))
+  })
+
   it('resumes from its checkpoint and sends nothing again', async () => {
     await serve()
     for (let i = 0; i < 100; i++) a.collection().put(`a${i}`, { i })

@@ -488,7 +488,7 @@ describe('a replication session between two peers', () => {
       await send({ id: 'x', rev: '1-ab' }, '[1]')
       await send({ id: 'x', rev: 'nonsense' }, '{}')
       await send({ id: '', rev: '1-ab' }, '{}')
-      await send({ id: 'x', rev: '3-ab', history: '1-aa' }, '{}')
+      await send({ id: 'x', rev: '2-ab', history: '2-aa' }, '{}')
       await send({ id: 'x', rev: '2-ab', deltaSrc: '1-aa' }, '{}')
       await send({ id: 'x', rev: '1-ab' }, `{"a":"${'x'.repeat(20 * 1024 * 1024)}"}`)
       await send({ id: 'x', rev: '1-ab' }, '{"a":{"@type":"blob","digest":"../../etc/passwd"}}')

@@ -12,7 +12,10 @@ export interface Versioning {
   isRevId(text: string): boolean
   /** Splits the `history` property; undefined when it is malformed. */
   parseHistory(revId: string, text: string | undefined): readonly string[] | undefined
-  /** The `history` property for a revision whose ancestors are `ancestors`, ending at the first one that the peer knows. */
+  /**
+   * The `history` property for a revision whose ancestors are `ancestors`, ending at the first one that the peer knows; when more than
+   * `maxHistory` lie before that one, it takes the last place, so that the peer can tell what the revision descends from.
+   */
   formatHistory(ancestors: readonly string[], known: ReadonlySet<string>, maxHistory: number): string
   /** Positive when `a` is later in a document's life than `b`. */
   compareAge(a: string, b: string): number
@@ -43,6 +46,14 @@ function isTreeRevId(text: string): boolean {
   return true
 }
 
+/** How many of the first `end` ancestors lead from one generation to the one before it. */
+function gaplessRun(ancestors: readonly string[], end: number): number {
+  const first = generation(ancestors[0] as string)
+  let run = end
+  while (run > 1 && first - generation(ancestors[run - 1] as string) !== run - 1) run -= 1
+  return run
+}
+
 /** Revision trees: `<generation>-<hex digest>` (cbmobile.md §14). */
 export const treeVersioning: Versioning = {
   name: 'rev-trees',
@@ -52,18 +63,25 @@ export const treeVersioning: Versioning = {
   parseHistory(revId, text) {
     if (text === undefined || text === '') return []
     const history = text.split(',').map((part) => part.trim())
-    let expected = generation(revId)
+    let newer = generation(revId)
     for (const ancestor of history) {
-      if (!isTreeRevId(ancestor) || generation(ancestor) !== --expected) return undefined
+      const older = generation(ancestor)
+      // A list that would be too long leaves out what lies between its youngest and the one that both sides know.
+      if (!isTreeRevId(ancestor) || older >= newer) return undefined
+      newer = older
     }
     return history
   },
   formatHistory(ancestors, known, maxHistory) {
     let end = 0
-    while (end < ancestors.length && end < maxHistory) {
-      if (known.has(ancestors[end++] as string)) break
-    }
-    return end === 1 ? (ancestors[0] as string) : ancestors.slice(0, end).join(',')
+    let reached = false
+    while (end < ancestors.length && end < maxHistory && !reached) reached = known.has(ancestors[end++] as string)
+    if (end === 1 && (reached || ancestors.length === 1)) return ancestors[0] as string
+    const run = gaplessRun(ancestors, end)
+    if (run === end && (reached || end === ancestors.length)) return ancestors.slice(0, end).join(',')
+    const common = ancestors.find((ancestor, index) => index >= run && known.has(ancestor))
+    if (common === undefined) return ancestors.slice(0, run).join(',')
+    return [...ancestors.slice(0, Math.min(run, maxHistory - 1)), common].join(',')
   },
   compareAge: (a, b) => generation(a) - generation(b)
 }
