@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { createHash, timingSafeEqual } from 'node:crypto'
 
 /** A user name and password as HTTP Basic carries them (RFC 7617, UTF-8). */
@@ -32,11 +33,15 @@ export function passwordAuthenticator(verify: (username: string, password: strin
   }
 }
 
-/** Reads an `Authorization: Basic` header; undefined when it is something else or malformed. */
+/**
+ * Reads an `Authorization: Basic` header; undefined when it is something else or malformed. Text that is no UTF-8 is taken as ISO 8859-1, in which
+ * clients write that pass over the challenge's `charset`, Couchbase Lite Java among them.
+ */
 export function parseBasicAuthorization(header: string | undefined): PasswordCredentials | undefined {
   const match = /^basic +([A-Za-z0-9+/]+={0,2})\s*$/i.exec(header ?? '')
   if (match === null) return undefined
-  const text = Buffer.from(match[1]!, 'base64').toString('utf8')
+  const bytes = Buffer.from(match[1]!, 'base64')
+  const text = bytes.toString(isUtf8(bytes) ? 'utf8' : 'latin1')
   const colon = text.indexOf(':')
   return colon === -1 ? undefined : { username: text.slice(0, colon), password: text.slice(colon + 1) }
 }

@@ -122,6 +122,8 @@ describe('authenticators', () => {
         throw new Error('down')
       }).check(basicAuthorization({ username: 'a', password: '' }))
     ).to.equal(undefined)
+    const inLatin1 = `Basic ${Buffer.from('ann:geheim:ü', 'latin1').toString('base64')}`
+    expect(await authenticator.check(inLatin1)).to.equal('ann')
     for (const header of ['Bearer abc', 'Basic', 'Basic !!!', 'Basic YWJj', ''])
       expect(parseBasicAuthorization(header), header).to.equal(undefined)
     expect(authenticator.challenge).to.equal('Basic charset="UTF-8"')
