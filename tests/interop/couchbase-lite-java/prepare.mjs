@@ -59,10 +59,12 @@ async function buildNative() {
 }
 
 async function compile() {
-  const source = join(here, 'src', 'Witness.java')
-  if (newer(join(classes, 'Witness.class'), source)) return
+  const folder = join(here, 'src')
+  const sources = readdirSync(folder).map((name) => join(folder, name))
+  if (sources.every((source) => newer(join(classes, 'Witness.class'), source))) return
+  rmSync(classes, { recursive: true, force: true })
   mkdirSync(classes, { recursive: true })
-  await tool('javac', ['-encoding', 'UTF-8', '-d', classes, '-cp', join(libs, '*'), source], 'default-jdk-headless')
+  await tool('javac', ['-encoding', 'UTF-8', '-d', classes, '-cp', join(libs, '*'), ...sources], 'default-jdk-headless')
 }
 
 /** Resolves once the witness can be started. Rejects with the reason, and the Debian package, when it cannot be had here. */
@@ -73,20 +75,12 @@ export async function prepareWitness() {
   await compile()
 }
 
-/**
- * Runs the witness on one database directory; resolves with the lines it printed, parsed.
- * Rejects with what it wrote to standard error when it failed.
- */
-export async function witness(directory, ...commands) {
-  const args = ['-cp', [join(libs, '*'), classes].join(':'), 'Witness', directory, ...commands.map(String)]
-  const env = { ...process.env, LD_LIBRARY_PATH: native, LC_ALL: 'C.UTF-8' }
-  try {
-    const { stdout } = await start('java', args, { cwd: directory, env, maxBuffer: 1 << 28, timeout: 150_000 })
-    return stdout
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => JSON.parse(line))
-  } catch (error) {
-    throw new Error(`the witness failed (${commands.join(' ')}): ${error.stderr || error.message}`)
+/** How to start the witness on a directory: `{ command, args, options }` for `spawn`. `properties` are Java's system properties. */
+export function witnessProgram(directory, properties = {}) {
+  const settings = Object.entries(properties).map(([name, value]) => `-D${name}=${value}`)
+  return {
+    command: 'java',
+    args: [...settings, '-cp', [join(libs, '*'), classes].join(':'), 'Witness', directory],
+    options: { cwd: directory, env: { ...process.env, LD_LIBRARY_PATH: native, LC_ALL: 'C.UTF-8' } }
   }
 }

@@ -1,10 +1,8 @@
-// Starts `kithmesh serve` for the witness, and reads a database directory afresh from disk once it has ended.
+// Starts `kithmesh serve` for the witness.
 import { spawn } from 'node:child_process'
-import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { Database } from '@kithmesh/database'
-import { replicationStore } from '@kithmesh/database/replication'
 
 // KITHMESH_PROGRAM names another kithmesh to try, such as an installed one.
 const program = process.env.KITHMESH_PROGRAM ?? fileURLToPath(new URL('../../../packages/cli/bin/kithmesh.js', import.meta.url))
@@ -13,8 +11,8 @@ const program = process.env.KITHMESH_PROGRAM ?? fileURLToPath(new URL('../../../
  * Resolves with `{ url, stop }` once the listener says where it is. `stop` ends it as Ctrl-C would and rejects when it did not end well.
  * Rejects with its standard error when it ends, or stays silent for 20 s, before that.
  */
-export async function serve(directory, user) {
-  const args = [program, 'serve', directory, '--port', '0', '--db', 'db', '--tls', 'off', '--user', user, '--json']
+export async function serve(directory, user, fixedPort = 0) {
+  const args = [program, 'serve', directory, '--port', String(fixedPort), '--db', 'db', '--tls', 'off', '--user', user, '--json']
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
   let errors = ''
   child.stderr.on('data', (chunk) => {
@@ -46,6 +44,11 @@ export async function serve(directory, user) {
   })
   return {
     url,
+    /** Ends it without warning. */
+    async kill() {
+      child.kill('SIGKILL')
+      await exited
+    },
     async stop() {
       child.kill('SIGINT')
       const timer = setTimeout(() => child.kill('SIGKILL'), 20_000)
@@ -61,37 +64,6 @@ export async function makeAnew(directory, id, body) {
   const database = await Database.open(directory, { createIfMissing: false })
   try {
     return database.collection().put(id, body).revId
-  } finally {
-    await database.close()
-  }
-}
-
-/**
- * What is in the default collection: the documents in the form that the witness lists, `{ id, rev, body, blobs }`, blobs hashed from the bytes on
- * disk; and of the ids named in `deleted`, what is left of them, `{ id, rev, deleted }`.
- */
-export async function readAfresh(directory, deleted) {
-  const database = await Database.open(directory, { createIfMissing: false })
-  try {
-    const documents = []
-    for (const document of database.collection().documents()) {
-      const body = JSON.parse(document.json().toString('utf8'))
-      const blobs = []
-      const places = [['picture', body.picture], ...(body.pages ?? []).map((page, index) => [`pages.${index}`, page])]
-      for (const [path, blob] of places) {
-        if (blob === undefined) continue
-        const bytes = await database.blobs.readBlob(blob.digest)
-        const sha1 = bytes === undefined ? null : `sha1-${createHash('sha1').update(bytes).digest('base64')}`
-        blobs.push({ path, digest: blob.digest, length: bytes?.length, sha1 })
-      }
-      documents.push({ id: document.id, rev: document.revId, body, blobs })
-    }
-    const store = replicationStore(database).collection('_default', '_default')
-    const tombstones = deleted.map((id) => {
-      const change = store.change(id)
-      return { id, rev: change?.revId, deleted: change?.deleted }
-    })
-    return { documents, tombstones }
   } finally {
     await database.close()
   }
