@@ -1,5 +1,6 @@
 // Two instances of Couchbase Lite that meet at a listener of ours, whose application edits as well, and a peer of ours beyond it.
 import { expect } from 'chai'
+import fc from 'fast-check'
 import { Database } from '@kithmesh/database'
 import { Replicator, urlEndpoint } from '@kithmesh/replicator'
 import { documentsOnDisk, expectSame } from './our-side.mjs'
@@ -12,12 +13,12 @@ describe('several peers, two of them Couchbase Lite Java', () => {
     return { a: stage.theirs(), b: stage.theirs(), ours: await stage.ours() }
   }
 
-  /** One-shot replications in turn until a whole round moved nothing; fails when that does not come. */
+  /** One-shot replications in turn until a whole round moved nothing; fails when that does not come. Settings for both, or by peer. */
   async function settle({ a, b, ours }, settings) {
     for (let round = 0; round < 8; round++) {
       let moved = 0
       for (const peer of [a, b]) {
-        const report = await peer.replicate(ours.url, settings)
+        const report = await peer.replicate(ours.url, settings instanceof Map ? settings.get(peer) : settings)
         expect(report).not.to.have.property('error')
         moved += report.pushed.length + report.pulled.length
       }
@@ -104,6 +105,35 @@ describe('several peers, two of them Couchbase Lite Java', () => {
     for (const replicator of replicators) expect(await replicator.stop()).not.to.have.property('error')
     await settle(peers)
     await expectAllSame(peers)
+  })
+
+  it('agree after any schedule of edits, deletions and replications', async function () {
+    this.timeout(180_000)
+    const step = fc.record({
+      who: fc.constantFrom('a', 'b', 'us'),
+      id: fc.constantFrom('x', 'y'),
+      what: fc.constantFrom('put', 'put', 'remove', 'meet', 'meet')
+    })
+    const resolver = fc.constantFrom(undefined, 'local', 'remote', 'merge')
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 25 }), resolver, resolver, async (steps, ...resolvers) => {
+        const peers = await trio()
+        const settings = new Map([peers.a, peers.b].map((peer, n) => [peer, resolvers[n] === undefined ? {} : { resolver: resolvers[n] }]))
+        for (const [n, { who, id, what }] of steps.entries()) {
+          const { collection } = peers.ours
+          if (what === 'meet') {
+            for (const peer of who === 'us' ? [peers.a, peers.b] : [peers[who]]) await peer.replicate(peers.ours.url, settings.get(peer))
+          } else if (who === 'us') {
+            if (what === 'put') collection.put(id, { [who]: n })
+            else if (collection.get(id) !== undefined) collection.remove(id)
+          } else if (what === 'put') await peers[who].put(id, { [who]: n })
+          else if ((await peers[who].get(id)) !== undefined) await peers[who].remove(id)
+        }
+        await settle(peers, settings)
+        await expectAllSame(peers)
+      }),
+      { numRuns: 6, endOnFailure: true }
+    )
   })
 
   it('agree with a peer of ours that replicates with the listener as well', async () => {

@@ -4,6 +4,7 @@ import { serve } from './serve.mjs'
 import { documentsOnDisk, expectSame } from './our-side.mjs'
 import { eventually, useStage } from './stage.mjs'
 import { tappedListener } from './tapped.mjs'
+import { Witness } from './witness.mjs'
 
 const STILL = { documentsPulled: 0, documentsPushed: 0, documentsAnnounced: 0, bytesPulled: 0, bytesPushed: 0 }
 
@@ -108,6 +109,25 @@ describe('resuming with Couchbase Lite Java', () => {
     await replicator.stop()
     await server.stop()
     expectSame(await documentsOnDisk(directory), await theirs.list())
+  })
+
+  it('survives that their process is killed in the middle, on both ways', async () => {
+    const ours = await stage.ours()
+    const directory = stage.directory()
+    ours.collection.putMany(Array.from({ length: 2000 }, (_, n) => ({ id: `ours-${n}`, body: { n } })))
+    let witness = new Witness(directory)
+    stage.onEnd(() => witness.end())
+    await witness.database('mine').fill(2000, { blobs: true })
+    await witness.database('mine').start(ours.url)
+    await eventually('some have come', () => ours.collection.count > 2050)
+    await witness.kill()
+    witness = new Witness(directory)
+    const theirs = witness.database('mine')
+    expect(await theirs.replicate(ours.url))
+      .to.deep.include({ failed: {} })
+      .and.not.to.have.property('error')
+    expect(await theirs.list()).to.have.lengthOf(4000)
+    await ours.expectSame(theirs)
   })
 
   it('keeps a quiet connection with heartbeats of both sides', async () => {

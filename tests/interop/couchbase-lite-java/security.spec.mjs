@@ -1,5 +1,6 @@
 // Passwords and certificates.
 import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -87,6 +88,20 @@ describe('security with Couchbase Lite Java', () => {
       })
     })
   }
+
+  it('carries many documents and large blobs over TLS', async () => {
+    const identity = await createIdentity({ commonName: 'Listener' })
+    const ours = await stage.ours({ tls: identity })
+    const theirs = stage.theirs()
+    await theirs.fill(1000, { blobs: true })
+    await theirs.blob('large', 'picture', 1, 5_000_000)
+    ours.collection.put('ours', { picture: await ours.database.blobs.saveBlob(randomBytes(5_000_000)) })
+    const report = await theirs.replicate(ours.url, { pinned: identity.certificateDer.toString('base64') })
+    expect(report)
+      .to.deep.include({ pulled: ['ours'], failed: {} })
+      .and.not.to.have.property('error')
+    await ours.expectSame(theirs)
+  })
 
   it('refuses a self-signed certificate that it was not told of', async () => {
     const ours = await stage.ours({ tls: 'self-signed' })

@@ -52,6 +52,12 @@ export class Witness {
     return new WitnessDatabase(this, name)
   }
 
+  /** Ends the process without warning. */
+  async kill() {
+    this.#process.kill('SIGKILL')
+    await this.#exited
+  }
+
   async end() {
     this.#process.stdin.end()
     const timer = setTimeout(() => this.#process.kill('SIGKILL'), 10_000)
