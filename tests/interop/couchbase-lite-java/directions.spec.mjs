@@ -1,5 +1,6 @@
 // Push, pull and both, once, against a listener in this process.
 import { expect } from 'chai'
+import { Database } from '@kithmesh/database'
 import { useStage } from './stage.mjs'
 
 describe('Couchbase Lite Java, one-shot, against a URL listener', () => {
@@ -29,6 +30,23 @@ describe('Couchbase Lite Java, one-shot, against a URL listener', () => {
     expect(refused.error).to.match(/403/)
     expect((await theirs.replicate(ours.url, { type: 'PULL' })).pulled).to.deep.equal(['from-us'])
     expect(ours.collection.count).to.equal(1)
+  })
+
+  it('finds each of several databases by its name, whatever the name', async () => {
+    const names = ['plain', 'größe & 100%', 'a+b_c-d.e']
+    const databases = {}
+    for (const name of names) {
+      databases[name] = await Database.open(stage.directory())
+      stage.onEnd(() => databases[name].close())
+      databases[name].collection().put('doc', { of: name })
+    }
+    const ours = await stage.ours({ databases })
+    for (const name of names) {
+      const theirs = stage.theirs()
+      const report = await theirs.replicate(ours.url.replace(/db$/, encodeURIComponent(name)))
+      expect(report, name).to.deep.include({ pulled: ['doc'] })
+      expect((await theirs.get('doc')).body).to.deep.equal({ of: name })
+    }
   })
 
   it('asks for a database that is not there', async () => {

@@ -43,6 +43,21 @@ describe('the life of documents with Couchbase Lite Java', () => {
     await ours.expectSame(theirs)
   })
 
+  it('goes on after it began anew, although they have not seen what we put on top of it', async () => {
+    const { ours, theirs } = await shared('doc')
+    await theirs.remove('doc')
+    for (const body of [{ anew: 1 }, { anew: 2 }, { anew: 3 }]) {
+      await theirs.replicate(ours.url, { type: 'PUSH' })
+      await theirs.put('doc', body)
+    }
+    expect(await theirs.replicate(ours.url, { type: 'PUSH' })).to.deep.include({ failed: {} })
+    expect(ours.collection.get('doc').body).to.deep.equal({ anew: 3 })
+    await theirs.replicate(ours.url)
+    expect((await theirs.get('doc')).body).to.deep.equal({ anew: 3 })
+    await theirs.replicate(ours.url)
+    await ours.expectSame(theirs)
+  })
+
   it('begins anew where the deletion was never seen', async () => {
     const { ours, theirs } = await shared('theirs', 'ours')
     await theirs.remove('theirs')

@@ -107,6 +107,24 @@ describe('several peers, two of them Couchbase Lite Java', () => {
     await expectAllSame(peers)
   })
 
+  it("are told of each other's edits, ten at a time", async () => {
+    const ours = await stage.ours()
+    const peers = Array.from({ length: 10 }, () => stage.theirs())
+    const replicators = await Promise.all(peers.map((peer) => peer.start(ours.url, { continuous: true })))
+    for (const replicator of replicators) await replicator.idle()
+    expect(ours.listener.status.connectionCount).to.equal(10)
+    await Promise.all(peers.map((peer, n) => peer.put(`doc-${n}`, { by: n })))
+    await eventually('all have all', async () => {
+      const lists = await Promise.all(peers.map((peer) => peer.list()))
+      return lists.every((list) => list.length === 10)
+    })
+    await Promise.all(replicators.map((replicator) => replicator.stop()))
+    await eventually('all are gone', () => ours.listener.status.connectionCount === 0)
+    const [first, ...others] = await Promise.all(peers.map((peer) => peer.list()))
+    for (const other of others) expectSame(other, first)
+    await ours.expectSame(peers[0])
+  })
+
   it('agree after any schedule of edits, deletions and replications', async function () {
     this.timeout(180_000)
     const step = fc.record({
