@@ -1,6 +1,6 @@
 // What is replicated: filters, document ids, channels, collections.
 import { expect } from 'chai'
-import { useStage } from './stage.mjs'
+import { eventually, useStage } from './stage.mjs'
 
 describe('selections of Couchbase Lite Java', () => {
   const stage = useStage()
@@ -57,10 +57,9 @@ describe('selections of Couchbase Lite Java', () => {
     ours.collection.put('chosen', { from: 'us' })
     ours.collection.put('not-chosen', { from: 'us' })
     ours.collection.put('ours-shared', { last: true })
-    await replicator.idle()
-    const report = await waitFor(replicator, (now) => now.pulled.filter((id) => id === 'ours-shared').length === 2)
+    await eventually('they have the last change', async () => (await theirs.get('ours-shared'))?.body.last === true)
+    const report = await replicator.stop()
     expect(new Set(report.pulled)).to.deep.equal(new Set(['chosen', 'ours-shared']))
-    await replicator.stop()
   })
 
   it('ask for channels, which only Sync Gateway has: refused, and nothing moves', async () => {
@@ -87,13 +86,3 @@ describe('selections of Couchbase Lite Java', () => {
     expect(ours.collection.count).to.equal(0)
   })
 })
-
-async function waitFor(replicator, condition) {
-  const end = Date.now() + 30_000
-  for (;;) {
-    const report = await replicator.report()
-    if (condition(report)) return report
-    if (Date.now() > end) throw new Error(`did not happen: ${JSON.stringify(report)}`)
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-}
