@@ -123,7 +123,7 @@ export class DeviceLink {
   serve({ socket, route }: IncomingConnection): void {
     const { database, collections, deltas, totals, announcer, logger, clock } = this.#environment
     this.yieldPassive()
-    const service = serveReplication(socket, { database, collections, deltas, logger, clock })
+    const service = serveReplication(socket, { database, collections, deltas, logger, clock, peerId: this.deviceId })
     const passive: Passive = { service, socket, route, idle: false }
     this.#passive = passive
     this.#error = undefined

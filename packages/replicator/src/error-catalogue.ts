@@ -69,7 +69,10 @@ export const replicatorErrors = defineErrors({
     hint: 'Replicate push-and-pull so that the conflict can be resolved.'
   },
   ERR_REPL_DOC_REJECTED: { when: 'The peer, or the pull filter, refused a document.', hint: 'See the code and message in the details.' },
-  ERR_REPL_FILTER: { when: 'A push filter threw; the document counts as refused by it.', hint: 'Correct the filter; it must not throw.' },
+  ERR_REPL_FILTER: {
+    when: 'A push or pull filter threw, or returned something else than true or false; the document counts as refused by it.',
+    hint: 'Correct the filter: it must not throw or be asynchronous.'
+  },
   ERR_REPL_DOC_UNAVAILABLE: {
     when: 'The peer announced a revision and could not send it.',
     hint: 'It was probably replaced by a newer one, which follows.'

@@ -1,8 +1,8 @@
 import type { ChangeEntry, ReplicationStore } from '@kithmesh/database/replication'
 import { completedUpTo, decodeCheckpoint } from './protocol/checkpoint.ts'
 import { checkpointId } from './protocol/checkpointer.ts'
-import { asBuffer } from './protocol/context.ts'
 import type { SessionCollection } from './protocol/context.ts'
+import { passesPushFilter } from './protocol/document-filter.ts'
 import { PushProgress } from './protocol/progress.ts'
 
 export interface PendingQuery {
@@ -33,7 +33,7 @@ export function pendingDocumentIds(query: PendingQuery): Set<string> {
     const ancestors = collection.remoteAncestors(remote, candidates)
     candidates.forEach((entry, i) => {
       if (!entry.conflicted && ancestors[i] === entry.revId) return
-      if (passes(target, entry.id, entry.revId, entry.deleted)) result.add(entry.id)
+      if (passes(target, query.remoteUid, entry.id, entry.revId)) result.add(entry.id)
     })
   }
   if (only !== undefined) {
@@ -71,10 +71,13 @@ function storedProgress({ store, target, remoteUid, pull }: PendingQuery): PushP
   return new PushProgress(decodeCheckpoint(store.getLocalCheckpoint(id)).completed)
 }
 
-function passes({ pushFilter, collection }: SessionCollection, id: string, revId: string, deleted: boolean): boolean {
-  if (pushFilter === undefined) return true
-  const revision = collection.revision(id, revId)
-  if (revision === undefined) return false
-  const text = asBuffer(revision.body).toString()
-  return pushFilter({ id, revId, deleted, body: text === '' ? {} : (JSON.parse(text) as Record<string, unknown>) })
+function passes(target: SessionCollection, peerId: string, id: string, revId: string): boolean {
+  if (target.pushFilter === undefined) return true
+  const revision = target.collection.revision(id, revId)
+  try {
+    return revision !== undefined && passesPushFilter(target, peerId, revision)
+  } catch {
+    // It is reported where the document would go; here it counts as refused, as it does there.
+    return false
+  }
 }

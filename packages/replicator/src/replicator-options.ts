@@ -4,7 +4,7 @@ import type { WireOptions } from './connection.ts'
 import type { ReplicatorEndpoint } from './endpoint.ts'
 import type { CollectionName } from './protocol/collection-path.ts'
 import type { ConflictResolver } from './protocol/conflict-resolver.ts'
-import type { DocumentFilter } from './protocol/context.ts'
+import type { DocumentFilter } from './protocol/document-filter.ts'
 
 export type ReplicatorType = 'push-and-pull' | 'push' | 'pull'
 
@@ -17,9 +17,9 @@ export interface ReplicatorCollection {
   readonly collection?: CollectionName
   /** @default the rule of Couchbase Lite 3.x, see `defaultConflictResolver` */
   readonly conflictResolver?: ConflictResolver
-  /** Documents it refuses stay here, silently. */
+  /** Documents it refuses stay here, silently; they count as pushed. */
   readonly pushFilter?: DocumentFilter
-  /** Documents it refuses are reported as document errors. */
+  /** Documents it refuses are reported as document errors; the peer is told 403. It is asked too before a document is purged. */
   readonly pullFilter?: DocumentFilter
   /** Only these. */
   readonly documentIds?: readonly string[]

@@ -310,7 +310,7 @@ describe('a replication session between two peers', () => {
       expect(a.default.snapshot()).to.have.keys(['bad', 'mine'])
       expect(active.documents.map((d) => d.error?.code).filter((code) => code !== undefined)).to.have.members([
         'ERR_REPL_FILTER',
-        'ERR_REPL_DOC_REJECTED'
+        'ERR_REPL_FILTER'
       ])
     })
 

@@ -10,14 +10,17 @@ import { Observers } from '../observers.ts'
 import { formatCollectionPath } from '../protocol/collection-path.ts'
 import type { CollectionName } from '../protocol/collection-path.ts'
 import type { DocumentEvent, SessionStatistics } from '../protocol/context.ts'
+import type { DocumentFilter } from '../protocol/document-filter.ts'
 import { ReplicationSession } from '../protocol/session.ts'
 import { treeVersioning } from '../protocol/versioning.ts'
 
 /** What a passive side offers. */
 export interface ServeReplicationOptions extends WireOptions {
   readonly database: Database
-  /** Collections that peers may replicate. @default all of the database, as they are when asked for */
-  readonly collections?: readonly CollectionName[]
+  /** Collections that peers may replicate, with filters if need be. @default all of the database, as they are when asked for */
+  readonly collections?: readonly ServedCollection[]
+  /** Whom filters are told the peer is: a device id or a user name. @default the description of the socket */
+  readonly peerId?: string
   /** Peers may pull from us. @default true */
   readonly allowPush?: boolean
   /** Peers may push to us. @default true */
@@ -31,6 +34,14 @@ export interface ServeReplicationOptions extends WireOptions {
   readonly deltas?: boolean
   readonly logger?: Logger
   readonly clock?: Clock
+}
+
+/** A collection that is offered, and what peers get of it and may change in it. */
+export interface ServedCollection extends CollectionName {
+  /** Documents it refuses do not go to the peer. */
+  readonly pushFilter?: DocumentFilter
+  /** Documents it refuses are refused to the peer, which is told 403. */
+  readonly pullFilter?: DocumentFilter
 }
 
 export interface PassiveStatus {
@@ -73,7 +84,8 @@ export function serveReplication(socket: MessageSocket, options: ServeReplicatio
     throw replicatorErrors.create('ERR_REPL_PROTOCOL', `Protocol "${socket.protocol}" is not supported`)
   }
   const store = replicationStore(options.database)
-  const offered = options.collections === undefined ? undefined : new Set(options.collections.map(formatCollectionPath))
+  const offered =
+    options.collections === undefined ? undefined : new Map(options.collections.map((served) => [formatCollectionPath(served), served]))
   const statusObservers = new Observers<PassiveStatus>(logger)
   const documentObservers = new Observers<readonly DocumentEvent[]>(logger)
   const tell = (events: readonly DocumentEvent[]): void => {
@@ -98,12 +110,14 @@ export function serveReplication(socket: MessageSocket, options: ServeReplicatio
     logger,
     now: () => clock.now(),
     deltas: options.deltas ?? false,
+    peerId: options.peerId ?? socket.description,
     allowPush: options.allowPush ?? true,
     allowPull: options.allowPull ?? true,
     collection: (name) => {
-      if (offered?.has(formatCollectionPath(name)) === false) return undefined
+      const served = offered?.get(formatCollectionPath(name))
+      if (offered !== undefined && served === undefined) return undefined
       const collection = store.collection(name.scope, name.name)
-      return collection === undefined ? undefined : { collection }
+      return collection === undefined ? undefined : { collection, pushFilter: served?.pushFilter, pullFilter: served?.pullFilter }
     },
     ...(options.maxDocumentBytes !== undefined && { limits: { maxDocumentBytes: options.maxDocumentBytes } }),
     events: {

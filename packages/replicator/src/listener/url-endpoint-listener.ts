@@ -9,20 +9,19 @@ import { createWebSocketAcceptor, unauthorized } from '@kithmesh/websocket'
 import type { AcceptedRequest, UpgradeDecision, UpgradeRequest, WebSocketAcceptor } from '@kithmesh/websocket'
 import { BufferBudget } from '../blip/buffer-budget.ts'
 import { replicatorErrors } from '../error-catalogue.ts'
-import type { CollectionName } from '../protocol/collection-path.ts'
 import { ListenerConnections } from './listener-connections.ts'
 import type { ListenerClient, ListenerStatus } from './listener-connections.ts'
 import { replicationProtocols, serveReplication } from './serve-replication.ts'
-import type { PassiveReplication, ServeReplicationOptions } from './serve-replication.ts'
+import type { PassiveReplication, ServeReplicationOptions, ServedCollection } from './serve-replication.ts'
 
 /** One database of a listener. */
 export interface ServedDatabase {
   readonly database: Database
   /** @default the listener's `collections` */
-  readonly collections?: readonly CollectionName[]
+  readonly collections?: readonly ServedCollection[]
 }
 
-export interface UrlEndpointListenerOptions extends Omit<ServeReplicationOptions, 'database' | 'allowPull' | 'bufferBudget'> {
+export interface UrlEndpointListenerOptions extends Omit<ServeReplicationOptions, 'database' | 'allowPull' | 'bufferBudget' | 'peerId'> {
   /** What is offered, by the name in the URL. */
   readonly databases: Readonly<Record<string, Database | ServedDatabase>>
   /** @default 0, any free one */
@@ -225,12 +224,14 @@ export class UrlEndpointListener {
       return
     }
     const { readOnly = false } = this.#options
+    const peerId = user ?? context.peer?.peerId
     const replication = serveReplication(socket, {
       ...this.#options,
       logger: this.#logger,
       bufferBudget: this.#budget,
       ...served,
-      allowPull: !readOnly
+      allowPull: !readOnly,
+      ...(peerId !== undefined && { peerId })
     })
     const database = decodeURIComponent(path.slice(1, -SUFFIX.length))
     this.#connections.add(replication, { database, remote: context.remote, user, certificate: context.peer })

@@ -1,7 +1,9 @@
 import type { ChangeEntry } from '@kithmesh/database/replication'
 import { replicatorErrors } from '../error-catalogue.ts'
-import { asBuffer, documentEnded } from './context.ts'
+import { documentEnded } from './context.ts'
 import type { SessionCollection, SessionContext } from './context.ts'
+import { passesPushFilter } from './document-filter.ts'
+import type { StoredRevision } from './document-filter.ts'
 import type { PushProgress } from './progress.ts'
 
 export interface ChangeSelectionOptions {
@@ -52,18 +54,17 @@ export class ChangeSelection {
     const { pushFilter, collection } = this.#options.target
     if (pushFilter === undefined) return true
     const revision = collection.revision(entry.id, entry.revId)
-    if (revision === undefined) return true
+    return revision === undefined || this.passesRevision(revision)
+  }
+
+  /** The same for a revision that was read; a filter that fails is reported and refuses. */
+  passesRevision(revision: StoredRevision): boolean {
+    const { target } = this.#options
     try {
-      const text = asBuffer(revision.body).toString()
-      return pushFilter({
-        id: entry.id,
-        revId: entry.revId,
-        deleted: entry.deleted,
-        body: text === '' ? {} : (JSON.parse(text) as Record<string, unknown>)
-      })
+      return passesPushFilter(target, this.#context.peerId, revision)
     } catch (cause) {
-      const error = replicatorErrors.create('ERR_REPL_FILTER', `The push filter failed for document "${entry.id}"`, { cause })
-      documentEnded(this.#context, 'push', this.#options.target, entry, error, false)
+      const error = replicatorErrors.create('ERR_REPL_FILTER', `The push filter failed for document "${revision.id}"`, { cause })
+      documentEnded(this.#context, 'push', target, revision, error, false)
       return false
     }
   }

@@ -3,20 +3,9 @@ import type { ReplicationCollection, ReplicationStore } from '@kithmesh/database
 import type { BlipPeer, Properties, Reply } from '../blip/contracts.ts'
 import { replicatorErrors } from '../error-catalogue.ts'
 import type { ConflictResolver } from './conflict-resolver.ts'
+import type { DocumentFilter } from './document-filter.ts'
 import type { SessionLimits } from './limits.ts'
 import type { Versioning } from './versioning.ts'
-
-/** What a push or pull filter sees of a document. */
-export interface FilteredDocument {
-  readonly id: string
-  readonly revId: string
-  readonly deleted: boolean
-  /** Parsed JSON. */
-  readonly body: Readonly<Record<string, unknown>>
-}
-
-/** Returns false to leave a document out; must be quick and must not throw. */
-export type DocumentFilter = (document: FilteredDocument) => boolean
 
 /** One collection of a replication and what the application wants of it. */
 export interface SessionCollection {
@@ -77,6 +66,8 @@ export interface Scheduler {
 /** What the parts of a session share. */
 export interface SessionContext {
   readonly active: boolean
+  /** Whom the session is with, for filters. */
+  readonly peerId: string
   readonly continuous: boolean
   /** Ask for no tombstones when a collection is pulled for the first time. */
   readonly skipOldTombstones: boolean

@@ -9,6 +9,7 @@ import { ConflictWorker } from './conflict-worker.ts'
 import { documentEnded, isTransientStatus, remoteError, withCollection } from './context.ts'
 import type { SessionCollection, SessionContext } from './context.ts'
 import { UNUSABLE_DELTA, bodyFromDelta } from './deltas.ts'
+import { passesPullFilter } from './document-filter.ts'
 import { ExpectedRevisions } from './expected-revisions.ts'
 import { IncomingLists } from './incoming-lists.ts'
 import { MessageError, parseRev } from './messages.ts'
@@ -183,7 +184,7 @@ export class Puller {
     try {
       passes = this.#passesFilter(rev, checked)
     } catch (cause) {
-      this.#refuse(request, new MessageError('HTTP', 403, 'the pull filter failed', { cause }))
+      this.#refuse(request, new MessageError('HTTP', 403, 'the pull filter failed', { cause }), 'ERR_REPL_FILTER')
       return
     }
     if (!passes) {
@@ -224,7 +225,9 @@ export class Puller {
   #passesFilter(rev: IncomingRev, checked: ReceivedBody): boolean {
     const { target, documentIds } = this.#options
     if (documentIds !== undefined && !documentIds.has(rev.id)) return false
-    return target.pullFilter?.({ id: rev.id, revId: rev.revId, deleted: rev.deleted, body: checked.value }) ?? true
+    if (target.pullFilter === undefined) return true
+    const { id, revId, deleted } = rev
+    return passesPullFilter(target, this.#context.peerId, { id, revId, deleted, accessRemoved: false, body: checked.value })
   }
 
   /** 8. The announced revision cannot be had. */
@@ -279,15 +282,9 @@ export class Puller {
 
   // ---- 3. Ends
 
-  #refuse(request: IncomingRequest, cause: MessageError): void {
+  #refuse(request: IncomingRequest, cause: MessageError, code = refusalCode(cause.status)): void {
     const { id, rev, sequence, deleted } = request.properties
     request.respondError(cause.domain, cause.status, cause.message)
-    const code =
-      cause.status === 413
-        ? 'ERR_REPL_DOC_TOO_LARGE'
-        : cause.status === 403 || cause.status === 503
-          ? 'ERR_REPL_DOC_REJECTED'
-          : 'ERR_REPL_DOC_INVALID'
     const transient = isTransientStatus(cause.status)
     this.#failed(
       { id: id ?? '', revId: rev ?? '', deleted: deleted !== undefined },
@@ -309,4 +306,9 @@ export class Puller {
   #failed(document: Pick<IncomingRev, 'id' | 'revId' | 'deleted'>, error: KithmeshError, transient: boolean): void {
     documentEnded(this.#context, 'pull', this.#options.target, document, error, transient)
   }
+}
+
+function refusalCode(status: number): 'ERR_REPL_DOC_TOO_LARGE' | 'ERR_REPL_DOC_REJECTED' | 'ERR_REPL_DOC_INVALID' | 'ERR_REPL_FILTER' {
+  if (status === 413) return 'ERR_REPL_DOC_TOO_LARGE'
+  return status === 403 || status === 503 ? 'ERR_REPL_DOC_REJECTED' : 'ERR_REPL_DOC_INVALID'
 }

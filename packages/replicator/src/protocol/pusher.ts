@@ -90,6 +90,7 @@ export class Pusher {
         index,
         target,
         replaces: sendReplacementRevs,
+        mayReplace: (revision) => target.pushFilter === undefined || this.#selection.passesRevision(revision),
         maxHistory: context.limits.maxHistory,
         deltas: false,
         again: () => {

@@ -30,6 +30,8 @@ export interface RevSenderOptions {
   readonly target: SessionCollection
   /** The peer takes another revision for one that is gone. */
   replaces: boolean
+  /** Whether a revision in place of the announced one may go to the peer. */
+  readonly mayReplace: (revision: RevisionForPush) => boolean
   /** Ancestors the peer wants at most. */
   maxHistory: number
   /** The peer takes deltas, and we make them. */
@@ -112,7 +114,7 @@ export class RevSender {
   }
 
   #take(item: PushItem, revision: RevisionForPush | undefined): void {
-    const { replaces } = this.options
+    const { replaces, mayReplace } = this.options
     if (!this.#context.active) {
       const ahead = this.#sending.get(item.id)
       if (ahead !== undefined && ahead !== item) {
@@ -124,7 +126,7 @@ export class RevSender {
     // What was replaced since it was announced is not sent: the peer would take it for the current one. On the active side the newer
     // change is proposed by itself.
     const replaced = revision?.revId !== item.revId
-    if (revision === undefined || (replaced && (this.#context.active || !replaces))) this.#sendNorev(item)
+    if (revision === undefined || (replaced && (this.#context.active || !replaces || !mayReplace(revision)))) this.#sendNorev(item)
     else this.#sendRev(item, revision, replaced)
   }
 

@@ -56,6 +56,8 @@ export interface PassiveSessionOptions extends CommonOptions {
   readonly allowPush: boolean
   /** The peer may push to us. */
   readonly allowPull: boolean
+  /** Whom the session is with, for filters. @default '' */
+  readonly peerId?: string | undefined
   /** The collection of a path, or undefined when there is none (for this peer). */
   readonly collection: (name: CollectionName) => SessionCollection | undefined
 }

@@ -48,6 +48,7 @@ export class ReplicationSession {
     const closed = (): boolean => this.#closed
     this.#context = {
       active: options.role === 'active',
+      peerId: options.role === 'active' ? options.remoteUid : (options.peerId ?? ''),
       continuous: options.role === 'active' && options.continuous,
       skipOldTombstones: options.role === 'active' && options.skipOldTombstones === true,
       deltas: options.deltas ?? options.role === 'active',
