@@ -2,6 +2,7 @@ import { asBuffer } from './bytes.ts'
 import { isUtf8 } from 'node:buffer'
 import { databaseErrors } from './errors.ts'
 import { findJsonError } from './json-error.ts'
+import { takeReserved } from './reserved-keys.ts'
 
 /** Largest document body by default, bytes. */
 export const MAX_DOCUMENT_SIZE = 20 * 1024 * 1024
@@ -11,6 +12,8 @@ export interface CheckedBody {
   readonly body: Uint8Array
   readonly value: Record<string, unknown>
   readonly hasBlobs: boolean
+  /** The reserved top-level keys as they came, when there were any. */
+  readonly reserved?: Readonly<Record<string, unknown>>
 }
 
 /** A blob as a document mentions it (cbmobile.md §9). */
@@ -32,16 +35,10 @@ export interface CheckBodyOptions {
  */
 export function checkBody(bytes: Uint8Array, options: CheckBodyOptions = {}): CheckedBody {
   const { value, text } = parseBody(bytes, options)
-  let body = bytes
-  let reserved = false
-  for (const key in value) {
-    if (key.charCodeAt(0) === UNDERSCORE) {
-      reserved = true
-      break
-    }
-  }
-  if (reserved && stripReserved(value)) body = Buffer.from(JSON.stringify(value))
-  return { body, value, hasBlobs: mayHaveBlobs(text) && blobsIn(value).length > 0 }
+  const taken = takeReserved(value)
+  const hasBlobs = mayHaveBlobs(text) && blobsIn(value).length > 0
+  if (taken === undefined) return { body: bytes, value, hasBlobs }
+  return { body: taken.changed ? Buffer.from(JSON.stringify(value)) : bytes, value, hasBlobs, reserved: taken.reserved }
 }
 
 /**
@@ -72,32 +69,6 @@ export function parseBody(
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw databaseErrors.create('ERR_DB_MALFORMED_JSON', 'The body is JSON, but not an object')
   return { value: value as Record<string, unknown>, text }
-}
-
-/** The top-level keys an application must not use, if any is there. */
-export function reservedKey(value: Record<string, unknown>): string | undefined {
-  return Object.keys(value).find((key) => key.charCodeAt(0) === UNDERSCORE)
-}
-
-const UNDERSCORE = 95
-
-function stripReserved(value: Record<string, unknown>): boolean {
-  let changed = false
-  for (const key of Object.keys(value)) {
-    if (key.charCodeAt(0) !== UNDERSCORE) continue
-    const attachments = value[key]
-    if (key === '_attachments' && typeof attachments === 'object' && attachments !== null && !Array.isArray(attachments)) {
-      const kept = Object.entries(attachments).filter(([name]) => !name.startsWith('blob_'))
-      if (kept.length > 0) {
-        changed ||= kept.length < Object.keys(attachments).length
-        value[key] = Object.fromEntries(kept)
-        continue
-      }
-    }
-    delete value[key]
-    changed = true
-  }
-  return changed
 }
 
 /** False when there certainly is no blob in the JSON text; cheap. */

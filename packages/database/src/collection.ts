@@ -1,4 +1,4 @@
-import { blobsIn, mayHaveBlobs, parseBody, reservedKey } from './body-check.ts'
+import { blobsIn, mayHaveBlobs, parseBody } from './body-check.ts'
 import { canonicalBody } from './canonical-json.ts'
 import type { CollectionCore } from './collection-core.ts'
 import { changeEntry, insertionContext } from './collection-core.ts'
@@ -8,6 +8,7 @@ import type { StorageWriter } from './contracts/storage.ts'
 import { Document } from './document.ts'
 import { databaseErrors } from './errors.ts'
 import { checkDocumentId } from './names.ts'
+import { reservedKey } from './reserved-keys.ts'
 import { feed } from './changes-feed.ts'
 
 /** A body: an object, or its JSON as text or UTF-8 bytes. JSON given is stored as it is, byte for byte. */

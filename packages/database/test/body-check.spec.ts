@@ -42,6 +42,31 @@ describe('bodies from outside', () => {
     const dropped = checkBody(bytes('{"_attachments":{"blob_/pic":{"digest":"sha1-x"}},"a":1}'))
     expect(Buffer.from(dropped.body).toString()).to.equal('{"a":1}')
   })
+  it('tell which reserved keys came', () => {
+    expect(checkBody(bytes('{"_id":"x","_removed":true,"a":1}')).reserved).to.deep.equal({ _id: 'x', _removed: true })
+    const attachments = { 'old.txt': { digest: 'sha1-y' } }
+    const untouched = bytes(JSON.stringify({ _attachments: attachments }))
+    expect(checkBody(untouched)).to.deep.include({ body: untouched, reserved: { _attachments: attachments } })
+    expect(checkBody(bytes('{"a":{"_b":1}}'))).to.not.have.property('reserved')
+  })
+  it('follow a shadow whose content was changed', () => {
+    const blob = { '@type': 'blob', digest: 'sha1-old', length: 1, content_type: 'text/plain', caption: 'mine' }
+    const body = {
+      'a/b': [{ '~': blob }],
+      same: { '@type': 'blob', digest: 'sha1-same', length: 9 },
+      _attachments: {
+        'blob_/a~1b/0/~0': { digest: 'sha1-new', length: 2, stub: true },
+        'blob_/same': { digest: 'sha1-same', length: 10 },
+        'blob_/gone': { digest: 'sha1-x' },
+        'blob_/__proto__/x': { digest: 'sha1-x' },
+        blob_0: { digest: 'sha1-x' }
+      }
+    }
+    expect(JSON.parse(Buffer.from(checkBody(bytes(JSON.stringify(body))).body).toString())).to.deep.equal({
+      'a/b': [{ '~': { '@type': 'blob', digest: 'sha1-new', length: 2, caption: 'mine' } }],
+      same: { '@type': 'blob', digest: 'sha1-same', length: 9 }
+    })
+  })
   it('tell where blobs are, however deep and however written', () => {
     const value = {
       list: [{ deep: { '@type': 'blob', digest: 'sha1-A', length: 5, content_type: 'image/png' } }],

@@ -67,7 +67,8 @@ function* pagesOf<Key extends string, T extends Record<Key, unknown>>(
 
 function storedProgress({ store, target, remoteUid, pull }: PendingQuery): PushProgress {
   const { scope, name } = target.collection
-  const id = checkpointId({ privateUuid: store.privateUuid, scope, name, remoteUid, push: true, pull, documentIds: target.documentIds })
+  const { documentIds, channels } = target
+  const id = checkpointId({ privateUuid: store.privateUuid, scope, name, remoteUid, push: true, pull, documentIds, channels })
   return new PushProgress(decodeCheckpoint(store.getLocalCheckpoint(id)).completed)
 }
 

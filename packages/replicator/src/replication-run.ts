@@ -216,6 +216,7 @@ export class ReplicationRun {
         resetCheckpoint,
         skipOldTombstones: options.skipOldTombstones,
         deltas: options.deltas,
+        autoPurge: options.autoPurge,
         ...(options.maxDocumentBytes !== undefined && { limits: { maxDocumentBytes: options.maxDocumentBytes } }),
         ...(options.checkpointIntervalMs !== undefined && { checkpointIntervalMs: options.checkpointIntervalMs }),
         events: {

@@ -21,8 +21,10 @@ export interface ReplicatorCollection {
   readonly pushFilter?: DocumentFilter
   /** Documents it refuses are reported as document errors; the peer is told 403. It is asked too before a document is purged. */
   readonly pullFilter?: DocumentFilter
-  /** Only these. */
+  /** Only these, both ways. Sync Gateway refuses them in a continuous pull. */
   readonly documentIds?: readonly string[]
+  /** Pull only documents in these channels of Sync Gateway. Other peers know no channels and refuse. @default all one may see */
+  readonly channels?: readonly string[]
 }
 
 export interface ReplicatorOptions extends WireOptions {
@@ -44,6 +46,11 @@ export interface ReplicatorOptions extends WireOptions {
    * their comparing. @default true
    */
   readonly deltas?: boolean
+  /**
+   * Purge documents to which Sync Gateway took our access away, subject to the pull filter. Those with changes that it does not have
+   * stay until it has them, see ERR_REPL_DOC_KEPT. @default true
+   */
+  readonly autoPurge?: boolean
   /** Silence, in milliseconds, after which a WebSocket is probed; a peer that does not answer within 20 s more counts as gone. @default 300,000 */
   readonly heartbeatMs?: number
   /** Tries in a row, the first included. @default 10, continuous unlimited */

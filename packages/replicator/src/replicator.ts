@@ -178,8 +178,10 @@ export class Replicator {
     const collection = this.#store.collection(scope, name)
     if (collection === undefined)
       throw replicatorErrors.create('ERR_REPL_COLLECTION_UNKNOWN', `There is no collection ${scope}.${name} in the database`)
-    const { conflictResolver, pushFilter, pullFilter, documentIds } = config
-    return { collection, conflictResolver, pushFilter, pullFilter, documentIds }
+    const { conflictResolver, pushFilter, pullFilter, documentIds, channels } = config
+    if (channels !== undefined && (channels.length === 0 || channels.some((channel) => channel === '' || channel.includes(','))))
+      throw new TypeError('channels needs at least one name, and names have no comma')
+    return { collection, conflictResolver, pushFilter, pullFilter, documentIds, channels }
   }
 
   #pending(name: CollectionName, only: string | undefined): Set<string> {

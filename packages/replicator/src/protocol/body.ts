@@ -10,9 +10,11 @@ export interface ReceivedBody {
   readonly blobs: readonly BlobReference[]
   /** The parsed value, for filters. */
   readonly value: Record<string, unknown>
+  /** `_removed`: not the document, but word that access to it is lost (cbmobile.md §9). */
+  readonly removed: boolean
 }
 
-const EMPTY: ReceivedBody = { body: Buffer.from('{}'), blobs: [], value: {} }
+const EMPTY: ReceivedBody = { body: Buffer.from('{}'), blobs: [], value: {}, removed: false }
 const NO_BLOBS: readonly BlobReference[] = []
 const DIGEST = /^sha1-[A-Za-z0-9+/]{27}=$/
 
@@ -33,11 +35,11 @@ export function checkReceivedBody(bytes: Buffer, maxBytes: number): ReceivedBody
   } catch (cause) {
     throw new MessageError('HTTP', errorCode(cause) === 'ERR_DB_TOO_LARGE' ? 413 : 400, (cause as Error).message, { cause })
   }
-  const { body, value, hasBlobs } = checked
+  const { body, value, hasBlobs, reserved } = checked
   const blobs = hasBlobs ? blobsIn(value) : NO_BLOBS
   if (!blobs.every(({ digest }) => isBlobDigest(digest)))
     throw new MessageError('HTTP', 400, 'A blob of the document has an invalid digest')
-  return { body, blobs, value }
+  return { body, blobs, value, removed: reserved?.['_removed'] === true }
 }
 
 /** Whether content of this type shrinks when compressed; decides `compress` of `getAttachment`. */

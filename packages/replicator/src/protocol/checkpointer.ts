@@ -16,12 +16,14 @@ export interface CheckpointIdentity {
   readonly push: boolean
   readonly pull: boolean
   readonly documentIds: readonly string[] | undefined
+  readonly channels?: readonly string[] | undefined
 }
 
 /** The id under which both sides keep a checkpoint; opaque to the peer (cbmobile.md §4). */
 export function checkpointId(identity: CheckpointIdentity): string {
-  const { privateUuid, scope, name, remoteUid, push, pull, documentIds } = identity
-  const parts = [privateUuid, scope, name, remoteUid, push, pull, documentIds === undefined ? null : [...documentIds].sort()]
+  const { privateUuid, scope, name, remoteUid, push, pull, documentIds, channels } = identity
+  const parts: unknown[] = [privateUuid, scope, name, remoteUid, push, pull, documentIds === undefined ? null : [...documentIds].sort()]
+  if (channels !== undefined) parts.push([...channels].sort())
   return `cp-${createHash('sha256').update(JSON.stringify(parts)).digest('base64')}`
 }
 

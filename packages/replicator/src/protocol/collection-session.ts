@@ -49,7 +49,8 @@ export class CollectionSession {
         remoteUid,
         push,
         pull,
-        documentIds: target.documentIds
+        documentIds: target.documentIds,
+        channels: target.channels
       })
       this.#checkpointer = new Checkpointer(context, index, id, () => this.#checkpoint())
     } else if (pull) this.#puller = this.#newPuller(undefined)
@@ -96,7 +97,10 @@ export class CollectionSession {
         remote: this.#remote,
         pulls: pull,
         sendReplacementRevs: false,
-        mayRecord: () => this.#puller?.storing !== true
+        mayRecord: () => this.#puller?.storing !== true,
+        acknowledged: (id) => {
+          this.#puller?.pushed(id)
+        }
       })
     }
     this.#puller?.start()

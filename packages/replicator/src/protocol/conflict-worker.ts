@@ -105,6 +105,8 @@ export class ConflictWorker {
         if (given === undefined) this.#queue.add(id)
         return false
       }
+      // Purged meanwhile.
+      if (errorCode(cause) === 'ERR_DB_NO_DOCUMENT') return true
       this.#report(document, cause)
       return true
     }

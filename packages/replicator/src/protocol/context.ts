@@ -14,6 +14,8 @@ export interface SessionCollection {
   readonly pullFilter?: DocumentFilter | undefined
   /** Only these documents, both ways. */
   readonly documentIds?: readonly string[] | undefined
+  /** Only documents in these channels of Sync Gateway are pulled. */
+  readonly channels?: readonly string[] | undefined
   readonly conflictResolver?: ConflictResolver | undefined
 }
 
@@ -24,6 +26,8 @@ export interface DocumentEvent {
   readonly id: string
   readonly revId: string
   readonly deleted: boolean
+  /** The peer took our access to the document away; without `error` it was purged here, unless `autoPurge` is off. */
+  readonly accessRemoved?: boolean
   readonly error?: KithmeshError
   /** The error will be tried again by itself. */
   readonly transient?: boolean
@@ -69,6 +73,8 @@ export interface SessionContext {
   /** Whom the session is with, for filters. */
   readonly peerId: string
   readonly continuous: boolean
+  /** Purge documents to which the peer takes access away. */
+  readonly autoPurge: boolean
   /** Ask for no tombstones when a collection is pulled for the first time. */
   readonly skipOldTombstones: boolean
   /** Announce and use deltas. */
@@ -99,7 +105,7 @@ export function documentEnded(
   context: SessionContext,
   direction: 'push' | 'pull',
   { collection }: SessionCollection,
-  { id, revId, deleted }: Pick<DocumentEvent, 'id' | 'revId' | 'deleted'>,
+  { id, revId, deleted, accessRemoved }: Pick<DocumentEvent, 'id' | 'revId' | 'deleted' | 'accessRemoved'>,
   error?: KithmeshError,
   transient?: boolean
 ): void {
@@ -109,6 +115,7 @@ export function documentEnded(
     id,
     revId,
     deleted,
+    ...(accessRemoved === true && { accessRemoved }),
     ...(error !== undefined && { error }),
     ...(transient !== undefined && { transient })
   })

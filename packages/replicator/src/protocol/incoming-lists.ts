@@ -1,4 +1,5 @@
 import { errorCode } from '@kithmesh/core'
+import type { AccessLoss } from './access-loss.ts'
 import type { IncomingRequest, Properties } from '../blip/contracts.ts'
 import { replicatorErrors } from '../error-catalogue.ts'
 import type { SessionCollection, SessionContext } from './context.ts'
@@ -19,9 +20,17 @@ export interface IncomingListsOptions {
   /** Number of the remote in the collection's bookkeeping; undefined on the passive side. */
   readonly remote: number | undefined
   readonly expected: ExpectedRevisions
+  readonly accessLoss: AccessLoss
   readonly pusher: () => OppositePusher | undefined
   /** Few enough revisions are under way to ask for more. */
   readonly hasRoom: () => boolean
+}
+
+const NONE: ReadonlySet<string> = new Set()
+
+/** 6. Revoked (2) or removed from the channels (4); a tombstone that left them is an ordinary one. */
+function isLoss({ flags }: IncomingChange): boolean {
+  return flags > 1 && flags !== 5
 }
 
 /**
@@ -34,6 +43,7 @@ export class IncomingLists {
   readonly #waiting: IncomingRequest[] = []
   #caughtUp = false
   #announcedDeltas = false
+  #taking = false
 
   constructor(context: SessionContext, options: IncomingListsOptions) {
     this.#context = context
@@ -65,6 +75,15 @@ export class IncomingLists {
 
   /** Answers what waits, as far as there is room. */
   take(): void {
+    // A list about lost access has waiting revisions stored first, which makes room for lists.
+    if (this.#taking) return
+    this.#taking = true
+    this.#takeAll()
+    this.#taking = false
+    this.#context.changed()
+  }
+
+  #takeAll(): void {
     while (this.#waiting.length > 0 && this.#options.hasRoom()) {
       const request = this.#waiting.shift() as IncomingRequest
       try {
@@ -75,7 +94,6 @@ export class IncomingLists {
         return
       }
     }
-    this.#context.changed()
   }
 
   #fail(request: IncomingRequest, cause: unknown): void {
@@ -98,7 +116,7 @@ export class IncomingLists {
 
   #takeChanges(request: IncomingRequest): void {
     const { limits, statistics, versioning } = this.#context
-    const { expected, target } = this.#options
+    const { expected, target, accessLoss } = this.#options
     const changes = parseChanges(request, versioning, limits.maxIncomingEntries)
     if (changes.length === 0) {
       this.#caughtUp = true
@@ -106,7 +124,8 @@ export class IncomingLists {
       return
     }
     if (request.noReply) return
-    const candidates = changes.filter((change) => this.#isCandidate(change))
+    const lost = this.#takeLost(changes)
+    const candidates = changes.filter((change) => this.#isCandidate(change) && !lost.has(change.id))
     statistics.documentsAnnounced += candidates.length
     const missing = target.collection.findMissing(candidates)
     const known: IncomingChange[] = []
@@ -120,6 +139,7 @@ export class IncomingLists {
         answers.push(0)
       } else {
         expected.expect(change.sequence)
+        accessLoss.regained(change.id)
         answers.push(result)
       }
     }
@@ -130,7 +150,17 @@ export class IncomingLists {
   /** 6. Entries about lost access bring no body; identifiers that were not asked for are not wanted. */
   #isCandidate(change: IncomingChange): boolean {
     const { documentIds } = this.#options
-    return (change.flags === 0 || change.flags === 1 || change.flags === 5) && (documentIds === undefined || documentIds.has(change.id))
+    return !isLoss(change) && (documentIds === undefined || documentIds.has(change.id))
+  }
+
+  /** 6. Deals with the documents to which access is lost at the end of the list; of each the last entry counts. Returns their ids. */
+  #takeLost(changes: readonly IncomingChange[]): ReadonlySet<string> {
+    if (!changes.some(isLoss)) return NONE
+    const { documentIds, accessLoss } = this.#options
+    const last = new Map(changes.map((change) => [change.id, change]))
+    const lost = [...last.values()].filter((change) => isLoss(change) && documentIds?.has(change.id) !== false)
+    accessLoss.take(lost)
+    return new Set(lost.map(({ id }) => id))
   }
 
   /** The remote's current revision is one we have: remembered, unless we know of a later one there. */

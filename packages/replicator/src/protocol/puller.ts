@@ -2,6 +2,7 @@ import type { KithmeshError } from '@kithmesh/core'
 import type { InsertOutcome } from '@kithmesh/database/replication'
 import type { IncomingRequest } from '../blip/contracts.ts'
 import { replicatorErrors } from '../error-catalogue.ts'
+import { AccessLoss } from './access-loss.ts'
 import { BlobFetcher } from './attachments.ts'
 import { checkReceivedBody } from './body.ts'
 import type { ReceivedBody } from './body.ts'
@@ -14,7 +15,7 @@ import { ExpectedRevisions } from './expected-revisions.ts'
 import { IncomingLists } from './incoming-lists.ts'
 import { MessageError, parseRev } from './messages.ts'
 import type { IncomingRev } from './messages.ts'
-import type { PullProgress } from './progress.ts'
+import type { PullProgress, RemoteEntry } from './progress.ts'
 import type { OppositePusher } from './pusher.ts'
 import { RevisionInserter } from './revision-inserter.ts'
 import type { Arrival } from './revision-inserter.ts'
@@ -43,6 +44,7 @@ export class Puller {
   readonly #blobs: BlobFetcher
   readonly #conflicts: ConflictWorker
   readonly #expected: ExpectedRevisions
+  readonly #accessLoss: AccessLoss
   readonly #lists: IncomingLists
   readonly #inserter: RevisionInserter
   #awaitingBlobs = 0
@@ -57,11 +59,21 @@ export class Puller {
     const { target, documentIds, remote, pusher, progress } = options
     const { maxRevsRequested } = context.limits
     this.#expected = new ExpectedRevisions(progress)
+    this.#accessLoss = new AccessLoss(context, {
+      target,
+      remote,
+      pusher,
+      outstanding: () => this.#expected.size,
+      flush: () => {
+        this.#inserter.flush()
+      }
+    })
     this.#lists = new IncomingLists(context, {
       target,
       documentIds,
       remote,
       expected: this.#expected,
+      accessLoss: this.#accessLoss,
       pusher,
       hasRoom: () => this.#expected.size < maxRevsRequested && this.#inWork < maxRevsRequested
     })
@@ -72,6 +84,7 @@ export class Puller {
         this.#settle(arrival, outcome)
       },
       batchEnded: () => {
+        if (this.#expected.size === 0) this.#accessLoss.settled()
         this.#lists.take()
       }
     })
@@ -112,6 +125,10 @@ export class Puller {
     if (this.#context.skipOldTombstones && progress?.reached === undefined && target.collection.lastSequence === 0)
       properties['activeOnly'] = 'true'
     properties['revocations'] = 'true'
+    if (target.channels !== undefined) {
+      properties['filter'] = 'sync_gateway/bychannel'
+      properties['channels'] = target.channels.join(',')
+    }
     this.#subscribed = true
     blip.request(
       {
@@ -178,6 +195,10 @@ export class Puller {
       return
     }
     const expected = this.#expected.get(rev.sequence)
+    if (active && (checked.removed || this.#accessLoss.overtook(rev.id))) {
+      this.#onRemoved(request, rev, expected)
+      return
+    }
     this.#options.pusher()?.pulled(rev.id)
     statistics.bytesPulled += request.body.length
     let passes: boolean
@@ -205,7 +226,8 @@ export class Puller {
     this.#blobs.fetch(rev.id, missing, (failure) => {
       this.#awaitingBlobs--
       if (this.#stopped || this.#context.closed) return
-      if (failure === undefined) this.#inserter.add(arrival)
+      if (this.#accessLoss.overtook(rev.id)) this.#onRemoved(request, rev, expected)
+      else if (failure === undefined) this.#inserter.add(arrival)
       else this.#reject(arrival, 'HTTP', failure.transient ? 503 : 400, failure.error as KithmeshError, failure.transient)
       this.#lists.take()
     })
@@ -220,6 +242,19 @@ export class Puller {
   #askForWhole(request: IncomingRequest, cause: MessageError): void {
     request.respondError(cause.domain, cause.status, cause.message)
     this.#context.logger.debug('A delta could not be applied', { id: request.properties['id'], error: cause.cause ?? cause })
+  }
+
+  /** 9. Instead of the revision: access to its document is lost. */
+  #onRemoved(request: IncomingRequest, rev: IncomingRev, expected: RemoteEntry | undefined): void {
+    this.#accessLoss.take([rev])
+    if (!request.noReply) request.respond()
+    if (expected !== undefined) this.#expected.complete(expected)
+    this.#lists.take()
+  }
+
+  /** The peer has our revision of the document now. */
+  pushed(id: string): void {
+    this.#accessLoss.pushed(id)
   }
 
   #passesFilter(rev: IncomingRev, checked: ReceivedBody): boolean {

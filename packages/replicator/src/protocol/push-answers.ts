@@ -16,6 +16,8 @@ export interface PushAnswersOptions {
   readonly pulls: boolean
   /** The peer takes a revision that ends its branch (`deleted_branch`) instead of one that descends from it. */
   readonly endsBranches: () => boolean
+  /** Told each document of which the peer has our revision now. */
+  readonly acknowledged?: ((id: string) => void) | undefined
   /** The peer wants the revision. */
   readonly send: (item: PushItem) => void
 }
@@ -58,6 +60,7 @@ export class PushAnswers {
       } else if (status === 304) {
         ancestors.note(item, item.revId)
         documents.finish(item)
+        this.#options.acknowledged?.(item.id)
       } else if (status === 409) this.#onConflict(item, rev)
       else if (isTransientStatus(status)) documents.failTransiently(item, rejection(item, 'HTTP', status, ''))
       else documents.failForGood(item, rejection(item, 'HTTP', status, ''))
@@ -73,6 +76,7 @@ export class PushAnswers {
         statistics.bytesPushed += outcome.bytes
         this.#options.ancestors.note(item, outcome.revision.revId)
         this.#options.documents.finish(item)
+        this.#options.acknowledged?.(item.id)
         if (this.#context.wantsDocuments) documentEnded(this.#context, 'push', this.#options.target, item)
         return
       }

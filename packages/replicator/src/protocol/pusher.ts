@@ -29,6 +29,8 @@ export interface PusherOptions {
   readonly mayRecord: () => boolean
   /** The peer takes another revision for one that is gone. */
   readonly sendReplacementRevs: boolean
+  /** Told each document of which the peer has our revision now. */
+  readonly acknowledged?: (id: string) => void
 }
 
 const EMPTY_LIST = Buffer.from('[]')
@@ -80,6 +82,7 @@ export class Pusher {
       ancestors: this.#ancestors,
       pulls,
       endsBranches: () => this.#endsBranches,
+      acknowledged: options.acknowledged,
       send: (item) => {
         this.#sender.enqueue(item)
       }
@@ -169,9 +172,9 @@ export class Pusher {
     this.#ancestors.forget(id)
   }
 
-  /** Whether the peer took a revision of ours since it last told us its own. */
-  acknowledged(id: string): boolean {
-    return this.#ancestors.isNoted(id)
+  /** Whether the peer took a revision of ours, or this one, since it last told us its own. */
+  acknowledged(id: string, revId?: string): boolean {
+    return this.#ancestors.isNoted(id, revId)
   }
 
   /** The peer has a revision that we decided against: it is to get ours, although that is no new change. */

@@ -39,9 +39,10 @@ export class RemoteAncestors {
     if (this.#noted.size > 0) this.#noted.delete(id)
   }
 
-  /** Whether something is noted of the document since. */
-  isNoted(id: string): boolean {
-    return this.#noted.has(id)
+  /** Whether something, or this, is noted of the document since. */
+  isNoted(id: string, revId?: string): boolean {
+    const noted = this.#noted.get(id)
+    return noted !== undefined && (revId === undefined || noted.revId === revId)
   }
 
   /** Stores what was noted, if that may be done now: when it is worth a transaction, or, `atRest`, all. */

@@ -48,6 +48,11 @@ export class RevisionInserter {
     this.#stopped = true
   }
 
+  /** Stores what waits, now. */
+  flush(): void {
+    if (!this.#stopped && !this.#context.closed) this.#flush()
+  }
+
   add(arrival: Arrival): void {
     this.#ready.push(arrival)
     if (this.#ready.length >= this.#context.limits.insertBatch) {

@@ -46,6 +46,8 @@ export interface ActiveSessionOptions extends CommonOptions {
    * that also replicate with others, a deletion left out can let the document come back. @default false
    */
   readonly skipOldTombstones?: boolean | undefined
+  /** Purge documents to which the peer takes access away. @default true */
+  readonly autoPurge?: boolean | undefined
   /** Forget what earlier sessions did. */
   readonly resetCheckpoint?: boolean
 }

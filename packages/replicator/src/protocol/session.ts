@@ -50,6 +50,7 @@ export class ReplicationSession {
       active: options.role === 'active',
       peerId: options.role === 'active' ? options.remoteUid : (options.peerId ?? ''),
       continuous: options.role === 'active' && options.continuous,
+      autoPurge: options.role === 'active' && options.autoPurge !== false,
       skipOldTombstones: options.role === 'active' && options.skipOldTombstones === true,
       deltas: options.deltas ?? options.role === 'active',
       blip: options.blip,

@@ -1,0 +1,129 @@
+import { expect } from 'chai'
+import type { IncomingRequest, OutgoingRequest, Reply } from '../dist/blip/contracts.js'
+import { BlipPair } from './support/blip-pair.ts'
+import { MemoryStore } from './support/memory-store.ts'
+import { activeSession, until } from './support/sessions.ts'
+import type { Running } from './support/sessions.ts'
+
+/** What no well-ordered gateway does, and what real ones do when things happen at once. */
+describe('word of lost access', () => {
+  let store: MemoryStore
+  let pair: BlipPair
+  let active: Running
+
+  const send = (request: OutgoingRequest): Promise<Reply> =>
+    new Promise((resolve) => {
+      pair.b.request({ ...request, properties: { collection: '0', ...request.properties } }, resolve)
+    })
+  const changes = (...rows: unknown[]): Promise<Reply> => send({ profile: 'changes', body: Buffer.from(JSON.stringify(rows)) })
+  const rev = (sequence: number, id: string, revId: string, body: object): Promise<Reply> =>
+    send({ profile: 'rev', properties: { id, rev: revId, sequence: String(sequence) }, body: Buffer.from(JSON.stringify(body)) })
+  const wanted = async (...rows: unknown[]): Promise<unknown> => {
+    const reply = await changes(...rows)
+    return reply.kind === 'ok' ? (JSON.parse(reply.body.toString()) as unknown) : reply
+  }
+
+  beforeEach(async () => {
+    store = new MemoryStore()
+    pair = new BlipPair()
+    let subscribed = false
+    const answer = (profile: string, respond: (request: IncomingRequest) => void): void => {
+      pair.b.handle(profile, respond)
+    }
+    answer('getCollections', (request) => {
+      request.respond({ body: Buffer.from('[{}]') })
+    })
+    answer('setCheckpoint', (request) => {
+      request.respond({ properties: { rev: '0-1' } })
+    })
+    answer('subChanges', (request) => {
+      subscribed = true
+      request.respond()
+    })
+    active = activeSession(pair.a, store, { push: false, continuous: true })
+    active.session.start()
+    await until(() => subscribed, 'the subscription')
+  })
+  afterEach(async () => {
+    active.session.close(1000)
+    await active.ended
+  })
+
+  const purged = (): string[] => active.documents.flatMap(({ id, accessRemoved }) => (accessRemoved === true ? [id] : []))
+
+  it('purges for each of the flags that say so, and for no other', async () => {
+    for (const flags of [2, 3, 4, 6, 7]) {
+      expect(await wanted([1, 'doc', '1-aa', 0])).to.deep.equal([[]])
+      await rev(1, 'doc', '1-aa', { flags })
+      expect(store.default.json('doc'), String(flags)).to.deep.equal({ flags })
+      expect(await wanted([2, 'doc', '1-aa', flags])).to.deep.equal([])
+      expect(store.default.change('doc'), String(flags)).to.equal(undefined)
+    }
+    expect(await wanted([3, 'one', '1-aa', 1], [4, 'five', '1-aa', 5], [5, 'yes', '1-aa', true])).to.deep.equal([[], [], []])
+  })
+
+  it('takes back what was announced before and comes after it', async () => {
+    expect(await wanted([1, 'doc', '1-aa'], [2, 'other', '1-aa'])).to.deep.equal([[], []])
+    await wanted([3, 'doc', '2-bb', 4])
+    expect((await rev(1, 'doc', '1-aa', { late: true })).kind).to.equal('ok')
+    await rev(2, 'other', '1-aa', {})
+    expect(store.default.snapshot()).to.have.keys(['other'])
+    // Announced again, it is welcome again.
+    expect(await wanted([4, 'doc', '2-bb'])).to.deep.equal([[]])
+    await rev(4, 'doc', '2-bb', {})
+    expect(store.default.snapshot()).to.have.keys(['doc', 'other'])
+  })
+
+  it('counts only when it is the last word of its list', async () => {
+    await wanted([1, 'back', '1-aa'], [2, 'gone', '1-aa'])
+    await Promise.all([rev(1, 'back', '1-aa', {}), rev(2, 'gone', '1-aa', {})])
+    expect(await wanted([3, 'back', '1-aa', 2], [4, 'gone', '2-bb'], [5, 'back', '2-bb'], [6, 'gone', '2-bb', 4])).to.deep.equal([
+      0,
+      0,
+      ['1-aa']
+    ])
+    expect(store.default.snapshot()).to.have.keys(['back'])
+    await until(() => purged().length > 0, 'the event')
+    expect(purged()).to.deep.equal(['gone'])
+  })
+
+  it('has what waits for its transaction stored first, and keeps the order of the lists', async () => {
+    await wanted([1, 'doc', '1-aa'])
+    const results = await Promise.all([rev(1, 'doc', '1-aa', {}), wanted([2, 'doc', '1-aa', 2]), wanted([3, 'next', '1-aa'])])
+    expect(results.slice(1)).to.deep.equal([[], [[]]])
+    expect(store.default.change('doc')).to.equal(undefined)
+    expect(active.session.collections[0]?.checkpointer?.dirty).to.equal(true)
+    await rev(3, 'next', '1-aa', {})
+    expect(store.default.snapshot()).to.have.keys(['next'])
+  })
+
+  it('may come as a body with _removed instead of a document', async () => {
+    await wanted([1, 'doc', '1-aa'])
+    await rev(1, 'doc', '1-aa', {})
+    expect(await wanted([2, 'doc', '2-bb'])).to.deep.equal([['1-aa']])
+    expect((await rev(2, 'doc', '2-bb', { _removed: true })).kind).to.equal('ok')
+    expect(store.default.change('doc')).to.equal(undefined)
+    await until(() => purged().length > 0, 'the event')
+    expect(purged()).to.deep.equal(['doc'])
+    expect(active.session.collections[0]?.idle).to.equal(false)
+    await changes()
+    expect(active.session.collections[0]?.idle).to.equal(true)
+  })
+
+  it('is no business of documents that are not here', async () => {
+    expect(await wanted([1, 'unknown', '4-dd', 2])).to.deep.equal([])
+    expect(active.documents).to.deep.equal([])
+  })
+
+  it('ends the session when the database cannot purge', async () => {
+    store.default.put('doc', {})
+    const revId = store.default.change('doc')?.revId ?? ''
+    store.default.purge = () => {
+      throw new Error('disk on fire')
+    }
+    void wanted([1, 'doc', revId, 2])
+    const { error } = await active.ended
+    expect(error?.code).to.equal('ERR_REPL_STORE')
+    expect(store.default.change('doc')?.revId).to.equal(revId)
+  })
+})
