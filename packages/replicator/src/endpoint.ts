@@ -9,6 +9,8 @@ export interface OpenEndpointOptions {
   readonly heartbeatMs: number
   /** The replicator's, for deadlines. */
   readonly clock?: Clock
+  /** To be told the headers of the server's answer when there is one, names in lower case; for logs. */
+  readonly onResponse?: (headers: Readonly<Record<string, string | readonly string[] | undefined>>) => void
 }
 
 /** Where a replicator replicates with. */

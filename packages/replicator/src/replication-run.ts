@@ -54,6 +54,7 @@ export class ReplicationRun {
   /** Set while suspended; aborts at `resume`. */
   #suspension: AbortController | undefined
   #session: ReplicationSession | undefined
+  #correlationId: string | undefined
   /** Of the earlier attempts. */
   #before: SessionStatistics = newStatistics()
 
@@ -69,6 +70,11 @@ export class ReplicationRun {
   /** Over all attempts. */
   get statistics(): Readonly<SessionStatistics> {
     return this.#session === undefined ? this.#before : add(this.#before, this.#session.statistics)
+  }
+
+  /** What the server calls the newest connection in its log. */
+  get correlationId(): string | undefined {
+    return this.#correlationId
   }
 
   /** What is pushed of a collection by now, while connected. */
@@ -152,6 +158,13 @@ export class ReplicationRun {
     }
   }
 
+  readonly #onResponse = (headers: Readonly<Record<string, string | readonly string[] | undefined>>): void => {
+    const id = headers['x-correlation-id']
+    if (typeof id !== 'string') return
+    this.#correlationId = id.slice(0, 200)
+    this.#parts.logger.info('Connected', { to: this.#parts.options.endpoint.description, correlationId: this.#correlationId })
+  }
+
   /** Lets the session save its checkpoint, but not for long. */
   #endSession(): void {
     const session = this.#session
@@ -173,7 +186,8 @@ export class ReplicationRun {
     let socket: MessageSocket
     try {
       const signal = AbortSignal.any([ending, late.signal])
-      socket = await openEndpoint(endpoint, { signal, protocols: treeVersioning.protocols, heartbeatMs, clock })
+      const onResponse = this.#onResponse
+      socket = await openEndpoint(endpoint, { signal, protocols: treeVersioning.protocols, heartbeatMs, clock, onResponse })
     } catch (cause) {
       return { error: connectError(endpoint.description, cause), began: false }
     } finally {

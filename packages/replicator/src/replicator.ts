@@ -74,6 +74,11 @@ export class Replicator {
     return this.#run?.statistics ?? newStatistics()
   }
 
+  /** What Sync Gateway calls the newest connection in its log (`X-Correlation-Id`); other peers do not say. */
+  get correlationId(): string | undefined {
+    return this.#run?.correlationId
+  }
+
   /**
    * Calls back at every change of activity or error, in order and each once, and at most four times a second when only the progress changed.
    * `stopped` comes last, with the final figures. The returned function ends it.

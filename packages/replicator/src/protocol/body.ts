@@ -12,10 +12,13 @@ export interface ReceivedBody {
   readonly value: Record<string, unknown>
   /** `_removed`: not the document, but word that access to it is lost (cbmobile.md §9). */
   readonly removed: boolean
+  /** Digests of blobs that the `_attachments` which came along do not have: nobody can send them (cbmobile.md §9). */
+  readonly dangling: readonly string[]
 }
 
-const EMPTY: ReceivedBody = { body: Buffer.from('{}'), blobs: [], value: {}, removed: false }
+const EMPTY: ReceivedBody = { body: Buffer.from('{}'), blobs: [], value: {}, removed: false, dangling: [] }
 const NO_BLOBS: readonly BlobReference[] = []
+const NOTHING: readonly string[] = []
 const DIGEST = /^sha1-[A-Za-z0-9+/]{27}=$/
 
 /** Whether text is a blob digest as Couchbase writes it. */
@@ -39,7 +42,14 @@ export function checkReceivedBody(bytes: Buffer, maxBytes: number): ReceivedBody
   const blobs = hasBlobs ? blobsIn(value) : NO_BLOBS
   if (!blobs.every(({ digest }) => isBlobDigest(digest)))
     throw new MessageError('HTTP', 400, 'A blob of the document has an invalid digest')
-  return { body, blobs, value, removed: reserved?.['_removed'] === true }
+  if (reserved === undefined) return { body, blobs, value, removed: false, dangling: NOTHING }
+  return { body, blobs, value, removed: reserved['_removed'] === true, dangling: danglingBlobs(blobs, reserved['_attachments']) }
+}
+
+function danglingBlobs(blobs: readonly BlobReference[], attachments: unknown): readonly string[] {
+  if (blobs.length === 0 || typeof attachments !== 'object' || attachments === null) return NOTHING
+  const present = new Set(Object.values(attachments).map((entry: unknown) => (entry as { digest?: unknown } | null)?.digest))
+  return blobs.flatMap(({ digest }) => (present.has(digest) ? [] : digest))
 }
 
 /** Whether content of this type shrinks when compressed; decides `compress` of `getAttachment`. */

@@ -4,6 +4,7 @@ import type { Checkpoint } from './checkpoint.ts'
 import { Checkpointer, checkpointId, serveGetCheckpoint, serveSetCheckpoint } from './checkpointer.ts'
 import type { SessionCollection, SessionContext } from './context.ts'
 import { serveAttachment, serveProof } from './attachments.ts'
+import { serveGetRev } from './connected-client.ts'
 import { MessageError, parseSubChanges } from './messages.ts'
 import { PullProgress, PushProgress } from './progress.ts'
 import { Puller } from './puller.ts'
@@ -146,6 +147,18 @@ export class CollectionSession {
       case 'subChanges':
         this.#onSubChanges(request)
         return
+      case 'unsubChanges':
+        this.#onUnsubChanges(request)
+        return
+      case 'getRev':
+        if (this.#context.active || !this.#options.push)
+          throw new MessageError('HTTP', 403, 'Attempting to pull from a push-only replicator')
+        serveGetRev(this.#context, this.#options.target, this.#documentIds, request)
+        return
+      case 'putRev':
+        if (this.#context.active) throw new MessageError('BLIP', 404, 'no handler for message')
+        this.#pullerOf().onRev(request)
+        return
       case 'getAttachment':
         serveAttachment(this.#context, request)
         return
@@ -212,6 +225,14 @@ export class CollectionSession {
     })
     request.respond()
     this.#pusher.start()
+  }
+
+  /** 10. The subscriber has enough; it may subscribe again. */
+  #onUnsubChanges(request: IncomingRequest): void {
+    if (this.#context.active) throw new MessageError('BLIP', 404, 'no handler for message')
+    this.#pusher?.stop()
+    this.#pusher = undefined
+    request.respond()
   }
 
   #checkpoint(): Checkpoint {

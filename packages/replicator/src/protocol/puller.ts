@@ -34,6 +34,9 @@ export interface PullerOptions {
   readonly pusher: () => OppositePusher | undefined
 }
 
+/** LiteCore's own number for it. */
+const NOT_FOUND = 7
+
 /**
  * Receives one collection's revisions: asks for what the peer's lists have and we miss, checks what arrives and its blobs, and answers
  * only when it is stored (cbmobile.md §6–§8).
@@ -214,6 +217,13 @@ export class Puller {
     }
     const arrival: Arrival = { request, rev, body: checked.body, hasBlobs: checked.blobs.length > 0, expected }
     const missing = checked.blobs.length === 0 ? [] : this.#blobs.missing(checked.blobs)
+    const dangling = missing.find(({ digest }) => checked.dangling.includes(digest))
+    if (dangling !== undefined) {
+      const message = `Document "${rev.id}" mentions the blob ${dangling.digest}, which its attachments do not have`
+      this.#reject(arrival, 'LiteCore', NOT_FOUND, replicatorErrors.create('ERR_REPL_BLOB', message), false)
+      this.#lists.take()
+      return
+    }
     if (missing.length === 0) {
       this.#inserter.add(arrival)
       return

@@ -95,6 +95,7 @@ export class Pusher {
         replaces: sendReplacementRevs,
         mayReplace: (revision) => target.pushFilter === undefined || this.#selection.passesRevision(revision),
         maxHistory: context.limits.maxHistory,
+        shadows: false,
         deltas: false,
         again: () => {
           this.poke()
@@ -327,10 +328,11 @@ export class Pusher {
       this.#context.fail(remoteError(profile, reply), isTransientStatus(reply.code))
       return
     }
-    const { maxHistory, sendReplacementRevs, endsBranches, deltas } = reply.properties
+    const { maxHistory, sendReplacementRevs, endsBranches, blobs, deltas } = reply.properties
     if (maxHistory !== undefined && Number(maxHistory) > 0) this.#sender.options.maxHistory = Math.min(Number(maxHistory), 1000)
     if (isTrue(endsBranches)) this.#endsBranches = true
     if (isTrue(sendReplacementRevs)) this.#sender.options.replaces = true
+    this.#sender.options.shadows = !isTrue(blobs)
     if (this.#context.deltas) this.#hearOfDeltas(deltas)
     try {
       if (this.#context.active) this.#answers.onProposalStatuses(items, reply.body)

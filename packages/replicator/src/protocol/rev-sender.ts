@@ -3,6 +3,7 @@ import type { Properties, Reply } from '../blip/contracts.ts'
 import { withCollection } from './context.ts'
 import type { SessionCollection, SessionContext } from './context.ts'
 import { UNUSABLE_DELTA, asStored, deltaTo } from './deltas.ts'
+import { withShadowAttachments } from './shadow-attachments.ts'
 
 /** A document on its way, from being announced to being answered. */
 export interface PushItem extends ChangeEntry {
@@ -34,6 +35,8 @@ export interface RevSenderOptions {
   readonly mayReplace: (revision: RevisionForPush) => boolean
   /** Ancestors the peer wants at most. */
   maxHistory: number
+  /** The peer wants blobs named in `_attachments` too. */
+  shadows: boolean
   /** The peer takes deltas, and we make them. */
   deltas: boolean
   /** Something waits in the queue again. */
@@ -131,9 +134,10 @@ export class RevSender {
   }
 
   #sendRev(item: PushItem, revision: RevisionForPush, replaced: boolean): void {
+    const stored = revision.body.length === 0 ? EMPTY_BODY : revision.body
     const source = this.options.deltas ? firstOf(item.known) : undefined
     const delta = source === undefined ? undefined : this.#deltaFrom(source, revision)
-    const body = delta ?? (revision.body.length === 0 ? EMPTY_BODY : revision.body)
+    const body = delta ?? (this.options.shadows && revision.hasBlobs ? withShadowAttachments(stored, revision.revId) : stored)
     item.bytes = body.length + 200
     this.#unanswered++
     this.#unansweredBytes += item.bytes
@@ -160,7 +164,12 @@ export class RevSender {
 
   #deltaFrom(source: string, revision: RevisionForPush): Buffer | undefined {
     if (this.#whole.get(revision.id) === revision.revId) return undefined
-    return deltaTo(revision, source, this.options.target.collection, asStored)
+    return deltaTo(
+      revision,
+      source,
+      this.options.target.collection,
+      this.options.shadows ? (revId, body) => withShadowAttachments(body, revId) : asStored
+    )
   }
 
   /** 8. The peer could make nothing of the delta: the revision goes out once more, at once and whole. */

@@ -18,7 +18,10 @@ const PROFILES = [
   'rev',
   'norev',
   'getAttachment',
-  'proveAttachment'
+  'proveAttachment',
+  'unsubChanges',
+  'getRev',
+  'putRev'
 ]
 
 /**

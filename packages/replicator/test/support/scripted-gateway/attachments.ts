@@ -71,11 +71,12 @@ async function fetchOne({ blip, store, id, collection }: FetchOptions, digest: s
 }
 
 /** False when the client says that it does not have it. */
-async function prove({ blip, collection }: FetchOptions, digest: string, known: Buffer): Promise<boolean> {
+async function prove({ blip, store, collection }: FetchOptions, digest: string, known: Buffer): Promise<boolean> {
   const nonce = randomBytes(20)
   const { reply, body } = await ask(blip, 'proveAttachment', { ...collection, digest }, nonce)
   if (reply.kind === 'error' && reply.code === 404) return false
   const proof = createHash('sha1').update(Uint8Array.of(nonce.length)).update(nonce).update(known).digest('base64')
   if (body.toString() !== `sha1-${proof}`) throw new GatewayError(403, 'Incorrect proof for attachment')
+  store.proofs.push(digest)
   return true
 }

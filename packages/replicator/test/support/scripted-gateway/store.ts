@@ -83,6 +83,8 @@ export class GatewayStore {
   readonly checkpoints = new Map<string, { rev: string; body: Body }>()
   readonly users = new Map<string, GatewayUser>()
   readonly #watchers = new Set<() => void>()
+  /** Digests that clients proved to have. */
+  readonly proofs: string[] = []
   sequence = 0
   /** Throws to refuse; returns the channels. */
   syncFunction: (body: Body, old: Body | undefined) => readonly string[] = (body) => (body['channels'] as string[] | undefined) ?? []
