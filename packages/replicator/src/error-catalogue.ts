@@ -8,7 +8,7 @@ export const replicatorErrors = defineErrors({
   },
   ERR_REPL_COLLECTION_MISSING: {
     when: 'A collection to be replicated does not exist at the peer.',
-    hint: 'Create the collection there, or leave it out of the configuration.'
+    hint: 'Create the collection there, or leave it out of the configuration; peers of CBMobile_2 have only the default one.'
   },
   ERR_REPL_COLLECTION_UNKNOWN: {
     when: 'A collection given in the configuration does not exist in the local database.',
@@ -38,7 +38,7 @@ export const replicatorErrors = defineErrors({
   ERR_REPL_HTTP: { when: 'The peer answered the connection request with an HTTP error.', hint: 'See the status in the details.' },
   ERR_REPL_PROTOCOL: {
     when: 'The peer speaks no replication protocol version that this database can use.',
-    hint: 'Rev-tree databases speak BLIP_3+CBMobile_3; see the compatibility table in the README.'
+    hint: 'Rev-tree databases speak BLIP_3+CBMobile_3, and CBMobile_2 when `legacy` is set; see the compatibility table in the README.'
   },
   ERR_REPL_STORE: {
     when: 'The local database failed while replicating.',

@@ -7,6 +7,7 @@ import type { Observers } from './observers.ts'
 import { openEndpoint } from './open-endpoint.ts'
 import { newStatistics } from './protocol/context.ts'
 import type { DocumentEvent, SessionCollection, SessionStatistics } from './protocol/context.ts'
+import { LEGACY_PROTOCOL } from './protocol/legacy-protocol.ts'
 import type { PushProgress } from './protocol/progress.ts'
 import { ReplicationSession } from './protocol/session.ts'
 import { treeVersioning } from './protocol/versioning.ts'
@@ -177,7 +178,9 @@ export class ReplicationRun {
 
   async #connectOnce(reset: boolean): Promise<Outcome> {
     const { clock, options } = this.#parts
-    const { endpoint, heartbeatMs = 300_000, connectTimeoutMs = 15_000 } = options
+    const { endpoint, heartbeatMs = 300_000, connectTimeoutMs = 15_000, legacy = false } = options
+    const { protocols } = treeVersioning
+    const offers = legacy ? [...protocols, LEGACY_PROTOCOL] : protocols
     const ending = AbortSignal.any([this.#stopping.signal, this.#interruption.signal])
     const late = new AbortController()
     const cancelDeadline = clock.after(connectTimeoutMs, () => {
@@ -186,8 +189,7 @@ export class ReplicationRun {
     let socket: MessageSocket
     try {
       const signal = AbortSignal.any([ending, late.signal])
-      const onResponse = this.#onResponse
-      socket = await openEndpoint(endpoint, { signal, protocols: treeVersioning.protocols, heartbeatMs, clock, onResponse })
+      socket = await openEndpoint(endpoint, { signal, protocols: offers, heartbeatMs, clock, onResponse: this.#onResponse })
     } catch (cause) {
       return { error: connectError(endpoint.description, cause), began: false }
     } finally {
@@ -197,7 +199,7 @@ export class ReplicationRun {
       socket.close(1000)
       return { error: undefined, began: false }
     }
-    if (socket.protocol !== '' && !treeVersioning.protocols.includes(socket.protocol)) {
+    if (socket.protocol !== '' && !offers.includes(socket.protocol)) {
       socket.close(1002)
       return {
         error: replicatorErrors.create('ERR_REPL_PROTOCOL', `The peer chose the protocol "${socket.protocol}", which was not offered`),
@@ -231,6 +233,8 @@ export class ReplicationRun {
         skipOldTombstones: options.skipOldTombstones,
         deltas: options.deltas,
         autoPurge: options.autoPurge,
+        legacy: socket.protocol === LEGACY_PROTOCOL,
+        legacyFallback: options.legacy,
         ...(options.maxDocumentBytes !== undefined && { limits: { maxDocumentBytes: options.maxDocumentBytes } }),
         ...(options.checkpointIntervalMs !== undefined && { checkpointIntervalMs: options.checkpointIntervalMs }),
         events: {

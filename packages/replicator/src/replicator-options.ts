@@ -51,6 +51,11 @@ export interface ReplicatorOptions extends WireOptions {
    * stay until it has them, see ERR_REPL_DOC_KEPT. @default true
    */
   readonly autoPurge?: boolean
+  /**
+   * Speak with peers that know no collections too, if they know nothing better: Couchbase Lite 2.x to 3.0 and Sync Gateway 2.x
+   * (`CBMobile_2`). Only the default collection can be replicated with those. @default false
+   */
+  readonly legacy?: boolean
   /** Silence, in milliseconds, after which a WebSocket is probed; a peer that does not answer within 20 s more counts as gone. @default 300,000 */
   readonly heartbeatMs?: number
   /** Tries in a row, the first included. @default 10, continuous unlimited */

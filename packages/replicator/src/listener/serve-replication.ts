@@ -11,6 +11,7 @@ import { formatCollectionPath } from '../protocol/collection-path.ts'
 import type { CollectionName } from '../protocol/collection-path.ts'
 import type { DocumentEvent, SessionStatistics } from '../protocol/context.ts'
 import type { DocumentFilter } from '../protocol/document-filter.ts'
+import { LEGACY_PROTOCOL } from '../protocol/legacy-protocol.ts'
 import { ReplicationSession } from '../protocol/session.ts'
 import { treeVersioning } from '../protocol/versioning.ts'
 
@@ -69,7 +70,7 @@ export interface PassiveReplication {
 }
 
 /** Sub-protocols a passive side accepts, best first. */
-export const replicationProtocols: readonly string[] = treeVersioning.protocols
+export const replicationProtocols: readonly string[] = [...treeVersioning.protocols, LEGACY_PROTOCOL]
 
 /**
  * Answers one peer's replicator over an open message socket, which it takes over: the passive side for listeners, meshes and
@@ -110,6 +111,7 @@ export function serveReplication(socket: MessageSocket, options: ServeReplicatio
     logger,
     now: () => clock.now(),
     deltas: options.deltas ?? false,
+    legacy: socket.protocol === LEGACY_PROTOCOL,
     peerId: options.peerId ?? socket.description,
     allowPush: options.allowPush ?? true,
     allowPull: options.allowPull ?? true,

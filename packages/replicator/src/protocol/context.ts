@@ -73,6 +73,8 @@ export interface SessionContext {
   /** Whom the session is with, for filters. */
   readonly peerId: string
   readonly continuous: boolean
+  /** The connection is one of `CBMobile_2`: no collections, and deletions as booleans. */
+  readonly legacy: boolean
   /** Purge documents to which the peer takes access away. */
   readonly autoPurge: boolean
   /** Ask for no tombstones when a collection is pulled for the first time. */

@@ -144,8 +144,9 @@ export interface OutgoingChange {
   readonly bodySize: number
 }
 
-export function encodeChanges(entries: readonly OutgoingChange[]): Buffer {
-  return Buffer.from(JSON.stringify(entries.map((e) => [e.sequence, e.id, e.revId, e.deleted ? 1 : 0, e.bodySize])))
+/** `legacy`: deletions as booleans instead of flags, as `CBMobile_2` has them. */
+export function encodeChanges(entries: readonly OutgoingChange[], legacy = false): Buffer {
+  return Buffer.from(JSON.stringify(entries.map((e) => [e.sequence, e.id, e.revId, legacy ? e.deleted : e.deleted ? 1 : 0, e.bodySize])))
 }
 
 export interface IncomingProposal {

@@ -289,7 +289,7 @@ export class Pusher {
       {
         profile,
         properties: withCollection(this.#options.index, active ? { conflictIncludesRev: 'true' } : {}),
-        body: active ? encodeProposals(items) : encodeChanges(items),
+        body: active ? encodeProposals(items) : encodeChanges(items, this.#context.legacy),
         urgent: true,
         compress: true
       },

@@ -51,13 +51,11 @@ export class SessionCollections {
 
   /** Sends the first message; `done` gets the peer's checkpoint of each collection, once it has them all. */
   request(options: ActiveSessionOptions, done: (checkpoints: readonly unknown[]) => void): void {
-    options.collections.forEach((target, index) => {
-      this.#list.push(
-        new CollectionSession(this.#context, { index, target, push: options.push, pull: options.pull, remoteUid: options.remoteUid })
-      )
-    })
-    const checkpointIds = this.#list.map((collection) => collection.checkpointer?.id ?? '')
-    if (options.resetCheckpoint === true) for (const id of checkpointIds) options.store.setLocalCheckpoint(id, undefined)
+    if (this.#context.legacy) {
+      this.#requestLegacy(options, done)
+      return
+    }
+    const checkpointIds = this.#addActive(options, (index) => index)
     options.blip.request(
       {
         profile: 'getCollections',
@@ -68,9 +66,43 @@ export class SessionCollections {
         })
       },
       (reply) => {
-        this.#onReply(reply, done)
+        const unknown = reply.kind === 'error' && reply.domain === 'BLIP' && reply.code === 404
+        if (unknown && options.legacyFallback === true) this.#requestLegacy(options, done)
+        else this.#onReply(reply, done)
       }
     )
+  }
+
+  /** Adds the collections of an active session; returns the ids of their checkpoints. */
+  #addActive(options: ActiveSessionOptions, indexOf: (position: number) => number | undefined): string[] {
+    const { push, pull, remoteUid } = options
+    this.#list.length = 0
+    options.collections.forEach((target, position) => {
+      this.#list.push(new CollectionSession(this.#context, { index: indexOf(position), target, push, pull, remoteUid }))
+    })
+    const ids = this.#list.map((collection) => collection.checkpointer?.id ?? '')
+    if (options.resetCheckpoint === true) for (const id of ids) options.store.setLocalCheckpoint(id, undefined)
+    return ids
+  }
+
+  /** 2. Older peers are asked for the checkpoint of the default collection, and know no other. */
+  #requestLegacy(options: ActiveSessionOptions, done: (checkpoints: readonly unknown[]) => void): void {
+    const other = options.collections.find(({ collection }) => !isDefaultCollection(collection))
+    if (other !== undefined) {
+      const collection = formatCollectionPath(other.collection)
+      const message = `The peer speaks CBMobile_2, which knows only the default collection, not "${collection}"`
+      this.#context.fail(replicatorErrors.create('ERR_REPL_COLLECTION_MISSING', message, { details: { collection } }), false)
+      return
+    }
+    this.#mode = 'legacy'
+    const [client = ''] = this.#addActive(options, () => undefined)
+    options.blip.request({ profile: 'getCheckpoint', properties: { client } }, (reply) => {
+      if (this.#context.closed || reply.kind === 'disconnected') return
+      this.#context.touch()
+      if (reply.kind === 'ok') done([checkpointOf(reply)])
+      else if (reply.code === 404) done([{}])
+      else this.#context.fail(remoteError('getCheckpoint', reply), isTransientStatus(reply.code))
+    })
   }
 
   /** Starts the collections, with what `request` got. */
@@ -125,6 +157,7 @@ export class SessionCollections {
   answer(request: IncomingRequest): void {
     const options = this.#options
     if (options.role === 'active') throw new MessageError('BLIP', 400, 'getCollections sent to an active replicator')
+    if (this.#context.legacy) throw new MessageError('BLIP', 404, 'no handler for message')
     if (this.#mode !== 'new') throw new MessageError('BLIP', 400, 'Invalid getCollections message: not the first message')
     const { collections, checkpointIds } = parseGetCollections(request)
     this.#mode = 'collections'
@@ -163,5 +196,15 @@ export class SessionCollections {
     this.#mode = 'legacy'
     this.#addPassive(undefined, target)
     this.#begun = true
+  }
+}
+
+/** The answer to `getCheckpoint` in the form that `getCollections` has it. */
+function checkpointOf({ properties, body }: Extract<Reply, { kind: 'ok' }>): unknown {
+  const rev = properties['rev'] ?? properties['_rev']
+  try {
+    return { ...(JSON.parse(body.toString()) as object), rev }
+  } catch {
+    return { rev }
   }
 }

@@ -27,6 +27,8 @@ interface CommonOptions {
   /** Wall-clock milliseconds. */
   readonly now: () => number
   readonly events: SessionEvents
+  /** The connection agreed on `CBMobile_2`. @default false */
+  readonly legacy?: boolean | undefined
   readonly limits?: Partial<SessionLimits>
   readonly checkpointIntervalMs?: number
   /** Changed documents may be sent as deltas, both ways, where the peer takes them. @default true on the active side, false on the passive one */
@@ -48,6 +50,8 @@ export interface ActiveSessionOptions extends CommonOptions {
   readonly skipOldTombstones?: boolean | undefined
   /** Purge documents to which the peer takes access away. @default true */
   readonly autoPurge?: boolean | undefined
+  /** A peer that does not know collections is spoken to as an older one. @default false */
+  readonly legacyFallback?: boolean | undefined
   /** Forget what earlier sessions did. */
   readonly resetCheckpoint?: boolean
 }

@@ -53,6 +53,7 @@ export class ReplicationSession {
       active: options.role === 'active',
       peerId: options.role === 'active' ? options.remoteUid : (options.peerId ?? ''),
       continuous: options.role === 'active' && options.continuous,
+      legacy: options.legacy === true,
       autoPurge: options.role === 'active' && options.autoPurge !== false,
       skipOldTombstones: options.role === 'active' && options.skipOldTombstones === true,
       deltas: options.deltas ?? options.role === 'active',
@@ -155,7 +156,7 @@ export class ReplicationSession {
     const silence = now - this.#lastTouch
     const active = this.#options.role === 'active'
     if (!this.began && silence >= limits.firstReplyMs) {
-      this.#fail(timeout(`${active ? 'the answer to getCollections' : 'a first message'} within ${limits.firstReplyMs} ms`), true)
+      this.#fail(timeout(`${active ? 'the answer to the first message' : 'a first message'} within ${limits.firstReplyMs} ms`), true)
       return
     }
     if (silence >= limits.inactivityMs && (this.#closing || this.collections.some((collection) => collection.waiting))) {
