@@ -22,6 +22,12 @@ export interface ServeReplicationOptions extends WireOptions {
   readonly collections?: readonly ServedCollection[]
   /** Whom filters are told the peer is: a device id or a user name. @default the description of the socket */
   readonly peerId?: string
+  /**
+   * Give blobs only to peers that are being sent a document with them, and have peers that push a document prove that they have its blobs
+   * when those are here already (`proveAttachment`). Without it, whoever knows a blob's digest may have it, which is as well among
+   * peers who may see all. @default false
+   */
+  readonly protectBlobs?: boolean
   /** Peers may pull from us. @default true */
   readonly allowPush?: boolean
   /** Peers may push to us. @default true */
@@ -112,6 +118,7 @@ export function serveReplication(socket: MessageSocket, options: ServeReplicatio
     now: () => clock.now(),
     deltas: options.deltas ?? false,
     legacy: socket.protocol === LEGACY_PROTOCOL,
+    protectBlobs: options.protectBlobs,
     peerId: options.peerId ?? socket.description,
     allowPush: options.allowPush ?? true,
     allowPull: options.allowPull ?? true,

@@ -14,6 +14,8 @@ export interface BlobFailure {
   readonly error: Error
   /** Trying again may help. */
   readonly transient: boolean
+  /** What to answer. @default 503 when transient, else 400 */
+  readonly status?: number
 }
 
 interface Fetch {

@@ -160,6 +160,7 @@ export class CollectionSession {
         this.#pullerOf().onRev(request)
         return
       case 'getAttachment':
+        this.#checkMayHaveBlob(request)
         serveAttachment(this.#context, request)
         return
       case 'proveAttachment':
@@ -225,6 +226,14 @@ export class CollectionSession {
     })
     request.respond()
     this.#pusher.start()
+  }
+
+  /** 9. Where blobs are protected, they go only to peers that are being sent a document with them. */
+  #checkMayHaveBlob({ properties: { digest = '', docID } }: IncomingRequest): void {
+    const { protectBlobs, legacy } = this.#context
+    if (!protectBlobs) return
+    if (docID === undefined && !legacy) throw new MessageError('HTTP', 400, "Missing 'docID'")
+    if (this.#pusher?.offersBlob(docID, digest) !== true) throw new MessageError('HTTP', 403, "Attachment's doc not being synced")
   }
 
   /** 10. The subscriber has enough; it may subscribe again. */

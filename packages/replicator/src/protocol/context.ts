@@ -75,6 +75,8 @@ export interface SessionContext {
   readonly continuous: boolean
   /** The connection is one of `CBMobile_2`: no collections, and deletions as booleans. */
   readonly legacy: boolean
+  /** Answering side: give blobs only along with their documents, and have peers prove that they have those they name. */
+  readonly protectBlobs: boolean
   /** Purge documents to which the peer takes access away. */
   readonly autoPurge: boolean
   /** Ask for no tombstones when a collection is pulled for the first time. */

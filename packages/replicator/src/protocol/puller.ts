@@ -3,7 +3,6 @@ import type { InsertOutcome } from '@kithmesh/database/replication'
 import type { IncomingRequest } from '../blip/contracts.ts'
 import { replicatorErrors } from '../error-catalogue.ts'
 import { AccessLoss } from './access-loss.ts'
-import { BlobFetcher } from './attachments.ts'
 import { checkReceivedBody } from './body.ts'
 import type { ReceivedBody } from './body.ts'
 import { ConflictWorker } from './conflict-worker.ts'
@@ -17,6 +16,8 @@ import { MessageError, parseRev } from './messages.ts'
 import type { IncomingRev } from './messages.ts'
 import type { PullProgress, RemoteEntry } from './progress.ts'
 import type { OppositePusher } from './pusher.ts'
+import { RevisionBlobs } from './revision-blobs.ts'
+import type { BlobRefusal } from './revision-blobs.ts'
 import { RevisionInserter } from './revision-inserter.ts'
 import type { Arrival } from './revision-inserter.ts'
 
@@ -34,9 +35,6 @@ export interface PullerOptions {
   readonly pusher: () => OppositePusher | undefined
 }
 
-/** LiteCore's own number for it. */
-const NOT_FOUND = 7
-
 /**
  * Receives one collection's revisions: asks for what the peer's lists have and we miss, checks what arrives and its blobs, and answers
  * only when it is stored (cbmobile.md §6–§8).
@@ -44,20 +42,25 @@ const NOT_FOUND = 7
 export class Puller {
   readonly #context: SessionContext
   readonly #options: PullerOptions
-  readonly #blobs: BlobFetcher
+  readonly #blobs: RevisionBlobs
   readonly #conflicts: ConflictWorker
   readonly #expected: ExpectedRevisions
   readonly #accessLoss: AccessLoss
   readonly #lists: IncomingLists
   readonly #inserter: RevisionInserter
-  #awaitingBlobs = 0
   #subscribed = false
   #stopped = false
 
   constructor(context: SessionContext, options: PullerOptions) {
     this.#context = context
     this.#options = options
-    this.#blobs = new BlobFetcher(context, options.index)
+    this.#blobs = new RevisionBlobs(context, {
+      index: options.index,
+      target: options.target,
+      settled: (arrival, refusal) => {
+        this.#onBlobs(arrival, refusal)
+      }
+    })
     this.#conflicts = new ConflictWorker(context, options.target)
     const { target, documentIds, remote, pusher, progress } = options
     const { maxRevsRequested } = context.limits
@@ -111,7 +114,7 @@ export class Puller {
   }
 
   get #inWork(): number {
-    return this.#inserter.waiting + this.#awaitingBlobs
+    return this.#inserter.waiting + this.#blobs.waiting
   }
 
   /** 5. Subscribes to the peer's changes (active side). */
@@ -216,31 +219,20 @@ export class Puller {
       return
     }
     const arrival: Arrival = { request, rev, body: checked.body, hasBlobs: checked.blobs.length > 0, expected }
-    const missing = checked.blobs.length === 0 ? [] : this.#blobs.missing(checked.blobs)
-    const dangling = missing.find(({ digest }) => checked.dangling.includes(digest))
-    if (dangling !== undefined) {
-      const message = `Document "${rev.id}" mentions the blob ${dangling.digest}, which its attachments do not have`
-      this.#reject(arrival, 'LiteCore', NOT_FOUND, replicatorErrors.create('ERR_REPL_BLOB', message), false)
+    const ready = checked.blobs.length === 0 || this.#blobs.take(arrival, checked)
+    if (ready === true) this.#inserter.add(arrival)
+    else if (ready !== undefined) {
+      this.#reject(arrival, ready)
       this.#lists.take()
-      return
     }
-    if (missing.length === 0) {
-      this.#inserter.add(arrival)
-      return
-    }
-    if (this.#awaitingBlobs >= 4 * limits.maxRevsRequested) {
-      this.#refuse(request, new MessageError('HTTP', 503, 'too many documents are waiting for their blobs'))
-      return
-    }
-    this.#awaitingBlobs++
-    this.#blobs.fetch(rev.id, missing, (failure) => {
-      this.#awaitingBlobs--
-      if (this.#stopped || this.#context.closed) return
-      if (this.#accessLoss.overtook(rev.id)) this.#onRemoved(request, rev, expected)
-      else if (failure === undefined) this.#inserter.add(arrival)
-      else this.#reject(arrival, 'HTTP', failure.transient ? 503 : 400, failure.error as KithmeshError, failure.transient)
-      this.#lists.take()
-    })
+  }
+
+  #onBlobs(arrival: Arrival, refusal: BlobRefusal | undefined): void {
+    if (this.#stopped || this.#context.closed) return
+    if (this.#accessLoss.overtook(arrival.rev.id)) this.#onRemoved(arrival.request, arrival.rev, arrival.expected)
+    else if (refusal === undefined) this.#inserter.add(arrival)
+    else this.#reject(arrival, refusal)
+    this.#lists.take()
   }
 
   #fromDelta({ body }: IncomingRequest, { id, deltaSource = '' }: IncomingRev): Buffer {
@@ -291,24 +283,22 @@ export class Puller {
     const { request, rev, expected } = arrival
     switch (outcome.status) {
       case 'conflict':
-        this.#reject(
-          arrival,
-          'HTTP',
-          409,
-          replicatorErrors.create('ERR_REPL_DOC_CONFLICT', `Document "${rev.id}" conflicts with the revision here`, {
+        this.#reject(arrival, {
+          domain: 'HTTP',
+          code: 409,
+          error: replicatorErrors.create('ERR_REPL_DOC_CONFLICT', `Document "${rev.id}" conflicts with the revision here`, {
             details: { id: rev.id, revId: rev.revId, localRevId: outcome.revId }
           }),
-          false
-        )
+          transient: false
+        })
         return
       case 'failed':
-        this.#reject(
-          arrival,
-          'HTTP',
-          400,
-          replicatorErrors.create('ERR_REPL_DOC_INVALID', `Document "${rev.id}" could not be stored`, { cause: outcome.error }),
-          false
-        )
+        this.#reject(arrival, {
+          domain: 'HTTP',
+          code: 400,
+          error: replicatorErrors.create('ERR_REPL_DOC_INVALID', `Document "${rev.id}" could not be stored`, { cause: outcome.error }),
+          transient: false
+        })
         return
       case 'stored':
         // What was made here on top of it is news to the peer.
@@ -341,8 +331,7 @@ export class Puller {
     this.#lists.take()
   }
 
-  #reject(arrival: Arrival, domain: string, code: number, error: KithmeshError, transient: boolean): void {
-    const { request, rev, expected } = arrival
+  #reject({ request, rev, expected }: Arrival, { domain, code, error, transient }: BlobRefusal): void {
     request.respondError(domain, code, error.message)
     this.#failed(rev, error, transient)
     if (expected !== undefined) this.#expected.drop(expected, transient, this.#context.now())

@@ -184,6 +184,11 @@ export class Pusher {
     if (entry !== undefined && entry.sequence <= this.#options.progress.scannedTo) this.#documents.reopen(entry)
   }
 
+  /** Whether a document is on its way to the peer that has the blob, see {@link RevSender.offersBlob}. */
+  offersBlob(id: string | undefined, digest: string): boolean {
+    return this.#sender.offersBlob(id, digest)
+  }
+
   /** Tries documents again whose transient failure lies long enough back. */
   tick(now: number): void {
     this.#announceEcho()

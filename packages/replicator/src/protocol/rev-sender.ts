@@ -1,3 +1,4 @@
+import { blobsIn, parseBody } from '@kithmesh/database/replication'
 import type { ChangeEntry, RevisionForPush } from '@kithmesh/database/replication'
 import type { Properties, Reply } from '../blip/contracts.ts'
 import { withCollection } from './context.ts'
@@ -64,6 +65,8 @@ export class RevSender {
   readonly #sending = new Map<string, PushItem>()
   /** Revisions that the peer could not make of a delta, by document: they are sent whole. */
   readonly #whole = new Map<string, string>()
+  /** Where blobs are protected: those of the revisions in flight, by document. */
+  readonly #offered = new Map<string, ReadonlySet<string>>()
 
   constructor(context: SessionContext, options: RevSenderOptions, ended: (item: PushItem, outcome: SendOutcome) => void) {
     this.#context = context
@@ -78,6 +81,13 @@ export class RevSender {
   /** Revisions sent and not answered. */
   get unanswered(): number {
     return this.#unanswered
+  }
+
+  /** Whether a document is in flight that has the blob; without an id, any document. */
+  offersBlob(id: string | undefined, digest: string): boolean {
+    if (id !== undefined) return this.#offered.get(id)?.has(digest) === true
+    for (const digests of this.#offered.values()) if (digests.has(digest)) return true
+    return false
   }
 
   enqueue(item: PushItem): void {
@@ -139,6 +149,8 @@ export class RevSender {
     const delta = source === undefined ? undefined : this.#deltaFrom(source, revision)
     const body = delta ?? (this.options.shadows && revision.hasBlobs ? withShadowAttachments(stored, revision.revId) : stored)
     item.bytes = body.length + 200
+    const protectedBlobs = this.#context.protectBlobs && revision.hasBlobs
+    if (protectedBlobs) this.#offered.set(item.id, new Set(blobsIn(parseBody(stored).value).map(({ digest }) => digest)))
     this.#unanswered++
     this.#unansweredBytes += item.bytes
     this.#context.blip.request(
@@ -151,6 +163,7 @@ export class RevSender {
       (reply) => {
         this.#unanswered--
         this.#unansweredBytes -= item.bytes
+        if (protectedBlobs) this.#offered.delete(item.id)
         if (reply.kind === 'disconnected') return
         this.#context.touch()
         if (reply.kind === 'ok') {

@@ -62,6 +62,8 @@ export interface PassiveSessionOptions extends CommonOptions {
   readonly allowPush: boolean
   /** The peer may push to us. */
   readonly allowPull: boolean
+  /** Give blobs only along with their documents, and have peers prove that they have those they name. @default false */
+  readonly protectBlobs?: boolean | undefined
   /** Whom the session is with, for filters. @default '' */
   readonly peerId?: string | undefined
   /** The collection of a path, or undefined when there is none (for this peer). */

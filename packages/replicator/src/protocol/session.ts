@@ -54,6 +54,7 @@ export class ReplicationSession {
       peerId: options.role === 'active' ? options.remoteUid : (options.peerId ?? ''),
       continuous: options.role === 'active' && options.continuous,
       legacy: options.legacy === true,
+      protectBlobs: options.role === 'passive' && options.protectBlobs === true,
       autoPurge: options.role === 'active' && options.autoPurge !== false,
       skipOldTombstones: options.role === 'active' && options.skipOldTombstones === true,
       deltas: options.deltas ?? options.role === 'active',
