@@ -40,7 +40,7 @@ describe('word of lost access', () => {
       subscribed = true
       request.respond()
     })
-    active = activeSession(pair.a, store, { push: false, continuous: true })
+    active = activeSession(pair.a, store, { push: false, continuous: true, limits: { maxRevsRequested: 3 } })
     active.session.start()
     await until(() => subscribed, 'the subscription')
   })
@@ -95,6 +95,23 @@ describe('word of lost access', () => {
     expect(active.session.collections[0]?.checkpointer?.dirty).to.equal(true)
     await rev(3, 'next', '1-aa', {})
     expect(store.default.snapshot()).to.have.keys(['next'])
+  })
+
+  it('does not let a later list overtake its own, when storing first makes room', async () => {
+    await wanted([1, 'doc', '1-aa'], [2, 'never', '1-aa'], [3, 'later', '1-aa'])
+    const order: string[] = []
+    const [lost, next] = [changes([4, 'doc', '1-aa', 2]), changes([5, 'next', '1-aa'])]
+    void lost.then(() => order.push('lost'))
+    void next.then(() => order.push('next'))
+    void rev(1, 'doc', '1-aa', {})
+    pair.b.request({
+      profile: 'norev',
+      properties: { collection: '0', id: 'never', rev: '1-aa', sequence: '2', error: '404' },
+      noReply: true
+    })
+    await Promise.all([lost, next])
+    expect(order).to.deep.equal(['lost', 'next'])
+    expect(store.default.change('doc')).to.equal(undefined)
   })
 
   it('may come as a body with _removed instead of a document', async () => {

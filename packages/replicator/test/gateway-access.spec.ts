@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import type { FilteredDocument } from '@kithmesh/replicator'
+import type { ConflictResolver, FilteredDocument } from '@kithmesh/replicator'
 import { GatewayClient } from './support/gateway-client.ts'
 import { GatewayError } from './support/scripted-gateway/store.ts'
 import { until } from './support/sessions.ts'
@@ -169,6 +169,35 @@ describe('access to documents of a gateway', () => {
       expect(client.gateway.store.currentOf('edited')?.body).to.deep.equal({ mine: true })
       expect(ids()).to.deep.equal([])
       expect(lost().at(-1)).to.equal('edited')
+    })
+
+    it('in the middle of a conflict waits for its end', async () => {
+      put('doc', 'a')
+      await client.run()
+      client.gateway.store.put('doc', { v: 'theirs', channels: ['a'] })
+      client.database.collection().put('doc', { v: 'mine' })
+      const conflictResolver: ConflictResolver = async () => {
+        client.gateway.store.revoke('alice', 'a')
+        await until(() => client.errors().length > 0, 'the report')
+        return { take: 'local' }
+      }
+      await client.runOn({ collections: [{ conflictResolver }] })
+      await until(() => ids().length === 0, 'the purge')
+      expect(client.gateway.store.currentOf('doc')?.body).to.deep.equal({ v: 'mine' })
+      expect(client.errors()).to.deep.equal(['doc ERR_REPL_DOC_KEPT'])
+    })
+
+    it('and a purge by the application during a conflict end it without an error', async () => {
+      put('doc', 'a')
+      await client.run()
+      client.gateway.store.put('doc', { v: 'theirs', channels: ['a'] })
+      client.database.collection().put('doc', { v: 'mine' })
+      const conflictResolver: ConflictResolver = () => {
+        client.database.collection().purge('doc')
+        return { take: 'local' }
+      }
+      expect((await client.run({ collections: [{ conflictResolver }] })).error).to.equal(undefined)
+      expect(client.errors()).to.deep.equal([])
     })
 
     it('keeps a document whose changes the gateway refuses', async () => {
