@@ -6,7 +6,7 @@ import { withShadowAttachments } from '../dist/protocol/shadow-attachments.js'
 
 const bytes = (value: unknown): Buffer => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value))
 const shadowed = (value: unknown, revId = '3-aa'): Record<string, unknown> =>
-  JSON.parse(Buffer.from(withShadowAttachments(bytes(value), revId)).toString()) as Record<string, unknown>
+  JSON.parse(Buffer.from(withShadowAttachments(revId, bytes(value))).toString()) as Record<string, unknown>
 
 describe('shadows of blobs in _attachments', () => {
   const blob = { '@type': 'blob', digest: 'sha1-x', length: 3, content_type: 'text/plain' }
@@ -20,6 +20,11 @@ describe('shadows of blobs in _attachments', () => {
     })
   })
 
+  it('name a blob whose type is written with escapes, too', () => {
+    const text = '{"a":{"\\u0040type":"blob","digest":"sha1-x"}}'
+    expect(shadowed(text)['_attachments']).to.deep.equal({ 'blob_/a': { digest: 'sha1-x', stub: true, revpos: 3 } })
+  })
+
   it('have no revpos for a revision that is a version', () => {
     expect(shadowed({ a: blob }, '18e9e0386d1d0000@OS7pN7IRS4Wtr2xhivVgMQ')['_attachments']).to.deep.equal({
       'blob_/a': { digest: 'sha1-x', length: 3, content_type: 'text/plain', stub: true }
@@ -28,7 +33,7 @@ describe('shadows of blobs in _attachments', () => {
 
   it('leave the rest of the text as it was, to the last digit', () => {
     const text = `{ "n" : 12345678901234567890.10, "a": ${JSON.stringify(blob)} } \n`
-    const result = Buffer.from(withShadowAttachments(bytes(text), '3-aa')).toString()
+    const result = Buffer.from(withShadowAttachments('3-aa', bytes(text))).toString()
     expect(result.startsWith(text.slice(0, text.lastIndexOf('}')))).to.equal(true)
     expect((JSON.parse(result) as Record<string, unknown>)['_attachments']).to.deep.equal({ 'blob_/a': shadow })
   })
@@ -41,7 +46,7 @@ describe('shadows of blobs in _attachments', () => {
       { _attachments: { x: { digest: 'sha1-x' } } }
     ]) {
       const given = bytes(value)
-      expect(withShadowAttachments(given, '1-aa')).to.equal(given)
+      expect(withShadowAttachments('1-aa', given)).to.equal(given)
     }
   })
 
@@ -72,7 +77,7 @@ describe('shadows of blobs in _attachments', () => {
         ),
         (document) => {
           const given = bytes(document)
-          const { body, reserved } = checkBody(withShadowAttachments(given, '2-bb'))
+          const { body, reserved } = checkBody(withShadowAttachments('2-bb', given))
           expect(JSON.parse(Buffer.from(body).toString())).to.deep.equal(JSON.parse(given.toString()))
           const digests = new Set(
             Object.values((reserved?.['_attachments'] ?? {}) as Record<string, { digest: string }>).map(({ digest }) => digest)

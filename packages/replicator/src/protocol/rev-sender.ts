@@ -147,7 +147,7 @@ export class RevSender {
     const stored = revision.body.length === 0 ? EMPTY_BODY : revision.body
     const source = this.options.deltas ? firstOf(item.known) : undefined
     const delta = source === undefined ? undefined : this.#deltaFrom(source, revision)
-    const body = delta ?? (this.options.shadows && revision.hasBlobs ? withShadowAttachments(stored, revision.revId) : stored)
+    const body = delta ?? (this.options.shadows && revision.hasBlobs ? withShadowAttachments(revision.revId, stored) : stored)
     item.bytes = body.length + 200
     const protectedBlobs = this.#context.protectBlobs && revision.hasBlobs
     if (protectedBlobs) this.#offered.set(item.id, new Set(blobsIn(parseBody(stored).value).map(({ digest }) => digest)))
@@ -181,7 +181,7 @@ export class RevSender {
       revision,
       source,
       this.options.target.collection,
-      this.options.shadows ? (revId, body) => withShadowAttachments(body, revId) : asStored
+      this.options.shadows ? withShadowAttachments : asStored
     )
   }
 

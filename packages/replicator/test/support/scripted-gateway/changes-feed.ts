@@ -63,11 +63,12 @@ function entryOf(store: GatewayStore, user: GatewayUser, document: GatewayDocume
     return { id, revId: current, flags: deleted, seq: sequence, ...(since > sequence && { triggeredBy: since }) }
   }
   const left = [...document.left].filter(([channel]) => wanted(channel) && user.grantedAt(channel) !== undefined)
-  if (left.length > 0 && !user.sees(document))
+  // Told before, it may be told again for another reason.
+  if (left.length > 0 && !user.sees(document) && compare({ seq: sequence }, options.since) > 0)
     return deleted === 0 && !options.revocations ? undefined : { id, revId: current, flags: 4 | deleted, seq: sequence }
   // Somebody who starts from nothing had nothing to lose.
   if (!options.revocations || (options.since.triggeredBy ?? options.since.seq) === 0 || user.sees(document)) return undefined
-  const revoked = [...document.channels].flatMap((channel) => {
+  const revoked = [...document.channels, ...document.left.keys()].flatMap((channel) => {
     const change = user.history.get(channel)
     return wanted(channel) && change?.granted === false ? change.sequence : []
   })
