@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { expect } from 'chai'
+import { replicationStore } from '@kithmesh/database/replication'
 import { urlEndpoint } from '@kithmesh/replicator'
 import type { Conflict, Resolution } from '@kithmesh/replicator'
 import { GatewayClient } from './support/gateway-client.ts'
@@ -334,6 +335,21 @@ describe('replication with a gateway', () => {
       } finally {
         await another.stop()
       }
+    })
+
+    it('leaves out a document that cannot be put in that form, and sends the others', async () => {
+      const depth = 100_000
+      const photo = await blob(Buffer.from('photo'))
+      const text = `{"photo":${JSON.stringify(photo).slice(0, -1)},"deep":${'['.repeat(depth)}${']'.repeat(depth)}}}`
+      client.database.collection().put('good', { photo })
+      replicationStore(client.database)
+        .collection('_default', '_default')
+        ?.insertRevisions([
+          { id: 'bad', revId: '1-aa', deleted: false, history: [], body: Buffer.from(text), hasBlobs: true, onConflict: 'refuse' }
+        ])
+      expect((await client.run({ type: 'push' })).error).to.equal(undefined)
+      expect(there()).to.have.keys('good')
+      expect(client.errors()).to.deep.equal(['bad ERR_REPL_DOC_INVALID'])
     })
 
     it('refuses a document whose blob nobody can send, and takes the others', async () => {

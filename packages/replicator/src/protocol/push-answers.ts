@@ -83,6 +83,14 @@ export class PushAnswers {
       case 'gone':
         this.#options.documents.finish(item)
         return
+      case 'unsendable':
+        this.#options.documents.failForGood(
+          item,
+          replicatorErrors.create('ERR_REPL_DOC_INVALID', `Document "${item.id}" cannot be sent in the form that the peer wants`, {
+            cause: outcome.cause
+          })
+        )
+        return
       case 'refused':
         this.#onRevError(item, outcome.reply)
     }

@@ -25,6 +25,8 @@ export type SendOutcome =
   | { readonly kind: 'sent'; readonly revision: RevisionForPush; readonly bytes: number }
   /** Replaced or purged since it was announced; the peer was told. */
   | { readonly kind: 'gone' }
+  /** It cannot be put in the form that the peer wants; the peer was told. */
+  | { readonly kind: 'unsendable'; readonly cause: unknown }
   | { readonly kind: 'refused'; readonly reply: Extract<Reply, { kind: 'error' }> }
 
 export interface RevSenderOptions {
@@ -139,15 +141,25 @@ export class RevSender {
     // What was replaced since it was announced is not sent: the peer would take it for the current one. On the active side the newer
     // change is proposed by itself.
     const replaced = revision?.revId !== item.revId
-    if (revision === undefined || (replaced && (this.#context.active || !replaces || !mayReplace(revision)))) this.#sendNorev(item)
+    if (revision === undefined || (replaced && (this.#context.active || !replaces || !mayReplace(revision))))
+      this.#sendNorev(item, this.options.target.collection.change(item.id) === undefined ? '404' : '410', { kind: 'gone' })
     else this.#sendRev(item, revision, replaced)
   }
 
   #sendRev(item: PushItem, revision: RevisionForPush, replaced: boolean): void {
     const stored = revision.body.length === 0 ? EMPTY_BODY : revision.body
     const source = this.options.deltas ? firstOf(item.known) : undefined
-    const delta = source === undefined ? undefined : this.#deltaFrom(source, revision)
-    const body = delta ?? (this.options.shadows && revision.hasBlobs ? withShadowAttachments(revision.revId, stored) : stored)
+    let delta: Buffer | undefined
+    let body: Uint8Array
+    try {
+      delta = source === undefined ? undefined : this.#deltaFrom(source, revision)
+      body = delta ?? (this.options.shadows && revision.hasBlobs ? withShadowAttachments(revision.revId, stored) : stored)
+    } catch (cause) {
+      // Nested too deep to be written anew.
+      if (!(cause instanceof RangeError)) throw cause
+      this.#sendNorev(item, '500', { kind: 'unsendable', cause })
+      return
+    }
     item.bytes = body.length + 200
     const protectedBlobs = this.#context.protectBlobs && revision.hasBlobs
     if (protectedBlobs) this.#offered.set(item.id, new Set(blobsIn(parseBody(stored).value).map(({ digest }) => digest)))
@@ -224,19 +236,18 @@ export class RevSender {
       : this.options.target.collection.closingTombstone(item.id, parentRevId)
   }
 
-  #sendNorev(item: PushItem): void {
-    const exists = this.options.target.collection.change(item.id) !== undefined
+  #sendNorev(item: PushItem, error: string, outcome: SendOutcome): void {
     this.#context.blip.request({
       profile: 'norev',
       properties: withCollection(this.options.index, {
         id: item.id,
         rev: item.revId,
         sequence: String(item.sequence),
-        error: exists ? '410' : '404'
+        error
       }),
       noReply: true
     })
-    this.#end(item, { kind: 'gone' })
+    this.#end(item, outcome)
   }
 
   #end(item: PushItem, outcome: SendOutcome): void {
