@@ -2,6 +2,8 @@ import { checkBody } from '@kithmesh/database/replication'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { CookieJar } from '../dist/cookie-jar.js'
+import { encodeDelta } from '../dist/delta/encode-delta.js'
+import { bodyFromDelta } from '../dist/protocol/deltas.js'
 import { withShadowAttachments } from '../dist/protocol/shadow-attachments.js'
 
 const bytes = (value: unknown): Buffer => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value))
@@ -56,6 +58,16 @@ describe('shadows of blobs in _attachments', () => {
       a: blob,
       _attachments: { 'old.txt': old, 'blob_/a': shadow }
     })
+  })
+
+  it('are in the bodies that deltas of a gateway are made of', () => {
+    const before = bytes({ a: blob, text: 'x'.repeat(300) })
+    const after = bytes({ a: { ...blob, digest: 'sha1-z' }, text: 'x'.repeat(300) })
+    const delta = encodeDelta(withShadowAttachments('3-aa', before), withShadowAttachments('4-bb', after))
+    expect(delta?.includes('"_attachments"')).to.equal(true)
+    const collection = { bodyOf: () => before } as unknown as Parameters<typeof bodyFromDelta>[3]
+    const received = bodyFromDelta('doc', '3-aa', delta ?? Buffer.alloc(0), collection)
+    expect(JSON.parse(Buffer.from(checkBody(received).body).toString())).to.deep.equal(JSON.parse(after.toString()))
   })
 
   it('are taken out again on arrival, whatever the document', () => {

@@ -2,7 +2,9 @@ import type { ReplicationCollection, RevisionForPush } from '@kithmesh/database/
 import { applyDelta } from '../delta/apply-delta.ts'
 import { encodeDelta } from '../delta/encode-delta.ts'
 import { replicatorErrors } from '../error-catalogue.ts'
+import { asBuffer } from './context.ts'
 import { MessageError } from './messages.ts'
+import { withShadowAttachments } from './shadow-attachments.ts'
 
 /** Smaller bodies are always sent whole (delta.md §1). */
 const MIN_BODY_BYTES = 200
@@ -42,7 +44,9 @@ const EMPTY_BODY = '{}'.length
 export function bodyFromDelta(id: string, source: string, delta: Uint8Array, collection: ReplicationCollection): Buffer {
   const base = collection.bodyOf?.(id, source)
   try {
-    if (base !== undefined) return applyDelta(base, delta)
+    // A gateway that names blobs in `_attachments` makes its deltas of bodies that have them.
+    if (base !== undefined)
+      return applyDelta(asBuffer(delta).includes('"_attachments"') ? withShadowAttachments(source, base) : base, delta)
   } catch (cause) {
     throw unusable(cause)
   }

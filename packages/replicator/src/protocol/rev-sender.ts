@@ -189,12 +189,7 @@ export class RevSender {
 
   #deltaFrom(source: string, revision: RevisionForPush): Buffer | undefined {
     if (this.#whole.get(revision.id) === revision.revId) return undefined
-    return deltaTo(
-      revision,
-      source,
-      this.options.target.collection,
-      this.options.shadows ? withShadowAttachments : asStored
-    )
+    return deltaTo(revision, source, this.options.target.collection, this.options.shadows ? withShadowAttachments : asStored)
   }
 
   /** 8. The peer could make nothing of the delta: the revision goes out once more, at once and whole. */
