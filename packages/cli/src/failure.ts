@@ -32,6 +32,10 @@ const COMMAND_HINTS: ReadonlyMap<string, string> = new Map([
   ['ERR_DB_NOT_FOUND', 'Check the path; put, import and sync make a database where there is none.'],
   ['ERR_DB_NO_COLLECTION', '"kithmesh ls DIR --collections" shows what is there; put and import make collections.'],
   ['ERR_REPL_COLLECTION_UNKNOWN', '"kithmesh ls DIR --collections" shows what is there; put and import make collections.'],
+  [
+    'ERR_REPL_VERSIONING',
+    'Make both databases with the same --versioning; a database with rev-trees is turned with --versioning version-vectors --upgrade.'
+  ],
   ['ERR_REPL_CLOSED', 'Run the command again: it goes on where it ended. With --continuous it does so by itself.'],
   ['ERR_DNSSD_NO_INTERFACE', 'Compare --interface with the names and addresses of this machine ("ip address").']
 ])

@@ -41,7 +41,13 @@ export class SyncReport {
     ]
   }
 
-  started(facts: { readonly name: string; readonly peerId: string; readonly group: string; readonly port: number | undefined }): void {
+  started(facts: {
+    readonly name: string
+    readonly peerId: string
+    readonly group: string
+    readonly port: number | undefined
+    readonly versioning: string
+  }): void {
     if (this.#json) jsonLine(this.#io, { event: 'started', ...facts })
     else line(this.#io, `${facts.name} is in group ${facts.group}, listening on port ${facts.port ?? '—'}\nour id: ${facts.peerId}`)
   }

@@ -208,7 +208,8 @@ describe('commands on documents', () => {
       expect((await run(['ls', dir, '--collections', '--json'])).lines).to.deep.include({
         collection: '_default',
         documents: 4,
-        lastSequence: 4
+        lastSequence: 4,
+        versioning: 'rev-trees'
       })
       expect((await run(['ls', dir, '--collection', 'shop.items'])).out).to.equal('z\n')
     })

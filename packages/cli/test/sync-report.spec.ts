@@ -77,7 +77,7 @@ describe('the report of a running sync', () => {
 
   it('is JSON lines for machines', () => {
     const { mesh, report, out, err } = make(true, true)
-    report.started({ name: 'shop', peerId: 'ff', group: 'g', port: 7 })
+    report.started({ name: 'shop', peerId: 'ff', group: 'g', port: 7, versioning: 'rev-trees' })
     mesh.links = [
       link({ state: 'offline', direction: undefined, route: undefined, error: Object.assign(new Error('nobody there'), { code: 'ERR_X' }) })
     ]
@@ -94,7 +94,7 @@ describe('the report of a running sync', () => {
         .slice(0, -1)
         .map((text) => JSON.parse(text) as unknown)
     ).to.deep.equal([
-      { event: 'started', name: 'shop', peerId: 'ff', group: 'g', port: 7 },
+      { event: 'started', name: 'shop', peerId: 'ff', group: 'g', port: 7, versioning: 'rev-trees' },
       { event: 'link', device: 'ab'.repeat(32), name: 'store', state: 'offline', error: 'nobody there', code: 'ERR_X' },
       { event: 'document', device: 'ab'.repeat(32), id: 'pen', rev: '1-ab', direction: 'pull', deleted: false },
       { event: 'refused', device: 'cd', name: 'evil', reason: 'because', hint: 'do not' },

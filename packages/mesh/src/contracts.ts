@@ -10,7 +10,10 @@ export interface MeshOptions {
   readonly identity: Identity
   /** Who is accepted. There is no default: nobody unknown gets in unless this says so. */
   readonly authenticator: Authenticator
-  /** What is kept in sync; stays the caller's to close, after {@link Mesh.stop}. */
+  /**
+   * What is kept in sync; stays the caller's to close, after {@link Mesh.stop}. Devices link up when their databases have the same `versioning`;
+   * a link with another one shows ERR_REPL_VERSIONING.
+   */
   readonly database: Database
   /**
    * Collections to replicate, `scope.name` or `name`; all members of the group use the same. They must exist when the mesh starts.
@@ -21,7 +24,7 @@ export interface MeshOptions {
   readonly displayName: string
   /** The database's name in URLs, letters, digits and `._~-`; all members use the same. Default `db`. */
   readonly databaseName?: string
-  /** Decides conflicts; must come to the same result on every peer. Default: the deterministic one of Couchbase Lite 3.x. */
+  /** Decides conflicts; must come to the same result on every peer. Default: Couchbase Lite's deterministic one. */
   readonly conflictResolver?: ConflictResolver
   /** Send what changed in a document instead of all of it to members that have this on too; for large documents that change a little. Default false. */
   readonly deltas?: boolean

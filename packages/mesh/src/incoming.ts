@@ -1,6 +1,7 @@
+import type { Database } from '@kithmesh/database'
 import type { ByteSocket, Clock, KithmeshError, Logger, MessageSocket } from '@kithmesh/core'
 import { type Authenticator, type Identity, type PeerCertificate, identityErrors, secureServer } from '@kithmesh/identity'
-import { replicationProtocols } from '@kithmesh/replicator'
+import { acceptedProtocols, refuseProtocols } from '@kithmesh/replicator'
 import { type UpgradeDecision, type WebSocketAcceptor, createWebSocketAcceptor } from '@kithmesh/websocket'
 import { meshErrors } from './error-catalogue.ts'
 
@@ -16,6 +17,7 @@ export interface IncomingConnection {
 export interface GateOptions {
   readonly identity: Identity
   readonly authenticator: Authenticator
+  readonly database: Database
   readonly databaseName: string
   readonly heartbeatMs: number
   readonly logger: Logger
@@ -32,6 +34,8 @@ const upgradeDeadlineMs = 10_000
 interface Visitor {
   readonly stream: ByteSocket
   readonly deviceId: string
+  /** As its certificate says. */
+  readonly name: string
   readonly route: string
   /** Why it is not let in. */
   readonly refusal: KithmeshError | undefined
@@ -61,8 +65,8 @@ export class Gate {
       logger: options.logger,
       heartbeatMs: options.heartbeatMs,
       handshakeDeadlineMs: upgradeDeadlineMs,
-      authorize: ({ path, context }) => this.#authorize(path, context),
-      selectProtocol: (offered) => offered.find((each) => replicationProtocols.includes(each)),
+      authorize: ({ path, context, protocols }) => this.#authorize(path, context, protocols),
+      selectProtocol: (offered) => offered.find((each) => acceptedProtocols(options.database).includes(each)),
       onConnection: (socket, { context: { deviceId, route } }) => {
         options.onConnection({ deviceId, route, socket })
       }
@@ -106,7 +110,7 @@ export class Gate {
       secured.destroy()
       return
     }
-    const visitor: Visitor = { stream, deviceId: peer.peerId, route, refusal, answered: false }
+    const visitor: Visitor = { stream, deviceId: peer.peerId, name: peer.commonName, route, refusal, answered: false }
     if (refusal !== undefined) {
       logger.info('an incoming connection was refused', { route, error: refusal })
       onRefused(peer.peerId, refusal)
@@ -126,13 +130,17 @@ export class Gate {
     this.#acceptor.accept(secured, visitor)
   }
 
-  #authorize(path: string, visitor: Visitor): UpgradeDecision {
+  #authorize(path: string, visitor: Visitor, protocols: readonly string[]): UpgradeDecision {
+    const { database, databaseName, logger, onRefused } = this.#options
     visitor.answered = true
     this.#pending.delete(visitor.stream)
     if (visitor.refusal !== undefined) return { allow: false, status: 403, message: 'This device does not accept yours' }
-    return path === `/${this.#options.databaseName}/_blipsync`
-      ? { allow: true }
-      : { allow: false, status: 404, message: 'No such database' }
+    if (path !== `/${databaseName}/_blipsync`) return { allow: false, status: 404, message: 'No such database' }
+    const unsuitable = refuseProtocols(database, protocols, `"${visitor.name}"`)
+    if (unsuitable === undefined) return { allow: true }
+    logger.info('an incoming connection was refused', { route: visitor.route, error: unsuitable.error })
+    onRefused(visitor.deviceId, unsuitable.error)
+    return unsuitable.decision
   }
 
   #cutOldest(): void {

@@ -148,6 +148,7 @@ export class GroupMesh implements Mesh {
     const gate = new Gate({
       identity,
       authenticator,
+      database,
       databaseName,
       heartbeatMs,
       logger,

@@ -6,7 +6,7 @@ import {
   createPeerDiscovery,
   systemClock
 } from '@kithmesh/core'
-import { Database } from '@kithmesh/database'
+import { Database, type DocumentVersioning } from '@kithmesh/database'
 import { replicationStore } from '@kithmesh/database/replication'
 import { type Authenticator, type Identity, createIdentity, insecureAcceptAnyone } from '@kithmesh/identity'
 import { type RecordingLogger, eventually, recordingLogger } from '@kithmesh/testkit'
@@ -19,6 +19,8 @@ export interface PeerOptions extends Partial<Pick<MeshOptions, 'collections' | '
   readonly identity?: Identity
   readonly authenticator?: Authenticator
   readonly database?: Database
+  /** Of a database made here. */
+  readonly versioning?: DocumentVersioning
   readonly providers?: readonly ProviderFactory[]
   readonly transports?: readonly TransportFactory[]
   /** Whether the publication says who we are. */
@@ -41,11 +43,16 @@ export interface TestPeer {
 export class World {
   readonly medium = new MemoryMedium()
   readonly peers: TestPeer[] = []
+  readonly #versioning: DocumentVersioning
+
+  constructor(versioning: DocumentVersioning = 'rev-trees') {
+    this.#versioning = versioning
+  }
 
   async peer(name: string, options: PeerOptions = {}): Promise<TestPeer> {
     const { group = 'com.example.test', authenticator = insecureAcceptAnyone(), claims = true } = options
     const identity = options.identity ?? (await createIdentity({ commonName: name }))
-    const database = options.database ?? (await Database.open(':memory:'))
+    const database = options.database ?? (await Database.open(':memory:', { versioning: options.versioning ?? this.#versioning }))
     const logger = recordingLogger(name)
     const capabilities = { suppliesSocketFactory: false, incomingConnections: false, metadata: claims, metadataUpdates: claims }
     const discovery = createPeerDiscovery({
@@ -160,5 +167,14 @@ export function fastClock(factor: number): Clock {
     every: (ms, run) => systemClock.every(scaled(ms), run),
     sleep: (ms, options) => systemClock.sleep(scaled(ms), options),
     timeout: (ms, what) => systemClock.timeout(scaled(ms), what)
+  }
+}
+
+/** Describes the same tests for databases with revision trees and with version vectors. */
+export function describeInBothSchemes(title: string, describeOne: (versioning: DocumentVersioning) => void): void {
+  for (const versioning of ['rev-trees', 'version-vectors'] as const) {
+    describe(`${title}, with ${versioning}`, () => {
+      describeOne(versioning)
+    })
   }
 }

@@ -1,5 +1,5 @@
 // Two processes on loopback, both with a database on disk: documents per second pushed and pulled, blobs, memory.
-// node packages/replicator/bench/sessions.mjs [--docs N] [--blobs N] [--level 0-9] [--memory]
+// node packages/replicator/bench/sessions.mjs [--docs N] [--blobs N] [--level 0-9] [--memory] [--versioning version-vectors]
 import { fork } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { rmSync, mkdtempSync } from 'node:fs'
@@ -12,7 +12,8 @@ import { Database } from '@kithmesh/database'
 import { createWebSocketAcceptor, openWebSocket } from '@kithmesh/websocket'
 import { Replicator } from '../dist/replicator.js'
 import { socketEndpoint } from '../dist/endpoint.js'
-import { serveReplication, replicationProtocols } from '../dist/listener/serve-replication.js'
+import { acceptedProtocols } from '../dist/listener/offered-protocols.js'
+import { serveReplication } from '../dist/listener/serve-replication.js'
 
 const option = (name, fallback) => {
   const at = process.argv.indexOf(`--${name}`)
@@ -22,6 +23,7 @@ const docs = Number(option('docs', 20000))
 const blobs = Number(option('blobs', 0))
 const level = Number(option('level', 6))
 const durability = option('durability', 'full')
+const versioning = option('versioning', 'rev-trees')
 const words = ['alpha', 'bravo', 'charlie', 'delta', 'echo', 'foxtrot', 'golf', 'hotel', 'india', 'juliet', 'kilo', 'lima']
 const text = (n) => Array.from({ length: 18 }, (_, i) => words[(n * 7 + i * 5 + (n >> (i % 8))) % words.length]).join(' ')
 const rss = () => Math.round(process.resourceUsage().maxRSS / 1024)
@@ -40,9 +42,9 @@ const fill = (database, n, prefix) => {
 
 if (process.argv[2] === 'serve') {
   let begun
-  const database = await Database.open(process.argv[3], { durability })
+  const database = await Database.open(process.argv[3], { durability, versioning })
   const acceptor = createWebSocketAcceptor({
-    selectProtocol: (offered) => offered.find((p) => replicationProtocols.includes(p)),
+    selectProtocol: (offered) => offered.find((p) => acceptedProtocols(database).includes(p)),
     onConnection: (socket) => {
       serveReplication(socket, { database, compressionLevel: level })
     }
@@ -85,7 +87,7 @@ if (process.argv[2] === 'serve') {
       child.on('message', on)
     })
   const { port } = await reply('port')
-  const database = await Database.open(join(root, 'a'), { durability })
+  const database = await Database.open(join(root, 'a'), { durability, versioning })
   const endpoint = socketEndpoint({
     uid: 'bench',
     open: async ({ protocols, signal }) => {

@@ -38,7 +38,11 @@ export const replicatorErrors = defineErrors({
   ERR_REPL_HTTP: { when: 'The peer answered the connection request with an HTTP error.', hint: 'See the status in the details.' },
   ERR_REPL_PROTOCOL: {
     when: 'The peer speaks no replication protocol version that this database can use.',
-    hint: 'Rev-tree databases speak BLIP_3+CBMobile_3, and CBMobile_2 when `legacy` is set; see the compatibility table in the README.'
+    hint: 'Databases with revision trees speak BLIP_3+CBMobile_3, and CBMobile_2 when `legacy` is set, those with version vectors BLIP_3+CBMobile_4; see the compatibility table in the README.'
+  },
+  ERR_REPL_VERSIONING: {
+    when: 'One of the two databases has revision trees (as Couchbase Lite up to 3.x), the other version vectors (as Couchbase Lite 4.x).',
+    hint: 'Make both databases with the same versioning, or upgrade the one with revision trees: open it with versioning "version-vectors".'
   },
   ERR_REPL_STORE: {
     when: 'The local database failed while replicating.',

@@ -1,6 +1,6 @@
 import { isKithmeshError } from '@kithmesh/core'
 import type { Clock, KithmeshError, Logger, MessageSocket } from '@kithmesh/core'
-import type { ReplicationStore } from '@kithmesh/database/replication'
+import type { DocumentVersioning, ReplicationStore } from '@kithmesh/database/replication'
 import { blipOver, eventLoop, tickEvery } from './connection.ts'
 import { replicatorErrors } from './error-catalogue.ts'
 import type { Observers } from './observers.ts'
@@ -10,9 +10,9 @@ import type { DocumentEvent, SessionCollection, SessionStatistics } from './prot
 import { LEGACY_PROTOCOL } from './protocol/legacy-protocol.ts'
 import type { PushProgress } from './protocol/progress.ts'
 import { ReplicationSession } from './protocol/session.ts'
-import { treeVersioning } from './protocol/versioning.ts'
 import type { ReplicatorOptions } from './replicator-options.ts'
 import { classifyFailure, nextAttemptIn } from './retry-policy.ts'
+import { compatibleProtocols, protocolError, protocolsOfRefusal } from './sub-protocols.ts'
 
 export interface ReplicationRunParts {
   readonly options: ReplicatorOptions
@@ -177,10 +177,9 @@ export class ReplicationRun {
   }
 
   async #connectOnce(reset: boolean): Promise<Outcome> {
-    const { clock, options } = this.#parts
+    const { clock, options, store, pull } = this.#parts
     const { endpoint, heartbeatMs = 300_000, connectTimeoutMs = 15_000, legacy = false } = options
-    const { protocols } = treeVersioning
-    const offers = legacy ? [...protocols, LEGACY_PROTOCOL] : protocols
+    const protocols = compatibleProtocols(store.versioning, { pulls: pull, legacy })
     const ending = AbortSignal.any([this.#stopping.signal, this.#interruption.signal])
     const late = new AbortController()
     const cancelDeadline = clock.after(connectTimeoutMs, () => {
@@ -189,9 +188,9 @@ export class ReplicationRun {
     let socket: MessageSocket
     try {
       const signal = AbortSignal.any([ending, late.signal])
-      socket = await openEndpoint(endpoint, { signal, protocols: offers, heartbeatMs, clock, onResponse: this.#onResponse })
+      socket = await openEndpoint(endpoint, { signal, protocols, heartbeatMs, clock, onResponse: this.#onResponse })
     } catch (cause) {
-      return { error: connectError(endpoint.description, cause), began: false }
+      return { error: connectError(endpoint.description, cause, store.versioning), began: false }
     } finally {
       cancelDeadline()
     }
@@ -199,12 +198,11 @@ export class ReplicationRun {
       socket.close(1000)
       return { error: undefined, began: false }
     }
-    if (socket.protocol !== '' && !offers.includes(socket.protocol)) {
+    const { protocol } = socket
+    if (protocol !== '' && !protocols.includes(protocol)) {
       socket.close(1002)
-      return {
-        error: replicatorErrors.create('ERR_REPL_PROTOCOL', `The peer chose the protocol "${socket.protocol}", which was not offered`),
-        began: false
-      }
+      const what = `${endpoint.description} chose the protocol "${protocol}", which was not offered`
+      return { error: protocolError(store.versioning, what, [protocol]), began: false }
     }
     return await this.#converse(socket, reset)
   }
@@ -220,7 +218,6 @@ export class ReplicationRun {
         role: 'active',
         blip: blipOver(socket, options, logger),
         store,
-        versioning: treeVersioning,
         scheduler: eventLoop,
         logger,
         now: () => clock.now(),
@@ -290,14 +287,15 @@ async function aborted(signal: AbortSignal): Promise<void> {
 }
 
 /** Names what went wrong while connecting, by the HTTP status where there is one. */
-function connectError(where: string, cause: unknown): KithmeshError {
+function connectError(where: string, cause: unknown, versioning: DocumentVersioning): KithmeshError {
   const status = isKithmeshError(cause, 'ERR_WS_HTTP') ? Number(cause.details['status']) : undefined
   const details = status === undefined ? {} : { details: { status } }
   if (status === 401 || status === 403)
     return replicatorErrors.create('ERR_REPL_UNAUTHORIZED', `${where} refused the credentials (${status})`, { cause, ...details })
   if (status === 404) return replicatorErrors.create('ERR_REPL_NOT_FOUND', `${where} has no such database`, { cause, ...details })
-  if (isKithmeshError(cause, 'ERR_WS_PROTOCOL'))
-    return replicatorErrors.create('ERR_REPL_PROTOCOL', `${where} speaks no version of the protocol that we do`, { cause })
+  const spoken = protocolsOfRefusal(cause)
+  if (spoken !== undefined)
+    return protocolError(versioning, `${where} speaks no version of the protocol that this database can use`, spoken, { cause })
   if (status !== undefined) return replicatorErrors.create('ERR_REPL_HTTP', `${where} answered with HTTP ${status}`, { cause, ...details })
   return replicatorErrors.create(
     'ERR_REPL_CONNECT',

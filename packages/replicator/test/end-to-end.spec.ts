@@ -9,9 +9,10 @@ import { createIdentity, passwordAuthenticator, pinnedPeers } from '@kithmesh/id
 import { Replicator, UrlEndpointListener, urlEndpoint } from '@kithmesh/replicator'
 import type { DocumentEvent, ReplicatorOptions, UrlEndpointListenerOptions, UrlEndpointOptions } from '@kithmesh/replicator'
 import { expect } from 'chai'
+import { describeInBothSchemes } from './support/both-schemes.ts'
 import { until } from './support/sessions.ts'
 
-describe('replication over loopback with databases on disk', () => {
+describeInBothSchemes('replication over loopback with databases on disk', ({ versioning }) => {
   let root: string
   let a: Database
   let b: Database
@@ -59,8 +60,8 @@ describe('replication over loopback with databases on disk', () => {
 
   beforeEach(async () => {
     root = mkdtempSync(join(tmpdir(), 'kithmesh-replicator-'))
-    a = await Database.open(join(root, 'a'))
-    b = await Database.open(join(root, 'b'))
+    a = await Database.open(join(root, 'a'), { versioning })
+    b = await Database.open(join(root, 'b'), { versioning })
   })
 
   afterEach(async () => {
@@ -122,7 +123,7 @@ describe('replication over loopback with databases on disk', () => {
     for (let i = 0; i < 100; i++) a.collection().put(`a${i}`, { i })
     expect((await once({ type: 'push' })).status.progress.documents).to.equal(100)
     await a.close()
-    a = await Database.open(join(root, 'a'))
+    a = await Database.open(join(root, 'a'), { versioning })
     const again = await once({ type: 'push' })
     expect(again.status.progress).to.include({ documents: 0, total: 0 })
     const reset = replicator({ type: 'push' })
@@ -137,7 +138,7 @@ describe('replication over loopback with databases on disk', () => {
       await listener.stop()
       await b.close()
       await change(directory)
-      b = await Database.open(directory)
+      b = await Database.open(directory, { versioning })
       await serve()
     }
     const uid = { uid: 'the other side' }

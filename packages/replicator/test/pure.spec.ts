@@ -243,7 +243,7 @@ describe('progress', () => {
 describe('revision ids and histories', () => {
   it('are recognised', () => {
     for (const id of ['1-ab', '12-0123456789abcdef', '1-66c183b8980c2066b2d6ecd701d3823bc0c1b838'])
-      expect(treeVersioning.isRevId(id), id).to.equal(true)
+      expect(treeVersioning.revIdOf(id), id).to.equal(id)
     for (const id of [
       '',
       '1',
@@ -259,37 +259,37 @@ describe('revision ids and histories', () => {
       `1-${'a'.repeat(300)}`,
       '9999999999999999999-ab'
     ])
-      expect(treeVersioning.isRevId(id), id).to.equal(false)
+      expect(treeVersioning.revIdOf(id), id).to.equal(undefined)
   })
   it('descend, by one or over what was left out', () => {
-    expect(treeVersioning.parseHistory('3-cc', '2-bb,1-aa')).to.deep.equal(['2-bb', '1-aa'])
-    expect(treeVersioning.parseHistory('3-cc', ' 2-bb , 1-aa')).to.deep.equal(['2-bb', '1-aa'])
-    expect(treeVersioning.parseHistory('3-cc', undefined)).to.deep.equal([])
-    expect(treeVersioning.parseHistory('121-cc', '120-bb,119-aa,1-aa')).to.deep.equal(['120-bb', '119-aa', '1-aa'])
+    expect(treeVersioning.parseHistory('3-cc', '2-bb,1-aa')).to.deep.equal({ history: ['2-bb', '1-aa'], merges: 0 })
+    expect(treeVersioning.parseHistory('3-cc', ' 2-bb , 1-aa')).to.deep.equal({ history: ['2-bb', '1-aa'], merges: 0 })
+    expect(treeVersioning.parseHistory('3-cc', undefined)).to.deep.equal({ history: [], merges: 0 })
+    expect(treeVersioning.parseHistory('121-cc', '120-bb,119-aa,1-aa')).to.deep.equal({ history: ['120-bb', '119-aa', '1-aa'], merges: 0 })
     for (const history of ['3-aa', '4-aa', '2-bb,2-aa', '1-bb,2-aa', '2-bb,', 'x'])
       expect(treeVersioning.parseHistory('3-cc', history), history).to.equal(undefined)
   })
   it('end at what the peer knows, or at its limit', () => {
     const ancestors = ['4-d', '3-c', '2-b', '1-a']
-    expect(treeVersioning.formatHistory(ancestors, new Set(['3-c']), 50)).to.equal('4-d,3-c')
-    expect(treeVersioning.formatHistory(ancestors, new Set(), 50)).to.equal('4-d,3-c,2-b,1-a')
-    expect(treeVersioning.formatHistory(ancestors, new Set(), 2)).to.equal('4-d,3-c')
-    expect(treeVersioning.formatHistory(ancestors, new Set(), 1)).to.equal('4-d')
-    expect(treeVersioning.formatHistory(ancestors, new Set(['4-d', '1-a']), 50)).to.equal('4-d')
+    expect(treeVersioning.formatHistory({ revId: '99-a', history: ancestors }, new Set(['3-c']), 50)).to.equal('4-d,3-c')
+    expect(treeVersioning.formatHistory({ revId: '99-a', history: ancestors }, new Set(), 50)).to.equal('4-d,3-c,2-b,1-a')
+    expect(treeVersioning.formatHistory({ revId: '99-a', history: ancestors }, new Set(), 2)).to.equal('4-d,3-c')
+    expect(treeVersioning.formatHistory({ revId: '99-a', history: ancestors }, new Set(), 1)).to.equal('4-d')
+    expect(treeVersioning.formatHistory({ revId: '99-a', history: ancestors }, new Set(['4-d', '1-a']), 50)).to.equal('4-d')
   })
   it('end at what the peer knows although it lies beyond the limit', () => {
     const ancestors = ['5-e', '4-d', '3-c', '2-b', '1-a']
-    expect(treeVersioning.formatHistory(ancestors, new Set(['2-b', '1-a']), 3)).to.equal('5-e,4-d,2-b')
-    expect(treeVersioning.formatHistory(ancestors, new Set(['1-a']), 1)).to.equal('1-a')
-    expect(treeVersioning.formatHistory(ancestors, new Set(['3-c']), 3)).to.equal('5-e,4-d,3-c')
+    expect(treeVersioning.formatHistory({ revId: '99-a', history: ancestors }, new Set(['2-b', '1-a']), 3)).to.equal('5-e,4-d,2-b')
+    expect(treeVersioning.formatHistory({ revId: '99-a', history: ancestors }, new Set(['1-a']), 1)).to.equal('1-a')
+    expect(treeVersioning.formatHistory({ revId: '99-a', history: ancestors }, new Set(['3-c']), 3)).to.equal('5-e,4-d,3-c')
   })
   it('have a gap only before what the peer knows', () => {
     const ancestors = ['90-f', '89-e', '57-c', '12-b', '1-a']
-    expect(treeVersioning.formatHistory(ancestors, new Set(['12-b']), 50)).to.equal('90-f,89-e,12-b')
-    expect(treeVersioning.formatHistory(ancestors, new Set(['57-c', '12-b']), 50)).to.equal('90-f,89-e,57-c')
-    expect(treeVersioning.formatHistory(ancestors, new Set(['89-e']), 50)).to.equal('90-f,89-e')
-    expect(treeVersioning.formatHistory(ancestors, new Set(), 50)).to.equal('90-f,89-e')
-    expect(treeVersioning.formatHistory(['90-f', '1-a'], new Set(['1-a']), 50)).to.equal('90-f,1-a')
+    expect(treeVersioning.formatHistory({ revId: '99-a', history: ancestors }, new Set(['12-b']), 50)).to.equal('90-f,89-e,12-b')
+    expect(treeVersioning.formatHistory({ revId: '99-a', history: ancestors }, new Set(['57-c', '12-b']), 50)).to.equal('90-f,89-e,57-c')
+    expect(treeVersioning.formatHistory({ revId: '99-a', history: ancestors }, new Set(['89-e']), 50)).to.equal('90-f,89-e')
+    expect(treeVersioning.formatHistory({ revId: '99-a', history: ancestors }, new Set(), 50)).to.equal('90-f,89-e')
+    expect(treeVersioning.formatHistory({ revId: '91-a', history: ['90-f', '1-a'] }, new Set(['1-a']), 50)).to.equal('90-f,1-a')
   })
 })
 
@@ -321,6 +321,7 @@ describe('messages', () => {
       revId: '2-bb',
       deleted: true,
       history: ['1-aa'],
+      merges: 0,
       sequence: '7',
       noConflicts: true,
       deletedBranch: undefined,

@@ -3,6 +3,10 @@ import { checkpointId } from '../dist/protocol/checkpointer.js'
 import { BlipPair } from './support/blip-pair.ts'
 import type { Seen } from './support/blip-pair.ts'
 import { MemoryStore, revIdFor } from './support/memory-store.ts'
+import { VectorMemoryStore } from './support/vector-memory-store.ts'
+import { recordedDatabase } from './support/recorded-store.ts'
+import type { RecordedCollection, RecordedStore } from './support/recorded-store.ts'
+import { vectorVersioning } from '../dist/protocol/vector-versioning.js'
 import { activeSession, passiveSession, until } from './support/sessions.ts'
 import type { Running } from './support/sessions.ts'
 import { recordedBodies } from './traces/recorded-bodies.ts'
@@ -14,7 +18,7 @@ import { readTraceConnections } from './traces/trace-file.ts'
 export interface Reenactment {
   readonly recorded: readonly string[]
   readonly ours: readonly string[]
-  readonly store: MemoryStore
+  readonly store: RecordedStore
   /** Requests of ours without a recorded counterpart. */
   readonly extra: readonly Seen[]
   readonly session: Running
@@ -75,9 +79,13 @@ function stripped(profile: string, type: string, body: Json): Json {
     return (body as Json[][]).map((entry) => {
       const short = entry.slice(0, ENTRY_SIZE_AT[profile])
       if (profile === 'changes') short[3] = Number(short[3] ?? 0)
-      return short
+      // Of vectors Couchbase Lite tells the current version or, when it just heard of the change, everything.
+      return short.map((part) => (typeof part === 'string' ? (part.split(';')[0] as string) : part))
     })
   }
+  // Of a document in a vector database Couchbase Lite has its own revision and those that it keeps of peers, as bases of deltas.
+  if (type === 'RES' && profile === 'changes')
+    return (body as Json[]).map((known) => (Array.isArray(known) && String(known[0]).includes('@') ? known.slice(0, 1) : known))
   return body
 }
 
@@ -115,7 +123,7 @@ function said(
 }
 
 function seedRevisions(
-  store: MemoryStore,
+  store: RecordedStore,
   entries: readonly {
     collection: number
     id: string
@@ -130,13 +138,13 @@ function seedRevisions(
   const sorted = [...entries].sort((a, b) => (a.sequence ?? 0) - (b.sequence ?? 0))
   for (const { collection: index, id, revId, sequence, history, body, deleted } of sorted) {
     const collection = collectionAt(store, collections, index)
-    collection.keepBases({ takesDeltas: true })
+    collection.keepBases?.({ takesDeltas: true })
     if (sequence !== undefined) collection.setSequence(sequence - 1)
     collection.insertRevisions([{ id, revId, history, body, deleted, hasBlobs: false, onConflict: 'refuse' }])
   }
 }
 
-function collectionAt(store: MemoryStore, collections: readonly string[], index: number): MemoryStore['default'] {
+function collectionAt(store: RecordedStore, collections: readonly string[], index: number): RecordedCollection {
   const path = collections[index] ?? '_default'
   const [scope, name] = path.includes('.') ? (path.split('.') as [string, string]) : ['_default', path]
   const collection = store.collection(scope, name)
@@ -153,7 +161,8 @@ function revOf(
   id: string
   revId: string
   sequence: number
-  history: string[]
+  history: readonly string[]
+  merges: number
   body: Buffer
   deleted: boolean
   deletedBranch: string[] | undefined
@@ -164,18 +173,23 @@ function revOf(
     id: p['id'] ?? '',
     revId: p['rev'] ?? '',
     sequence: Number(p['sequence']),
-    history: (p['history'] ?? '').split(',').filter((part) => part !== ''),
+    ...historyOf(p),
     body: p['deltaSrc'] === undefined ? m.body : (fullBodies.get(p['rev'] ?? '') ?? Buffer.from('{}')),
     deleted: p['deleted'] === '1',
     deletedBranch: p['deleted_branch']?.split(',')
   }
 }
 
+function historyOf({ rev = '', history = '' }: Properties): { history: readonly string[]; merges: number } {
+  const vector = rev.includes('@') ? vectorVersioning.parseHistory(rev, history) : undefined
+  return vector ?? { history: history.split(',').filter((part) => part !== ''), merges: 0 }
+}
+
 /**
  * Re-enacts a recording with our code in the place of one side, and the recording's other half as the peer.
  * Comparable lines of both are returned; the caller asserts.
  */
-export async function reenact(name: string, side: 'A' | 'B'): Promise<Reenactment> {
+export async function reenact(name: string, side: 'A' | 'B', on: 'memory' | 'database' = 'memory'): Promise<Reenactment> {
   const connection = readTraceConnections(name)[0]
   if (connection === undefined) throw new Error(`${name} has no connection`)
   const trace = decodeTraceMessages(connection)
@@ -187,7 +201,12 @@ export async function reenact(name: string, side: 'A' | 'B'): Promise<Reenactmen
   const live = subs?.properties['continuous'] !== undefined
   const checkpoints = (side === 'A' ? own : peer).replies.get(1)
   const checkpointEntries = json((checkpoints as TraceMessage).body) as (Record<string, Json> | null)[]
-  const store = new MemoryStore(side === 'B' ? collections.filter((_, i) => checkpointEntries[i] !== null) : collections)
+  const vectors = connection.protocol.endsWith('_4')
+  const existing = side === 'B' ? collections.filter((_, i) => checkpointEntries[i] !== null) : collections
+  const store =
+    on === 'database'
+      ? await recordedDatabase(existing, vectors ? 'version-vectors' : 'rev-trees')
+      : new (vectors ? VectorMemoryStore : MemoryStore)(existing)
   const ids = (json((trace[0] as TraceMessage).body) as { checkpoint_ids: string[] }).checkpoint_ids
 
   // Seeds: what this side must have had to say what it said.
@@ -210,14 +229,14 @@ export async function reenact(name: string, side: 'A' | 'B'): Promise<Reenactmen
     for (const { id, collection, deletedBranch } of ownRevs) {
       // The conflict was resolved before the recording: the rival's branch is there, ended.
       for (const revId of deletedBranch ?? [])
-        collectionAt(store, collections, collection)
-          .docs.get(id)
+        (collectionAt(store, collections, collection) as MemoryStore['default']).docs
+          .get(id)
           ?.revs.set(revId, { parent: undefined, deleted: true, body: Buffer.from('{}') })
     }
   }
   for (const m of peer.of('getAttachment')) {
     const bytes = peer.replies.get(m.number)?.body
-    if (bytes !== undefined) store.blobs.put(bytes)
+    if (bytes !== undefined) await store.putBlob(bytes)
   }
 
   // Whether the recorded side had deltas on: it says so in its first answer to a list.
@@ -323,7 +342,7 @@ export async function reenact(name: string, side: 'A' | 'B'): Promise<Reenactmen
 
 /** Local edits of a live recording happen when the recording announces them. */
 function edit(
-  store: MemoryStore,
+  store: RecordedStore,
   m: TraceMessage,
   profile: string,
   ownRevs: readonly ReturnType<typeof revOf>[],
@@ -331,7 +350,7 @@ function edit(
 ): void {
   for (const entry of json(m.body) as Json[][]) {
     const [id, revId] = (profile === 'changes' ? entry.slice(1, 3) : entry.slice(0, 2)) as [string, string]
-    const rev = ownRevs.find((r) => r.id === id && r.revId === revId)
+    const rev = ownRevs.find((r) => r.id === id && r.revId === revId.split(';')[0])
     if (rev === undefined) continue
     const { deletedBranch: _, ...revision } = rev
     collectionAt(store, collections, rev.collection).insertRevisions([{ ...revision, hasBlobs: false, onConflict: 'refuse' }])
@@ -362,13 +381,19 @@ function seedParents(
         deleted: false
       })
   }
-  // Ancestors that we said we had.
+  const proposed = new Set(own.of('proposeChanges').flatMap((m) => (json(m.body) as string[][]).map(([, revId]) => revId)))
+  // Ancestors that we said we had, besides our own change.
   for (const m of peer.of('changes')) {
     const answer = peer.replies.get(m.number)
     if (answer === undefined) continue
     const known = json(answer.body) as Json[]
     ;(json(m.body) as Json[][]).forEach((entry, i) => {
-      if (Array.isArray(known[i])) add(m, entry[1] as string, known[i] as string[])
+      if (Array.isArray(known[i]))
+        add(
+          m,
+          entry[1] as string,
+          (known[i] as string[]).filter((rev) => !proposed.has(rev))
+        )
     })
   }
   // Sources of the deltas we sent.
@@ -404,7 +429,7 @@ function unsentProposals(own: Half, sent: readonly { id: string }[], upTo: numbe
 function settingsOf(
   trace: readonly TraceMessage[],
   collections: readonly string[],
-  store: MemoryStore
+  store: RecordedStore
 ): Parameters<typeof activeSession>[2] {
   const subs = trace.find((m) => profileOf(m) === 'subChanges')
   const docIds = subs === undefined || subs.body.length === 0 ? undefined : (json(subs.body) as { docIDs: string[] }).docIDs
@@ -420,7 +445,7 @@ function settingsOf(
 
 function prepareCheckpoints(
   side: 'A' | 'B',
-  store: MemoryStore,
+  store: RecordedStore,
   collections: readonly string[],
   entries: readonly (Record<string, Json> | null)[],
   ids: readonly string[],

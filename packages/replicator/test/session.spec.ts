@@ -1,17 +1,19 @@
 import { expect } from 'chai'
 import { BlipPair } from './support/blip-pair.ts'
-import { MemoryStore, digestOf } from './support/memory-store.ts'
+import { digestOf } from './support/memory-store.ts'
+import type { MemoryStore } from './support/memory-store.ts'
+import { describeInBothSchemes } from './support/both-schemes.ts'
 import { activeSession, passiveSession, replicate, until } from './support/sessions.ts'
 import { SimulatedPeer } from './support/simulated-peer.ts'
 import type { ReplicationCollection, ReplicationStore } from '@kithmesh/database/replication'
 
-describe('a replication session between two peers', () => {
+describeInBothSchemes('a replication session between two peers', ({ newStore, versioning }) => {
   let a: MemoryStore
   let b: MemoryStore
 
   beforeEach(() => {
-    a = new MemoryStore()
-    b = new MemoryStore()
+    a = newStore()
+    b = newStore()
   })
 
   it('pushes documents', async () => {
@@ -91,8 +93,8 @@ describe('a replication session between two peers', () => {
 
   it('replicates several collections', async () => {
     const paths = ['_default', 'shop.items', 'widgets']
-    a = new MemoryStore(paths)
-    b = new MemoryStore(paths)
+    a = newStore(paths)
+    b = newStore(paths)
     const targets = [a.default, a.collection('shop', 'items'), a.collection('_default', 'widgets')].map((collection) => ({
       collection: collection as typeof a.default
     }))
@@ -106,7 +108,7 @@ describe('a replication session between two peers', () => {
   })
 
   it('stops with a clear error when a collection is missing', async () => {
-    a = new MemoryStore(['shop.items'])
+    a = newStore(['shop.items'])
     const { error, transient } = await replicate(a, b, { collections: [{ collection: a.collection('shop', 'items') as typeof a.default }] })
     expect(error?.code).to.equal('ERR_REPL_COLLECTION_MISSING')
     expect(error?.details).to.include({ status: 404, collection: 'shop.items' })
@@ -587,7 +589,7 @@ describe('a replication session between two peers', () => {
     await ask('setCheckpoint', { client: 'cp-1', rev: '9-cc' }, '{}')
     await ask('getCheckpoint', { client: 'cp-1', collection: '0' })
     await ask('getCollections', {}, '{"checkpoint_ids":["x"],"collections":["_default"]}')
-    await ask('subChanges', {})
+    await ask('subChanges', versioning === 'rev-trees' ? {} : { versioning })
     await until(() => got.length > 0, 'the rev')
     expect(kinds).to.deep.equal(['HTTP 404', 'ok 1-cc', 'ok 1-cc', 'HTTP 409', 'HTTP 400', 'BLIP 400', 'ok '])
     expect(got).to.deep.equal(['old {"x":1}'])

@@ -34,7 +34,9 @@ Examples:
               const path = scope === '_default' ? name : `${scope}.${name}`
               await writeAll(
                 io.stdout,
-                options.json ? `${JSON.stringify({ collection: path, documents: count, lastSequence })}\n` : `${path}\t${count}\n`
+                options.json
+                  ? `${JSON.stringify({ collection: path, documents: count, lastSequence, versioning: database.versioning })}\n`
+                  : `${path}\t${count}\n`
               )
             }
             return

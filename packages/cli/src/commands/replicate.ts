@@ -1,6 +1,5 @@
 import type { Command } from 'commander'
 import { lineLogger } from '@kithmesh/core'
-import { Database } from '@kithmesh/database'
 import type { ServerTrust } from '@kithmesh/identity'
 import { type DocumentEvent, Replicator, urlEndpoint } from '@kithmesh/replicator'
 import { type Login, USER_FILE_HELP, givenLogin } from '../credentials.ts'
@@ -9,8 +8,9 @@ import { type Io, jsonLine } from '../io.ts'
 import { parseCollection, parseCount, parseUserOption, repeat } from '../options.ts'
 import { readNamedFile } from '../named-file.ts'
 import { Progress } from '../progress.ts'
+import { VERSIONING_HELP, type VersioningOptions, openVersioned, upgradeOption, versioningOption } from '../versioning.ts'
 
-interface ReplicateOptions {
+interface ReplicateOptions extends VersioningOptions {
   readonly push?: true
   readonly pull?: true
   readonly continuous?: true
@@ -53,6 +53,8 @@ export function replicateCommand(parent: Command, io: Io): void {
     .option('--attempts <n>', 'give up after failing to connect so often (default 10; with --continuous never)', parseCount(1))
     .option('--no-deltas', 'always send and ask for whole documents')
     .option('--reset', 'forget the checkpoint and compare everything anew')
+    .addOption(versioningOption())
+    .addOption(upgradeOption())
     .option('--verbose', 'log what happens below')
     .option('--json', 'print events as JSON lines, a summary last')
     .addHelpText(
@@ -61,9 +63,11 @@ export function replicateCommand(parent: Command, io: Io): void {
 Examples:
   kithmesh replicate ./copy ws://127.0.0.1:4984/inventory
   kithmesh replicate ./copy wss://shop.local:4984/inventory --pull --continuous --pin shop.pem --user anna:secret
+  kithmesh replicate ./new ws://phone.local:4984/inventory --versioning version-vectors     with Couchbase Lite 4
 
 Instead of --user, which other users of this machine can see in the list of processes, the variable KITHMESH_USER (user:password) is
-read, and --user-file.`
+read, and --user-file.
+${VERSIONING_HELP}`
     )
     .action(async (directory: string, url: string, options: ReplicateOptions) => {
       const logger = lineLogger(
@@ -79,7 +83,10 @@ read, and --user-file.`
         ...(options.interface === undefined ? {} : { networkInterface: options.interface }),
         ...(options.header === undefined ? {} : { headers: Object.fromEntries(options.header) })
       })
-      const database = await Database.open(directory, { logger, createIfMissing: options.push !== true || options.pull === true })
+      const database = await openVersioned(directory, options, io, {
+        logger,
+        createIfMissing: options.push !== true || options.pull === true
+      })
       try {
         const collections = (options.collection ?? [{ scope: '_default', name: '_default' }]).map((each) => {
           database.collection(each.name, each.scope, { create: true })

@@ -2,7 +2,6 @@ import { hostname } from 'node:os'
 import { basename, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { lineLogger } from '@kithmesh/core'
-import { Database } from '@kithmesh/database'
 import { type Identity, equalSecrets, loadIdentity, openOrCreateIdentity, passwordAuthenticator } from '@kithmesh/identity'
 import { UrlEndpointListener } from '@kithmesh/replicator'
 import { type Login, USER_FILE_HELP, givenLogins, givenPassphrase } from '../credentials.ts'
@@ -11,8 +10,9 @@ import { type Io, jsonLine, line } from '../io.ts'
 import { parseCollection, parsePort, parseUserOption, repeat } from '../options.ts'
 import { readNamedFile } from '../named-file.ts'
 import { untilInterrupted } from '../until-interrupted.ts'
+import { VERSIONING_HELP, type VersioningOptions, openVersioned, upgradeOption, versioningOption } from '../versioning.ts'
 
-interface ServeOptions {
+interface ServeOptions extends VersioningOptions {
   readonly port: number
   readonly host?: string
   readonly interface?: string
@@ -31,7 +31,7 @@ interface ServeOptions {
 export function serveCommand(parent: Command, io: Io): void {
   parent
     .command('serve')
-    .description('let Couchbase Lite 3.x replicators, and "kithmesh replicate", push to and pull from a database directory')
+    .description('let Couchbase Lite replicators, and "kithmesh replicate", push to and pull from a database directory')
     .argument('<dir>', 'database directory, made if missing')
     .requiredOption('--port <port>', 'TCP port; 0 picks one', parsePort)
     .option('--host <address>', 'listen on this address only, e.g. 127.0.0.1 (default: all)')
@@ -48,6 +48,8 @@ export function serveCommand(parent: Command, io: Io): void {
     )
     .option('--read-only', 'peers may pull, pushes are refused')
     .option('--deltas', 'exchange what changed in a document instead of all of it, with peers that do so too')
+    .addOption(versioningOption())
+    .addOption(upgradeOption())
     .option('--verbose', 'log what happens below')
     .option('--json', 'print events as JSON lines; the first one has port and url')
     .addHelpText(
@@ -57,9 +59,11 @@ Examples:
   kithmesh serve ./shop --port 4984 --db inventory
   kithmesh serve ./shop --port 4984 --db inventory --user anna:secret --tls server.p12 --passphrase pass
   kithmesh serve ./shop --port 0 --host 127.0.0.1 --tls off --json
+  kithmesh serve ./new --port 4984 --versioning version-vectors     for clients of Couchbase Lite 4
 
 Instead of --user and --passphrase, which other users of this machine can see in the list of processes, the variables KITHMESH_USER
-(user:password) and KITHMESH_PASSPHRASE are read, and --user-file.`
+(user:password) and KITHMESH_PASSPHRASE are read, and --user-file.
+${VERSIONING_HELP}`
     )
     .action(async (directory: string, options: ServeOptions) => {
       const logger = lineLogger(
@@ -76,7 +80,7 @@ Instead of --user and --passphrase, which other users of this machine can see in
       if (options.host !== undefined && options.interface !== undefined)
         throw cliErrors.create('ERR_CLI_USAGE', '--host and --interface exclude each other')
       const users = await givenLogins(options, io)
-      const database = await Database.open(directory, { logger })
+      const database = await openVersioned(directory, options, io, { logger })
       try {
         const tls = await chooseTls(directory, options, io)
         for (const each of options.collection ?? []) database.collection(each.name, each.scope, { create: true })
@@ -106,7 +110,8 @@ Instead of --user and --passphrase, which other users of this machine can see in
               : [`${tls === 'off' ? 'ws' : 'wss'}://localhost:${listener.port}/${encodeURIComponent(name)}`]
           if (users === undefined)
             io.stderr.write(`no --user: whoever reaches this port may ${options.readOnly === true ? 'read' : 'read and write'}\n`)
-          if (options.json) jsonLine(io, { event: 'listening', port: listener.port, url: urls[0], urls, database: name })
+          if (options.json)
+            jsonLine(io, { event: 'listening', port: listener.port, url: urls[0], urls, database: name, versioning: database.versioning })
           else line(io, `serving ${directory} at\n${urls.map((url) => `  ${url}`).join('\n')}`)
           let shown = ''
           listener.onStatus(({ connectionCount, activeConnectionCount }) => {

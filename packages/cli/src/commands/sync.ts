@@ -1,7 +1,6 @@
 import { hostname, networkInterfaces } from 'node:os'
 import type { Command } from 'commander'
 import { createPeerDiscovery, lineLogger } from '@kithmesh/core'
-import { Database } from '@kithmesh/database'
 import {
   type Authenticator,
   insecureAcceptAnyone,
@@ -21,8 +20,9 @@ import { reportRefusals } from '../refusals.ts'
 import { SyncReport } from '../sync-report.ts'
 import { knownPeersFile } from '../known-peers.ts'
 import { untilInterrupted } from '../until-interrupted.ts'
+import { VERSIONING_HELP, type VersioningOptions, openVersioned, upgradeOption, versioningOption } from '../versioning.ts'
 
-interface SyncOptions {
+interface SyncOptions extends VersioningOptions {
   readonly group: string
   readonly name?: string
   readonly port: number
@@ -54,6 +54,8 @@ export function syncCommand(parent: Command, io: Io): void {
     .option('--ca <file>', 'accept only devices certified by this authority (PEM); repeatable', repeat(String))
     .option('--insecure', 'accept every device of the group, each time anew')
     .option('--deltas', 'exchange what changed in a document instead of all of it, with devices that do so too')
+    .addOption(versioningOption())
+    .addOption(upgradeOption())
     .option('--verbose', 'log what happens below')
     .option('--json', 'print events as JSON lines')
     .addHelpText(
@@ -66,7 +68,8 @@ Examples:
 
 Who is accepted: without --trust, --ca or --insecure the first device of a name is remembered in DIR/known-peers.json, and
 another one that comes under the same name later is refused: delete the name from that file to accept it. Your own id is
-printed at the start, and --trust takes those of the others.`
+printed at the start, and --trust takes those of the others.
+${VERSIONING_HELP}`
     )
     .action(async (directory: string, options: SyncOptions) => {
       const logger = lineLogger(
@@ -75,7 +78,7 @@ printed at the start, and --trust takes those of the others.`
         },
         options.verbose ? 'debug' : 'error'
       )
-      const database = await Database.open(directory, { logger })
+      const database = await openVersioned(directory, options, io, { logger })
       try {
         const name = options.name ?? hostname()
         const identity = await openOrCreateIdentity(directory, { commonName: name })
@@ -109,7 +112,7 @@ printed at the start, and --trust takes those of the others.`
         try {
           await mesh.start()
           started = true
-          report.started({ name, peerId: identity.peerId, group: options.group, port: mesh.port })
+          report.started({ name, peerId: identity.peerId, group: options.group, port: mesh.port, versioning: database.versioning })
           await untilInterrupted(io)
         } finally {
           report.stopping()

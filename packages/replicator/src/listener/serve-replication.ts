@@ -5,7 +5,6 @@ import { replicationStore } from '@kithmesh/database/replication'
 import type { BufferBudget } from '../blip/buffer-budget.ts'
 import { blipOver, eventLoop, tickEvery } from '../connection.ts'
 import type { WireOptions } from '../connection.ts'
-import { replicatorErrors } from '../error-catalogue.ts'
 import { Observers } from '../observers.ts'
 import { formatCollectionPath } from '../protocol/collection-path.ts'
 import type { CollectionName } from '../protocol/collection-path.ts'
@@ -13,7 +12,8 @@ import type { DocumentEvent, SessionStatistics } from '../protocol/context.ts'
 import type { DocumentFilter } from '../protocol/document-filter.ts'
 import { LEGACY_PROTOCOL } from '../protocol/legacy-protocol.ts'
 import { ReplicationSession } from '../protocol/session.ts'
-import { treeVersioning } from '../protocol/versioning.ts'
+import { protocolError } from '../sub-protocols.ts'
+import { acceptedProtocols } from './offered-protocols.ts'
 
 /** What a passive side offers. */
 export interface ServeReplicationOptions extends WireOptions {
@@ -75,22 +75,20 @@ export interface PassiveReplication {
   readonly ended: Promise<PassiveStatus>
 }
 
-/** Sub-protocols a passive side accepts, best first. */
-export const replicationProtocols: readonly string[] = [...treeVersioning.protocols, LEGACY_PROTOCOL]
-
 /**
  * Answers one peer's replicator over an open message socket, which it takes over: the passive side for listeners, meshes and
  * message endpoints. Whether the peer is welcome was decided before.
- * @throws ERR_REPL_PROTOCOL when the socket agreed on a protocol that is not ours; the socket is closed then.
+ * @throws ERR_REPL_PROTOCOL, ERR_REPL_VERSIONING when the socket agreed on a protocol that is not the database's; the socket is closed then.
  */
 export function serveReplication(socket: MessageSocket, options: ServeReplicationOptions): PassiveReplication {
   const logger = (options.logger ?? silentLogger).child('passive')
   const clock = options.clock ?? systemClock
-  if (socket.protocol !== '' && !replicationProtocols.includes(socket.protocol)) {
-    socket.close(1002, 'unsupported protocol')
-    throw replicatorErrors.create('ERR_REPL_PROTOCOL', `Protocol "${socket.protocol}" is not supported`)
-  }
   const store = replicationStore(options.database)
+  const { protocol } = socket
+  if (protocol !== '' && !acceptedProtocols(options.database, options).includes(protocol)) {
+    socket.close(1002, 'unsupported protocol')
+    throw protocolError(store.versioning, `The peer speaks "${protocol}", which this database cannot`, [protocol])
+  }
   const offered =
     options.collections === undefined ? undefined : new Map(options.collections.map((served) => [formatCollectionPath(served), served]))
   const statusObservers = new Observers<PassiveStatus>(logger)
@@ -112,7 +110,6 @@ export function serveReplication(socket: MessageSocket, options: ServeReplicatio
     role: 'passive',
     blip,
     store,
-    versioning: treeVersioning,
     scheduler: eventLoop,
     logger,
     now: () => clock.now(),

@@ -11,7 +11,8 @@ import { BufferBudget } from '../blip/buffer-budget.ts'
 import { replicatorErrors } from '../error-catalogue.ts'
 import { ListenerConnections } from './listener-connections.ts'
 import type { ListenerClient, ListenerStatus } from './listener-connections.ts'
-import { replicationProtocols, serveReplication } from './serve-replication.ts'
+import { acceptedProtocols, refuseProtocols } from './offered-protocols.ts'
+import { serveReplication } from './serve-replication.ts'
 import type { PassiveReplication, ServeReplicationOptions, ServedCollection } from './serve-replication.ts'
 
 /** One database of a listener. */
@@ -165,7 +166,7 @@ export class UrlEndpointListener {
       handshakeDeadlineMs: handshakeTimeoutMs,
       serverHeader: 'Kithmesh',
       authorize: (request) => this.#authorize(request),
-      selectProtocol: (offered) => offered.find((protocol) => replicationProtocols.includes(protocol)),
+      selectProtocol: (offered, path) => offered.find((protocol) => this.#protocolsAt(path).includes(protocol)),
       onConnection: (socket, request) => {
         this.#accepted(socket, request)
       }
@@ -204,7 +205,13 @@ export class UrlEndpointListener {
       user = await authenticator.check(request.headers.authorization)
       if (user === undefined) return unauthorized()
     }
-    if (this.#databaseAt(request.path) === undefined) return { allow: false, status: 404, message: 'No such database' }
+    const served = this.#databaseAt(request.path)
+    if (served === undefined) return { allow: false, status: 404, message: 'No such database' }
+    const refusal = refuseProtocols(served.database, request.protocols, 'A client', this.#modes)
+    if (refusal !== undefined) {
+      this.#logger.info('A client was refused', { error: refusal.error })
+      return refusal.decision
+    }
     return user === undefined ? { allow: true } : { allow: true, user }
   }
 
@@ -217,20 +224,28 @@ export class UrlEndpointListener {
     }
   }
 
+  #protocolsAt(path: string): readonly string[] {
+    const served = this.#databaseAt(path)
+    return served === undefined ? [] : acceptedProtocols(served.database, this.#modes)
+  }
+
+  get #modes(): { readonly allowPull: boolean } {
+    return { allowPull: this.#options.readOnly !== true }
+  }
+
   #accepted(socket: MessageSocket, { path, user, context }: AcceptedRequest<AcceptedConnection>): void {
     const served = this.#databaseAt(path)
     if (served === undefined || this.#listener === undefined) {
       socket.close(1001)
       return
     }
-    const { readOnly = false } = this.#options
     const peerId = user ?? context.peer?.peerId
     const replication = serveReplication(socket, {
       ...this.#options,
       logger: this.#logger,
       bufferBudget: this.#budget,
       ...served,
-      allowPull: !readOnly,
+      ...this.#modes,
       ...(peerId !== undefined && { peerId })
     })
     const database = decodeURIComponent(path.slice(1, -SUFFIX.length))

@@ -5,10 +5,11 @@ import { Checkpointer, checkpointId, serveGetCheckpoint, serveSetCheckpoint } fr
 import type { SessionCollection, SessionContext } from './context.ts'
 import { serveAttachment, serveProof } from './attachments.ts'
 import { serveGetRev } from './connected-client.ts'
-import { MessageError, parseSubChanges } from './messages.ts'
+import { MessageError, incompatibleVersioning, parseSubChanges } from './messages.ts'
 import { PullProgress, PushProgress } from './progress.ts'
 import { Puller } from './puller.ts'
 import { Pusher } from './pusher.ts'
+import { versioningError } from '../sub-protocols.ts'
 
 export interface CollectionSessionOptions {
   /** Position in `getCollections`; undefined in legacy mode. */
@@ -202,9 +203,13 @@ export class CollectionSession {
     const { push, pull, target, index } = this.#options
     if (this.#context.active || !push) throw new MessageError('HTTP', 403, 'Attempting to pull from a push-only replicator')
     const sub = parseSubChanges(request)
-    if (!this.#context.versioning.accepts(request.properties['versioning'])) {
-      request.respondError('LiteCore', 501, 'Incompatible document versioning.')
-      return
+    const { name, accepts } = this.#context.versioning
+    const { versioning } = request.properties
+    if (!accepts(versioning)) {
+      this.#context.refuse(
+        versioningError(`The peer asked for documents with ${versioning ?? 'revision trees'}; this database has ${name}`, name)
+      )
+      throw incompatibleVersioning()
     }
     if (this.#pusher !== undefined) {
       request.respondError('LiteCore', 501, 'Already subscribed.')

@@ -1,4 +1,4 @@
-import { compareRevisions } from '@kithmesh/database/replication'
+import { compareVersionsForWin } from '@kithmesh/database/replication'
 import type { ConflictedDocument, RevisionForPush } from '@kithmesh/database/replication'
 
 /** One of the two rival revisions, as a resolver sees it. */
@@ -27,14 +27,19 @@ export type Resolution =
 export type ConflictResolver = (conflict: Conflict) => Resolution | Promise<Resolution>
 
 /**
- * Couchbase Lite 3.x's rule (cbmobile.md §11): a tombstone wins, else the higher generation, else the greater revision id; but a document
+ * Couchbase Lite's rule (cbmobile.md §11), of 4.x for revisions that are versions, of 3.x for those of trees.
+ *
+ * 4.x: a tombstone wins, else the later time. It gives equal times of two devices to the remote one, which would be another one on either
+ * side; here the source decides between them.
+ *
+ * 3.x: a tombstone wins, else the higher generation, else the greater revision id; but a document
  * made anew on top of its tombstone wins against all that went before. A pure function of the two revisions, so that every peer decides alike.
  */
 export function defaultWinner(
   local: Pick<RevisionForPush, 'revId' | 'deleted'> & Partial<Pick<RevisionForPush, 'history'>>,
   remote: Pick<RevisionForPush, 'revId' | 'deleted'> & Partial<Pick<RevisionForPush, 'history'>>
 ): 'local' | 'remote' {
-  return compareRevisions(local, remote) > 0 ? 'local' : 'remote'
+  return compareVersionsForWin(local, remote) > 0 ? 'local' : 'remote'
 }
 
 /** The default as a {@link ConflictResolver}, for composing one's own. */

@@ -100,6 +100,8 @@ export interface SessionContext {
   changed(): void
   /** The peer showed that it lives. */
   touch(): void
+  /** The peer was told why it gets nothing; it is its turn to go, and that will have been why. */
+  refuse(error: KithmeshError): void
   /** Ends the session with an error: 4001 when trying again may help, else 4002 (cbmobile.md §12). */
   fail(error: KithmeshError, transient: boolean): void
 }
@@ -139,8 +141,10 @@ export function isTransientStatus(code: number): boolean {
 
 /** The error for an answer that ended what was asked. */
 export function remoteError(what: string, reply: Extract<Reply, { kind: 'error' }>): KithmeshError {
+  // 5. The answer to a subscription, or to proposals, by a database that names revisions in the other way.
+  const versioning = reply.domain === 'LiteCore' && reply.code === 501 && /versioning/i.test(reply.message)
   return replicatorErrors.create(
-    'ERR_REPL_REMOTE',
+    versioning ? 'ERR_REPL_VERSIONING' : 'ERR_REPL_REMOTE',
     `The peer answered ${what} with ${reply.domain} ${reply.code}${reply.message === '' ? '' : `: ${reply.message.slice(0, 300)}`}`,
     {
       details: { domain: reply.domain, code: reply.code }

@@ -30,9 +30,17 @@ export class ExpectedRevisions {
   }
 
   /** Announced, and asked for. */
-  expect(sequence: string): void {
-    const entry = this.#progress?.announce(sequence, false)
+  expect(sequence: string, id: string): void {
+    const entry = this.#progress?.announce(sequence, false, id)
     if (entry !== undefined) this.#bySequence.set(sequence, entry)
+  }
+
+  /** The documents that they are of; undefined when there are none. */
+  documents(): ReadonlySet<string> | undefined {
+    if (this.#bySequence.size === 0) return undefined
+    const ids = new Set<string>()
+    for (const { id } of this.#bySequence.values()) ids.add(id)
+    return ids
   }
 
   /** Announced, and not needed. */

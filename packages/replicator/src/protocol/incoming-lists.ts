@@ -7,6 +7,7 @@ import type { ExpectedRevisions } from './expected-revisions.ts'
 import { MessageError, encodeListReply, parseChanges, parseProposals } from './messages.ts'
 import type { IncomingChange } from './messages.ts'
 import type { OppositePusher } from './pusher.ts'
+import { versioningError } from '../sub-protocols.ts'
 
 /**
  * Our own word in answers to proposals: `deleted_branch` is understood. Couchbase Lite's passive side does not say so, and would keep the branch
@@ -41,12 +42,15 @@ export class IncomingLists {
   readonly #context: SessionContext
   readonly #options: IncomingListsOptions
   readonly #waiting: IncomingRequest[] = []
+  /** Vectors are as long as they are. */
+  readonly #historyWanted: { readonly maxHistory?: string } = {}
   #caughtUp = false
   #announcedDeltas = false
   #taking = false
 
   constructor(context: SessionContext, options: IncomingListsOptions) {
     this.#context = context
+    if (context.versioning.branches) this.#historyWanted = { maxHistory: String(context.limits.maxHistory) }
     this.#options = options
   }
 
@@ -99,6 +103,11 @@ export class IncomingLists {
   #fail(request: IncomingRequest, cause: unknown): void {
     if (cause instanceof MessageError) {
       request.respondError(cause.domain, cause.status, cause.message)
+      if (cause.domain === 'LiteCore') {
+        const { name } = this.#context.versioning
+        this.#context.refuse(versioningError(`The peer sent revisions of another kind; this database has ${name}`, name, { cause }))
+        return
+      }
       this.#context.fail(
         replicatorErrors.create('ERR_REPL_BAD_MESSAGE', `The peer sent a list that cannot be read: ${cause.message}`, { cause }),
         false
@@ -128,22 +137,25 @@ export class IncomingLists {
     const candidates = changes.filter((change) => this.#isCandidate(change) && !lost.has(change.id))
     statistics.documentsAnnounced += candidates.length
     const missing = target.collection.findMissing(candidates)
+    // A revision with branches stays known. That of a vector need not: one that is still on its way may win over it for a while.
+    const underWay = versioning.branches ? undefined : expected.documents()
     const known: IncomingChange[] = []
     const answers: unknown[] = []
     let next = 0
     for (const change of changes) {
-      const result = change === candidates[next] ? missing[next++] : undefined
+      let result = change === candidates[next] ? missing[next++] : undefined
+      if (result === 'known' && underWay?.has(change.id) === true) result = []
       if (result === undefined || result === 'known' || expected.has(change.sequence)) {
         expected.pass(change.sequence)
         if (result === 'known') known.push(change)
         answers.push(0)
       } else {
-        expected.expect(change.sequence)
+        expected.expect(change.sequence, change.id)
         accessLoss.regained(change.id)
         answers.push(result)
       }
     }
-    this.#noteKnown(known)
+    this.noteKnown(known)
     request.respond({ body: encodeListReply(answers), ...this.#reply() })
   }
 
@@ -164,8 +176,9 @@ export class IncomingLists {
   }
 
   /** The remote's current revision is one we have: remembered, unless we know of a later one there. */
-  #noteKnown(known: readonly IncomingChange[]): void {
+  noteKnown(known: readonly Pick<IncomingChange, 'id' | 'revId'>[]): void {
     const { remote, target } = this.#options
+    const { versioning } = this.#context
     if (remote === undefined || known.length === 0) return
     const before = target.collection.remoteAncestors(
       remote,
@@ -173,7 +186,7 @@ export class IncomingLists {
     )
     const news = known.filter((change, i) => {
       const old = before[i]
-      return old === undefined || this.#context.versioning.compareAge(change.revId, old) > 0
+      return old === undefined || versioning.isNews(change.revId, old)
     })
     if (news.length > 0)
       target.collection.setRemoteAncestors(
@@ -185,7 +198,7 @@ export class IncomingLists {
     for (const { id, revId } of known) {
       const current = target.collection.change(id)
       if (current === undefined || current.revId === revId) continue
-      if (target.collection.closingTombstone(id, revId) !== undefined) {
+      if (versioning.branches && target.collection.closingTombstone(id, revId) !== undefined) {
         // 11. The peer has what we decided against: neither of us would say anything more without this.
         target.collection.setRemoteAncestors(remote, [{ id, revId }])
         pusher.pulled(id)
@@ -211,7 +224,7 @@ export class IncomingLists {
     const withRevs = request.properties['conflictIncludesRev'] !== undefined
     request.respond({
       body: encodeListReply(withRevs ? statuses : statuses.map((status) => (typeof status === 'number' ? status : status.status))),
-      ...this.#reply(ENDS_BRANCHES)
+      ...this.#reply(versioning.branches ? ENDS_BRANCHES : undefined)
     })
   }
 
@@ -227,13 +240,7 @@ export class IncomingLists {
   /** What every answer says of us. */
   #reply(more?: Properties): { properties: Properties; urgent: boolean; compress: boolean } {
     return {
-      properties: {
-        maxHistory: String(this.#context.limits.maxHistory),
-        blobs: 'true',
-        ...this.#announcement(),
-        sendReplacementRevs: 'true',
-        ...more
-      },
+      properties: { ...this.#historyWanted, blobs: 'true', ...this.#announcement(), sendReplacementRevs: 'true', ...more },
       urgent: true,
       compress: true
     }

@@ -1,12 +1,12 @@
 import type { IncomingMessage, Properties } from '../blip/contracts.ts'
 import type { Versioning } from './versioning.ts'
 
-/** A message that cannot be taken: what to answer (domain `BLIP` or `HTTP`, cbmobile.md §4–§9), and what is wrong. */
+/** A message that cannot be taken: what to answer (cbmobile.md §4–§9), and what is wrong. */
 export class MessageError extends Error {
-  readonly domain: 'BLIP' | 'HTTP'
+  readonly domain: 'BLIP' | 'HTTP' | 'LiteCore'
   readonly status: number
 
-  constructor(domain: 'BLIP' | 'HTTP', status: number, message: string, options?: ErrorOptions) {
+  constructor(domain: 'BLIP' | 'HTTP' | 'LiteCore', status: number, message: string, options?: ErrorOptions) {
     super(message, options)
     this.domain = domain
     this.status = status
@@ -30,6 +30,9 @@ export function parseJson(body: Buffer, what: string): unknown {
     throw bad(`Invalid JSON body in ${what}`, cause)
   }
 }
+
+/** 5. The peer's database names revisions in the other way than ours. */
+export const incompatibleVersioning = (): MessageError => new MessageError('LiteCore', 501, 'Incompatible document versioning.')
 
 const LEADING_ID_BYTES = 255
 
@@ -110,6 +113,10 @@ export interface IncomingChange {
   readonly bodySize: number
 }
 
+function invalidRevId(text: unknown, versioning: Versioning, message: string): MessageError {
+  return typeof text === 'string' && versioning.isForeign(text) ? incompatibleVersioning() : bad(message)
+}
+
 function parseList(body: Buffer, profile: string, maxEntries: number): unknown[] {
   const root = body.length === 0 ? [] : parseJson(body, profile)
   if (root === null) return []
@@ -122,10 +129,11 @@ function parseList(body: Buffer, profile: string, maxEntries: number): unknown[]
 export function parseChanges(message: IncomingMessage, versioning: Versioning, maxEntries: number): IncomingChange[] {
   return parseList(message.body, 'changes', maxEntries).map((entry, index) => {
     if (!Array.isArray(entry) || entry.length < 3) throw bad(`changes entry ${index} is no array of at least three`)
-    const [sequence, id, revId, flags, bodySize] = entry as unknown[]
+    const [sequence, id, named, flags, bodySize] = entry as unknown[]
     if (typeof sequence !== 'number' && typeof sequence !== 'string') throw bad(`changes entry ${index} has no sequence`)
     if (!isDocumentId(id)) throw bad(`changes entry ${index} has an invalid document ID`)
-    if (typeof revId !== 'string' || !versioning.isRevId(revId)) throw bad(`changes entry ${index} has an invalid revision ID`)
+    const revId = typeof named === 'string' ? versioning.revIdOf(named) : undefined
+    if (revId === undefined) throw invalidRevId(named, versioning, `changes entry ${index} has an invalid revision ID`)
     return {
       sequence: typeof sequence === 'number' ? String(sequence) : JSON.stringify(sequence),
       id,
@@ -151,6 +159,7 @@ export function encodeChanges(entries: readonly OutgoingChange[], legacy = false
 
 export interface IncomingProposal {
   readonly id: string
+  /** This and the next may be whole vectors. */
   readonly revId: string
   /** Empty when unknown. */
   readonly parentRevId: string
@@ -162,14 +171,15 @@ export function parseProposals(message: IncomingMessage, versioning: Versioning,
     if (!Array.isArray(entry) || entry.length < 2) throw bad(`proposeChanges entry ${index} is no array of at least two`)
     const [id, revId, parent, bodySize] = entry as unknown[]
     if (!isDocumentId(id)) throw bad(`proposeChanges entry ${index} has an invalid document ID`)
-    if (typeof revId !== 'string' || !versioning.isRevId(revId)) throw bad(`proposeChanges entry ${index} has an invalid revision ID`)
-    if (parent !== undefined && parent !== null && (typeof parent !== 'string' || (parent !== '' && !versioning.isRevId(parent)))) {
-      throw bad(`proposeChanges entry ${index} has an invalid parent revision ID`)
-    }
+    if (typeof revId !== 'string' || versioning.revIdOf(revId) === undefined)
+      throw invalidRevId(revId, versioning, `proposeChanges entry ${index} has an invalid revision ID`)
+    const parentRevId = parent ?? ''
+    if (typeof parentRevId !== 'string' || (parentRevId !== '' && versioning.revIdOf(parentRevId) === undefined))
+      throw invalidRevId(parentRevId, versioning, `proposeChanges entry ${index} has an invalid parent revision ID`)
     return {
       id,
       revId,
-      parentRevId: (parent as string | undefined | null) ?? '',
+      parentRevId,
       bodySize: typeof bodySize === 'number' && bodySize >= 0 ? bodySize : 0
     }
   })
@@ -233,6 +243,8 @@ export interface IncomingRev {
   readonly revId: string
   readonly deleted: boolean
   readonly history: readonly string[]
+  /** Vectors: how many of the first of `history` are merge versions. */
+  readonly merges: number
   /** JSON text; absent from an active pusher of another make. */
   readonly sequence: string | undefined
   readonly noConflicts: boolean
@@ -247,21 +259,22 @@ export function parseRev(properties: Properties, versioning: Versioning): Incomi
   const { id, rev, deleted, history: historyText, sequence, noconflicts, deltaSrc, deleted_branch: branch } = properties
   const invalid = (message: string): MessageError => new MessageError('HTTP', 400, message)
   if (!isDocumentId(id)) throw invalid('rev has an invalid document ID')
-  if (rev === undefined || !versioning.isRevId(rev)) throw invalid('rev has an invalid revision ID')
-  const history = versioning.parseHistory(rev, historyText)
-  if (history === undefined) throw invalid('rev has an invalid history')
+  if (rev === undefined || versioning.revIdOf(rev) !== rev) throw invalid('rev has an invalid revision ID')
+  const ancestry = versioning.parseHistory(rev, historyText)
+  if (ancestry === undefined) throw invalid('rev has an invalid history')
   const source = deltaSrc === '' ? undefined : deltaSrc
-  if (source !== undefined && !versioning.isRevId(source)) throw invalid('rev has an invalid deltaSrc')
+  if (source !== undefined && versioning.revIdOf(source) !== source) throw invalid('rev has an invalid deltaSrc')
   // The tombstone, followed by the revision it ends.
-  const deletedBranch = branch?.split(',', 1)[0]
-  if (deletedBranch !== undefined && !versioning.isRevId(deletedBranch)) throw invalid('rev has an invalid deleted_branch')
+  const deletedBranch = versioning.branches ? branch?.split(',', 1)[0] : undefined
+  if (deletedBranch !== undefined && versioning.revIdOf(deletedBranch) === undefined) throw invalid('rev has an invalid deleted_branch')
   return {
     id,
     revId: rev,
     deletedBranch,
     deltaSource: source,
     deleted: deleted !== undefined && deleted !== '0' && deleted !== 'false' && deleted !== '',
-    history,
+    history: ancestry.history,
+    merges: ancestry.merges,
     sequence,
     noConflicts: isTrue(noconflicts)
   }

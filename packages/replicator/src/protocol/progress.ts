@@ -62,6 +62,7 @@ export class PushProgress {
 /** One announced remote revision on its way. */
 export interface RemoteEntry {
   readonly sequence: RemoteSequence
+  readonly id: string
   done: boolean
 }
 
@@ -83,12 +84,12 @@ export class PullProgress {
     return this.#queue.length - this.#head
   }
 
-  announce(sequence: RemoteSequence, done: boolean): RemoteEntry | undefined {
+  announce(sequence: RemoteSequence, done: boolean, id = ''): RemoteEntry | undefined {
     if (done && this.#head === this.#queue.length) {
       this.#reached = sequence
       return undefined
     }
-    const entry = { sequence, done }
+    const entry = { sequence, id, done }
     this.#queue.push(entry)
     return entry
   }

@@ -1,3 +1,4 @@
+import { errorCode, isKithmeshError } from '@kithmesh/core'
 import type { KithmeshError } from '@kithmesh/core'
 import type { InsertOutcome } from '@kithmesh/database/replication'
 import type { IncomingRequest } from '../blip/contracts.ts'
@@ -292,14 +293,18 @@ export class Puller {
           transient: false
         })
         return
-      case 'failed':
-        this.#reject(arrival, {
-          domain: 'HTTP',
-          code: 400,
-          error: replicatorErrors.create('ERR_REPL_DOC_INVALID', `Document "${rev.id}" could not be stored`, { cause: outcome.error }),
-          transient: false
-        })
+      case 'failed': {
+        const { error: cause } = outcome
+        // Nothing is wrong with the document: when one of the two clocks was set right, or some time has passed, it can be taken.
+        const early = errorCode(cause) === 'ERR_DB_CLOCK_SKEW'
+        const error = replicatorErrors.create(
+          early ? 'ERR_REPL_DOC_REJECTED' : 'ERR_REPL_DOC_INVALID',
+          `Document "${rev.id}" could not be stored: ${cause.message}`,
+          { cause, ...(early && isKithmeshError(cause) && { hint: cause.hint }) }
+        )
+        this.#reject(arrival, { domain: 'HTTP', code: early ? 503 : 400, error, transient: early })
         return
+      }
       case 'stored':
         // What was made here on top of it is news to the peer.
         if (outcome.successor === undefined) this.#options.inserted(outcome.sequence)
@@ -307,6 +312,10 @@ export class Puller {
         break
       case 'conflicted':
         this.#options.inserted(outcome.sequence)
+        break
+      case 'known':
+        // Asked for all the same, see IncomingLists: the peer may lack what we have instead.
+        if (!this.#context.versioning.branches) this.#lists.noteKnown([rev])
     }
     this.#context.statistics.documentsPulled++
     if (!request.noReply) request.respond(outcome.status === 'known' ? { properties: { noop: 'true' } } : undefined)

@@ -97,28 +97,30 @@ export class PushAnswers {
   }
 
   /** 11. The peer's current revision is not the one we took for it. */
-  #onConflict(item: PushItem, theirs: string | undefined): void {
+  #onConflict(item: PushItem, told: string | undefined): void {
     const { documents, ancestors, pulls } = this.#options
+    const theirs = told === undefined ? undefined : this.#context.versioning.revIdOf(told)
     if (theirs !== undefined && theirs !== item.parentRevId && documents.countTry(item.id) && this.#isBehind(item, theirs)) {
       ancestors.note(item, theirs)
       documents.repeat(item)
     } else if (pulls) documents.finish(item)
-    else documents.failForGood(item, rivalry(item, { remoteRevId: theirs }))
+    else documents.failForGood(item, rivalry(item, { remoteRevId: told }))
   }
 
   /** The peer's revision is an ancestor of ours, or on a branch that we ended. */
   #isBehind(item: PushItem, theirs: string): boolean {
     const { collection } = this.#options.target
-    return (
-      collection.revision(item.id, item.revId)?.history.includes(theirs) === true ||
-      collection.closingTombstone(item.id, theirs) !== undefined
-    )
+    const { versioning } = this.#context
+    const ours = collection.revision(item.id, item.revId)
+    if (ours !== undefined && versioning.descendsFrom(ours, theirs)) return true
+    return versioning.branches && collection.closingTombstone(item.id, theirs) !== undefined
   }
 
   /** 11. Ours won against the revision that the peer has, and a peer of another make takes only what descends from it. */
   #needsGraft({ id, revId, parentRevId }: PushItem): boolean {
     const { collection } = this.#options.target
     return (
+      this.#context.versioning.branches &&
       parentRevId !== '' &&
       !this.#options.endsBranches() &&
       collection.revision(id, revId)?.history.includes(parentRevId) === false &&
@@ -132,15 +134,18 @@ export class PushAnswers {
 
   #onRevError(item: PushItem, reply: Extract<Reply, { kind: 'error' }>): void {
     const { documents, pulls } = this.#options
+    // 11. Trees: sent as the end of the peer's branch. Vectors: made with knowledge of what the peer has, as it should have.
+    const above = item.endsBranch || (!this.#context.versioning.branches && item.parentRevId !== '')
     const error = rejection(item, reply.domain, reply.code, reply.message)
     if (isTransientStatus(reply.code)) documents.failTransiently(item, error)
     else if (reply.code === 403 && this.#context.active && documents.countTry(item.id, 1)) {
       // 8. A refusal may hang on another document that is still to come: once more, later.
       documents.repeat(item)
-    } else if (reply.code === 409 && item.endsBranch && documents.countTry(item.id, 1)) {
-      // 11. The peer may have moved on meanwhile: then the next proposal says so, and the pull brings what it has.
+    } else if (reply.code === 409 && above && documents.countTry(item.id, 1)) {
+      // The peer may have moved on meanwhile: then the next proposal says so, and the pull brings what it has.
       documents.repeat(item)
-    } else if (reply.code === 409 && item.endsBranch && this.#graft(item)) {
+    } else if (reply.code === 409 && above && this.#graft(item)) {
+      // It takes only what descends from its own revision, or is newer by Couchbase Lite's rule. The graft is, and comes by the scan.
       documents.finish(item)
     } else if (reply.code === 409 && pulls) documents.finish(item)
     else if (reply.code === 409) documents.failForGood(item, rivalry(item, {}))

@@ -208,8 +208,7 @@ export class RevSender {
     properties['rev'] = revision.revId
     properties['sequence'] = String(item.sequence)
     if (revision.deleted) properties['deleted'] = '1'
-    if (revision.history.length > 0)
-      properties['history'] = this.#context.versioning.formatHistory(revision.history, item.known, maxHistory)
+    if (revision.history.length > 0) properties['history'] = this.#context.versioning.formatHistory(revision, item.known, maxHistory)
     if (this.#context.active) {
       const closed = this.#closedBranch(item, revision)
       if (closed === undefined) properties['noconflicts'] = '1'
@@ -226,7 +225,7 @@ export class RevSender {
   /** 8. The tombstone on the peer's branch, when a conflict was resolved against it and no history can contain it. */
   #closedBranch(item: PushItem, revision: RevisionForPush): string | undefined {
     const { parentRevId } = item
-    return parentRevId === '' || revision.history.includes(parentRevId)
+    return !this.#context.versioning.branches || parentRevId === '' || revision.history.includes(parentRevId)
       ? undefined
       : this.options.target.collection.closingTombstone(item.id, parentRevId)
   }

@@ -102,6 +102,7 @@ export class RevisionInserter {
       revId: rev.revId,
       deleted: rev.deleted,
       history: rev.history,
+      merges: rev.merges,
       body,
       hasBlobs,
       onConflict: this.#context.active ? 'branch' : 'refuse',

@@ -4,7 +4,6 @@ import type { BlipPeer } from '../blip/contracts.ts'
 import type { CollectionName } from './collection-path.ts'
 import type { DocumentEvent, Scheduler, SessionCollection } from './context.ts'
 import type { SessionLimits } from './limits.ts'
-import type { Versioning } from './versioning.ts'
 
 export interface SessionEvents {
   /** Changes between working and having nothing to do; `idle` of a one-shot session precedes its end. */
@@ -21,7 +20,6 @@ export interface SessionEvents {
 interface CommonOptions {
   readonly blip: BlipPeer
   readonly store: ReplicationStore
-  readonly versioning: Versioning
   readonly scheduler: Scheduler
   readonly logger: Logger
   /** Wall-clock milliseconds. */

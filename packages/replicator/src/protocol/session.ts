@@ -8,6 +8,7 @@ import { DEFAULT_LIMITS } from './limits.ts'
 import { MessageError } from './messages.ts'
 import { SessionCollections } from './session-collections.ts'
 import type { ActiveSessionOptions, PassiveSessionOptions } from './session-options.ts'
+import { versioningOf } from './versioning-of.ts'
 
 const PROFILES = [
   'getCheckpoint',
@@ -37,6 +38,8 @@ export class ReplicationSession {
   #closing = false
   #activity: 'busy' | 'idle' = 'busy'
   #error: KithmeshError | undefined
+  /** What the peer was told, because of which it will go. */
+  #refusal: KithmeshError | undefined
   #transient = false
   #evaluating = false
   #documents: DocumentEvent[] = []
@@ -60,7 +63,7 @@ export class ReplicationSession {
       deltas: options.deltas ?? options.role === 'active',
       blip: options.blip,
       store: options.store,
-      versioning: options.versioning,
+      versioning: versioningOf(options.store),
       limits: { ...DEFAULT_LIMITS, ...options.limits },
       logger: options.logger,
       scheduler: options.scheduler,
@@ -80,6 +83,9 @@ export class ReplicationSession {
       },
       touch: () => {
         this.#touched = true
+      },
+      refuse: (error) => {
+        this.#refusal ??= error
       },
       fail: (error, transient) => {
         this.#fail(error, transient)
@@ -265,7 +271,8 @@ export class ReplicationSession {
     this.#tellDocuments()
     const { events } = this.#options
     const normal = this.#closing || (this.#options.role === 'passive' && info.code === 1000)
-    if (this.#error !== undefined || normal) events.ended(this.#error, this.#transient, info)
+    const error = this.#error ?? this.#refusal
+    if (error !== undefined || normal) events.ended(error, this.#transient, info)
     else {
       const error = replicatorErrors.create(
         'ERR_REPL_CLOSED',

@@ -1,24 +1,38 @@
-/**
- * What the protocol code must know about a database's revision scheme. Revision trees are built here; version vectors
- * (`CBMobile_4`) fit behind the same seam.
- */
+import type { DocumentVersioning, RevisionForPush } from '@kithmesh/database/replication'
+
+/** What came before a revision, as a peer told it; see `IncomingRevision` of the database. */
+export interface RevisionHistory {
+  readonly history: readonly string[]
+  /** Vectors: how many of the first are merge versions. */
+  readonly merges: number
+}
+
+/** What the protocol code must know about a database's revision scheme. */
 export interface Versioning {
   /** Value of the `versioning` property of `subChanges` (cbmobile.md §5). */
-  readonly name: 'rev-trees' | 'version-vectors'
-  /** Sub-protocols to offer and accept, best first (cbmobile.md §1). */
-  readonly protocols: readonly string[]
+  readonly name: DocumentVersioning
+  /** Documents may have branches: histories have a length to agree on, and a branch can be ended by its tombstone (§8, §11). */
+  readonly branches: boolean
   /** Whether a peer's `versioning` property can be served. */
   accepts(versioning: string | undefined): boolean
-  isRevId(text: string): boolean
+  /** Whether it is a revision id of the other scheme, which cannot be served. */
+  isForeign(text: string): boolean
+  /** The revision that a peer names by its id or, with vectors, by its whole vector; undefined when malformed. */
+  revIdOf(text: string): string | undefined
   /** Splits the `history` property; undefined when it is malformed. */
-  parseHistory(revId: string, text: string | undefined): readonly string[] | undefined
+  parseHistory(revId: string, text: string | undefined): RevisionHistory | undefined
   /**
-   * The `history` property for a revision whose ancestors are `ancestors`, ending at the first one that the peer knows; when more than
+   * The `history` property for a revision that has any history. Of ancestors in a tree, up to the first one that the peer knows; when more than
    * `maxHistory` lie before that one, it takes the last place, so that the peer can tell what the revision descends from.
    */
-  formatHistory(ancestors: readonly string[], known: ReadonlySet<string>, maxHistory: number): string
-  /** Positive when `a` is later in a document's life than `b`. */
-  compareAge(a: string, b: string): number
+  formatHistory(revision: Pick<RevisionForPush, 'revId' | 'history' | 'merges'>, known: ReadonlySet<string>, maxHistory: number): string
+  /** Whether a revision here was made with knowledge of what the peer named in an answer 409. */
+  descendsFrom(revision: Pick<RevisionForPush, 'revId' | 'history' | 'merges'>, theirs: string): boolean
+  /**
+   * Whether a revision that the peer announces is news, when `noted` is the last one it was known to have. It may have announced it before it
+   * took ours. In trees the generation tells; a vector may win over a later one, so there every other revision is news.
+   */
+  isNews(announced: string, noted: string): boolean
 }
 
 const MAX_REV_ID = 250
@@ -54,14 +68,17 @@ function gaplessRun(ancestors: readonly string[], end: number): number {
   return run
 }
 
+const NO_HISTORY: RevisionHistory = { history: [], merges: 0 }
+
 /** Revision trees: `<generation>-<hex digest>` (cbmobile.md §14). */
 export const treeVersioning: Versioning = {
   name: 'rev-trees',
-  protocols: ['BLIP_3+CBMobile_3'],
+  branches: true,
   accepts: (versioning) => versioning === undefined || versioning === 'rev-trees',
-  isRevId: isTreeRevId,
+  isForeign: (text) => text.includes('@'),
+  revIdOf: (text) => (isTreeRevId(text) ? text : undefined),
   parseHistory(revId, text) {
-    if (text === undefined || text === '') return []
+    if (text === undefined || text === '') return NO_HISTORY
     const history = text.split(',').map((part) => part.trim())
     let newer = generation(revId)
     for (const ancestor of history) {
@@ -70,9 +87,9 @@ export const treeVersioning: Versioning = {
       if (!isTreeRevId(ancestor) || older >= newer) return undefined
       newer = older
     }
-    return history
+    return { history, merges: 0 }
   },
-  formatHistory(ancestors, known, maxHistory) {
+  formatHistory({ history: ancestors }, known, maxHistory) {
     let end = 0
     let reached = false
     while (end < ancestors.length && end < maxHistory && !reached) reached = known.has(ancestors[end++] as string)
@@ -83,5 +100,6 @@ export const treeVersioning: Versioning = {
     if (common === undefined) return ancestors.slice(0, run).join(',')
     return [...ancestors.slice(0, Math.min(run, maxHistory - 1)), common].join(',')
   },
-  compareAge: (a, b) => generation(a) - generation(b)
+  descendsFrom: ({ history }, theirs) => history.includes(theirs),
+  isNews: (announced, noted) => generation(announced) > generation(noted)
 }

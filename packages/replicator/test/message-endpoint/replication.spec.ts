@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { systemClock } from '@kithmesh/core'
 import type { Clock } from '@kithmesh/core'
 import { Database } from '@kithmesh/database'
+import type { DocumentVersioning } from '@kithmesh/database'
 import { Message, MessagingError, Replicator, fromCompletions } from '@kithmesh/replicator'
 import type {
   MessageEndpointListenerOptions,
@@ -17,9 +18,14 @@ import { Network } from './transport.ts'
 /** Waits between tries pass at once. */
 const hasty: Clock = { ...systemClock, sleep: (_ms, options) => systemClock.sleep(1, options) }
 
-const types: ProtocolType[] = ['message-stream', 'byte-stream']
-for (const type of types)
-  describe(`a message endpoint, ${type}`, () => {
+const cases: readonly (readonly [ProtocolType, DocumentVersioning])[] = [
+  ['message-stream', 'rev-trees'],
+  ['byte-stream', 'rev-trees'],
+  ['message-stream', 'version-vectors'],
+  ['byte-stream', 'version-vectors']
+]
+for (const [type, versioning] of cases)
+  describe(`a message endpoint, ${type}, ${versioning}`, () => {
     let a: Database
     let b: Database
     let network: Network
@@ -56,8 +62,8 @@ for (const type of types)
     }
 
     beforeEach(async () => {
-      a = await Database.open(':memory:')
-      b = await Database.open(':memory:')
+      a = await Database.open(':memory:', { versioning })
+      b = await Database.open(':memory:', { versioning })
     })
     afterEach(async () => {
       for (const one of replicators.splice(0)) await one.stop()

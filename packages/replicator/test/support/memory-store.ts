@@ -5,6 +5,7 @@ import type {
   ConflictResolution,
   ConflictedDocument,
   DeltaPeer,
+  DocumentVersioning,
   IncomingRevision,
   InsertOutcome,
   ReplicationCollection,
@@ -13,12 +14,14 @@ import type {
 } from '@kithmesh/database/replication'
 import { KithmeshError } from '@kithmesh/core'
 
-interface Rev {
+export interface Rev {
   parent: string | undefined
+  /** Vectors: what {@link RevisionForPush} calls history and merges. */
+  vector?: { readonly history: readonly string[]; readonly merges: number }
   deleted: boolean
   body: Buffer | undefined
 }
-interface Doc {
+export interface Doc {
   revs: Map<string, Rev>
   current: string
   rivals: Set<string>
@@ -49,10 +52,10 @@ export function revIdFor(parent: string | undefined, deleted: boolean, body: Uin
 
 /** A small replication store in memory, for protocol tests: revision trees, conflicts, blobs. */
 export class MemoryStore implements ReplicationStore {
-  readonly versioning = 'rev-trees'
+  readonly versioning: DocumentVersioning = 'rev-trees'
   privateUuid: string = randomUUID()
   readonly publicUuid: string = randomUUID()
-  readonly #collections = new Map<string, MemoryCollection>()
+  protected readonly collections = new Map<string, MemoryCollection>()
   readonly blobs = new MemoryBlobs()
   readonly peerCheckpoints = new Map<string, { rev: string; body: Uint8Array }>()
   readonly localCheckpoints = new Map<string, Uint8Array>()
@@ -60,15 +63,21 @@ export class MemoryStore implements ReplicationStore {
   constructor(collections: readonly string[] = ['_default']) {
     for (const path of collections) {
       const [scope, name] = path.includes('.') ? (path.split('.') as [string, string]) : ['_default', path]
-      this.#collections.set(`${scope}.${name}`, new MemoryCollection(scope, name))
+      this.collections.set(`${scope}.${name}`, this.makeCollection(scope, name))
     }
   }
 
+  protected makeCollection(scope: string, name: string): MemoryCollection {
+    return new MemoryCollection(scope, name)
+  }
   collection(scope: string, name: string): MemoryCollection | undefined {
-    return this.#collections.get(`${scope}.${name}`)
+    return this.collections.get(`${scope}.${name}`)
   }
   get default(): MemoryCollection {
     return this.collection('_default', '_default') as MemoryCollection
+  }
+  putBlob(bytes: Buffer): Promise<string> {
+    return Promise.resolve(this.blobs.put(bytes))
   }
   getPeerCheckpoint(client: string) {
     return this.peerCheckpoints.get(client)
@@ -119,7 +128,7 @@ export class MemoryCollection implements ReplicationCollection {
     this.docs.set(id, to)
     to.revs.set(revId, { parent, deleted, body: bytes })
     to.current = revId
-    this.#touch(id, to)
+    this.touch(id, to)
     return revId
   }
 
@@ -149,7 +158,7 @@ export class MemoryCollection implements ReplicationCollection {
     }
   }
 
-  #touch(id: string, doc: Doc): number {
+  protected touch(id: string, doc: Doc): number {
     const { deleted, body } = doc.revs.get(doc.current) as Rev
     if (!deleted && body !== undefined) this.bodies.set(`${id} ${doc.current}`, body)
     if (doc.sequence > 0) this.#log[doc.sequence - 1] = undefined
@@ -159,7 +168,7 @@ export class MemoryCollection implements ReplicationCollection {
     return doc.sequence
   }
 
-  #entry(id: string, doc: Doc): ChangeEntry {
+  protected entryOf(id: string, doc: Doc): ChangeEntry {
     const rev = doc.revs.get(doc.current) as Rev
     return {
       id,
@@ -175,14 +184,14 @@ export class MemoryCollection implements ReplicationCollection {
     const result: ChangeEntry[] = []
     for (let i = since; i < this.#log.length && result.length < limit; i++) {
       const logged = this.#log[i]
-      if (logged !== undefined) result.push(this.#entry(logged.id, this.docs.get(logged.id) as Doc))
+      if (logged !== undefined) result.push(this.entryOf(logged.id, this.docs.get(logged.id) as Doc))
     }
     return result
   }
 
   change(id: string) {
     const doc = this.docs.get(id)
-    return doc === undefined ? undefined : this.#entry(id, doc)
+    return doc === undefined ? undefined : this.entryOf(id, doc)
   }
 
   onChanged(listener: () => void) {
@@ -254,10 +263,10 @@ export class MemoryCollection implements ReplicationCollection {
   insertRevisions(revisions: readonly IncomingRevision[]): InsertOutcome[] {
     this.transactions++
     if (this.insertError !== undefined) throw this.insertError
-    return revisions.map((revision) => this.#insert(revision))
+    return revisions.map((revision) => this.insert(revision))
   }
 
-  #insert({ id, revId, deleted, history, body, onConflict, remote, deletedBranch }: IncomingRevision): InsertOutcome {
+  protected insert({ id, revId, deleted, history, body, onConflict, remote, deletedBranch }: IncomingRevision): InsertOutcome {
     const note = (): void => {
       if (remote !== undefined) this.ancestors.set(`${remote} ${id}`, revId)
     }
@@ -289,7 +298,7 @@ export class MemoryCollection implements ReplicationCollection {
     else doc.current = revId
     this.docs.set(id, doc)
     note()
-    return { status: conflict ? 'conflicted' : 'stored', sequence: this.#touch(id, doc) }
+    return { status: conflict ? 'conflicted' : 'stored', sequence: this.touch(id, doc) }
   }
 
   conflicts(limit: number, afterId = ''): ConflictedDocument[] {
@@ -323,8 +332,8 @@ export class MemoryCollection implements ReplicationCollection {
       doc.revs.set(revId, { parent: remoteRevId, deleted, body })
       doc.current = revId
     }
-    this.#touch(id, doc)
-    return this.#entry(id, doc)
+    this.touch(id, doc)
+    return this.entryOf(id, doc)
   }
 
   closingTombstone(id: string, revId: string): string | undefined {

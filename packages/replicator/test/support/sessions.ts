@@ -3,7 +3,6 @@ import { silentLogger } from '@kithmesh/core'
 import type { DocumentEvent, Scheduler, SessionCollection } from '../../dist/protocol/context.js'
 import { ReplicationSession } from '../../dist/protocol/session.js'
 import type { ActiveSessionOptions, PassiveSessionOptions } from '../../dist/protocol/session-options.js'
-import { treeVersioning } from '../../dist/protocol/versioning.js'
 import { BlipPair } from './blip-pair.ts'
 import type { FakePeer } from './blip-pair.ts'
 import type { ReplicationCollection, ReplicationStore } from '@kithmesh/database/replication'
@@ -60,7 +59,7 @@ export function activeSession(blip: FakePeer, store: ReplicationStore, settings:
         role: 'active',
         blip,
         store,
-        versioning: treeVersioning,
+
         scheduler: immediate,
         logger: silentLogger,
         now: Date.now,
@@ -85,7 +84,7 @@ export function passiveSession(blip: FakePeer, store: ReplicationStore, settings
         role: 'passive',
         blip,
         store,
-        versioning: treeVersioning,
+
         scheduler: immediate,
         logger: silentLogger,
         now: Date.now,
