@@ -79,7 +79,7 @@ describe('kithmesh sync', () => {
   it('tells people on a terminal what happens', async () => {
     const [a, b] = [startSync(shop, group, SHOP, { json: false }), startSync(store, group, STORE, { json: false })]
     await a.until(
-      ({ out }) => new RegExp(`^${STORE} [0-9a-f]{8} {2}connected, direct 127\\.0\\.0\\.1:\\d+$`, 'm').test(out),
+      ({ out }) => new RegExp(`^${STORE} [0-9a-f]{8} {2}connected, direct (?:127\\.0\\.0\\.1|\\[::1\\]):\\d+$`, 'm').test(out),
       'the connection'
     )
     await done(['put', store, 'pen', '{}'])
