@@ -11,8 +11,8 @@ const program = process.env.KITHMESH_PROGRAM ?? fileURLToPath(new URL('../../../
  * Resolves with `{ url, stop }` once the listener says where it is. `stop` ends it as Ctrl-C would and rejects when it did not end well.
  * Rejects with its standard error when it ends, or stays silent for 20 s, before that.
  */
-export async function serve(directory, user, fixedPort = 0) {
-  const args = [program, 'serve', directory, '--port', String(fixedPort), '--db', 'db', '--tls', 'off', '--user', user, '--json']
+export async function serve(directory, user, fixedPort = 0, ...more) {
+  const args = [program, 'serve', directory, '--port', String(fixedPort), '--db', 'db', '--tls', 'off', '--user', user, '--json', ...more]
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
   let errors = ''
   child.stderr.on('data', (chunk) => {
