@@ -71,6 +71,22 @@ describe('blobs with Couchbase Lite Java', () => {
     await ours.expectSame(theirs)
   })
 
+  it('are proven by them where only their digest is new to a document of ours', async () => {
+    const ours = await stage.ours({ protectBlobs: true })
+    const theirs = stage.theirs()
+    await theirs.blob('one', 'picture', 7, 30_000)
+    await theirs.replicate(ours.url)
+    await theirs.blob('two', 'picture', 7, 30_000)
+    expect(await theirs.replicate(ours.url)).to.deep.include({ pushed: ['two'], failed: {} })
+    expect(await ours.lastStatistics()).to.include({ documentsPulled: 1, blobsPulled: 0 })
+    ours.collection.put('three', {
+      picture: (await theirs.get('one')).body.picture,
+      other: await ours.database.blobs.saveBlob(randomBytes(20_000))
+    })
+    expect(await theirs.replicate(ours.url)).to.deep.include({ pulled: ['three'], failed: {} })
+    await ours.expectSame(theirs)
+  })
+
   it('replaced on both sides at once end as one of the two', async () => {
     const ours = await stage.ours()
     const theirs = stage.theirs()

@@ -69,6 +69,28 @@ describe('selections of Couchbase Lite Java', () => {
     expect(report.error).to.match(/unsupported|not supported|501/i)
   })
 
+  it('meet filters of the listener: what those hold back stays here, what they refuse is reported there', async () => {
+    const shared = ({ body, deleted }) => deleted || body.shared === true
+    const ours = await stage.ours({ collections: [{ scope: '_default', name: '_default', pushFilter: shared, pullFilter: shared }] })
+    const theirs = stage.theirs()
+    await theirs.putMany({ 'theirs-shared': { shared: true }, 'theirs-private': { shared: false } })
+    ours.collection.putMany([
+      { id: 'ours-shared', body: { shared: true } },
+      { id: 'ours-private', body: { shared: false } }
+    ])
+    const report = await theirs.replicate(ours.url)
+    expect(report)
+      .to.deep.include({ pushed: ['theirs-shared'], pulled: ['ours-shared'] })
+      .and.not.to.have.property('error')
+    expect(Object.keys(report.failed)).to.deep.equal(['theirs-private'])
+    expect(report.failed['theirs-private']).to.match(/10403/)
+    expect(oursNow(ours)).to.deep.equal(['ours-private', 'ours-shared', 'theirs-shared'])
+    await theirs.put('theirs-private', { shared: true })
+    ours.collection.put('ours-private', { shared: true })
+    expect(await theirs.replicate(ours.url)).to.deep.include({ pushed: ['theirs-private'], pulled: ['ours-private'], failed: {} })
+    await ours.expectSame(theirs)
+  })
+
   it('know the default collection only: others of ours stay here, and one listener serves both', async () => {
     const { ours, theirs } = await filled()
     ours.database.collection('items', 'inventory', { create: true }).put('elsewhere', { n: 1 })

@@ -17,7 +17,7 @@ const PONG = 0x8a
  * `offers` are the sub-protocols that each connection offered; `choose` picks one of them. `heartbeats` counts WebSocket pings and pongs of theirs.
  * A message is `{ from: 'them' | 'us', type: 'REQ' | 'RES' | 'ERR', number, properties, body, wireBytes }`, the body as text.
  */
-export async function tappedListener(database, { choose = (offered) => offered[0], heartbeatMs, pretend, ...settings } = {}) {
+export async function tappedListener(database, { choose = (offered) => offered[0], heartbeatMs, ...settings } = {}) {
   const offers = []
   const messages = []
   const heartbeats = { pings: 0, pongs: 0 }
@@ -28,7 +28,7 @@ export async function tappedListener(database, { choose = (offered) => offered[0
       return choose(offered)
     },
     onConnection(socket) {
-      serveReplication(tapped(socket, messages, pretend), { database, ...settings })
+      serveReplication(tapped(socket, messages), { database, ...settings })
     }
   })
   const listener = await createTcpListener({
@@ -65,11 +65,11 @@ function watched(stream, heartbeats) {
 }
 
 /** The same socket, whose messages are decoded on their way. */
-function tapped(socket, messages, pretend) {
+function tapped(socket, messages) {
   const theirs = reader('them', messages)
   const ours = reader('us', messages)
   return {
-    protocol: pretend ?? socket.protocol,
+    protocol: socket.protocol,
     description: socket.description,
     get bufferedBytes() {
       return socket.bufferedBytes

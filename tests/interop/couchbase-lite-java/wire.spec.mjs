@@ -52,12 +52,13 @@ describe('the conversation with Couchbase Lite Java', () => {
   })
 
   it('works as CBMobile_2', async () => {
-    const conversation = await tap({
-      choose: (offered) => offered.find((protocol) => protocol.endsWith('_2')),
-      pretend: 'BLIP_3+CBMobile_3'
-    })
+    const conversation = await tap({ choose: (offered) => offered.find((protocol) => protocol.endsWith('_2')) })
     await roundTrip(conversation)
-    expect(conversation.tapped.offers).to.have.lengthOf(2)
+    const { offers, messages } = conversation.tapped
+    expect(offers).to.have.lengthOf(2)
+    const changes = messages.filter(({ from, properties }) => from === 'us' && properties.Profile === 'changes')
+    const flags = changes.flatMap(({ body }) => JSON.parse(body)).map(([, , , deleted]) => deleted ?? false)
+    expect(new Set(flags)).to.deep.equal(new Set([true, false]))
   })
 
   it('asks for deltas, for in-document blobs and for histories of twenty revisions', async () => {
