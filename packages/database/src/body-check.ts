@@ -3,12 +3,14 @@ import { isUtf8 } from 'node:buffer'
 import { databaseErrors } from './errors.ts'
 import { findJsonError } from './json-error.ts'
 import { takeReserved } from './reserved-keys.ts'
+import type { ReservedKeys } from './reserved-keys.ts'
+import { withMembers } from './top-level-members.ts'
 
 /** Largest document body by default, bytes. */
 export const MAX_DOCUMENT_SIZE = 20 * 1024 * 1024
 
 export interface CheckedBody {
-  /** The bytes that came in, or the object written anew without its reserved keys. */
+  /** The bytes that came in, or their text without the reserved keys. */
   readonly body: Uint8Array
   readonly value: Record<string, unknown>
   readonly hasBlobs: boolean
@@ -30,7 +32,7 @@ export interface CheckBodyOptions {
 
 /**
  * Checks the bytes of a body from outside: UTF-8 JSON, an object, not too large. Reserved top-level keys (`_…`) are taken out, except
- * `_attachments` entries that do not shadow blobs in the document (cbmobile.md §8); only then are the bytes written anew.
+ * `_attachments` entries that do not shadow blobs in the document (cbmobile.md §8); only then are there new bytes, and all else keeps its text.
  * @throws ERR_DB_MALFORMED_JSON, ERR_DB_TOO_LARGE
  */
 export function checkBody(bytes: Uint8Array, options: CheckBodyOptions = {}): CheckedBody {
@@ -38,7 +40,14 @@ export function checkBody(bytes: Uint8Array, options: CheckBodyOptions = {}): Ch
   const taken = takeReserved(value)
   const hasBlobs = mayHaveBlobs(text) && blobsIn(value).length > 0
   if (taken === undefined) return { body: bytes, value, hasBlobs }
-  return { body: taken.changed ? Buffer.from(JSON.stringify(value)) : bytes, value, hasBlobs, reserved: taken.reserved }
+  return { body: rewritten(bytes, text, value, taken), value, hasBlobs, reserved: taken.reserved }
+}
+
+function rewritten(bytes: Uint8Array, text: string, value: Record<string, unknown>, { reserved, changed }: ReservedKeys): Uint8Array {
+  if (changed === 'nothing') return bytes
+  if (changed === 'inside') return Buffer.from(JSON.stringify(value))
+  const { _attachments: kept } = value
+  return Buffer.from(withMembers(text, (key) => !Object.hasOwn(reserved, key), kept === undefined ? {} : { _attachments: kept }))
 }
 
 /**

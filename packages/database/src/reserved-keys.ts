@@ -5,8 +5,8 @@ const ATTACHMENTS = '_attachments'
 export interface ReservedKeys {
   /** The reserved top-level keys as they came. */
   readonly reserved: Readonly<Record<string, unknown>>
-  /** The body is not what it was. */
-  readonly changed: boolean
+  /** The body is not what it was: only in its reserved keys, or somewhere inside of others. */
+  readonly changed: 'nothing' | 'reserved' | 'inside'
 }
 
 /** The top-level keys an application must not use, if any is there. */
@@ -23,13 +23,15 @@ export function takeReserved(value: Record<string, unknown>): ReservedKeys | und
   if (keys === undefined) return undefined
   const reserved = Object.fromEntries(keys.map((key) => [key, value[key]]))
   let changed = false
+  let inside = false
   for (const key of keys) {
     const attachments = value[key]
     delete value[key]
     if (key === ATTACHMENTS && isObject(attachments)) {
       const entries = Object.entries(attachments)
       const kept = entries.filter(([name]) => !name.startsWith(SHADOW))
-      for (const [name, shadow] of entries) if (name.startsWith(SHADOW)) followShadow(value, name.slice(SHADOW.length), shadow)
+      for (const [name, shadow] of entries)
+        if (name.startsWith(SHADOW) && followShadow(value, name.slice(SHADOW.length), shadow)) inside = true
       if (kept.length > 0) {
         changed ||= kept.length < entries.length
         value[key] = Object.fromEntries(kept)
@@ -38,7 +40,7 @@ export function takeReserved(value: Record<string, unknown>): ReservedKeys | und
     }
     changed = true
   }
-  return { reserved, changed }
+  return { reserved, changed: inside ? 'inside' : changed ? 'reserved' : 'nothing' }
 }
 
 function reservedKeys(value: Record<string, unknown>): string[] | undefined {
@@ -48,16 +50,17 @@ function reservedKeys(value: Record<string, unknown>): string[] | undefined {
   return undefined
 }
 
-/** The blob at a JSON pointer takes over the content that its shadow names, when that is another one. */
-function followShadow(body: Record<string, unknown>, pointer: string, shadow: unknown): void {
-  if (!isObject(shadow) || typeof shadow['digest'] !== 'string') return
+/** The blob at a JSON pointer takes over the content that its shadow names, when that is another one; whether it was. */
+function followShadow(body: Record<string, unknown>, pointer: string, shadow: unknown): boolean {
+  if (!isObject(shadow) || typeof shadow['digest'] !== 'string') return false
   const blob = at(body, pointer)
-  if (!isObject(blob) || blob['@type'] !== 'blob' || blob['digest'] === shadow['digest']) return
+  if (!isObject(blob) || blob['@type'] !== 'blob' || blob['digest'] === shadow['digest']) return false
   blob['digest'] = shadow['digest']
   for (const key of ['length', 'content_type']) {
     if (shadow[key] === undefined) delete blob[key]
     else blob[key] = shadow[key]
   }
+  return true
 }
 
 function at(body: unknown, pointer: string): unknown {

@@ -5,6 +5,7 @@ import { findJsonError } from '../dist/json-error.js'
 import { thrownBy } from './temporary.ts'
 
 const bytes = (text: string): Buffer => Buffer.from(text)
+const asText = (body: Uint8Array): string => Buffer.from(body).toString()
 
 describe('bodies from outside', () => {
   it('stay the same bytes when nothing is wrong with them', () => {
@@ -41,6 +42,23 @@ describe('bodies from outside', () => {
     expect(kept.hasBlobs).to.equal(true)
     const dropped = checkBody(bytes('{"_attachments":{"blob_/pic":{"digest":"sha1-x"}},"a":1}'))
     expect(Buffer.from(dropped.body).toString()).to.equal('{"a":1}')
+  })
+  it('keep the text of all else when they lose reserved keys', () => {
+    const cases = {
+      '{"_id":"x","big":12345678901234567890,"one":1.0}': '{"big":12345678901234567890,"one":1.0}',
+      ' { "a" : [1e2, {"_b":"}"}] ,\n"\\u005frev":"1-ab" } ': '{"a" : [1e2, {"_b":"}"}] }',
+      '{"_a":{"x":[",",":"]},"s":"\\\\\\"","_z":0}': '{"s":"\\\\\\""}',
+      '{"_only":1}': '{}',
+      '{"n":0.10,"_attachments":{"blob_/x":{},"old":{"digest":"sha1-y"}}}': '{"n":0.10,"_attachments":{"old":{"digest":"sha1-y"}}}'
+    }
+    for (const [given, kept] of Object.entries(cases)) expect(asText(checkBody(bytes(given)).body), given).to.equal(kept)
+    fc.assert(
+      fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (body) => {
+        const kept = Object.fromEntries(Object.entries(body).filter(([key]) => !key.startsWith('_')))
+        const { body: left } = checkBody(bytes(JSON.stringify({ ...body, _rev: '1-ab' }, undefined, 1)))
+        expect(JSON.parse(asText(left))).to.deep.equal(JSON.parse(JSON.stringify(kept)))
+      })
+    )
   })
   it('tell which reserved keys came', () => {
     expect(checkBody(bytes('{"_id":"x","_removed":true,"a":1}')).reserved).to.deep.equal({ _id: 'x', _removed: true })
