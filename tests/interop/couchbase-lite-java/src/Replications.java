@@ -50,16 +50,16 @@ final class Replications {
       notifyAll();
     }
 
-    /** Having stopped is final, even when a status from before it is reported after it, as happens on a busy machine. */
-    private boolean is(String activity) {
-      return activity.equals("STOPPED") ? seen.contains(activity) : !seen.isEmpty() && seen.get(seen.size() - 1).equals(activity);
-    }
-
+    /**
+     * Waits until its latest status is `activity`. On a busy machine a STOPPED may be followed by a BUSY and another STOPPED, while
+     * conflicts are being resolved; any other activity is not to be expected after it.
+     */
     synchronized void await(String activity, long milliseconds) throws Exception {
       long end = System.nanoTime() + milliseconds * 1_000_000;
-      while (!is(activity)) {
+      while (seen.isEmpty() || !seen.get(seen.size() - 1).equals(activity)) {
         long left = (end - System.nanoTime()) / 1_000_000;
-        if (left <= 0 || seen.contains("STOPPED")) throw new IllegalStateException("not " + activity + ", but " + seen + " " + replicator.getStatus());
+        boolean over = seen.contains("STOPPED") && !activity.equals("STOPPED");
+        if (left <= 0 || over) throw new IllegalStateException("not " + activity + ", but " + seen + " " + replicator.getStatus());
         wait(left);
       }
     }
