@@ -1,203 +1,101 @@
-// Two processes on loopback, both with durable databases, and PouchDB 9 beside them in the same run.
-//   npm run bench -- replication [--docs N] [--runs N] [--no-baseline] [--json]
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+// Two processes on loopback, both with durable databases, beside what bounds them, measured in the same run (docs/performance/README.md).
 import { parseArgs } from 'node:util'
-import { benchId } from './lib/documents.mjs'
-import { Helper } from './lib/processes.mjs'
+import { Stage } from './lib/stage.mjs'
+import { line } from './lib/statistics.mjs'
+import { blobs } from './lib/rows/blobs.mjs'
+import { crowd } from './lib/rows/crowd.mjs'
+import { live } from './lib/rows/live.mjs'
+import { million } from './lib/rows/million.mjs'
+import { pouchdb } from './lib/rows/pouchdb.mjs'
+import { resume } from './lib/rows/resume.mjs'
+import { throughput } from './lib/rows/throughput.mjs'
+import { tombstones } from './lib/rows/tombstones.mjs'
+
+const USAGE = `npm run bench -- replication [options]
+  --rows a,b         of: throughput, resume, live, blobs, tombstones, crowd, million, pouchdb (default: all)
+  --rounds N         of each row, interleaved; the figures are medians (default 5)
+  --docs N           documents, about 200 bytes each (default 100000; the row "million" takes ten times as many)
+  --edits N          live edits a round (default 200)
+  --versioning V     rev-trees, version-vectors or both, for the row "throughput" (default both)
+  --quick            2 rounds, 10,000 documents, without PouchDB
+  --json             one line of JSON on standard output at the end
+  --node-options O   options of Node for the measured processes, e.g. "--cpu-prof --cpu-prof-dir=profiles"`
+
+const rows = { throughput, resume, live, blobs, tombstones, crowd, million, pouchdb }
 
 const { values } = parseArgs({
   options: {
-    docs: { type: 'string', default: '100000' },
-    runs: { type: 'string', default: '1' },
+    rows: { type: 'string' },
+    rounds: { type: 'string' },
+    docs: { type: 'string' },
     edits: { type: 'string', default: '200' },
-    'no-baseline': { type: 'boolean', default: false },
-    json: { type: 'boolean', default: false }
+    versioning: { type: 'string', default: 'both' },
+    quick: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+    'node-options': { type: 'string', default: '' },
+    help: { type: 'boolean', default: false }
   }
 })
-const documents = Number(values.docs)
-const runs = Number(values.runs)
-const edits = Number(values.edits)
-const blobCount = 200
-const blobBytes = 256 * 1024
-const root = mkdtempSync(join(tmpdir(), 'kithmesh-bench-'))
-const files = { kithmesh: new URL('./lib/kithmesh-peer.mjs', import.meta.url), pouchdb: new URL('./lib/pouchdb-peer.mjs', import.meta.url) }
-const running = new Set()
-let number = 0
 
 const say = (text) => {
   process.stderr.write(`${text}\n`)
 }
-const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)]
-const percentile = (list, share) => [...list].sort((a, b) => a - b)[Math.max(0, Math.ceil(list.length * share) - 1)]
-const round = (value, digits = 0) => Number(value.toFixed(digits))
 
-function start(kind) {
-  const helper = new Helper(files[kind])
-  running.add(helper)
-  return helper
+/** A whole number above zero, or the end of the program. */
+function count(name, fallback) {
+  const number = Number(values[name] ?? fallback)
+  if (!Number.isSafeInteger(number) || number < 1) throw new Error(`--${name} is a whole number above zero`)
+  return number
 }
 
-async function stop(...helpers) {
-  for (const helper of helpers) {
-    running.delete(helper)
-    await helper.stop()
+async function main() {
+  const { quick } = values
+  const documents = count('docs', quick ? 10_000 : 100_000)
+  const rounds = count('rounds', quick ? 2 : 5)
+  const wanted = values.rows?.split(',') ?? Object.keys(rows).filter((row) => !quick || row !== 'pouchdb')
+  const unknown = wanted.find((row) => !Object.hasOwn(rows, row))
+  if (unknown !== undefined) throw new Error(`there is no row "${unknown}"\n${USAGE}`)
+  const versionings = values.versioning === 'both' ? ['rev-trees', 'version-vectors'] : [values.versioning]
+  const options = {
+    quick,
+    documents,
+    rounds,
+    edits: count('edits'),
+    versionings,
+    /** Whether the rows were asked for by name. */
+    explicit: values.rows !== undefined,
+    say
   }
-}
-
-function freshDirectory() {
-  const directory = join(root, String(++number))
-  mkdirSync(directory)
-  return directory
-}
-
-async function openPeer(directory = freshDirectory()) {
-  const peer = start('kithmesh')
-  await peer.ask({ do: 'open', directory })
-  return { peer, directory }
-}
-
-/** A full push into an empty database, and what a second run with nothing changed takes; the served copy stays for the pull. */
-async function measurePush(source) {
-  const active = await openPeer(source)
-  const passive = await openPeer()
-  const port = await passive.peer.ask({ do: 'serve' })
-  const first = await active.peer.ask({ do: 'replicate', port, type: 'push' })
-  const arrived = await passive.peer.ask({ do: 'count' })
-  if (arrived !== documents) throw new Error(`the push moved ${arrived} of ${documents} documents`)
-  const again = await active.peer.ask({ do: 'replicate', port, type: 'push' })
-  const rss = [await active.peer.ask({ do: 'rss' }), await passive.peer.ask({ do: 'rss' })]
-  await active.peer.ask({ do: 'close' })
-  await passive.peer.ask({ do: 'close' })
-  await stop(active.peer, passive.peer)
-  return { ms: first.ms, resumeMs: again.msAfterConnect, rss, copy: passive.directory }
-}
-
-/** A full pull into an empty database, and then blobs between the two processes as they run. */
-async function measurePull(source) {
-  const passive = await openPeer(source)
-  const active = await openPeer()
-  const port = await passive.peer.ask({ do: 'serve' })
-  const { ms } = await active.peer.ask({ do: 'replicate', port, type: 'pull' })
-  const arrived = await active.peer.ask({ do: 'count' })
-  if (arrived !== documents) throw new Error(`the pull moved ${arrived} of ${documents} documents`)
-  const rss = [await active.peer.ask({ do: 'rss' }), await passive.peer.ask({ do: 'rss' })]
-  await passive.peer.ask({ do: 'loadBlobs', count: blobCount, bytes: blobBytes })
-  const blobs = await active.peer.ask({ do: 'replicate', port, type: 'pull' })
-  if (blobs.statistics.blobsPulled !== blobCount) throw new Error(`${blobs.statistics.blobsPulled} of ${blobCount} blobs were pulled`)
-  await active.peer.ask({ do: 'close' })
-  await passive.peer.ask({ do: 'close' })
-  await stop(active.peer, passive.peer)
-  return { ms, rss, blobMegabytesPerSecond: (blobCount * blobBytes) / 1e6 / (blobs.ms / 1000) }
-}
-
-/** Single edits on one side, until each can be read on the other side's disk. */
-async function measureLive(source, copy) {
-  const active = await openPeer(source)
-  const passive = await openPeer(copy)
-  const waiting = new Map()
-  passive.peer.onEvent = ({ at, revIds }) => {
-    for (const revId of revIds) waiting.get(revId)?.(at)
-  }
-  const port = await passive.peer.ask({ do: 'serve' })
-  await passive.peer.ask({ do: 'watch' })
-  await active.peer.ask({ do: 'live', port })
-  const samples = []
-  for (let index = 0; index < edits; index++) {
-    const arrivals = new Map()
-    const original = passive.peer.onEvent
-    passive.peer.onEvent = (event) => {
-      for (const revId of event.revIds) arrivals.set(revId, event.at)
-      original(event)
+  const results = {}
+  say(`${documents} documents of about 200 bytes, ${rounds} rounds, two processes, both durable: median (min–max)`)
+  for (const row of wanted) {
+    const stage = new Stage(values['node-options'].split(' ').filter((option) => option !== ''))
+    say(row)
+    try {
+      results[row] = await rows[row]({ ...options, stage })
+    } finally {
+      await stage.end()
     }
-    const { at, revId } = await active.peer.ask({ do: 'edit', id: benchId(index % documents), n: index })
-    const arrivedAt =
-      arrivals.get(revId) ??
-      (await new Promise((resolve, reject) => {
-        const timer = setTimeout(() => {
-          reject(new Error('an edit did not arrive within 10 s'))
-        }, 10_000)
-        waiting.set(revId, (time) => {
-          clearTimeout(timer)
-          resolve(time)
-        })
-      }))
-    passive.peer.onEvent = original
-    samples.push(arrivedAt - at)
+    for (const figure of results[row]) say(line(figure))
   }
-  await active.peer.ask({ do: 'stopLive' })
-  await active.peer.ask({ do: 'close' })
-  await passive.peer.ask({ do: 'close' })
-  await stop(active.peer, passive.peer)
-  // The first edits include finding out that nothing else is to do.
-  return samples.slice(Math.min(10, samples.length - 1))
+  const goals = Object.values(results)
+    .flat()
+    .filter(({ goal }) => goal !== undefined)
+  say(`${goals.filter(({ ok }) => ok).length} of ${goals.length} goals reached`)
+  if (values.json) process.stdout.write(`${JSON.stringify(summary(documents, results))}\n`)
 }
 
-async function measureBaseline() {
-  const source = freshDirectory()
-  const active = start('pouchdb')
-  const passive = start('pouchdb')
-  await active.ask({ do: 'load', directory: source, documents })
-  const port = await passive.ask({ do: 'serve', directory: freshDirectory() })
-  const { ms, errors } = await active.ask({ do: 'push', port })
-  if (errors > 0 || (await passive.ask({ do: 'count' })) !== documents) throw new Error('the baseline did not push everything')
-  await stop(active, passive)
-  return (documents / ms) * 1000
+/** Everything, and on top the figures that others look for. */
+function summary(documents, results) {
+  const value = (row, name) => results[row]?.find((figure) => figure.name === name)?.median ?? null
+  return {
+    docs: documents,
+    pushDocsPerSecond: value('throughput', 'rev-trees, push'),
+    pullDocsPerSecond: value('throughput', 'rev-trees, pull'),
+    baselinePushDocsPerSecond: value('pouchdb', 'PouchDB 9, push'),
+    rows: results
+  }
 }
 
-try {
-  const source = freshDirectory()
-  const loader = await openPeer(source)
-  await loader.peer.ask({ do: 'load', documents })
-  await loader.peer.ask({ do: 'close' })
-  await stop(loader.peer)
-  say(`${documents} documents of about 200 bytes, ${runs} run${runs === 1 ? '' : 's'}, two processes, both durable`)
-
-  const pushes = []
-  const pulls = []
-  const blobs = []
-  let copy
-  for (let run = 0; run < runs; run++) {
-    const push = await measurePush(source)
-    say(
-      `push   ${round((documents / push.ms) * 1000)} documents/s   again, nothing changed: ${round(push.resumeMs, 1)} ms after connecting   peak RSS ${push.rss.join(' and ')} MB`
-    )
-    const pull = await measurePull(push.copy)
-    say(`pull   ${round((documents / pull.ms) * 1000)} documents/s   peak RSS ${pull.rss.join(' and ')} MB`)
-    pushes.push(push)
-    pulls.push(pull)
-    blobs.push(pull.blobMegabytesPerSecond)
-    say(`blobs  ${round(blobs.at(-1))} MB/s (${blobCount} of ${blobBytes / 1024} KiB)`)
-    copy = push.copy
-  }
-  const live = await measureLive(source, copy)
-  say(
-    `live   p50 ${round(percentile(live, 0.5), 2)} ms   p99 ${round(percentile(live, 0.99), 2)} ms (${live.length} single edits, to the other side's disk)`
-  )
-  const push = (documents / median(pushes.map(({ ms }) => ms))) * 1000
-  const pull = (documents / median(pulls.map(({ ms }) => ms))) * 1000
-  let baseline
-  if (!values['no-baseline']) {
-    baseline = await measureBaseline()
-    say(`PouchDB 9 push   ${round(baseline)} documents/s   Kithmesh pushes ${round(push / baseline, 1)} times as fast`)
-  }
-  if (values.json) {
-    process.stdout.write(
-      `${JSON.stringify({
-        docs: documents,
-        pushDocsPerSecond: round(push),
-        pullDocsPerSecond: round(pull),
-        baselinePushDocsPerSecond: baseline === undefined ? null : round(baseline),
-        peakRssMegabytes: [0, 1].map((side) => Math.max(...[...pushes, ...pulls].map(({ rss }) => rss[side]))),
-        resumeMs: round(median(pushes.map(({ resumeMs }) => resumeMs)), 1),
-        liveP50Ms: round(percentile(live, 0.5), 2),
-        liveP99Ms: round(percentile(live, 0.99), 2),
-        blobMegabytesPerSecond: round(median(blobs))
-      })}\n`
-    )
-  }
-} finally {
-  await stop(...running)
-  rmSync(root, { recursive: true, force: true })
-}
+if (values.help) say(USAGE)
+else await main()

@@ -1,38 +1,86 @@
 // One Kithmesh process of the benchmark: a database on disk, served by a listener or driven by a replicator.
+import { randomBytes } from 'node:crypto'
 import { Database } from '@kithmesh/database'
+import { replicationStore } from '@kithmesh/database/replication'
 import { Replicator, UrlEndpointListener, urlEndpoint } from '@kithmesh/replicator'
 import { benchDocument, benchId } from './documents.mjs'
-import { answer, peakRssMegabytes, preciseNow } from './processes.mjs'
+import { answer, peakRssMegabytes, preciseNow, timed } from './processes.mjs'
+
+const PER_TRANSACTION = 1000
+/** Between two live edits, so that each travels alone. */
+const PAUSE_MS = 5
+const ARRIVAL_DEADLINE_MS = 10_000
 
 let database
 let listener
 let live
+const many = []
+const arrivals = []
 
 const collection = () => database.collection()
 
-function replicator(port, type, continuous = false) {
-  return new Replicator({ database, endpoint: urlEndpoint(`ws://127.0.0.1:${port}/bench`, { uid: 'bench' }), type, continuous })
+function replicator(from, port, type, continuous = false) {
+  return new Replicator({ database: from, endpoint: urlEndpoint(`ws://127.0.0.1:${port}/bench`, { uid: 'bench' }), type, continuous })
+}
+
+async function finished(run) {
+  run.start()
+  const { error } = await run.finished()
+  if (error !== undefined) throw error
+}
+
+async function openDatabase(directory, versioning) {
+  const opened = await Database.open(directory, { versioning })
+  const actual = replicationStore(opened).versioning
+  if (actual !== versioning) throw new Error(`the database has ${actual} instead of ${versioning}`)
+  return opened
+}
+
+/** Calls `work` with the numbers of one transaction after the other. */
+function inTransactions(first, count, work) {
+  for (let start = 0; start < count; start += PER_TRANSACTION)
+    work(Array.from({ length: Math.min(PER_TRANSACTION, count - start) }, (_, index) => first + start + index))
+}
+
+function load(target, documents, first = 0) {
+  inTransactions(first, documents, (numbers) => {
+    target.putMany(numbers.map((n) => ({ id: benchId(n), body: benchDocument(n) })))
+  })
+}
+
+/** Deletes `share` of every hundred documents, with many in a transaction, as a replicator would bring it. */
+function removeShare(documents, share) {
+  const { scope, name } = collection()
+  const target = replicationStore(database).collection(scope, name)
+  inTransactions(0, documents, (numbers) => {
+    const tombstones = numbers
+      .filter((n) => n % 100 < share)
+      .map((n) => ({
+        id: benchId(n),
+        revId: `2-${n.toString(16).padStart(40, '0')}`,
+        deleted: true,
+        history: [collection().get(benchId(n)).revId],
+        body: Buffer.from('{}'),
+        hasBlobs: false,
+        onConflict: 'refuse'
+      }))
+    const bad = target.insertRevisions(tombstones).find(({ status }) => status !== 'stored')
+    if (bad !== undefined) throw new Error(`a tombstone was not stored: ${bad.status}`)
+  })
 }
 
 answer({
-  async open({ directory }) {
-    database = await Database.open(directory)
+  async open({ directory, versioning }) {
+    database = await openDatabase(directory, versioning)
   },
-  load({ documents }) {
-    for (let start = 0; start < documents; start += 1000) {
-      collection().putMany(
-        Array.from({ length: Math.min(1000, documents - start) }, (_, index) => ({
-          id: benchId(start + index),
-          body: benchDocument(start + index)
-        }))
-      )
-    }
+  load({ documents, deleted }) {
+    load(collection(), documents)
+    if (deleted > 0) removeShare(documents, deleted)
   },
-  async loadBlobs({ count, bytes }) {
-    const { randomBytes } = await import('node:crypto')
+  async loadBlobs({ count, bytes, name }) {
     for (let index = 0; index < count; index++) {
       const data = await database.blobs.saveBlob(randomBytes(bytes), 'application/octet-stream')
-      collection().put(`blob-${index}`, { index, data })
+      collection().put(`${name} ${index}`, { index, data })
     }
   },
   async serve() {
@@ -48,21 +96,16 @@ answer({
   },
   // From the start of the replicator to its end: everything is durable on the other side then, and the checkpoint saved.
   async replicate({ port, type }) {
-    const run = replicator(port, type)
-    const startedAt = performance.now()
-    let connectedAt
-    run.onStatus(({ activity }) => {
-      if (activity === 'busy') connectedAt ??= performance.now()
-    })
-    run.start()
-    const status = await run.finished()
-    const ms = performance.now() - startedAt
-    if (status.error !== undefined) throw status.error
-    return { ms, msAfterConnect: performance.now() - (connectedAt ?? startedAt), statistics: { ...run.statistics } }
+    const run = replicator(database, port, type)
+    const { ms, cpuMs } = await timed(() => finished(run))
+    return { ms, cpuMs, statistics: { ...run.statistics } }
+  },
+  edit({ numbers, mark }) {
+    for (const n of numbers) collection().put(benchId(n), { ...benchDocument(n), edited: mark })
   },
   // Resolves when the first comparison is over and the replicator waits for changes.
   async live({ port }) {
-    live = replicator(port, 'push', true)
+    live = replicator(database, port, 'push', true)
     await new Promise((resolve, reject) => {
       live.onStatus(({ activity, error }) => {
         if (activity === 'idle') resolve()
@@ -71,25 +114,65 @@ answer({
       live.start()
     })
   },
-  edit({ id, n }) {
-    const at = preciseNow()
-    return { at, revId: collection().put(id, { ...benchDocument(n), edited: n }).revId }
+  /** Edits one document after the other; returns the revisions and when each edit began. */
+  async editSlowly({ count, mark }) {
+    const made = []
+    for (let n = 0; n < count; n++) {
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
+      const body = { ...benchDocument(n), edited: mark }
+      const at = preciseNow()
+      made.push({ at, revId: collection().put(benchId(n), body).revId })
+    }
+    return made
   },
   async stopLive() {
     await live.stop()
   },
-  // Reports every change of the collection with the moment at which it could be read from the store.
+  /** Notes every change of the collection with the moment at which it could be read from the store. */
   watch() {
     let since = collection().lastSequence
     collection().watch(() => {
       const changes = collection().changes({ since })
       const at = preciseNow()
       since = changes.at(-1)?.sequence ?? since
-      process.send({ event: 'changed', at, revIds: changes.map(({ revId }) => revId) })
+      for (const { revId } of changes) arrivals.push([revId, at])
     })
+  },
+  /** What was noted, once there are so many. */
+  async arrivals({ count }) {
+    for (let waited = 0; arrivals.length < count; waited += 10) {
+      if (waited > ARRIVAL_DEADLINE_MS) throw new Error(`${arrivals.length} of ${count} edits arrived`)
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+    return arrivals
+  },
+  async openMany({ directories, documents }) {
+    for (const [index, directory] of directories.entries()) {
+      const opened = await openDatabase(directory, 'rev-trees')
+      load(opened.collection(), documents, index * documents)
+      many.push(opened)
+    }
+  },
+  /** All of them push at once; how long each took, from the common start. */
+  async pushMany({ port }) {
+    const startedAt = performance.now()
+    const each = await Promise.all(
+      many.map(async (from) => {
+        await finished(replicator(from, port, 'push'))
+        return performance.now() - startedAt
+      })
+    )
+    return { ms: performance.now() - startedAt, each }
+  },
+  async closeMany() {
+    for (const opened of many) await opened.close()
   },
   count: () => collection().count,
   rss: () => peakRssMegabytes(),
+  cpu() {
+    const { user, system } = process.cpuUsage()
+    return (user + system) / 1000
+  },
   async close() {
     await listener?.stop()
     await database?.close()

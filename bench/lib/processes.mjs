@@ -1,24 +1,18 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 
 /** A helper process that answers one request at a time: `ask({ do, … })` resolves with what its handler returned. */
 export class Helper {
   #child
   #waiting = new Map()
   #number = 0
-  onEvent = () => {}
+  #stopping = false
 
-  constructor(file) {
-    this.#child = fork(file, [], {
-      ...(process.env.PROFILE === undefined ? {} : { execArgv: ['--cpu-prof', '--cpu-prof-dir=' + process.env.PROFILE] }),
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-      serialization: 'advanced'
-    })
+  /** @param onDeath called when the process ends without being told to. */
+  constructor(file, execArgv = [], onDeath = () => {}) {
+    this.#child = fork(file, [], { execArgv, stdio: ['ignore', 'inherit', 'inherit', 'ipc'], serialization: 'advanced' })
     this.#child.on('message', (message) => {
-      if (message.event !== undefined) {
-        this.onEvent(message)
-        return
-      }
       const waiting = this.#waiting.get(message.number)
       this.#waiting.delete(message.number)
       if (message.error === undefined) waiting.resolve(message.result)
@@ -26,6 +20,8 @@ export class Helper {
     })
     this.#child.on('exit', (code, signal) => {
       for (const waiting of this.#waiting.values()) waiting.reject(new Error(`the helper ${file} ended: ${signal ?? code}`))
+      this.#waiting.clear()
+      if (!this.#stopping) onDeath()
     })
   }
 
@@ -37,7 +33,12 @@ export class Helper {
     })
   }
 
+  kill() {
+    this.#child.kill()
+  }
+
   async stop() {
+    this.#stopping = true
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
     const exited = once(this.#child, 'exit')
     this.#child.send({ do: 'exit' })
@@ -58,8 +59,26 @@ export function answer(handlers) {
   })
 }
 
-/** Wall-clock milliseconds with fractions, comparable between processes of one machine. */
-export const preciseNow = () => performance.timeOrigin + performance.now()
+/** Milliseconds with fractions on a clock that all processes of a machine share. */
+export const preciseNow = () => Number(process.hrtime.bigint()) / 1e6
 
-/** Peak resident memory of this process in megabytes. */
-export const peakRssMegabytes = () => Math.round(process.resourceUsage().maxRSS / 1024)
+/** Peak resident memory of this process in megabytes: since it began to run its own program, where the system tells. */
+export function peakRssMegabytes() {
+  let kilobytes = process.resourceUsage().maxRSS
+  try {
+    kilobytes = Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? kilobytes)
+  } catch {
+    /* another system */
+  }
+  return Math.round(kilobytes / 1024)
+}
+
+/** What `work` took: milliseconds, and of this process's processor time. */
+export async function timed(work) {
+  const cpu = process.cpuUsage()
+  const startedAt = performance.now()
+  const result = await work()
+  const ms = performance.now() - startedAt
+  const { user, system } = process.cpuUsage(cpu)
+  return { ms, cpuMs: (user + system) / 1000, result }
+}

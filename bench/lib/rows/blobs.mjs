@@ -1,0 +1,54 @@
+import { figure } from '../statistics.mjs'
+
+const COUNT = 200
+const BYTES = 256 * 1024
+const TREES = 'rev-trees'
+
+/** Blobs of random bytes, beside the same bytes as messages over `ws` and nothing else, and over `ws` from files to files. */
+export async function blobs({ stage, rounds, say }) {
+  const samples = { raw: [], rawUp: [], files: [], pull: [], push: [] }
+  const active = await stage.open(TREES)
+  const passive = await stage.open(TREES)
+  const port = await passive.peer.ask({ do: 'serve' })
+  const from = stage.start('stream')
+  const to = stage.start('stream')
+  const streamPort = await from.ask({ do: 'serve' })
+  // Processes that have moved blobs before.
+  for (let number = -1; number < rounds; number++) {
+    const measured = {
+      raw: await to.ask({ do: 'receive', port: streamPort, count: COUNT, bytes: BYTES }),
+      rawUp: await to.ask({ do: 'send', port: streamPort, count: COUNT, bytes: BYTES }),
+      files: await to.ask({
+        do: 'receive',
+        port: streamPort,
+        count: COUNT,
+        bytes: BYTES,
+        from: stage.directory(),
+        into: stage.directory()
+      }),
+      pull: await moved({ from: passive, active, port, type: 'pull', number }),
+      push: await moved({ from: active, active, port, type: 'push', number })
+    }
+    if (number >= 0) for (const [name, ms] of Object.entries(measured)) samples[name].push((COUNT * BYTES) / 1e6 / (ms / 1000))
+  }
+  await stage.close(active, passive)
+  await stage.stop(from, to)
+  say(`  ${rounds} rounds`)
+  return [
+    figure('raw ws stream, server sends', 'MB/s', samples.raw),
+    figure('raw ws stream, client sends', 'MB/s', samples.rawUp),
+    figure('ws stream from files to synced files', 'MB/s', samples.files),
+    figure('pull', 'MB/s', samples.pull, { goal: { atLeast: 0.8, of: samples.raw, name: 'the raw stream' } }),
+    figure('push', 'MB/s', samples.push, { goal: { atLeast: 0.8, of: samples.rawUp, name: 'the raw stream' } }),
+    figure('pull, against files', 'MB/s', samples.pull, { goal: { atLeast: 0.8, of: samples.files, name: 'the stream to files' } }),
+    figure('push, against files', 'MB/s', samples.push, { goal: { atLeast: 0.8, of: samples.files, name: 'the stream to files' } })
+  ]
+}
+
+async function moved({ from, active, port, type, number }) {
+  await from.peer.ask({ do: 'loadBlobs', count: COUNT, bytes: BYTES, name: `${type} ${number}` })
+  const { ms, statistics } = await active.peer.ask({ do: 'replicate', port, type })
+  const count = type === 'pull' ? statistics.blobsPulled : statistics.blobsPushed
+  if (count !== COUNT) throw new Error(`${count} of ${COUNT} blobs were moved`)
+  return ms
+}
