@@ -74,7 +74,7 @@ export class PushAnswers {
         const { statistics } = this.#context
         statistics.documentsPushed++
         statistics.bytesPushed += outcome.bytes
-        this.#options.ancestors.note(item, outcome.revision.revId)
+        this.#options.ancestors.note(item, outcome.revId)
         this.#options.documents.finish(item)
         this.#options.acknowledged?.(item.id)
         if (this.#context.wantsDocuments) documentEnded(this.#context, 'push', this.#options.target, item)

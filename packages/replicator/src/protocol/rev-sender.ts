@@ -22,7 +22,7 @@ export interface PushItem extends ChangeEntry {
 
 /** How the sending of a revision ended. */
 export type SendOutcome =
-  | { readonly kind: 'sent'; readonly revision: RevisionForPush; readonly bytes: number }
+  | { readonly kind: 'sent'; readonly revId: string; readonly bytes: number }
   /** Replaced or purged since it was announced; the peer was told. */
   | { readonly kind: 'gone' }
   /** It cannot be put in the form that the peer wants; the peer was told. */
@@ -160,6 +160,10 @@ export class RevSender {
       this.#sendNorev(item, '500', { kind: 'unsendable', cause })
       return
     }
+    // What is kept until the answer: no bodies, of which thousands would be held for as long.
+    const { revId } = revision
+    const bytes = body.length
+    const isDelta = delta !== undefined
     item.bytes = body.length + 200
     const protectedBlobs = this.#context.protectBlobs && revision.hasBlobs
     if (protectedBlobs) this.#offered.set(item.id, new Set(blobsIn(parseBody(stored).value).map(({ digest }) => digest)))
@@ -180,8 +184,8 @@ export class RevSender {
         this.#context.touch()
         if (reply.kind === 'ok') {
           this.#whole.delete(item.id)
-          this.#end(item, { kind: 'sent', revision, bytes: body.length })
-        } else if (delta !== undefined && isForDelta(reply.code)) this.#sendWhole(item, revision.revId)
+          this.#end(item, { kind: 'sent', revId, bytes })
+        } else if (isDelta && isForDelta(reply.code)) this.#sendWhole(item, revId)
         else this.#end(item, { kind: 'refused', reply })
       }
     )
