@@ -120,13 +120,11 @@ export function insertionContext(existing: StoredDocument | undefined, remote?: 
   }
 }
 
-export function changeEntry({ sequence, id, revId, flags, bodySize }: StoredChange): ChangeEntry {
-  return {
-    sequence,
-    id,
-    revId,
-    deleted: (flags & DocumentFlag.deleted) !== 0,
-    conflicted: (flags & DocumentFlag.conflicted) !== 0,
-    bodySize
-  }
+/** @param remoteRevId told along when it was asked for. */
+export function changeEntry({ sequence, id, revId, flags, bodySize }: StoredChange, remoteRevId?: string): ChangeEntry {
+  const deleted = (flags & DocumentFlag.deleted) !== 0
+  const conflicted = (flags & DocumentFlag.conflicted) !== 0
+  return remoteRevId === undefined
+    ? { sequence, id, revId, deleted, conflicted, bodySize }
+    : { sequence, id, revId, deleted, conflicted, bodySize, remoteRevId }
 }

@@ -116,7 +116,7 @@ export class Collection {
   /** Each document changed after `since`, tombstones included, once, in the order of the latest change. */
   changes(options: { readonly since?: number; readonly limit?: number } = {}): ChangeEntry[] {
     const { since = 0, limit = 1000 } = options
-    return this.#core.shared.engine.reader.changesSince(this.#core.id, since, limit).map(changeEntry)
+    return this.#core.shared.engine.reader.changesSince(this.#core.id, since, limit).map((change) => changeEntry(change))
   }
 
   /**

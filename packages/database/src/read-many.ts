@@ -13,13 +13,17 @@ export interface Wanted {
  */
 export function readMany(reader: StorageReader, collection: number, wanted: readonly Wanted[]): (StoredDocument | undefined)[] {
   const range = rangeOf(wanted)
-  const bySequence = new Map<number, StoredDocument>()
-  if (range !== undefined) {
-    for (const document of reader.documentsSince(collection, range.first - 1, range.length)) bySequence.set(document.sequence, document)
-  }
+  const documents = range === undefined ? [] : reader.documentsSince(collection, range.first - 1, range.length)
+  let next = 0
   return wanted.map(({ id, sequence }) => {
-    const found = sequence === undefined ? undefined : bySequence.get(sequence)
-    return found?.id === id ? found : reader.get(collection, id)
+    if (sequence !== undefined && range !== undefined) {
+      // Both lists ascend, as a rule: the next one is the one wanted.
+      if (documents[next]?.sequence !== sequence) next = documents.findIndex((document) => document.sequence === sequence)
+      const found = documents[next]
+      next += 1
+      if (found?.id === id) return found
+    }
+    return reader.get(collection, id)
   })
 }
 

@@ -6,6 +6,7 @@ import { asBuffer, asciiOf } from './bytes.ts'
  * Stored: byte 3, 16-bit length, then ASCII `number` (has our winning revision) or `number=revId`, joined by commas.
  */
 const MARK = 3
+const NOTHING = new Uint8Array(0)
 
 /** Remotes remembered per document. Forgetting one costs an extra round trip at its next proposal, nothing else. */
 export const MAX_REMOTES = 256
@@ -29,6 +30,11 @@ export function withRemotes(remotes: string, history: Uint8Array): Uint8Array {
   bytes.write(remotes, 3, 'latin1')
   bytes.set(history, 3 + remotes.length)
   return bytes
+}
+
+/** The bytes of a tree without a history, of a document of which one remote has the winning revision. */
+export function firstRemote(remote: number): Uint8Array {
+  return withRemotes(String(remote), NOTHING)
 }
 
 /** The revision that `remote` has, if known. */

@@ -19,7 +19,7 @@ import type { StorageReader, StorageWriter } from './contracts/storage.ts'
 import { databaseErrors } from './errors.ts'
 import { REMOTES_SPACE } from './internals.ts'
 import { MAX_FOREIGN_DOCUMENT_ID, checkDocumentId } from './names.ts'
-import { findRemote, remotePart } from './remote-list.ts'
+import { findRemote, firstRemote, remotePart } from './remote-list.ts'
 import type { ProposalAnswer, RevisionModel } from './revision-model.ts'
 
 export class ReplicatedCollection implements ReplicationCollection {
@@ -39,8 +39,10 @@ export class ReplicatedCollection implements ReplicationCollection {
     return this.#reader.lastSequence(this.#core.id)
   }
 
-  changesSince(since: number, limit: number): ChangeEntry[] {
-    return this.#reader.changesSince(this.#core.id, since, limit).map(changeEntry)
+  changesSince(since: number, limit: number, remote?: number): ChangeEntry[] {
+    const changes = this.#reader.changesSince(this.#core.id, since, limit)
+    if (remote === undefined) return changes.map((change) => changeEntry(change))
+    return changes.map((change) => changeEntry(change, findRemote(remotePart(change.tree), remote, change.revId) ?? ''))
   }
 
   change(id: string): ChangeEntry | undefined {
@@ -165,13 +167,20 @@ export class ReplicatedCollection implements ReplicationCollection {
     if (entries.length === 0) return
     this.#core.shared.engine.transact(
       (writer) => {
-        readMany(writer, this.#core.id, entries).forEach((existing, index) => {
-          const revId = entries[index]?.revId
+        const rest = entries.filter((entry) => !this.#noteFirst(writer, remote, entry))
+        readMany(writer, this.#core.id, rest).forEach((existing, index) => {
+          const revId = rest[index]?.revId
           if (existing !== undefined && revId !== undefined) this.#core.noteRemote(writer, existing, remote, revId)
         })
       },
       { relaxed: true }
     )
+  }
+
+  /** Of a document that was never changed or noted before, without reading it. False when there is more to it. */
+  #noteFirst(writer: StorageWriter, remote: number, { id, sequence, revId }: Wanted & { readonly revId: string }): boolean {
+    if (sequence === undefined || writer.fillTree === undefined) return false
+    return writer.fillTree(this.#core.id, { id, sequence, revId, tree: firstRemote(remote) })
   }
 
   get #reader(): StorageReader {

@@ -28,12 +28,13 @@ export function draftOf(state: StoreState): StoreState {
 }
 
 const copy = (stored: StoredDocument): StoredDocument => ({ ...stored, body: Buffer.from(stored.body), tree: Buffer.from(stored.tree) })
-const change = ({ id, sequence, revId, flags, body }: StoredDocument): StoredChange => ({
+const change = ({ id, sequence, revId, flags, body, tree }: StoredDocument): StoredChange => ({
   id,
   sequence,
   revId,
   flags,
-  bodySize: body.length
+  bodySize: body.length,
+  tree: Buffer.from(tree)
 })
 const live = (stored: StoredDocument): boolean => (stored.flags & 1) === 0
 

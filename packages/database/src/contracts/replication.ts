@@ -29,6 +29,8 @@ export interface ChangeEntry {
   readonly deleted: boolean
   readonly conflicted: boolean
   readonly bodySize: number
+  /** The revision last known to be current at the remote that was asked for, empty when none is; absent when none was asked for. */
+  readonly remoteRevId?: string
 }
 
 export interface RevisionForPush {
@@ -100,8 +102,11 @@ export interface ReplicationCollection {
   readonly scope: string
   readonly name: string
   readonly lastSequence: number
-  /** Ascending by sequence, at most `limit`. */
-  changesSince(since: number, limit: number): ChangeEntry[]
+  /**
+   * Ascending by sequence, at most `limit`.
+   * @param remote number of a remote whose revisions are to be told with the changes (see `remoteAncestors`, which would read them again).
+   */
+  changesSince(since: number, limit: number, remote?: number): ChangeEntry[]
   /** The current change of one document. */
   change(id: string): ChangeEntry | undefined
   /** Called (coalesced, in a later tick) after local or foreign-process commits; the returned function ends it. */

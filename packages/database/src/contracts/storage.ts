@@ -73,16 +73,18 @@ export interface StoredChange {
   readonly revId: string
   readonly flags: number
   readonly bodySize: number
+  /** As in {@link StoredDocument}: reading it along costs less than asking again. */
+  readonly tree: Uint8Array
 }
 
 export interface StorageReader {
   collections(): readonly { readonly id: number; readonly scope: string; readonly name: string }[]
   get(collection: number, id: string): StoredDocument | undefined
-  /** Without body and tree. */
+  /** Without the body. */
   getChange(collection: number, id: string): StoredChange | undefined
   /** Documents with `sequence > since` in ascending order, at most `limit`, without bodies. */
   changesSince(collection: number, since: number, limit: number): StoredChange[]
-  /** The same with bodies and trees. */
+  /** The same with bodies. */
   documentsSince(collection: number, since: number, limit: number): StoredDocument[]
   /** Live (not deleted) documents with `id > after` in binary order of UTF-8, at most `limit`. */
   documentsAfter(collection: number, after: string, limit: number): StoredDocument[]
@@ -103,6 +105,11 @@ export interface StorageWriter extends StorageReader {
   put(collection: number, document: Omit<StoredDocument, 'sequence'>): number
   /** Changes flags and tree without a new sequence (e.g. pruning). Unknown ids are ignored. */
   update(collection: number, id: string, change: { readonly flags: number; readonly tree: Uint8Array }): void
+  /**
+   * Gives a document a tree, without a new sequence, if it is still as it was: at this sequence, with this winning revision and an empty tree.
+   * False, and nothing changed, if not. Optional: saves the reading of documents that were never changed before.
+   */
+  fillTree?(collection: number, document: Pick<StoredDocument, 'id' | 'sequence' | 'revId' | 'tree'>): boolean
   /** Removes every trace of a document; false when there was none. */
   purge(collection: number, id: string): boolean
   /** Undefined deletes. */

@@ -152,6 +152,13 @@ class MemoryEngine implements StorageEngine, StorageWriter {
     this.#undo.push(target.replace(id, { ...old, flags: change.flags, tree: Uint8Array.from(change.tree) }, target.lastSequence))
   }
 
+  fillTree(collection: number, { id, sequence, revId, tree }: Pick<StoredDocument, 'id' | 'sequence' | 'revId' | 'tree'>): boolean {
+    const old = this.#collection(collection).get(id)
+    if (old?.sequence !== sequence || old.revId !== revId || old.tree.length > 0) return false
+    this.update(collection, id, { flags: old.flags, tree })
+    return true
+  }
+
   purge(collection: number, id: string): boolean {
     const target = this.#collection(collection)
     if (target.get(id) === undefined) return false
@@ -188,6 +195,6 @@ function copyOf(document: StoredDocument): StoredDocument {
   return { ...document, body: document.body.slice(), tree: document.tree.slice() }
 }
 
-function changeOf({ id, sequence, revId, flags, body }: StoredDocument): StoredChange {
-  return { id, sequence, revId, flags, bodySize: body.length }
+function changeOf({ id, sequence, revId, flags, body, tree }: StoredDocument): StoredChange {
+  return { id, sequence, revId, flags, bodySize: body.length, tree: tree.slice() }
 }

@@ -14,10 +14,11 @@ export class CollectionStatements {
   /** Only where the deleted bit stays as it is. */
   readonly update: SqliteStatement
   readonly updateDeleted: SqliteStatement
+  readonly fillTree: SqliteStatement
 
   constructor(connection: SqliteConnection, collection: number) {
     const table = `docs_${collection}`
-    const change = `SELECT seq, id, rev, flags, length(body) AS size FROM ${table}`
+    const change = `SELECT seq, id, rev, flags, tree, length(body) AS size FROM ${table}`
     const document = `SELECT seq, id, rev, flags, tree, body FROM ${table}`
     this.get = connection.prepare(`${document} WHERE id = ?`)
     this.getChange = connection.prepare(`${change} WHERE id = ?`)
@@ -30,6 +31,7 @@ export class CollectionStatements {
     this.remove = connection.prepare(`DELETE FROM ${table} WHERE id = ? RETURNING flags`)
     this.update = connection.prepare(`UPDATE ${table} SET flags = ?, tree = ? WHERE id = ? AND flags & 1 = ?`)
     this.updateDeleted = connection.prepare(`UPDATE ${table} SET flags = ?, tree = ? WHERE id = ?`)
+    this.fillTree = connection.prepare(`UPDATE ${table} SET tree = ? WHERE seq = ? AND id = ? AND rev = ? AND tree IS NULL`)
   }
 }
 
@@ -46,6 +48,7 @@ interface ChangeRow {
   readonly id: string
   readonly rev: string
   readonly flags: number
+  readonly tree: Uint8Array | null
   readonly size: number | null
 }
 
@@ -57,8 +60,8 @@ export function toDocument(row: unknown): StoredDocument {
 }
 
 export function toChange(row: unknown): StoredChange {
-  const { seq, id, rev, flags, size } = row as ChangeRow
-  return { id: textOf(id), sequence: seq, revId: rev, flags, bodySize: size ?? 0 }
+  const { seq, id, rev, flags, tree, size } = row as ChangeRow
+  return { id: textOf(id), sequence: seq, revId: rev, flags, bodySize: size ?? 0, tree: tree ?? NOTHING }
 }
 
 /** Empty byte strings are stored as NULL: shorter, and one of the bindings cannot bind an empty one. */

@@ -239,6 +239,10 @@ export class SqliteStore implements StorageEngine, StorageWriter {
     counters.changed = true
   }
 
+  fillTree(collection: number, { id, sequence, revId, tree }: Pick<StoredDocument, 'id' | 'sequence' | 'revId' | 'tree'>): boolean {
+    return Number(this.#statements(collection).fillTree.run(bytesOrNull(tree), sequence, storedText(id), revId).changes) > 0
+  }
+
   purge(collection: number, id: string): boolean {
     const old = this.#statements(collection).remove.get(storedText(id)) as { flags: number } | undefined
     if (old === undefined) return false

@@ -261,7 +261,7 @@ export class Pusher {
         this.poke()
         return
       }
-      const entries = target.collection.changesSince(progress.scannedTo, limits.changesBatch)
+      const entries = target.collection.changesSince(progress.scannedTo, limits.changesBatch, this.#options.remote)
       const last = entries.at(-1)
       if (last === undefined) {
         this.#reachedEnd()

@@ -1,8 +1,11 @@
-import type { ReplicationCollection } from '@kithmesh/database/replication'
+import type { ChangeEntry, ReplicationCollection } from '@kithmesh/database/replication'
 
 /** One transaction for so many acknowledged documents; a crash before it costs a question to the peer, no more. */
 const ANCESTORS_AT_ONCE = 1000
 const NONE: readonly undefined[] = []
+
+/** The change was read together with the peer's revision. */
+const isTold = ({ remoteRevId }: ChangeEntry): boolean => remoteRevId !== undefined
 
 /**
  * Which revision of each document the peer has, as far as a push knows: what it acknowledged is noted at once and stored many at a time.
@@ -23,9 +26,11 @@ export class RemoteAncestors {
   }
 
   /** The peer's revision of each of the documents, in their order, undefined or beyond the end where none is known. */
-  of(entries: readonly { readonly id: string; readonly sequence: number }[]): readonly (string | undefined)[] {
+  of(entries: readonly ChangeEntry[]): readonly (string | undefined)[] {
     if (this.#remote === undefined || entries.length === 0) return NONE
-    const stored = this.#collection.remoteAncestors(this.#remote, entries)
+    const stored = entries.every(isTold)
+      ? entries.map(({ remoteRevId }) => (remoteRevId === '' ? undefined : remoteRevId))
+      : this.#collection.remoteAncestors(this.#remote, entries)
     return this.#noted.size === 0 ? stored : entries.map(({ id }, i) => this.#noted.get(id)?.revId ?? stored[i])
   }
 

@@ -12,8 +12,8 @@ export function documentChecks(bench: () => StorageBench, { describe, it }: Runn
       const sequence = bench().write((writer) => writer.put(collection, stored))
       assertStored(bench().reader.get(collection, 'apple'), { ...stored, sequence })
       assert.deepEqual(
-        { ...bench().reader.getChange(collection, 'apple') },
-        { id: 'apple', sequence, revId: '3-f00', flags: 6, bodySize: stored.body.length }
+        { ...bench().reader.getChange(collection, 'apple'), tree: [...(bench().reader.getChange(collection, 'apple')?.tree ?? [])] },
+        { id: 'apple', sequence, revId: '3-f00', flags: 6, bodySize: stored.body.length, tree: [0, 255, 1] }
       )
     })
     it('are undefined when they are not there', () => {
@@ -178,6 +178,37 @@ export function documentChecks(bench: () => StorageBench, { describe, it }: Runn
         writer.update(collection, 'nobody', { flags: 0, tree: Buffer.alloc(0) })
       })
       assert.equal(bench().reader.get(collection, 'nobody'), undefined)
+    })
+  })
+
+  describe('fillTree, where an engine has it,', () => {
+    const tree = Buffer.from('filled')
+    const empty = document('apple', { tree: Buffer.alloc(0) })
+    it('changes the tree and nothing else', () => {
+      const collection = bench().collection()
+      const sequence = bench().write((writer) => writer.put(collection, empty))
+      const filled = bench().write((writer) => writer.fillTree?.(collection, { ...empty, sequence, tree }))
+      assertStored(bench().reader.get(collection, 'apple'), { ...empty, sequence, tree: filled === undefined ? Buffer.alloc(0) : tree })
+      assert.notEqual(filled, false)
+      assert.equal(bench().reader.lastSequence(collection), sequence)
+    })
+    it('leaves a document alone that is not as described', () => {
+      const collection = bench().collection()
+      const full = document('pear')
+      const [first, second] = bench().write((writer) => [writer.put(collection, empty), writer.put(collection, full)] as const)
+      const wrong = [
+        { ...empty, sequence: first + 7, tree },
+        { ...empty, sequence: first, revId: '9-999', tree },
+        { ...empty, id: 'plum', sequence: first, tree },
+        { ...full, sequence: second, tree }
+      ]
+      for (const described of wrong)
+        assert.notEqual(
+          bench().write((writer) => writer.fillTree?.(collection, described)),
+          true
+        )
+      assertStored(bench().reader.get(collection, 'apple'), { ...empty, sequence: first })
+      assertStored(bench().reader.get(collection, 'pear'), { ...full, sequence: second })
     })
   })
 
