@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { Database } from '@kithmesh/database'
 import { replicationStore } from '@kithmesh/database/replication'
+import { sqliteEngine } from '@kithmesh/database/storage'
 import { Replicator, UrlEndpointListener, urlEndpoint } from '@kithmesh/replicator'
 import { benchDocument, benchId } from './documents.mjs'
 import { answer, peakRssMegabytes, preciseNow, timed } from './processes.mjs'
@@ -15,7 +16,9 @@ let database
 let listener
 let live
 const many = []
-const arrivals = []
+/** By revision: when it was on this side's disk, and when a watcher was told. */
+const stored = new Map()
+const told = new Map()
 
 const collection = () => database.collection()
 
@@ -29,11 +32,37 @@ async function finished(run) {
   if (error !== undefined) throw error
 }
 
-async function openDatabase(directory, versioning) {
-  const opened = await Database.open(directory, { versioning })
+async function openDatabase(directory, versioning, options = {}) {
+  const opened = await Database.open(directory, { versioning, ...options })
   const actual = replicationStore(opened).versioning
   if (actual !== versioning) throw new Error(`the database has ${actual} instead of ${versioning}`)
   return opened
+}
+
+/** The engine of a database as shipped, which notes when the transaction that had a revision was over. */
+function notingEngine() {
+  const factory = sqliteEngine()
+  return {
+    ...factory,
+    open(directory) {
+      const engine = factory.open(directory)
+      const put = engine.put.bind(engine)
+      const transact = engine.transact.bind(engine)
+      let revisions = []
+      engine.put = (collection, document) => {
+        revisions.push(document.revId)
+        return put(collection, document)
+      }
+      engine.transact = (work, options) => {
+        revisions = []
+        const result = transact(work, options)
+        const at = preciseNow()
+        for (const revId of revisions) stored.set(revId, at)
+        return result
+      }
+      return engine
+    }
+  }
 }
 
 /** Calls `work` with the numbers of one transaction after the other. */
@@ -70,8 +99,8 @@ function removeShare(documents, share) {
 }
 
 answer({
-  async open({ directory, versioning }) {
-    database = await openDatabase(directory, versioning)
+  async open({ directory, versioning, noting }) {
+    database = await openDatabase(directory, versioning, noting ? { engine: notingEngine() } : {})
   },
   load({ documents, deleted }) {
     load(collection(), documents)
@@ -128,23 +157,23 @@ answer({
   async stopLive() {
     await live.stop()
   },
-  /** Notes every change of the collection with the moment at which it could be read from the store. */
+  /** Notes when a watcher is told of every change of the collection. */
   watch() {
     let since = collection().lastSequence
     collection().watch(() => {
       const changes = collection().changes({ since })
       const at = preciseNow()
       since = changes.at(-1)?.sequence ?? since
-      for (const { revId } of changes) arrivals.push([revId, at])
+      for (const { revId } of changes) told.set(revId, at)
     })
   },
-  /** What was noted, once there are so many. */
-  async arrivals({ count }) {
-    for (let waited = 0; arrivals.length < count; waited += 10) {
-      if (waited > ARRIVAL_DEADLINE_MS) throw new Error(`${arrivals.length} of ${count} edits arrived`)
+  /** When each of the revisions was stored, and when a watcher was told, once all have come. */
+  async arrivals({ revIds }) {
+    for (let waited = 0; !told.has(revIds.at(-1)); waited += 10) {
+      if (waited > ARRIVAL_DEADLINE_MS) throw new Error(`${told.size} of ${revIds.length} edits arrived`)
       await new Promise((resolve) => setTimeout(resolve, 10))
     }
-    return arrivals
+    return revIds.map((revId) => ({ stored: stored.get(revId), told: told.get(revId) }))
   },
   async openMany({ directories, documents }) {
     for (const [index, directory] of directories.entries()) {

@@ -63,9 +63,9 @@ export class Stage {
   }
 
   /** A process with an open database. */
-  async open(versioning, directory = this.directory()) {
+  async open(versioning, directory = this.directory(), options = {}) {
     const peer = this.start('kithmesh')
-    await peer.ask({ do: 'open', directory, versioning })
+    await peer.ask({ do: 'open', directory, versioning, ...options })
     return { peer, directory }
   }
 

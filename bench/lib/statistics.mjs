@@ -43,5 +43,5 @@ export function line({ name, unit, median: middle, min, max, rounds, digits, rat
   const number = (value) => value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits })
   const spread = rounds > 1 ? ` (${number(min)}–${number(max)})` : ''
   const judged = goal === undefined ? '' : `   ${ratio === undefined ? '' : `${round(ratio * 100)} %, `}${goal}: ${ok ? 'ok' : 'MISSED'}`
-  return `  ${name.padEnd(38)} ${number(middle).padStart(9)}${spread} ${unit}${judged}`
+  return `  ${name.padEnd(42)} ${number(middle).padStart(9)}${spread} ${unit}${judged}`
 }

@@ -7,9 +7,9 @@ export const POLL_MS = 1000
 
 /**
  * When the store is asked after a file system event, milliseconds from one time to the next: the event tells of the write, the commit it belongs to
- * is visible a sync of the disk later.
+ * is visible a sync of the disk later. Most events are of our own writes, which are announced already: they must not pay for a check at once.
  */
-const CHECK_AFTER_MS = [0, 1, 2, 4, 8, 16, 32, 64, 128]
+const CHECK_AFTER_MS = [1, 2, 4, 8, 16, 32, 64, 128]
 
 export interface StoreWatcherOptions {
   readonly directory: string
@@ -68,8 +68,8 @@ export class StoreWatcher {
   }
 
   #onEvent(): void {
-    this.#eventSinceCheck = true
     if (this.#cancelCheck === undefined) this.#checkSoon(0)
+    else this.#eventSinceCheck = true
   }
 
   #checkSoon(step: number): void {
@@ -78,18 +78,12 @@ export class StoreWatcher {
       this.#cancelCheck = undefined
       return
     }
-    const run = (): void => {
+    this.#cancelCheck = this.#options.clock.after(delay, () => {
       const again = this.#eventSinceCheck
       this.#eventSinceCheck = false
       const changed = this.#check()
-      if (this.#stopPolling !== undefined) this.#checkSoon(again && step > 0 ? 1 : changed ? CHECK_AFTER_MS.length : step + 1)
-    }
-    if (delay === 0) {
-      const immediate = setImmediate(run)
-      this.#cancelCheck = () => {
-        clearImmediate(immediate)
-      }
-    } else this.#cancelCheck = this.#options.clock.after(delay, run)
+      if (this.#stopPolling !== undefined) this.#checkSoon(again ? 0 : changed ? CHECK_AFTER_MS.length : step + 1)
+    })
   }
 
   #check(): boolean {

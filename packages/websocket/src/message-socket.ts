@@ -119,7 +119,7 @@ class WebSocketMessageSocket implements MessageSocket {
     if (stream !== undefined && !this.#corked) {
       this.#corked = true
       stream.cork()
-      setImmediate(this.#flush)
+      process.nextTick(this.#flush)
       webSocket.send(message, SEND_OPTIONS, this.#written)
     } else if (stream === undefined) {
       webSocket.send(message, SEND_OPTIONS, this.#written)

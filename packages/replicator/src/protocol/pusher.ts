@@ -134,7 +134,11 @@ export class Pusher {
     this.#selection.start()
     if (this.#options.live)
       this.#unsubscribe = this.#options.target.collection.onChanged(() => {
-        this.poke()
+        // This comes in a turn of its own: no need for another one, unless one is coming anyhow.
+        if (!this.#scanAgain)
+          this.#guarded(() => {
+            this.#pump()
+          })
       })
     this.poke()
   }

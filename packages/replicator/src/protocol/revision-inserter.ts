@@ -61,7 +61,7 @@ export class RevisionInserter {
     }
     if (this.#flushScheduled) return
     this.#flushScheduled = true
-    this.#flushSoon(0)
+    this.#flushSoon(this.#ready.length)
   }
 
   /** Waits while revisions keep arriving: a transaction costs about as much as a hundred of them. */

@@ -46,6 +46,8 @@ export class ReplicationSession {
   #touched = true
   #lastTouch = 0
   #lastSave = 0
+  /** What was there at the beginning is replicated. From then on checkpoints are saved by the clock: one after every edit would cost more than the edit. */
+  #caughtUp = false
   #resolvedBefore = 0
 
   constructor(options: ActiveSessionOptions | PassiveSessionOptions) {
@@ -237,7 +239,8 @@ export class ReplicationSession {
       return
     }
     if (idle && this.#options.role === 'active') {
-      for (const collection of this.collections) collection.checkpointer?.save()
+      if (!this.#context.continuous || !this.#caughtUp) for (const collection of this.collections) collection.checkpointer?.save()
+      this.#caughtUp = true
       if (!this.#context.continuous) {
         if (!this.collections.some((collection) => collection.checkpointer?.saving === true)) this.stop()
         return
