@@ -17,16 +17,16 @@ export class Stage {
   #number = 0
   #loaded = new Map()
   #pairs = new Map()
-  #execArgv
+  /** Options of Node for the processes started from now on, such as `--cpu-prof`. */
+  execArgv
 
-  /** @param execArgv options of Node for every process, such as `--cpu-prof`. */
   constructor(execArgv = []) {
-    this.#execArgv = execArgv
+    this.execArgv = execArgv
   }
 
   start(kind) {
     // What waits for one that died would wait for ever.
-    const helper = new Helper(files[kind], this.#execArgv, () => {
+    const helper = new Helper(files[kind], this.execArgv, () => {
       for (const other of this.#running) other.kill()
     })
     this.#running.add(helper)

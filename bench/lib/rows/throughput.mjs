@@ -38,7 +38,7 @@ export async function throughput({ stage, rounds, documents, versionings, say })
 }
 
 /** One transfer of `documents` without a protocol; documents per second. */
-async function floor(stage, documents, direction) {
+export async function floor(stage, documents, direction) {
   const source = await stage.loaded(TREES, documents)
   const client = stage.start('floor')
   const server = stage.start('floor')
