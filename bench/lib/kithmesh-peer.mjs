@@ -46,12 +46,16 @@ function notingEngine() {
     ...factory,
     open(directory) {
       const engine = factory.open(directory)
-      const put = engine.put.bind(engine)
+      const { put, putNew } = engine
       const transact = engine.transact.bind(engine)
       let revisions = []
       engine.put = (collection, document) => {
         revisions.push(document.revId)
-        return put(collection, document)
+        return put.call(engine, collection, document)
+      }
+      engine.putNew = (collection, document) => {
+        revisions.push(document.revId)
+        return putNew.call(engine, collection, document)
       }
       engine.transact = (work, options) => {
         revisions = []

@@ -61,6 +61,19 @@ export class CollectionCore {
     return writer.put(this.id, { ...document, flags, tree: withRemotes(remotes, document.tree) })
   }
 
+  /** Stores a document without looking for it first; undefined, and nothing done, when it is there already or the engine cannot tell. */
+  storeNew(
+    writer: StorageWriter,
+    document: StorableDocument,
+    known?: { readonly remote: number; readonly revId: string },
+    received = false
+  ): number | undefined {
+    const remotes = known === undefined ? '' : setRemote('', known.remote, known.revId, document.revId)
+    const flags = (document.flags & ~KEPT_HERE) | receivedFlag(undefined, document, received)
+    if (remotes === '' && flags === document.flags) return writer.putNew?.(this.id, document)
+    return writer.putNew?.(this.id, { ...document, flags, tree: withRemotes(remotes, document.tree) })
+  }
+
   /** Notes that a remote has a revision of a document that stays as it is. */
   noteRemote(writer: StorageWriter, existing: StoredDocument, remote: number, revId: string): void {
     const before = remotePart(existing.tree)

@@ -200,6 +200,13 @@ export class ReplicatedCollection implements ReplicationCollection {
       if (isKithmeshError(error)) return { status: 'failed', error }
       throw error
     }
+    const known = remote === undefined ? undefined : { remote, revId }
+    // A first revision is of a new document, as a rule.
+    if (history.length === 0) {
+      const first = this.#model.planInsertion(undefined, revision, insertionContext(undefined, remote))
+      const sequence = first.status === 'stored' ? this.#core.storeNew(writer, first.document, known, remote === undefined && first.document.revId === revId) : undefined
+      if (sequence !== undefined) return { status: 'stored', sequence }
+    }
     const existing = writer.get(this.#core.id, id)
     const plan = this.#model.planInsertion(
       existing,
@@ -211,7 +218,6 @@ export class ReplicatedCollection implements ReplicationCollection {
       if (remote !== undefined && existing !== undefined) this.#core.noteRemote(writer, existing, remote, revId)
       return plan
     }
-    const known = remote === undefined ? undefined : { remote, revId }
     const sequence = this.#core.store(writer, existing, plan.document, known, remote === undefined && plan.document.revId === revId)
     return { status: plan.status, sequence, ...(plan.successor !== undefined && { successor: plan.successor }) }
   }

@@ -103,6 +103,11 @@ export interface StorageWriter extends StorageReader {
   dropCollection(collection: number): void
   /** Stores a document under the next sequence of its collection, replacing an earlier version; returns the sequence. */
   put(collection: number, document: Omit<StoredDocument, 'sequence'>): number
+  /**
+   * Stores a document that is not there yet, as `put` does; undefined, and nothing changed, when one of that id is. Optional: saves looking
+   * for documents that are new.
+   */
+  putNew?(collection: number, document: Omit<StoredDocument, 'sequence'>): number | undefined
   /** Changes flags and tree without a new sequence (e.g. pruning). Unknown ids are ignored. */
   update(collection: number, id: string, change: { readonly flags: number; readonly tree: Uint8Array }): void
   /**

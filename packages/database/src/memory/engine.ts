@@ -145,6 +145,10 @@ class MemoryEngine implements StorageEngine, StorageWriter {
     return sequence
   }
 
+  putNew(collection: number, document: Omit<StoredDocument, 'sequence'>): number | undefined {
+    return this.#collection(collection).get(document.id) === undefined ? this.put(collection, document) : undefined
+  }
+
   update(collection: number, id: string, change: { readonly flags: number; readonly tree: Uint8Array }): void {
     const target = this.#collection(collection)
     const old = target.get(id)

@@ -210,18 +210,25 @@ export class SqliteStore implements StorageEngine, StorageWriter {
   }
 
   put(collection: number, document: Omit<StoredDocument, 'sequence'>): number {
-    const statements = this.#statements(collection)
+    const sequence = this.putNew(collection, document)
+    if (sequence !== undefined) return sequence
+    const old = this.#statements(collection).remove.get(storedText(document.id)) as { flags: number }
+    if ((old.flags & 1) === 0) this.#countersOf(collection).live -= 1
+    return this.putNew(collection, document) as number
+  }
+
+  putNew(collection: number, { id, revId, flags, tree, body }: Omit<StoredDocument, 'sequence'>): number | undefined {
     const counters = this.#countersOf(collection)
-    const { revId, flags, tree, body } = document
-    const id = storedText(document.id)
     const sequence = counters.lastSequence + 1
-    const treeValue = bytesOrNull(tree)
-    const bodyValue = bytesOrNull(body)
-    if (Number(statements.insert.run(sequence, id, revId, flags, treeValue, bodyValue).changes) === 0) {
-      const old = statements.remove.get(id) as { flags: number }
-      if ((old.flags & 1) === 0) counters.live -= 1
-      statements.insert.run(sequence, id, revId, flags, treeValue, bodyValue)
-    }
+    const { changes } = this.#statements(collection).insert.run(
+      sequence,
+      storedText(id),
+      revId,
+      flags,
+      bytesOrNull(tree),
+      bytesOrNull(body)
+    )
+    if (Number(changes) === 0) return undefined
     counters.lastSequence = sequence
     if ((flags & 1) === 0) counters.live += 1
     counters.changed = true

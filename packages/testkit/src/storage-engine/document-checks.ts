@@ -181,6 +181,25 @@ export function documentChecks(bench: () => StorageBench, { describe, it }: Runn
     })
   })
 
+  describe('putNew, where an engine has it,', () => {
+    it('stores what is not there yet, and leaves what is', () => {
+      const collection = bench().collection()
+      const first = document('apple')
+      const put = bench().write((writer) =>
+        writer.putNew === undefined ? writer.put(collection, first) : writer.putNew(collection, first)
+      )
+      assert.equal(put, 1)
+      const next = document('apple', { revId: '2-def', flags: deletedFlag, body: Buffer.from('{}') })
+      assert.equal(
+        bench().write((writer) => writer.putNew?.(collection, next)),
+        undefined
+      )
+      assertStored(bench().reader.get(collection, 'apple'), { ...first, sequence: 1 })
+      assert.equal(bench().reader.count(collection), 1)
+      assert.equal(bench().reader.lastSequence(collection), 1)
+    })
+  })
+
   describe('fillTree, where an engine has it,', () => {
     const tree = Buffer.from('filled')
     const empty = document('apple', { tree: Buffer.alloc(0) })
