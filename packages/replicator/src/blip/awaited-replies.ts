@@ -1,6 +1,7 @@
 import type { Logger } from '@kithmesh/core'
 import type { Reply } from './contracts.ts'
 import { NO_REPLY } from './frame.ts'
+import { NumberMap } from '../number-map.ts'
 import type { ReceivedMessage } from './inbox.ts'
 import type { OutgoingEntry } from './outgoing-entry.ts'
 import { type PendingReply, toReply } from './pending-reply.ts'
@@ -9,9 +10,10 @@ import { type PendingReply, toReply } from './pending-reply.ts'
 export class AwaitedReplies {
   private readonly logger: Logger
   /** By request number, once that is assigned. */
-  private readonly pending = new Map<number, PendingReply>()
-  /** Requests whose number is not assigned yet. */
-  private readonly unsent = new Map<OutgoingEntry, PendingReply | undefined>()
+  private readonly pending = new NumberMap<PendingReply>()
+  /** Requests whose number is not assigned yet; those of them that never will be sent. */
+  private unsentCount = 0
+  private lost: PendingReply[] = []
   private noRepliesUnderWay = 0
 
   constructor(logger: Logger) {
@@ -20,18 +22,20 @@ export class AwaitedReplies {
 
   /** Those that want no reply count until they are sent. */
   get count(): number {
-    return this.unsent.size + this.pending.size + this.noRepliesUnderWay
+    return this.unsentCount + this.pending.size + this.noRepliesUnderWay
   }
 
   /** A request waits to be sent; `reply` is undefined when it wants none. */
   add(entry: OutgoingEntry, reply: PendingReply | undefined): void {
-    this.unsent.set(entry, reply)
+    entry.reply = reply
+    this.unsentCount++
   }
 
   /** The request has its number. */
   started(entry: OutgoingEntry): void {
-    const reply = this.unsent.get(entry)
-    this.unsent.delete(entry)
+    const { reply } = entry
+    entry.reply = undefined
+    this.unsentCount--
     if (reply !== undefined) this.pending.set(entry.number, reply)
     else this.noRepliesUnderWay++
   }
@@ -42,11 +46,15 @@ export class AwaitedReplies {
   }
 
   /** The request cannot be sent; it had not started. */
-  unsendable(entry: OutgoingEntry): void {
-    const reply = this.unsent.get(entry)
-    this.unsent.delete(entry)
+  unsendable({ reply }: OutgoingEntry): void {
+    this.unsentCount--
     if (reply !== undefined)
       this.settle(reply, { kind: 'error', domain: 'BLIP', code: 501, message: 'The body of the request cannot be read' })
+  }
+
+  /** The request will not be sent any more, because the connection ends. */
+  abandoned({ reply, started }: OutgoingEntry): void {
+    if (!started && reply !== undefined) this.lost.push(reply)
   }
 
   expected(number: number): PendingReply | undefined {
@@ -55,20 +63,20 @@ export class AwaitedReplies {
 
   /** Gives a reply to whom it is for; false when nobody waits for it. */
   received(message: ReceivedMessage): boolean {
-    const reply = this.pending.get(message.number)
+    const reply = this.pending.delete(message.number)
     if (reply === undefined) return false
-    this.pending.delete(message.number)
     this.settle(reply, toReply(message))
     return true
   }
 
   /** No reply comes any more. */
   disconnected(): void {
-    const replies = [...this.pending.values(), ...this.unsent.values()]
+    const replies = [...this.pending.values(), ...this.lost]
     this.pending.clear()
-    this.unsent.clear()
+    this.lost = []
+    this.unsentCount = 0
     this.noRepliesUnderWay = 0
-    for (const reply of replies) if (reply !== undefined) this.settle(reply, { kind: 'disconnected' })
+    for (const reply of replies) this.settle(reply, { kind: 'disconnected' })
   }
 
   /** Tells the outcome, whatever the receiver does with it. */

@@ -172,6 +172,10 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
     else this.dispatcher.answered()
   }
 
+  abandoned(entry: OutgoingEntry): void {
+    if (entry.type === REQUEST) this.replies.abandoned(entry)
+  }
+
   bodyFailed(entry: OutgoingEntry, cause: unknown): void {
     if (entry.started) {
       this.fail(replicatorErrors.create('ERR_BLIP_BODY', 'The body of a message broke off', { cause }), INTERNAL_ERROR)

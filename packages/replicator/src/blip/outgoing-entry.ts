@@ -1,4 +1,5 @@
 import { REQUEST, SEND_WINDOW, SMALL_FRAME, URGENT } from './frame.ts'
+import type { PendingReply } from './pending-reply.ts'
 import { varintLength, writeVarint } from './varint.ts'
 
 const noBytes = new Uint8Array(0)
@@ -11,6 +12,8 @@ export interface OutgoingListener {
   iceboxed(entry: OutgoingEntry): void
   /** The last frame was encoded. */
   finished(entry: OutgoingEntry): void
+  /** It is dropped, sent or not, because the connection ends. */
+  abandoned(entry: OutgoingEntry): void
   /** A streamed body failed; `entry.number` is 0 on a request that had not started. */
   bodyFailed(entry: OutgoingEntry, cause: unknown): void
 }
@@ -23,6 +26,8 @@ export class OutgoingEntry {
   readonly flags: number
   readonly listener: OutgoingListener
   compress: boolean
+  /** Who waits for the reply to a request that has not started. */
+  reply: PendingReply | undefined
   /** Next in the outbox's queue. */
   next: OutgoingEntry | undefined
   started = false
@@ -137,7 +142,9 @@ export class OutgoingEntry {
 
   /** Ends it early: the body's source is told, nothing more is pulled. */
   abandon(): void {
+    if (this.state === 'done') return
     this.state = 'done'
+    this.listener.abandoned(this)
     const source = this.source
     this.source = undefined
     this.ahead = undefined

@@ -1,12 +1,13 @@
 import { completedUpTo, rangesInclude, rangesWithout } from './checkpoint.ts'
 import type { Ranges } from './checkpoint.ts'
+import { NumberMap } from '../number-map.ts'
 import type { RemoteSequence } from './sequences.ts'
 
 /** Which local sequences are pushed: everything up to `scannedTo` that is not pending, and what an earlier session did beyond. */
 export class PushProgress {
   #scannedTo: number
   #beyond: Ranges
-  readonly #pending = new Set<number>()
+  readonly #pending = new NumberMap<true>()
 
   constructor(completed: Ranges) {
     this.#scannedTo = completedUpTo(completed)
@@ -32,14 +33,14 @@ export class PushProgress {
 
   /** Records a scan up to `upTo`, in which `pending` (ascending) remain to be pushed. */
   scanned(upTo: number, pending: readonly number[]): void {
-    for (const sequence of pending) this.#pending.add(sequence)
+    for (const sequence of pending) this.#pending.set(sequence, true)
     this.#scannedTo = upTo
     if (this.#beyond.length > 0) this.#beyond = this.#beyond.filter(([, end]) => end > upTo + 1)
   }
 
   /** Something completed has to be pushed once more. */
   reopen(sequence: number): void {
-    if (sequence <= this.#scannedTo) this.#pending.add(sequence)
+    if (sequence <= this.#scannedTo) this.#pending.set(sequence, true)
   }
 
   complete(sequence: number): void {
@@ -51,11 +52,7 @@ export class PushProgress {
   }
 
   completed(): Ranges {
-    return rangesWithout(
-      this.#scannedTo,
-      [...this.#pending].sort((a, b) => a - b),
-      this.#beyond
-    )
+    return rangesWithout(this.#scannedTo, this.#pending.keys(), this.#beyond)
   }
 }
 
