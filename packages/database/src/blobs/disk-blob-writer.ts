@@ -1,6 +1,5 @@
-import { closeSync, fdatasync, openSync, writevSync } from 'node:fs'
-import { open, rename, rm } from 'node:fs/promises'
-import type { FileHandle } from 'node:fs/promises'
+import { close, closeSync, fdatasync, openSync, writeSync, writev } from 'node:fs'
+import { rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 import type { BlobWriter } from '../contracts/replication.ts'
@@ -9,8 +8,12 @@ import { blobHash, checkArrived, digestOf } from './digest.ts'
 import type { DirectorySync } from './directory-sync.ts'
 
 const dataSync = promisify(fdatasync)
+const closeFile = promisify(close)
+const writePieces = promisify(writev)
 
-/** Bytes gathered before they are written; a blob below this touches the disk only in `commit`. */
+/** So much of a blob goes to the file cache piece by piece as it comes: each detour over the thread pool costs more than copying this much. */
+const AT_ONCE_BYTES = 1024 * 1024
+/** Of the rest, so much is gathered for one write that is waited for. */
 const GATHER_BYTES = 1024 * 1024
 
 export interface DiskBlobWriterOptions {
@@ -27,7 +30,7 @@ export class DiskBlobWriter implements BlobWriter {
   readonly #hash = blobHash()
   #gathered: Uint8Array[] = []
   #gatheredBytes = 0
-  #file: FileHandle | undefined
+  #descriptor: number | undefined
   #ended = false
   #digest = ''
   length = 0
@@ -47,12 +50,15 @@ export class DiskBlobWriter implements BlobWriter {
     const { expected } = this.#options
     if (expected?.length !== undefined && this.length > expected.length) checkArrived(expected, expected.digest, this.length)
     this.#hash.update(piece)
-    this.#gathered.push(Uint8Array.prototype.slice.call(piece))
-    this.#gatheredBytes += piece.length
-    if (this.#gatheredBytes >= GATHER_BYTES)
-      await this.#guard(async () => {
-        await this.#flush()
-      })
+    await this.#guard(async () => {
+      if (this.length <= AT_ONCE_BYTES) {
+        this.#writeNow(piece)
+        return
+      }
+      this.#gathered.push(Uint8Array.prototype.slice.call(piece))
+      this.#gatheredBytes += piece.length
+      if (this.#gatheredBytes >= GATHER_BYTES) await this.#flush()
+    })
   }
 
   async commit(): Promise<void> {
@@ -68,13 +74,11 @@ export class DiskBlobWriter implements BlobWriter {
         await sync.sync(dirname(path))
         return
       }
-      if (this.#file === undefined) await this.#writeWhole()
-      else {
-        await this.#flush()
-        await this.#file.datasync()
-        await this.#file.close()
-        this.#file = undefined
-      }
+      await this.#flush()
+      const descriptor = this.#open()
+      await dataSync(descriptor)
+      this.#descriptor = undefined
+      closeSync(descriptor)
       await rename(temporary, path)
       await sync.sync(dirname(path))
     })
@@ -85,40 +89,29 @@ export class DiskBlobWriter implements BlobWriter {
     await this.#discard()
   }
 
-  async #flush(): Promise<void> {
-    this.#file ??= await open(this.#options.temporary, 'wx')
-    const pieces = this.#gathered
-    this.#gathered = []
-    this.#gatheredBytes = 0
-    if (pieces.length > 0) await writeAll(this.#file, pieces)
+  #open(): number {
+    return (this.#descriptor ??= openSync(this.#options.temporary, 'wx'))
   }
 
-  /**
-   * A blob that was gathered completely goes to the file cache at once; only the disk itself is waited for. Each detour over the
-   * thread pool costs more than copying this much.
-   */
-  async #writeWhole(): Promise<void> {
-    const { temporary } = this.#options
-    const descriptor = openSync(temporary, 'wx')
-    try {
-      let rest: readonly Uint8Array[] = this.#gathered.filter((piece) => piece.length > 0)
-      while (rest.length > 0) rest = withoutFirst(rest, writevSync(descriptor, rest))
-      await dataSync(descriptor)
-    } catch (error) {
-      await rm(temporary, { force: true })
-      throw error
-    } finally {
-      closeSync(descriptor)
-      this.#gathered = []
-    }
+  /** The piece is free again afterwards: nothing is copied in between. */
+  #writeNow(piece: Uint8Array): void {
+    const descriptor = this.#open()
+    for (let written = 0; written < piece.length; ) written += writeSync(descriptor, piece, written)
+  }
+
+  async #flush(): Promise<void> {
+    let rest: readonly Uint8Array[] = this.#gathered
+    this.#gathered = []
+    this.#gatheredBytes = 0
+    while (rest.length > 0) rest = withoutFirst(rest, (await writePieces(this.#open(), rest)).bytesWritten)
   }
 
   async #discard(): Promise<void> {
     this.#gathered = []
-    const file = this.#file
-    this.#file = undefined
-    if (file === undefined) return
-    await file.close()
+    const descriptor = this.#descriptor
+    this.#descriptor = undefined
+    if (descriptor === undefined) return
+    await closeFile(descriptor)
     await rm(this.#options.temporary, { force: true })
   }
 
@@ -134,13 +127,6 @@ export class DiskBlobWriter implements BlobWriter {
 }
 
 /** The system may take less than it is given (a disk about to be full does) without calling it an error. */
-async function writeAll(file: FileHandle, pieces: readonly Uint8Array[]): Promise<void> {
-  let rest = pieces
-  while (rest.length > 0) {
-    rest = withoutFirst(rest, (await file.writev(rest)).bytesWritten)
-  }
-}
-
 function withoutFirst(pieces: readonly Uint8Array[], bytes: number): Uint8Array[] {
   let left = bytes
   return pieces.flatMap((piece) => {
