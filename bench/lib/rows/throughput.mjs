@@ -4,18 +4,20 @@ const TREES = 'rev-trees'
 
 /** Whole databases into empty ones, both ways, beside the floor. */
 export async function throughput({ stage, rounds, documents, versionings, say }) {
-  const samples = { floorPush: [], floorPull: [] }
+  const samples = { floorPush: [], floorPull: [], tuned: [] }
   for (const versioning of versionings)
     samples[versioning] = { push: [], pull: [], rss: [[], [], [], []], cpu: [[], [], [], []], again: [] }
   for (let number = 0; number < rounds; number++) {
     samples.floorPush.push(await floor(stage, documents, 'push'))
     for (const versioning of versionings) await both(stage, documents, versioning, samples[versioning])
     samples.floorPull.push(await floor(stage, documents, 'pull'))
+    samples.tuned.push(await floor(stage, documents, 'push', 'tuned'))
     say(`  round ${number + 1} of ${rounds}`)
   }
   const figures = [
     figure('floor, client sends', 'documents/s', samples.floorPush),
-    figure('floor, server sends', 'documents/s', samples.floorPull)
+    figure('floor, server sends', 'documents/s', samples.floorPull),
+    figure('tuned floor, client sends', 'documents/s', samples.tuned)
   ]
   for (const versioning of versionings) {
     const { push, pull, rss, cpu, again } = samples[versioning]
@@ -37,15 +39,15 @@ export async function throughput({ stage, rounds, documents, versionings, say })
   return figures
 }
 
-/** One transfer of `documents` without a protocol; documents per second. */
-export async function floor(stage, documents, direction) {
+/** One transfer of `documents` without a protocol, in one of the styles of `floor-peer.mjs`; documents per second. */
+export async function floor(stage, documents, direction, style = 'plain') {
   const source = await stage.loaded(TREES, documents)
   const client = stage.start('floor')
   const server = stage.start('floor')
   const target = stage.directory()
   const push = direction === 'push'
-  await client.ask({ do: 'open', directory: push ? source : target })
-  await server.ask({ do: 'open', directory: push ? target : source })
+  await client.ask({ do: 'open', directory: push ? source : target, style })
+  await server.ask({ do: 'open', directory: push ? target : source, style })
   const port = await server.ask({ do: 'serve', receive: push, count: documents })
   const { ms } = await client.ask({ do: 'run', port, receive: !push, count: documents })
   const arrived = await (push ? server : client).ask({ do: 'count' })
