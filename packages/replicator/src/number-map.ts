@@ -31,7 +31,7 @@ export class NumberMap<T> {
   }
 
   /** @param number a non-negative safe integer. */
-  set(number: number, value: T & ({} | null)): void {
+  set(number: number, value: NonNullable<T>): void {
     const page = this.page(number) ?? this.newPage(number)
     const slot = number % PAGE
     if (page.values[slot] === undefined) {
