@@ -8,8 +8,6 @@ import { benchDocument, benchId } from './documents.mjs'
 import { answer, peakRssMegabytes, preciseNow, timed } from './processes.mjs'
 
 const PER_TRANSACTION = 1000
-/** Between two live edits, so that each travels alone. */
-const PAUSE_MS = 5
 const ARRIVAL_DEADLINE_MS = 10_000
 
 let database
@@ -49,9 +47,9 @@ function notingEngine() {
       const { put, putNew } = engine
       const transact = engine.transact.bind(engine)
       let revisions = []
-      engine.put = (collection, document) => {
+      engine.put = (collection, document, existing) => {
         revisions.push(document.revId)
-        return put.call(engine, collection, document)
+        return put.call(engine, collection, document, existing)
       }
       engine.putNew = (collection, document) => {
         revisions.push(document.revId)
@@ -147,15 +145,22 @@ answer({
       live.start()
     })
   },
-  /** Edits one document after the other; returns the revisions and when each edit began. */
-  async editSlowly({ count, mark }) {
+  /** Edits one document after the other, each when the one before was acknowledged; returns the revisions and when each edit began. */
+  async editSlowly({ count, mark, restMs }) {
     const made = []
+    let acknowledged = () => {}
+    const unsubscribe = live.onDocuments(() => acknowledged())
     for (let n = 0; n < count; n++) {
-      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
+      const answer = new Promise((resolve) => {
+        acknowledged = resolve
+      })
       const body = { ...benchDocument(n), edited: mark }
       const at = preciseNow()
       made.push({ at, revId: collection().put(benchId(n), body).revId })
+      await answer
+      if (restMs > 0) await new Promise((resolve) => setTimeout(resolve, restMs))
     }
+    unsubscribe()
     return made
   },
   async stopLive() {

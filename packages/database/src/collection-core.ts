@@ -57,8 +57,8 @@ export class CollectionCore {
     if (known !== undefined) remotes = setRemote(remotes, known.remote, known.revId, document.revId)
     const bases = existing === undefined ? 0 : this.shared.bases.replace(writer, this.id, existing, document, remotes)
     const flags = (document.flags & ~KEPT_HERE) | receivedFlag(existing, document, received) | bases
-    if (remotes === '' && flags === document.flags) return writer.put(this.id, document)
-    return writer.put(this.id, { ...document, flags, tree: withRemotes(remotes, document.tree) })
+    if (remotes === '' && flags === document.flags) return writer.put(this.id, document, existing)
+    return writer.put(this.id, { ...document, flags, tree: withRemotes(remotes, document.tree) }, existing)
   }
 
   /** Stores a document without looking for it first; undefined, and nothing done, when it is there already or the engine cannot tell. */

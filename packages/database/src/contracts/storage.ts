@@ -101,8 +101,11 @@ export interface StorageWriter extends StorageReader {
   createCollection(scope: string, name: string): number
   /** Removes a collection and all in it. */
   dropCollection(collection: number): void
-  /** Stores a document under the next sequence of its collection, replacing an earlier version; returns the sequence. */
-  put(collection: number, document: Omit<StoredDocument, 'sequence'>): number
+  /**
+   * Stores a document under the next sequence of its collection, replacing an earlier version; returns the sequence.
+   * @param existing the earlier version, when the caller has read it in this transaction; it may save looking for it.
+   */
+  put(collection: number, document: Omit<StoredDocument, 'sequence'>, existing?: StoredDocument): number
   /**
    * Stores a document that is not there yet, as `put` does; undefined, and nothing changed, when one of that id is. Optional: saves looking
    * for documents that are new.

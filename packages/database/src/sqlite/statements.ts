@@ -10,6 +10,7 @@ export class CollectionStatements {
   readonly documentsSince: SqliteStatement
   readonly documentsAfter: SqliteStatement
   readonly insert: SqliteStatement
+  readonly replace: SqliteStatement
   readonly remove: SqliteStatement
   /** Only where the deleted bit stays as it is. */
   readonly update: SqliteStatement
@@ -28,6 +29,7 @@ export class CollectionStatements {
     this.insert = connection.prepare(
       `INSERT INTO ${table} (seq, id, rev, flags, tree, body) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`
     )
+    this.replace = connection.prepare(`UPDATE ${table} SET seq = ?, rev = ?, flags = ?, tree = ?, body = ? WHERE seq = ? AND id = ?`)
     this.remove = connection.prepare(`DELETE FROM ${table} WHERE id = ? RETURNING flags`)
     this.update = connection.prepare(`UPDATE ${table} SET flags = ?, tree = ? WHERE id = ? AND flags & 1 = ?`)
     this.updateDeleted = connection.prepare(`UPDATE ${table} SET flags = ?, tree = ? WHERE id = ?`)

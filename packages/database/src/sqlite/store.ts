@@ -209,30 +209,39 @@ export class SqliteStore implements StorageEngine, StorageWriter {
     this.#connection.prepare('DELETE FROM collections WHERE id = ?').run(collection)
   }
 
-  put(collection: number, document: Omit<StoredDocument, 'sequence'>): number {
-    const sequence = this.putNew(collection, document)
+  put(collection: number, document: Omit<StoredDocument, 'sequence'>, existing?: StoredDocument): number {
+    const sequence = existing === undefined ? this.putNew(collection, document) : this.#replace(collection, document, existing)
     if (sequence !== undefined) return sequence
-    const old = this.#statements(collection).remove.get(storedText(document.id)) as { flags: number }
-    if ((old.flags & 1) === 0) this.#countersOf(collection).live -= 1
+    const old = this.#statements(collection).remove.get(storedText(document.id)) as { flags: number } | undefined
+    if (old !== undefined && (old.flags & 1) === 0) this.#countersOf(collection).live -= 1
     return this.putNew(collection, document) as number
   }
 
   putNew(collection: number, { id, revId, flags, tree, body }: Omit<StoredDocument, 'sequence'>): number | undefined {
-    const counters = this.#countersOf(collection)
-    const sequence = counters.lastSequence + 1
-    const { changes } = this.#statements(collection).insert.run(
-      sequence,
-      storedText(id),
-      revId,
-      flags,
-      bytesOrNull(tree),
-      bytesOrNull(body)
+    const { insert } = this.#statements(collection)
+    return this.#storeNext(collection, 1 - (flags & 1), (next) =>
+      insert.run(next, storedText(id), revId, flags, bytesOrNull(tree), bytesOrNull(body))
     )
-    if (Number(changes) === 0) return undefined
-    counters.lastSequence = sequence
-    if ((flags & 1) === 0) counters.live += 1
+  }
+
+  /** Undefined, and nothing done, when the document is not there as described. */
+  #replace(collection: number, document: Omit<StoredDocument, 'sequence'>, existing: StoredDocument): number | undefined {
+    const { replace } = this.#statements(collection)
+    const { id, revId, flags, tree, body } = document
+    return this.#storeNext(collection, (existing.flags & 1) - (flags & 1), (next) =>
+      replace.run(next, revId, flags, bytesOrNull(tree), bytesOrNull(body), existing.sequence, storedText(id))
+    )
+  }
+
+  /** Stores something under the next sequence, of which there are `live` more documents then; undefined when it changed nothing. */
+  #storeNext(collection: number, live: number, run: (next: number) => { readonly changes: number | bigint }): number | undefined {
+    const counters = this.#countersOf(collection)
+    const next = counters.lastSequence + 1
+    if (Number(run(next).changes) === 0) return undefined
+    counters.lastSequence = next
+    counters.live += live
     counters.changed = true
-    return sequence
+    return next
   }
 
   update(collection: number, id: string, change: { readonly flags: number; readonly tree: Uint8Array }): void {

@@ -222,10 +222,11 @@ export class Pusher {
   }
 
   #pump(): void {
+    // What the peer waits for goes first.
+    this.#sender.pump()
     this.#ancestors.store(false)
     this.#announce(this.#documents.begin(this.#documents.takeAgain().filter((entry) => this.#selection.includes(entry))))
     this.#scan()
-    this.#sender.pump()
     this.#keepBases(false)
     if (this.idle) this.#ancestors.store(true)
   }
@@ -350,7 +351,9 @@ export class Pusher {
       this.#context.fail(replicatorErrors.create('ERR_REPL_BAD_MESSAGE', `The answer to ${profile} cannot be read`, { cause }), false)
       return
     }
-    this.#pump()
+    // What is wanted leaves before anything else is looked for.
+    this.#sender.pump()
+    this.poke()
   }
 }
 

@@ -35,6 +35,20 @@ export function documentChecks(bench: () => StorageBench, { describe, it }: Runn
         [sequence]
       )
     })
+    it('are replaced by put when it is told what is there', () => {
+      const collection = bench().collection()
+      bench().write((writer) => {
+        writer.put(collection, document('apple'))
+        writer.put(collection, document('pear'))
+      })
+      for (const flags of [deletedFlag, 0]) {
+        const next = document('apple', { revId: `${flags + 2}-def`, flags, body: Buffer.from('{}') })
+        const sequence = bench().write((writer) => writer.put(collection, next, writer.get(collection, 'apple')))
+        assertStored(bench().reader.get(collection, 'apple'), { ...next, sequence })
+        assert.equal(bench().reader.lastSequence(collection), sequence)
+        assert.equal(bench().reader.count(collection), flags === 0 ? 2 : 1)
+      }
+    })
     it('are told apart by every character of their id', () => {
       const collection = bench().collection()
       const ids = ['a', 'A', 'a ', 'ä', 'a\u0308', 'a\u0000', 'a\u0000b', '%', '_', "'", '"', '\\', '1', '01', '1.0']
