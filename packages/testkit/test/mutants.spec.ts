@@ -194,6 +194,7 @@ describe('the suites catch broken plugins', function () {
     })
     it('that count tombstones', async () => {
       expect(await volatile(engines.countsTombstones)).to.deep.equal([
+        'documents > are replaced by put when it is told what is there',
         'update > counts a document it marks as deleted no longer',
         'documentsAfter > and count leave tombstones out'
       ])
