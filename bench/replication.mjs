@@ -8,7 +8,7 @@ import { live } from './lib/rows/live.mjs'
 import { million } from './lib/rows/million.mjs'
 import { pouchdb } from './lib/rows/pouchdb.mjs'
 import { resume } from './lib/rows/resume.mjs'
-import { throughput } from './lib/rows/throughput.mjs'
+import { throughput, transfer } from './lib/rows/throughput.mjs'
 import { tombstones } from './lib/rows/tombstones.mjs'
 
 const USAGE = `npm run bench -- replication [options]
@@ -52,7 +52,7 @@ function count(name, fallback) {
 async function bothVersionings() {
   const stage = new Stage()
   try {
-    await stage.open('version-vectors')
+    await transfer(stage, { documents: 1, versioning: 'version-vectors', type: 'push', live: 1 })
     return ['rev-trees', 'version-vectors']
   } catch (error) {
     say(`Only rev-trees are measured: ${error.message.split('\n', 1)[0]}`)

@@ -57,6 +57,13 @@ export class NumberMap<T> {
     return value
   }
 
+  /** The smallest number there is. */
+  get first(): number | undefined {
+    let page: Page<T> | undefined
+    for (const other of this.pages.values()) if (page === undefined || other.index < page.index) page = other
+    return page === undefined ? undefined : page.index * PAGE + page.values.findIndex((value) => value !== undefined)
+  }
+
   /** Ascending. */
   keys(): number[] {
     const numbers: number[] = []

@@ -28,6 +28,7 @@ describe('NumberMap', () => {
           expect(map.size).to.equal(model.size)
         }
         const sorted = [...model].sort((a, b) => a[0] - b[0])
+        expect(map.first).to.equal(sorted[0]?.[0])
         expect(map.keys()).to.deep.equal(sorted.map(([key]) => key))
         expect(map.values()).to.deep.equal(sorted.map(([, value]) => value))
       })

@@ -20,10 +20,10 @@ export class PushProgress {
   get pendingCount(): number {
     return this.#pending.size
   }
-  /** Everything up to here is pushed, as long as nothing was reopened. */
+  /** Everything up to here is pushed. */
   get upTo(): number {
-    for (const first of this.#pending) return first - 1
-    return this.#scannedTo
+    const { first } = this.#pending
+    return first === undefined ? this.#scannedTo : first - 1
   }
 
   /** Whether an earlier session already pushed this sequence. */
