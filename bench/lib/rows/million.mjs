@@ -1,5 +1,5 @@
 import { figure } from '../statistics.mjs'
-import { transfer } from './throughput.mjs'
+import { floor, transfer } from './throughput.mjs'
 
 const TREES = 'rev-trees'
 
@@ -7,8 +7,11 @@ const TREES = 'rev-trees'
 export async function million({ stage, quick, documents, rounds, explicit, say }) {
   const many = quick ? documents * 3 : documents * 10
   const results = { push: { few: [], many: [] }, pull: { few: [], many: [] } }
+  const floors = { few: [], many: [] }
   const repeats = explicit ? rounds : 1
   for (let number = 0; number < repeats; number++) {
+    floors.few.push(await floor(stage, documents, 'push'))
+    floors.many.push(await floor(stage, many, 'push'))
     for (const type of ['push', 'pull']) {
       for (const [size, count] of Object.entries({ few: documents, many })) {
         results[type][size].push(await transfer(stage, { documents: count, versioning: TREES, type, live: count }))
@@ -16,7 +19,11 @@ export async function million({ stage, quick, documents, rounds, explicit, say }
       }
     }
   }
-  return ['push', 'pull'].flatMap((type) => {
+  const floorFigures = [
+    figure(`floor of ${documents.toLocaleString('en-US')}`, 'documents/s', floors.few),
+    figure(`floor of ${many.toLocaleString('en-US')}`, 'documents/s', floors.many)
+  ]
+  const figures = ['push', 'pull'].flatMap((type) => {
     const { few, many: large } = results[type]
     const speed = (list) => list.map(({ perSecond }) => perSecond)
     return [
@@ -31,4 +38,5 @@ export async function million({ stage, quick, documents, rounds, explicit, say }
       })
     ]
   })
+  return [...floorFigures, ...figures]
 }
