@@ -204,7 +204,10 @@ export class ReplicatedCollection implements ReplicationCollection {
     // A first revision is of a new document, as a rule.
     if (history.length === 0) {
       const first = this.#model.planInsertion(undefined, revision, insertionContext(undefined, remote))
-      const sequence = first.status === 'stored' ? this.#core.storeNew(writer, first.document, known, remote === undefined && first.document.revId === revId) : undefined
+      const sequence =
+        first.status === 'stored'
+          ? this.#core.storeNew(writer, first.document, known, remote === undefined && first.document.revId === revId)
+          : undefined
       if (sequence !== undefined) return { status: 'stored', sequence }
     }
     const existing = writer.get(this.#core.id, id)
