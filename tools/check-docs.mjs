@@ -1,8 +1,10 @@
 // Type-checks every ```ts block of the READMEs, docs/ and the comments that open the public entries, against the built packages.
 // A block is a module of its own; what is wrong is reported at its place in the page. Blocks cannot opt out. Needs a built checkout.
+// Before that, looks whether the files and headings exist that pages name and link to.
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { markdownBlocks, packageDocumentationBlocks } from './lib/code-blocks.mjs'
+import { headingAnchors, localLinks, namedPaths } from './lib/doc-references.mjs'
 import { publicEntries } from './lib/entries.mjs'
 import { main } from './lib/main.mjs'
 import { root, runTool } from './lib/run.mjs'
@@ -26,6 +28,40 @@ function allBlocks() {
     .filter((file) => existsSync(join(root, file)))
     .flatMap((file) => packageDocumentationBlocks(read(file)).map((block) => ({ file, ...block })))
   return [...fromMarkdown, ...fromSources]
+}
+
+/** The pages above and the READMEs of the suites, which have no code to compile. */
+function referringPages() {
+  const suites = ['tests/e2e', 'tests/interop'].flatMap((folder) =>
+    readdirSync(join(root, folder)).map((name) => join(folder, name, 'README.md'))
+  )
+  return [...markdownFiles(), ...suites.filter((file) => existsSync(join(root, file)))]
+}
+
+/** Where a path named on a page may be: in the repository, beside the page, or in a folder above the path named before it. */
+function isThere(path, file, near) {
+  const folders = ['.', dirname(file)]
+  for (let folder = near === undefined ? '.' : dirname(near); folder !== '.'; folder = dirname(folder)) folders.push(folder)
+  return folders.some((folder) => existsSync(join(root, folder, path)))
+}
+
+/** One line for each reference that leads nowhere. */
+function danglingReferences() {
+  const anchors = (file) => headingAnchors(readFileSync(join(root, file), 'utf8'))
+  return referringPages().flatMap((file) => {
+    const text = readFileSync(join(root, file), 'utf8')
+    const missing = namedPaths(text)
+      .filter(({ path, near }) => !isThere(path, file, near))
+      .map(({ line, path }) => `${file}:${line}: there is no ${path}`)
+    const broken = localLinks(text).flatMap(({ line, file: target, heading }) => {
+      const linked = target === '' ? file : join(dirname(file), target)
+      if (!existsSync(join(root, linked))) return [`${file}:${line}: links to ${target}, which does not exist`]
+      if (heading === undefined) return []
+      const page = linked.endsWith('.md') ? linked : join(linked, 'README.md')
+      return anchors(page).has(heading) ? [] : [`${file}:${line}: ${page} has no heading #${heading}`]
+    })
+    return [...missing, ...broken]
+  })
 }
 
 const project = join(root, 'temp', 'docs')
@@ -56,6 +92,9 @@ await main(async () => {
   for (const { file, line, info } of optedOut)
     console.log(`${file}:${line - 1}: a block marked ts stands alone on its line, without "${info}": every one is checked`)
   if (optedOut.length > 0) return 1
+  const dangling = danglingReferences()
+  for (const reference of dangling) console.log(reference)
+  if (dangling.length > 0) return 1
   if (blocks.length === 0) throw new Error('no ts block was found in any README, page of docs/ or package comment')
   writeProject(blocks)
   const { code, text } = await runTool('node_modules/typescript/bin/tsc', ['-p', project, '--pretty', 'false'], { output: 'collect' })
