@@ -12,8 +12,9 @@ export interface VersioningOptions {
 
 /** For `addHelpText` of commands with these options. */
 export const VERSIONING_HELP = `
-Revisions: devices can only replicate when all of their databases name revisions alike. Couchbase Lite up to 3.x and Sync Gateway 3 use
-rev-trees, the default; Couchbase Lite 4 uses version-vectors. --upgrade turns an existing database to version-vectors for good.`
+Revisions: devices can only replicate when all of their databases name revisions alike. Couchbase Lite up to 3.x uses rev-trees,
+the default; Couchbase Lite 4 uses version-vectors; Sync Gateway 4 takes both, earlier ones rev-trees. --upgrade turns an existing database
+to version-vectors for good.`
 
 /** `--versioning`, of commands that may make a database. */
 export const versioningOption = (): Option =>
