@@ -62,7 +62,7 @@ export interface ReplicatorOptions extends WireOptions {
   readonly maxAttempts?: number
   /** Longest pause between tries, which grows from 2 s by doubling. @default 300,000 */
   readonly maxAttemptWaitMs?: number
-  /** How often progress is saved, besides when idle and at the end. @default 5,000 */
+  /** How often progress is saved, besides when both sides first have everything, and at the end. @default 5,000 */
   readonly checkpointIntervalMs?: number
   /** Until a connection is open. @default 15,000 */
   readonly connectTimeoutMs?: number
