@@ -127,6 +127,68 @@ describe('word of lost access', () => {
     expect(active.session.collections[0]?.idle).to.equal(true)
   })
 
+  it('does not ask for a purge any more once the document is announced again', async () => {
+    active.session.close(1000)
+    await active.ended
+    let proposed: IncomingRequest | undefined
+    pair = new BlipPair()
+    pair.b.handle('getCollections', (request) => {
+      request.respond({ body: Buffer.from('[{}]') })
+    })
+    pair.b.handle('setCheckpoint', (request) => {
+      request.respond({ properties: { rev: '0-1' } })
+    })
+    let subscribed = false
+    pair.b.handle('subChanges', (request) => {
+      subscribed = true
+      request.respond()
+    })
+    pair.b.handle('proposeChanges', (request) => {
+      if (request.body.length > 2) proposed = request
+    })
+    pair.b.handle('rev', (request) => {
+      request.respond()
+    })
+    active = activeSession(pair.a, store, { push: true, continuous: true })
+    active.session.start()
+    await until(() => subscribed, 'the subscription')
+    await wanted([1, 'doc', '1-aa'])
+    await rev(1, 'doc', '1-aa', { from: 'peer' })
+    store.default.put('doc', { from: 'here' })
+    await until(() => proposed !== undefined, 'the proposal')
+    await wanted([2, 'doc', '1-aa', 2])
+    expect(store.default.json('doc')).to.deep.equal({ from: 'here' })
+    await wanted([3, 'doc', '1-aa'])
+    proposed?.respond({ body: Buffer.from('[]') })
+    await until(() => active.documents.some(({ id, direction }) => id === 'doc' && direction === 'push'), 'the push')
+    expect(store.default.json('doc')).to.deep.equal({ from: 'here' })
+    expect(purged()).to.deep.equal(['doc'])
+    expect(active.documents.filter(({ accessRemoved, error }) => accessRemoved === true && error === undefined)).to.deep.equal([])
+  })
+
+  it('does not concern documents that were not asked for, in whichever form it comes', async () => {
+    active.session.close(1000)
+    await active.ended
+    pair = new BlipPair()
+    let subscribed = false
+    pair.b.handle('getCollections', (request) => {
+      request.respond({ body: Buffer.from('[{}]') })
+    })
+    pair.b.handle('subChanges', (request) => {
+      subscribed = true
+      request.respond()
+    })
+    store.default.put('private', {})
+    const revId = store.default.change('private')?.revId ?? ''
+    active = activeSession(pair.a, store, { push: false, continuous: true, collections: [{ documentIds: ['asked'] }] })
+    active.session.start()
+    await until(() => subscribed, 'the subscription')
+    await wanted([1, 'private', revId, 2])
+    expect(store.default.change('private')?.revId).to.equal(revId)
+    expect(await rev(2, 'private', revId, { _removed: true })).to.include({ kind: 'error', code: 403 })
+    expect(store.default.change('private')?.revId).to.equal(revId)
+  })
+
   it('is no business of documents that are not here', async () => {
     expect(await wanted([1, 'unknown', '4-dd', 2])).to.deep.equal([])
     expect(active.documents).to.deep.equal([])

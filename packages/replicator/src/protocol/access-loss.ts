@@ -135,7 +135,11 @@ export class AccessLoss {
       )
       return
     }
-    for (const { id, revId, deleted } of entries) documentEnded(this.#context, 'pull', target, { id, revId, deleted, accessRemoved: true })
+    for (const { id, revId, deleted } of entries) {
+      // A document that is made anew under this id does not descend from what the peer took.
+      this.#options.pusher()?.pulled(id)
+      documentEnded(this.#context, 'pull', target, { id, revId, deleted, accessRemoved: true })
+    }
   }
 
   #report({ id, revId }: LostDocument, error: Parameters<typeof documentEnded>[4], transient: boolean): void {

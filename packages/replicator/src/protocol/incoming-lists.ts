@@ -136,6 +136,7 @@ export class IncomingLists {
     const lost = this.#takeLost(changes)
     const candidates = changes.filter((change) => this.#isCandidate(change) && !lost.has(change.id))
     statistics.documentsAnnounced += candidates.length
+    for (const { id } of candidates) accessLoss.regained(id)
     const missing = target.collection.findMissing(candidates)
     // A revision with branches stays known. That of a vector need not: one that is still on its way may win over it for a while.
     const underWay = versioning.branches ? undefined : expected.documents()
@@ -151,7 +152,6 @@ export class IncomingLists {
         answers.push(0)
       } else {
         expected.expect(change.sequence, change.id)
-        accessLoss.regained(change.id)
         answers.push(result)
       }
     }

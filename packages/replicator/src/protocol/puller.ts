@@ -202,7 +202,8 @@ export class Puller {
       return
     }
     const expected = this.#expected.get(rev.sequence)
-    if (active && (checked.removed || this.#accessLoss.overtook(rev.id))) {
+    const takenAway = checked.removed && this.#options.documentIds?.has(rev.id) !== false
+    if (active && (takenAway || this.#accessLoss.overtook(rev.id))) {
       this.#onRemoved(request, rev, expected)
       return
     }
