@@ -211,6 +211,8 @@ export class DeviceLink {
         type: 'push-and-pull',
         continuous: true,
         deltas,
+        // Devices of a mesh are equals: none gives access, so none can take it away.
+        autoPurge: false,
         heartbeatMs,
         maxAttemptWaitMs: maxRetryMs,
         collections: collections.map(({ scope, name }) => ({

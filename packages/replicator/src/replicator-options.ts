@@ -48,7 +48,8 @@ export interface ReplicatorOptions extends WireOptions {
   readonly deltas?: boolean
   /**
    * Purge documents to which Sync Gateway took our access away, subject to the pull filter. Those with changes that it does not have
-   * stay until it has them, see ERR_REPL_DOC_KEPT. @default true
+   * stay until it has them, see ERR_REPL_DOC_KEPT. Whatever peer is pulled from is believed: turn this off for peers that are no gateways
+   * and that you would not let purge documents. The passive side never purges. @default true
    */
   readonly autoPurge?: boolean
   /**
