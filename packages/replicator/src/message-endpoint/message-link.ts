@@ -29,6 +29,7 @@ export class MessageLink {
   #state: 'new' | 'opening' | 'open' | 'finishing' | 'closing' | 'closed' = 'new'
   #outgoing: Outgoing[] = []
   #sending = false
+  #pumping = false
   #bufferedBytes = 0
   #finish: LinkEnd | undefined
   #ending: LinkEnd | undefined
@@ -116,7 +117,13 @@ export class MessageLink {
     }
     this.#outgoing.push({ data, done })
     this.#bufferedBytes += data.length
-    this.#pump()
+    if (this.#sending || this.#pumping) return
+    this.#pumping = true
+    // Later, because an application may deliver at once: the answer must not come in the middle of what is being sent.
+    queueMicrotask(() => {
+      this.#pumping = false
+      this.#pump()
+    })
   }
 
   pause(): void {
@@ -135,7 +142,7 @@ export class MessageLink {
     this.#cancelFlush = this.#clock.after(this.#closeTimeoutMs, () => {
       this.#tearDown({ ...this.#finish!, error: this.#timeout('sending the last messages', this.#closeTimeoutMs) })
     })
-    this.#pump()
+    if (!this.#pumping) this.#pump()
   }
 
   /** Closes at once. Idempotent. */

@@ -174,6 +174,19 @@ for (const [type, versioning] of cases)
         for (const { closes } of network.active) expect(closes).to.equal(1)
       })
 
+    it('ends in order, and not at a deadline, over a transport that delivers at once', async () => {
+      connect().prepare = (active, passive) => {
+        active.instant = true
+        passive.instant = true
+      }
+      a.collection().put('x', {})
+      b.collection().put('y', {})
+      expect((await start().finished()).error).to.equal(undefined)
+      await until(() => network.listener.connections.length === 0, 'the passive side to end')
+      expect(content(a)).to.have.keys(['x', 'y']).and.to.deep.equal(content(b))
+      expect(network.changes.at(-1)).to.equal('passive1 stopped')
+    })
+
     it('is torn down by the active side in order', async () => {
       connect()
       const made = start({ continuous: true })

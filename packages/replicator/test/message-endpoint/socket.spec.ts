@@ -64,6 +64,7 @@ describe('the socket of a message endpoint', () => {
   it('sends the next message only when the one before has completed', async () => {
     await open('message-stream')
     for (const text of ['one', 'two', 'three']) socket.send(Buffer.from(text))
+    await until(() => connection.sent.length > 0, 'the first')
     expect(connection.sent.map(String)).to.deep.equal(['one'])
     connection.complete[0]!()
     await until(() => connection.sent.length === 2, 'the second')
@@ -78,6 +79,7 @@ describe('the socket of a message endpoint', () => {
     socket.close(1000)
     expect(socket.send(Buffer.from('three'))).to.equal(false)
     expect(connection.closes).to.have.length(0)
+    await until(() => connection.sent.length === 1, 'the first')
     connection.complete[0]!()
     await until(() => connection.sent.length === 2, 'the second')
     connection.complete[1]!()

@@ -20,6 +20,8 @@ export class MemoryConnection implements MessageEndpointConnection {
   sends = 0
   sending = 0
   atOnce = 0
+  /** Sent as soon as it is delivered, instead of a turn later. */
+  instant = false
   /** Called in each, for misbehaviour. */
   readonly on: {
     open?: () => Promise<void> | void
@@ -46,9 +48,10 @@ export class MemoryConnection implements MessageEndpointConnection {
       await this.on.send?.(message)
       for (const piece of this.#bytes ? pieces(message.toData()) : [message.toData()])
         if (this.other?.replicator?.receive(Message.fromData(Buffer.from(piece))) === false) await this.other.replicator.ready()
-      await new Promise((resolve) => {
-        setImmediate(resolve)
-      })
+      if (!this.instant)
+        await new Promise((resolve) => {
+          setImmediate(resolve)
+        })
     } finally {
       this.sending--
     }
