@@ -42,8 +42,9 @@ function editShared(index) {
   collection.put(`shared-${index % 20}`, { by: name, index })
 }
 
-let writing
+let writing = false
 async function write() {
+  writing = true
   while (count < goal) {
     for (let n = 0; n < PER_NOTE && count < goal; n++) await perform(operation(name, count++))
     writeSync(acks, `${count}\n`)
@@ -51,7 +52,7 @@ async function write() {
     if (count % 50 === 0) editShared(count / 50)
     await new Promise((resolve) => setImmediate(resolve))
   }
-  writing = undefined
+  writing = false
   say(`written ${count}`)
 }
 
@@ -87,5 +88,5 @@ if (role === 'listen') {
 
 createInterface({ input: process.stdin }).on('line', (line) => {
   goal = Math.max(goal, Number(/^write (\d+)$/.exec(line)?.[1] ?? 0))
-  writing ??= write()
+  if (!writing) void write()
 })

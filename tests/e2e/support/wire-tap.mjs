@@ -37,6 +37,8 @@ class Direction {
 export class WireTap {
   #requests = new Map()
   #connections = 0
+  /** Told each checkpoint that is about to be saved at the peer. */
+  onCheckpoint = () => {}
 
   constructor() {
     this.reset()
@@ -129,6 +131,7 @@ export class WireTap {
     }
     this.#requests.set(`${connection} ${direction} ${number}`, properties)
     const { Profile: profile, collection = '', id, rev, deltaSrc } = properties
+    if (profile === 'setCheckpoint' && direction === 'out') this.onCheckpoint(JSON.parse(body.toString()))
     if (profile === 'rev') this.revisions.push({ direction, collection, id, rev, delta: deltaSrc !== undefined })
     if (profile === 'changes' || profile === 'proposeChanges')
       for (const entry of body.length === 0 ? [] : (JSON.parse(body.toString()) ?? []))
