@@ -2,10 +2,10 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { constants, crc32, inflateRawSync } from 'node:zlib'
+import { constants, crc32, deflateRawSync, inflateRawSync } from 'node:zlib'
 
 const TYPES = ['request', 'response', 'error', 'none', 'ack', 'ack', 'none', 'none']
-const MORE_COMING = 0x40
+export const MORE_COMING = 0x40
 const COMPRESSED = 0x08
 
 function varint(value) {
@@ -25,13 +25,21 @@ function readVarint(bytes, at) {
   }
 }
 
-function encodeProperties(properties) {
+export function encodeProperties(properties) {
   const text = Buffer.from(
     Object.entries(properties)
       .map(([key, value]) => `${key}\0${value}\0`)
       .join('')
   )
   return Buffer.concat([varint(text.length), text])
+}
+
+const packed = new WeakMap()
+
+/** Bytes as a part of a raw deflate stream, up to a sync flush. */
+function packedOnce(bytes) {
+  if (!packed.has(bytes)) packed.set(bytes, deflateRawSync(bytes, { finishFlush: constants.Z_SYNC_FLUSH }))
+  return packed.get(bytes)
 }
 
 /** A client that is connected and upgraded, and from there on does what it is told. */
@@ -112,6 +120,26 @@ export class HostileClient {
     const end = Buffer.alloc(4)
     end.writeUInt32BE(this.#checksum)
     this.message(Buffer.concat([varint(number), Buffer.from([flags]), content, end]))
+  }
+
+  /** The same, compressed: one frame of several pieces, each of which is compressed once however often it is sent. Returns the frame's size. */
+  compressedFrame(number, flags, ...pieces) {
+    for (const piece of pieces) this.#checksum = crc32(piece, this.#checksum)
+    const end = Buffer.alloc(4)
+    end.writeUInt32BE(this.#checksum)
+    const packed = Buffer.concat(pieces.map(packedOnce))
+    const frame = Buffer.concat([varint(number), Buffer.from([flags | COMPRESSED]), packed.subarray(0, -4), end])
+    this.message(frame)
+    return frame.length
+  }
+
+  /** The number of the next request, for one that is sent in frames by hand. Resolves `reply` like `ask`. */
+  begin() {
+    const number = ++this.#number
+    const reply = new Promise((resolve) => {
+      this.#waiting.set(number, resolve)
+    })
+    return { number, reply: Promise.race([reply, this.ended]) }
   }
 
   /** A request in frames of 16 kB; resolves with its reply, rejects when the connection ends before. */

@@ -1,8 +1,8 @@
 // A connection in memory that breaks when it is told to: message sockets joined in pairs, each message noted and, at the chosen one, the end of both.
 import { serveReplication, socketEndpoint } from '@kithmesh/replicator'
 
-/** One end. Messages arrive on later turns of the event loop, in order; those under way at a cut are lost. */
-class End {
+/** One end; set `other` of both to join them. Messages arrive on later turns of the event loop, in order; those under way at a cut are lost. */
+export class End {
   protocol = 'BLIP_3+CBMobile_3'
   description
   other

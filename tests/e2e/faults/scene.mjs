@@ -129,8 +129,8 @@ export class Scene {
       { of: a, at: b, what: 'pushed', covers: (sequence) => ranges.some(([from, to]) => sequence >= from && sequence < to) },
       { of: b, at: a, what: 'pulled', covers: (sequence) => sequence <= Number(remote) }
     ]
+    // A proposal that was refused as a conflict is done with: the rival is pulled, and the outcome is a new change.
     for (const { of, at, what, covers } of claims)
-      // A proposal that was refused as a conflict is done with: the rival is pulled, and the outcome is a new change.
       for (const { id, revId, sequence } of of.changesSince(0, 10_000).filter(({ sequence }) => covers(sequence)))
         if (!(what === 'pushed' && id === 'common-3') && at.findMissing([{ id, revId }])[0] !== 'known')
           throw new Error(`the checkpoint says that sequence ${sequence} was ${what}, but ${id} ${revId} is not there`)

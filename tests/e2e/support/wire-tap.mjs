@@ -39,6 +39,8 @@ export class WireTap {
   #connections = 0
   /** Told each checkpoint that is about to be saved at the peer. */
   onCheckpoint = () => {}
+  /** Told each request, with its direction, properties and body. */
+  onRequest = () => {}
 
   constructor() {
     this.reset()
@@ -130,6 +132,7 @@ export class WireTap {
       return
     }
     this.#requests.set(`${connection} ${direction} ${number}`, properties)
+    this.onRequest(direction, properties, body)
     const { Profile: profile, collection = '', id, rev, deltaSrc } = properties
     if (profile === 'setCheckpoint' && direction === 'out') this.onCheckpoint(JSON.parse(body.toString()))
     if (profile === 'rev') this.revisions.push({ direction, collection, id, rev, delta: deltaSrc !== undefined })

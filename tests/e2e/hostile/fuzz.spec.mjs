@@ -1,0 +1,14 @@
+// A short run of the fuzzer (tests/fuzz) on fixed seeds. FUZZ_SEED=<number> takes another one.
+import { fuzz } from '../../fuzz/fuzzer.mjs'
+import { targets } from '../../fuzz/targets/index.mjs'
+
+const seed = Number(process.env.FUZZ_SEED ?? 20261121)
+const RUNS = { passive: 3000, active: 3000, dns: 20_000, txt: 20_000 }
+
+describe('hostile input, generated', function () {
+  this.timeout(120_000)
+  for (const [name, target] of Object.entries(targets))
+    it(`is refused or taken, and does no harm: ${name}`, async () => {
+      await fuzz(target, { seed, enough: (runs) => runs >= (RUNS[name] ?? 3000) })
+    })
+})
