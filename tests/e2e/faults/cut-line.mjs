@@ -3,7 +3,7 @@ import { serveReplication, socketEndpoint } from '@kithmesh/replicator'
 
 /** One end; set `other` of both to join them. Messages arrive on later turns of the event loop, in order; those under way at a cut are lost. */
 export class End {
-  protocol = 'BLIP_3+CBMobile_3'
+  protocol
   description
   other
   onSend = () => {}

@@ -36,6 +36,9 @@ export function hastyClock() {
   }
 }
 
+// Long enough that an edit beside it goes as a delta.
+const long = 'The quick brown fox jumps over the lazy dog. '.repeat(10)
+
 // The same content every time, so that every run sends the same messages.
 const bytesOf = (name, length) => Buffer.alloc(length, createHash('sha512').update(name).digest())
 
@@ -43,10 +46,14 @@ export class Scene {
   /** How many were saved, and checked. */
   checkpoints = 0
 
-  static async create(open = () => Database.open(':memory:')) {
+  /** Deltas that were sent. */
+  deltas = 0
+
+  /** @param versioning of both. @param open makes the database of a name. */
+  static async create(versioning = 'rev-trees', open = (_name, options) => Database.open(':memory:', options)) {
     const scene = new Scene()
-    scene.a = await open('a')
-    scene.b = await open('b')
+    scene.a = await open('a', { versioning })
+    scene.b = await open('b', { versioning })
     return scene
   }
 
@@ -58,8 +65,8 @@ export class Scene {
   /** What both have before anything breaks. */
   async common() {
     const { a, b } = this
-    for (let n = 0; n < 4; n++) await this.#put(n % 2 === 0 ? a : b, `common-${n}`, { text: `common ${n}` })
-    await this.replicate(new CutLine({ database: b }))
+    for (let n = 0; n < 4; n++) await this.#put(n % 2 === 0 ? a : b, `common-${n}`, { text: `common ${n}`, long })
+    await this.replicate(new CutLine({ database: b, deltas: true }))
     expect(await databaseDifferences(a, b)).to.deep.equal([])
   }
 
@@ -76,8 +83,8 @@ export class Scene {
       await this.#put(database, `${name}-gone`, { text: 'gone' })
       database.collection().remove(`${name}-gone`)
     }
-    await this.#put(this.a, 'common-0', { text: 'edited at a' })
-    await this.#put(this.b, 'common-1', { text: 'edited at b' }, 3000)
+    await this.#put(this.a, 'common-0', { text: 'edited at a', long })
+    await this.#put(this.b, 'common-1', { text: 'edited at b', long }, 3000)
     this.a.collection().remove('common-2')
     await this.#put(this.a, 'common-3', { text: 'rival at a' })
     await this.#put(this.b, 'common-3', { text: 'rival at b' })
@@ -104,6 +111,7 @@ export class Scene {
     replicator.start()
     const { error } = await replicator.finished()
     for (const passive of line.passive ?? []) await passive.ended
+    this.deltas += tap.revisions.filter(({ delta }) => delta).length
     if (error !== undefined) throw error
     if (wrong.length > 0) throw wrong[0]
     return replicator
@@ -137,7 +145,7 @@ export class Scene {
   }
 
   /** Both have the same, everything that was written, and nothing is left to be said. */
-  async checkEnd(line = new CutLine({ database: this.b })) {
+  async checkEnd(line = new CutLine({ database: this.b, deltas: true })) {
     const { a, b } = this
     expect(await databaseDifferences(a, b)).to.deep.equal([])
     await this.checkBlobs()

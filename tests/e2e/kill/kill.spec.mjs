@@ -9,7 +9,12 @@ import { databaseDifferences, documentsOf } from '../support/database-difference
 import { KilledPair } from './killed-pair.mjs'
 import { bodyOf, digestOf, blobBytes, operation, seeded, stateAfter } from './writing.mjs'
 
-const ROUNDS = 4
+const ROUNDS = [
+  { versioning: 'rev-trees', deltas: false },
+  { versioning: 'rev-trees', deltas: true },
+  { versioning: 'version-vectors', deltas: false },
+  { versioning: 'version-vectors', deltas: true }
+]
 const KILLS = 50
 /** Of each peer; about four fifths of them make a document. */
 const OPERATIONS = 3200
@@ -100,11 +105,11 @@ describe('two processes in sync that are killed', () => {
     pair = undefined
   })
 
-  for (let round = 0; round < ROUNDS; round++)
-    it(`lose nothing, round ${round + 1} of ${ROUNDS} with ${KILLS} kills`, async () => {
+  for (const [round, settings] of ROUNDS.entries())
+    it(`lose nothing with ${KILLS} kills, ${settings.versioning}, ${settings.deltas ? 'deltas' : 'no deltas'}`, async () => {
       const from = Date.now()
       const random = seeded(seed + round * 7919)
-      pair = new KilledPair()
+      pair = new KilledPair(settings)
       await pair.start()
       let kills = 0
       let looked = 0
@@ -153,6 +158,7 @@ describe('two processes in sync that are killed', () => {
       // Most kills came while there was something to replicate.
       expect(behind).to.be.above(looked / 3)
       expect(said).to.deep.equal([])
+      expect([...pair.a.deltas].sort(), 'directions of deltas').to.deep.equal(settings.deltas ? ['in', 'out'] : [])
       console.log(
         `      ${pair.a.deaths + pair.b.deaths} kills (${behind} of ${looked} looked at before all was replicated), ${documents} documents, ${blobs} files of blobs, ${((Date.now() - from) / 1000).toFixed(1)} s`
       )

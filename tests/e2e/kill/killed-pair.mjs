@@ -11,11 +11,14 @@ const PATIENCE_MS = 30_000
 class Peer {
   lines = []
   deaths = 0
+  /** Directions in which it saw deltas, over all of its lives. */
+  deltas = new Set()
   #child
   #waiting = []
   #expectEnd = false
 
-  constructor(name, role, root) {
+  constructor(name, role, root, settings) {
+    this.settings = settings
     this.name = name
     this.role = role
     this.directory = join(root, name)
@@ -26,7 +29,7 @@ class Peer {
   start() {
     this.#expectEnd = false
     this.lines = []
-    const child = spawn(process.execPath, [program, this.name, this.directory, this.portFile, this.ackFile, this.role], {
+    const child = spawn(process.execPath, [program, this.name, this.directory, this.portFile, this.ackFile, this.role, ...this.settings], {
       stdio: ['pipe', 'pipe', 'pipe']
     })
     this.#child = child
@@ -34,7 +37,10 @@ class Peer {
     const take = (text) => {
       const parts = (rest + text).split('\n')
       rest = parts.pop()
-      this.lines.push(...parts)
+      for (const line of parts) {
+        if (line.startsWith('delta ')) this.deltas.add(line.slice('delta '.length))
+        else this.lines.push(line)
+      }
       this.#wake()
     }
     child.stdin.on('error', () => {})
@@ -87,10 +93,14 @@ class Peer {
 
 export class KilledPair {
   root = mkdtempSync(join(tmpdir(), 'kithmesh-kill-'))
-  a = new Peer('a', 'connect', this.root)
-  b = new Peer('b', 'listen', this.root)
   /** What was done, for a failure to be repeated. */
   history = []
+
+  constructor({ versioning, deltas }) {
+    const settings = [versioning, deltas ? 'deltas' : 'whole']
+    this.a = new Peer('a', 'connect', this.root, settings)
+    this.b = new Peer('b', 'listen', this.root, settings)
+  }
 
   async start() {
     for (const peer of [this.a, this.b]) peer.start()

@@ -1,18 +1,20 @@
 // One of the two processes that are killed. It keeps its database in sync with the other's and writes when told to on its standard input:
-//   node peer.mjs NAME DIRECTORY PORT_FILE ACK_FILE listen|connect
+//   node peer.mjs NAME DIRECTORY PORT_FILE ACK_FILE listen|connect rev-trees|version-vectors deltas|whole
 // "write N" is answered by performing operations up to the N-th; each is noted in the file of acknowledgements once the database has returned.
 import { existsSync, fdatasyncSync, openSync, readFileSync, renameSync, writeFileSync, writeSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { Database } from '@kithmesh/database'
 import { Replicator, UrlEndpointListener, urlEndpoint } from '@kithmesh/replicator'
+import { WireTap } from '../support/wire-tap.mjs'
 import { blobBytes, bodyOf, operation } from './writing.mjs'
 
-const [name, directory, portFile, ackFile, role] = process.argv.slice(2)
+const [name, directory, portFile, ackFile, role, versioning, form] = process.argv.slice(2)
+const deltas = form === 'deltas'
 /** Operations between two notes. */
 const PER_NOTE = 5
 
 const say = (line) => writeSync(1, `${line}\n`)
-const database = await Database.open(directory)
+const database = await Database.open(directory, { versioning })
 const collection = database.collection()
 
 /** Operations that were acknowledged in this life and earlier ones. A line cut off by a kill does not count. */
@@ -57,16 +59,32 @@ async function write() {
 }
 
 if (role === 'listen') {
-  const listener = new UrlEndpointListener({ databases: { db: database }, host: '127.0.0.1', tls: 'off', authenticator: 'insecure' })
+  const listener = new UrlEndpointListener({
+    databases: { db: database },
+    host: '127.0.0.1',
+    tls: 'off',
+    authenticator: 'insecure',
+    deltas
+  })
   await listener.start()
   writeFileSync(`${portFile}.new`, String(listener.port))
   renameSync(`${portFile}.new`, portFile)
   say('ready')
 } else {
   const url = () => urlEndpoint(`ws://127.0.0.1:${existsSync(portFile) ? readFileSync(portFile, 'utf8') : 1}/db`)
+  const endpoint = { uid: 'the listening one', description: 'the listening one', open: (options) => url().open(options) }
+  const tap = new WireTap()
+  const told = new Set()
+  tap.onRequest = (direction, { deltaSrc }) => {
+    tap.reset()
+    if (deltaSrc === undefined || told.has(direction)) return
+    told.add(direction)
+    say(`delta ${direction}`)
+  }
   const replicator = new Replicator({
     database,
-    endpoint: { uid: 'the listening one', description: 'the listening one', open: (options) => url().open(options) },
+    endpoint: deltas ? tap.on(endpoint) : endpoint,
+    deltas,
     continuous: true,
     maxAttemptWaitMs: 20,
     checkpointIntervalMs: 100

@@ -2,11 +2,11 @@
 export const axes = {
   type: ['push', 'pull', 'push-and-pull'],
   continuous: [false, true],
-  deltas: [false],
+  deltas: [false, true],
   blobs: [false, true],
   filtered: [false, true],
   collections: [1, 20],
-  versioning: ['rev-trees'],
+  versioning: ['rev-trees', 'version-vectors'],
   transport: ['wss', 'message-stream', 'byte-stream']
 }
 

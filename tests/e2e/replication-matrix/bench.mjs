@@ -8,10 +8,16 @@ import { WireTap } from '../support/wire-tap.mjs'
 const PATIENCE_MS = 8_000
 let identity
 
-async function route(transport, database) {
-  if (transport !== 'wss') return memoryLink(transport, { database })
+async function route({ transport, deltas }, database) {
+  if (transport !== 'wss') return memoryLink(transport, { database, deltas })
   identity ??= await createIdentity({ commonName: 'matrix' })
-  const listener = new UrlEndpointListener({ databases: { db: database }, host: '127.0.0.1', tls: identity, authenticator: 'insecure' })
+  const listener = new UrlEndpointListener({
+    databases: { db: database },
+    host: '127.0.0.1',
+    tls: identity,
+    authenticator: 'insecure',
+    deltas
+  })
   await listener.start()
   const endpoint = urlEndpoint(listener.urls[0], { trust: { mode: 'pinned', certificate: identity.certificatePem } })
   return { endpoint, stop: () => listener.stop() }
@@ -29,14 +35,14 @@ export class Bench {
   static async create(combination) {
     const bench = new Bench()
     bench.#combination = combination
-    bench.a = await Database.open(':memory:')
-    bench.b = await Database.open(':memory:')
+    bench.a = await Database.open(':memory:', { versioning: combination.versioning })
+    bench.b = await Database.open(':memory:', { versioning: combination.versioning })
     bench.names =
       combination.collections === 1
         ? [{ scope: '_default', name: '_default' }]
         : Array.from({ length: combination.collections }, (_, n) => ({ scope: 'matrix', name: `c${n}` }))
     for (const database of [bench.a, bench.b]) for (const { scope, name } of bench.names) database.collection(name, scope, { create: true })
-    bench.#route = await route(combination.transport, bench.b)
+    bench.#route = await route(combination, bench.b)
     return bench
   }
 
@@ -50,13 +56,14 @@ export class Bench {
   }
 
   replicator() {
-    const { type, continuous, filtered } = this.#combination
+    const { type, continuous, deltas, filtered } = this.#combination
     const visible = ({ id }) => !isHidden(id)
     const made = new Replicator({
       database: this.a,
       endpoint: this.tap.on(this.#route.endpoint),
       type,
       continuous,
+      deltas,
       maxAttempts: 1,
       collections: this.names.map(({ scope, name }) => ({ scope, name, ...(filtered && { pushFilter: visible, pullFilter: visible }) }))
     })
