@@ -131,8 +131,9 @@ export function evilBytes(bytes, choices) {
   let copy = Buffer.from(bytes)
   for (let n = 1 + choices.below(4); n > 0; n--) {
     const at = choices.below(Math.max(1, copy.length))
-    if (choices.oneIn(3)) copy = Buffer.concat([copy.subarray(0, at), choices.bytes(1 + choices.below(8)), copy.subarray(at)])
-    else if (choices.oneIn(3)) copy = Buffer.concat([copy.subarray(0, at), copy.subarray(at + 1 + choices.below(20))])
+    const way = choices.below(4)
+    if (way === 1) copy = Buffer.concat([copy.subarray(0, at), choices.bytes(1 + choices.below(8)), copy.subarray(at)])
+    else if (way === 2) copy = Buffer.concat([copy.subarray(0, at), copy.subarray(at + 1 + choices.below(20))])
     else if (copy.length > 0) copy[at] = choices.byte()
   }
   return copy

@@ -4,7 +4,6 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { Choices } from './choices.mjs'
 import { fuzz } from './fuzzer.mjs'
 import { targets } from './targets/index.mjs'
 

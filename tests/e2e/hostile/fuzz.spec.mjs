@@ -3,12 +3,13 @@ import { fuzz } from '../../fuzz/fuzzer.mjs'
 import { targets } from '../../fuzz/targets/index.mjs'
 
 const seed = Number(process.env.FUZZ_SEED ?? 20261121)
-const RUNS = { passive: 3000, active: 3000, dns: 20_000, txt: 20_000 }
+const RUNS = { passive: 1500, active: 1200, 'passive-vectors': 1500, 'active-vectors': 1200, frames: 6000 }
+const RUNS_OF_CODECS = 15_000
 
 describe('hostile input, generated', function () {
   this.timeout(120_000)
   for (const [name, target] of Object.entries(targets))
     it(`is refused or taken, and does no harm: ${name}`, async () => {
-      await fuzz(target, { seed, enough: (runs) => runs >= (RUNS[name] ?? 3000) })
+      await fuzz(target, { seed, enough: (runs) => runs >= (RUNS[name] ?? RUNS_OF_CODECS) })
     })
 })

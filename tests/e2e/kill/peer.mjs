@@ -39,9 +39,12 @@ async function perform({ id, version, deleted, blob }) {
   collection.put(id, { ...bodyOf({ id, version }), ...(stored && { photo: { ...stored } }) })
 }
 
+/** So much stays the same in an edit that it goes as a delta. */
+const SHARED_TEXT = 'Both of us edit this. '.repeat(40)
+
 /** Edits of documents that the other edits too: conflicts are resolved under fire. */
 function editShared(index) {
-  collection.put(`shared-${index % 20}`, { by: name, index })
+  collection.put(`shared-${index % 20}`, { by: name, index, text: SHARED_TEXT })
 }
 
 let writing = false

@@ -11,7 +11,7 @@ import { End } from '../../e2e/faults/cut-line.mjs'
 import { evilBody, evilBytes, evilText, evilValue } from '../evil.mjs'
 import { recordedRequests } from './recorded.mjs'
 
-const PROTOCOL = 'BLIP_3+CBMobile_3'
+const PROTOCOLS = { 'rev-trees': 'BLIP_3+CBMobile_3', 'version-vectors': 'BLIP_3+CBMobile_4' }
 /** Runs with one database; then it is checked and a new one is taken. */
 const RUNS_PER_DATABASE = 100
 const MAX_MESSAGES = 24
@@ -47,8 +47,8 @@ function checkError(error, who) {
 }
 
 /** Two joined ends in memory. */
-function line() {
-  const [a, b] = [new End('hostile', PROTOCOL), new End('ours', PROTOCOL)]
+function line(versioning) {
+  const [a, b] = ['hostile', 'ours'].map((name) => new End(name, PROTOCOLS[versioning]))
   a.other = b
   b.other = a
   return [a, b]
@@ -70,9 +70,9 @@ function hostileRequest(choices, recorded) {
   }
   for (let n = choices.below(3); n > 0; n--) {
     const keys = Object.keys(request.properties)
-    if (keys.length === 0 || choices.oneIn(5))
-      request.properties[sendable(evilText(choices)).slice(0, 50) || 'x'] = sendable(evilText(choices))
-    else if (choices.oneIn(5)) delete request.properties[choices.pick(keys)]
+    const way = choices.below(6)
+    if (keys.length === 0 || way === 1) request.properties[sendable(evilText(choices)).slice(0, 50) || 'x'] = sendable(evilText(choices))
+    else if (way === 2) delete request.properties[choices.pick(keys)]
     else request.properties[choices.pick(keys)] = sendable(choices.oneIn(4) ? JSON.stringify(evilValue(choices)) : evilText(choices))
   }
   if (choices.oneIn(2)) request.body = evilBody(request.body, choices)
@@ -158,8 +158,8 @@ async function attack(end, choices, recorded) {
   else end.terminate()
 }
 
-async function newDatabase() {
-  const database = await Database.open(':memory:')
+async function newDatabase(versioning) {
+  const database = await Database.open(':memory:', { versioning })
   const collection = database.collection()
   for (let n = 0; n < 6; n++) collection.put(`doc-${n}`, { n, text: 'text '.repeat(n * 30) })
   for (const name of ['a-0', 'a-small', 'a-large', 'b-0', 'common-0']) collection.put(name, { text: 'ours' })
@@ -183,17 +183,17 @@ async function checkDatabase(database) {
 
 /** A replication that behaves, beside the hostile ones, for as long as they last. */
 class Bystander {
-  static async start(database) {
+  static async start(database, versioning) {
     const self = new Bystander()
-    self.database = await Database.open(':memory:')
+    self.database = await Database.open(':memory:', { versioning })
     self.served = database
     self.replicator = new Replicator({
       database: self.database,
       endpoint: socketEndpoint({
         uid: 'the attacked one',
         open: async () => {
-          const [near, far] = line()
-          self.passive = serveReplication(far, { database })
+          const [near, far] = line(versioning)
+          self.passive = serveReplication(far, { database, deltas: true })
           return near
         }
       }),
@@ -226,15 +226,15 @@ class Bystander {
   }
 }
 
-function target(name, recordedOf, converse) {
+function target(name, versioning, recordedOf, converse) {
   let database
   let bystander
   let recorded
   let runs = 0
   const renew = async () => {
     await finish()
-    database = await newDatabase()
-    bystander = await Bystander.start(database)
+    database = await newDatabase(versioning)
+    bystander = await Bystander.start(database, versioning)
   }
   const finish = async () => {
     if (database === undefined) return
@@ -248,11 +248,11 @@ function target(name, recordedOf, converse) {
     name,
     async start() {
       runs = 0
-      recorded = recordedOf(await recordedRequests())
+      recorded = recordedOf(await recordedRequests(versioning))
     },
     async run(choices) {
       if (runs++ % RUNS_PER_DATABASE === 0) await renew()
-      await converse(database, choices, recorded)
+      await converse(database, choices, recorded, () => line(versioning))
       if (runs % 20 === 0) await bystander.check()
     },
     finish,
@@ -264,32 +264,38 @@ function target(name, recordedOf, converse) {
   }
 }
 
-export const passive = target(
-  'passive',
-  ({ out }) => out,
-  async (database, choices, recorded) => {
-    const [theirs, ours] = line()
-    const served = serveReplication(ours, { database })
-    await attack(theirs, choices, recorded)
-    const { error } = await within(served.ended, 'the end of the passive side')
-    checkError(error, 'the passive side')
-  }
-)
+/** A listener faces a hostile client. */
+export const passive = (name, versioning) =>
+  target(
+    name,
+    versioning,
+    ({ out }) => out,
+    async (database, choices, recorded, join) => {
+      const [theirs, ours] = join()
+      const served = serveReplication(ours, { database, deltas: true })
+      await attack(theirs, choices, recorded)
+      const { error } = await within(served.ended, 'the end of the passive side')
+      checkError(error, 'the passive side')
+    }
+  )
 
-export const active = target(
-  'active',
-  (both) => both.in,
-  async (database, choices, recorded) => {
-    const [theirs, ours] = line()
-    const replicator = new Replicator({ database, endpoint: socketEndpoint({ uid: 'hostile', open: async () => ours }), maxAttempts: 1 })
-    const failed = []
-    replicator.onDocuments((events) => {
-      for (const { error } of events) if (error !== undefined) failed.push(error)
-    })
-    replicator.start({ reset: choices.oneIn(2) })
-    await attack(theirs, choices, recorded)
-    const { error } = await within(replicator.finished(), 'the end of the active side')
-    checkError(error, 'the active side')
-    for (const each of failed) assert(isKithmeshError(each), `a document failed without a code: ${each?.stack}`)
-  }
-)
+/** A replicator faces a hostile server. */
+export const active = (name, versioning) =>
+  target(
+    name,
+    versioning,
+    (both) => both.in,
+    async (database, choices, recorded, join) => {
+      const [theirs, ours] = join()
+      const replicator = new Replicator({ database, endpoint: socketEndpoint({ uid: 'hostile', open: async () => ours }), maxAttempts: 1 })
+      const failed = []
+      replicator.onDocuments((events) => {
+        for (const { error } of events) if (error !== undefined) failed.push(error)
+      })
+      replicator.start({ reset: choices.oneIn(2) })
+      await attack(theirs, choices, recorded)
+      const { error } = await within(replicator.finished(), 'the end of the active side')
+      checkError(error, 'the active side')
+      for (const each of failed) assert(isKithmeshError(each), `a document failed without a code: ${each?.stack}`)
+    }
+  )
