@@ -70,3 +70,14 @@ export const databaseErrors = defineErrors({
   ERR_DB_BLOB_DIGEST: { when: 'A blob digest is malformed.', hint: 'Digests are "sha1-" and the base64 of 20 bytes.' },
   ERR_DB_BLOB_MISSING: { when: 'A body refers to a blob that is not stored.', hint: 'Save the blob first with database.blobs.saveBlob.' }
 })
+
+/** ERR_DB_CONFLICT of an edit whose parent is not, or no longer, the current revision. */
+export function editConflict(id: string, parent: string, current: string | undefined): Error {
+  return databaseErrors.create(
+    'ERR_DB_CONFLICT',
+    current === undefined
+      ? `Document ${JSON.stringify(id)} does not exist, so ${parent} cannot be its current revision`
+      : `The current revision of ${JSON.stringify(id)} is ${current}, not ${parent === '' ? 'absent' : parent}`,
+    { details: { id, parent, current } }
+  )
+}

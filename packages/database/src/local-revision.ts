@@ -1,6 +1,6 @@
 import { DocumentFlag } from './contracts/storage.ts'
 import type { StoredDocument } from './contracts/storage.ts'
-import { databaseErrors } from './errors.ts'
+import { editConflict } from './errors.ts'
 import { makeRevisionId, nextEra } from './rev-digest.ts'
 import { eraOf } from './rev-id.ts'
 import { decodeLinear, encodeLinear } from './rev-tree-codec.ts'
@@ -32,7 +32,7 @@ export function planLocal(
   const { id, body, canonical, deleted, hasBlobs } = revision
   const flags = (deleted ? DocumentFlag.deleted : 0) | (hasBlobs ? DocumentFlag.hasBlobs : 0)
   if (existing === undefined) {
-    if (revision.parent !== undefined && revision.parent !== '') throw conflict(id, revision.parent, undefined)
+    if (revision.parent !== undefined && revision.parent !== '') throw editConflict(id, revision.parent, undefined)
     return { id, revId: makeRevisionId('', deleted, canonical), flags, body, tree: new Uint8Array(0) }
   }
   const gone = (existing.flags & DocumentFlag.deleted) !== 0
@@ -42,25 +42,15 @@ export function planLocal(
     const era = parent === existing.revId ? nextEra({ revId: parent, deleted: gone, history: ancestors }, deleted) : eraOf(existing.revId)
     const revId = makeRevisionId(parent, deleted, canonical, era)
     if (existing.revId === revId) return undefined
-    if (parent !== existing.revId) throw conflict(id, parent, existing.revId)
+    if (parent !== existing.revId) throw editConflict(id, parent, existing.revId)
     return { id, revId, flags, body, tree: encodeLinear(clipHistory([existing.revId, ...ancestors], context)) }
   }
   const tree = RevisionTree.fromStored(existing)
   const base = { revId: parent, deleted: tree.get(parent)?.deleted === true, history: tree.ancestors(parent) }
   const revId = makeRevisionId(parent, deleted, canonical, nextEra(base, deleted))
   if (tree.has(revId)) return undefined
-  if (!tree.openLeaves().some((leaf) => leaf.revId === parent)) throw conflict(id, parent, existing.revId)
+  if (!tree.openLeaves().some((leaf) => leaf.revId === parent)) throw editConflict(id, parent, existing.revId)
   tree.insert({ revId, history: [parent], deleted, hasBlobs, body })
   pruneTree(tree, context)
   return { id, ...tree.toStored() }
-}
-
-function conflict(id: string, parent: string, current: string | undefined): Error {
-  return databaseErrors.create(
-    'ERR_DB_CONFLICT',
-    current === undefined
-      ? `Document ${JSON.stringify(id)} does not exist, so ${parent} cannot be its current revision`
-      : `The current revision of ${JSON.stringify(id)} is ${current}, not ${parent === '' ? 'absent' : parent}`,
-    { details: { id, parent, current } }
-  )
 }

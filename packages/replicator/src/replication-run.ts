@@ -1,18 +1,18 @@
-import { isKithmeshError } from '@kithmesh/core'
 import type { Clock, KithmeshError, Logger, MessageSocket } from '@kithmesh/core'
-import type { DocumentVersioning, ReplicationStore } from '@kithmesh/database/replication'
+import type { ReplicationStore } from '@kithmesh/database/replication'
+import { connectError } from './connect-error.ts'
 import { blipOver, eventLoop, tickEvery } from './connection.ts'
 import { replicatorErrors } from './error-catalogue.ts'
 import type { Observers } from './observers.ts'
 import { openEndpoint } from './open-endpoint.ts'
-import { newStatistics } from './protocol/context.ts'
+import { addStatistics, newStatistics } from './protocol/context.ts'
 import type { DocumentEvent, SessionCollection, SessionStatistics } from './protocol/context.ts'
 import { LEGACY_PROTOCOL } from './protocol/legacy-protocol.ts'
 import type { PushProgress } from './protocol/progress.ts'
 import { ReplicationSession } from './protocol/session.ts'
 import type { ReplicatorOptions } from './replicator-options.ts'
 import { classifyFailure, nextAttemptIn } from './retry-policy.ts'
-import { compatibleProtocols, protocolError, protocolsOfRefusal } from './sub-protocols.ts'
+import { compatibleProtocols, protocolError } from './sub-protocols.ts'
 
 export interface ReplicationRunParts {
   readonly options: ReplicatorOptions
@@ -70,7 +70,7 @@ export class ReplicationRun {
 
   /** Over all attempts. */
   get statistics(): Readonly<SessionStatistics> {
-    return this.#session === undefined ? this.#before : add(this.#before, this.#session.statistics)
+    return this.#session === undefined ? this.#before : addStatistics(this.#before, this.#session.statistics)
   }
 
   /** What the server calls the newest connection in its log. */
@@ -247,7 +247,7 @@ export class ReplicationRun {
             endProgress()
             this.#cancelGrace?.()
             this.#cancelGrace = undefined
-            this.#before = add(this.#before, session.statistics)
+            this.#before = addStatistics(this.#before, session.statistics)
             this.#session = undefined
             resolve({ error: error ?? failure, began: session.began })
           }
@@ -267,12 +267,6 @@ export class ReplicationRun {
   }
 }
 
-function add(a: SessionStatistics, b: SessionStatistics): SessionStatistics {
-  const sum = newStatistics()
-  for (const key of Object.keys(sum) as (keyof SessionStatistics)[]) sum[key] = a[key] + b[key]
-  return sum
-}
-
 async function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return
   await new Promise<void>((resolve) => {
@@ -284,22 +278,4 @@ async function aborted(signal: AbortSignal): Promise<void> {
       { once: true }
     )
   })
-}
-
-/** Names what went wrong while connecting, by the HTTP status where there is one. */
-function connectError(where: string, cause: unknown, versioning: DocumentVersioning): KithmeshError {
-  const status = isKithmeshError(cause, 'ERR_WS_HTTP') ? Number(cause.details['status']) : undefined
-  const details = status === undefined ? {} : { details: { status } }
-  if (status === 401 || status === 403)
-    return replicatorErrors.create('ERR_REPL_UNAUTHORIZED', `${where} refused the credentials (${status})`, { cause, ...details })
-  if (status === 404) return replicatorErrors.create('ERR_REPL_NOT_FOUND', `${where} has no such database`, { cause, ...details })
-  const spoken = protocolsOfRefusal(cause)
-  if (spoken !== undefined)
-    return protocolError(versioning, `${where} speaks no version of the protocol that this database can use`, spoken, { cause })
-  if (status !== undefined) return replicatorErrors.create('ERR_REPL_HTTP', `${where} answered with HTTP ${status}`, { cause, ...details })
-  return replicatorErrors.create(
-    'ERR_REPL_CONNECT',
-    `Cannot connect to ${where}: ${cause instanceof Error ? cause.message : String(cause)}`,
-    { cause }
-  )
 }

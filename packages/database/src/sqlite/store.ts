@@ -3,17 +3,12 @@ import { join } from 'node:path'
 import type { StorageEngine, StorageReader, StorageWriter, StoredChange, StoredDocument } from '../contracts/storage.ts'
 import { databaseErrors } from '../errors.ts'
 import type { SqliteConnection, SqliteRow, SqliteStatement } from './driver.ts'
+import { CollectionCounters } from './collection-counters.ts'
 import { mapSqliteError } from './error-mapping.ts'
 import { documentTable, SQLITE_FILE } from './schema.ts'
 import type { Durability } from './schema.ts'
 import { bytesOrNull, CollectionStatements, toChange, toDocument } from './statements.ts'
 import { storedText, textOf } from './text.ts'
-
-interface Counters {
-  lastSequence: number
-  live: number
-  changed: boolean
-}
 
 /** An open store. Reader and writer in one: SQLite's own transaction decides what is seen. */
 export class SqliteStore implements StorageEngine, StorageWriter {
@@ -21,15 +16,12 @@ export class SqliteStore implements StorageEngine, StorageWriter {
   readonly #directory: string
   readonly #durability: Durability
   readonly #collections = new Map<number, CollectionStatements>()
-  /** Of the running transaction; written back before its commit. */
-  readonly #counters = new Map<number, Counters>()
+  readonly #counters: CollectionCounters
   readonly #begin: SqliteStatement
   readonly #commit: SqliteStatement
   readonly #rollback: SqliteStatement
   readonly #dataVersion: SqliteStatement
   readonly #listCollections: SqliteStatement
-  readonly #readCounters: SqliteStatement
-  readonly #writeCounters: SqliteStatement
   readonly #getValue: SqliteStatement
   readonly #setValue: SqliteStatement
   readonly #deleteValue: SqliteStatement
@@ -41,14 +33,13 @@ export class SqliteStore implements StorageEngine, StorageWriter {
     this.#durability = durability
     this.#connection = connection
     this.#directory = directory
+    this.#counters = new CollectionCounters(connection)
     const prepare = (sql: string): SqliteStatement => connection.prepare(sql)
     this.#begin = prepare('BEGIN IMMEDIATE')
     this.#commit = prepare('COMMIT')
     this.#rollback = prepare('ROLLBACK')
     this.#dataVersion = prepare('PRAGMA data_version')
     this.#listCollections = prepare('SELECT id, scope, name FROM collections ORDER BY id')
-    this.#readCounters = prepare('SELECT last_seq, live FROM collections WHERE id = ?')
-    this.#writeCounters = prepare('UPDATE collections SET last_seq = ?, live = ? WHERE id = ?')
     this.#getValue = prepare('SELECT value FROM kv WHERE space = ? AND key = ?')
     this.#setValue = prepare(
       "INSERT INTO kv (space, key, value) VALUES (?, ?, coalesce(?, x'')) ON CONFLICT (space, key) DO UPDATE SET value = excluded.value"
@@ -76,14 +67,12 @@ export class SqliteStore implements StorageEngine, StorageWriter {
     return this.#guard(() => {
       this.#begin.run()
       this.#inTransaction = true
-      this.#counters.clear()
+      this.#counters.begin()
       try {
         const result = work(this)
         if (typeof (result as { then?: unknown } | null | undefined)?.then === 'function')
           throw new TypeError('The work of a transaction must not be asynchronous')
-        for (const [id, { lastSequence, live, changed }] of this.#counters) {
-          if (changed) this.#writeCounters.run(lastSequence, live, id)
-        }
+        this.#counters.write()
         this.#commit.run()
         return result
       } catch (error) {
@@ -95,7 +84,7 @@ export class SqliteStore implements StorageEngine, StorageWriter {
         throw error
       } finally {
         this.#inTransaction = false
-        this.#counters.clear()
+        this.#counters.end()
       }
     })
   }
@@ -175,11 +164,11 @@ export class SqliteStore implements StorageEngine, StorageWriter {
   }
 
   lastSequence(collection: number): number {
-    return this.#guard(() => this.#countersOf(collection).lastSequence)
+    return this.#guard(() => this.#counters.of(collection).lastSequence)
   }
 
   count(collection: number): number {
-    return this.#guard(() => this.#countersOf(collection).live)
+    return this.#guard(() => this.#counters.of(collection).live)
   }
 
   getValue(space: string, key: string): Uint8Array | undefined {
@@ -202,9 +191,9 @@ export class SqliteStore implements StorageEngine, StorageWriter {
   }
 
   dropCollection(collection: number): void {
-    this.#countersOf(collection)
+    this.#counters.of(collection)
     this.#collections.delete(collection)
-    this.#counters.delete(collection)
+    this.#counters.forget(collection)
     this.#connection.exec(`DROP TABLE docs_${Number(collection)}`)
     this.#connection.prepare('DELETE FROM collections WHERE id = ?').run(collection)
   }
@@ -213,7 +202,7 @@ export class SqliteStore implements StorageEngine, StorageWriter {
     const sequence = existing === undefined ? this.putNew(collection, document) : this.#replace(collection, document, existing)
     if (sequence !== undefined) return sequence
     const old = this.#statements(collection).remove.get(storedText(document.id)) as { flags: number } | undefined
-    if (old !== undefined && (old.flags & 1) === 0) this.#countersOf(collection).live -= 1
+    if (old !== undefined && (old.flags & 1) === 0) this.#counters.of(collection).live -= 1
     return this.putNew(collection, document) as number
   }
 
@@ -235,7 +224,7 @@ export class SqliteStore implements StorageEngine, StorageWriter {
 
   /** Stores something under the next sequence, of which there are `live` more documents then; undefined when it changed nothing. */
   #storeNext(collection: number, live: number, run: (next: number) => { readonly changes: number | bigint }): number | undefined {
-    const counters = this.#countersOf(collection)
+    const counters = this.#counters.of(collection)
     const next = counters.lastSequence + 1
     if (Number(run(next).changes) === 0) return undefined
     counters.lastSequence = next
@@ -250,7 +239,7 @@ export class SqliteStore implements StorageEngine, StorageWriter {
     const stored = storedText(id)
     if (Number(statements.update.run(change.flags, tree, stored, change.flags & 1).changes) > 0) return
     if (Number(statements.updateDeleted.run(change.flags, tree, stored).changes) === 0) return
-    const counters = this.#countersOf(collection)
+    const counters = this.#counters.of(collection)
     counters.live += (change.flags & 1) === 0 ? 1 : -1
     counters.changed = true
   }
@@ -262,7 +251,7 @@ export class SqliteStore implements StorageEngine, StorageWriter {
   purge(collection: number, id: string): boolean {
     const old = this.#statements(collection).remove.get(storedText(id)) as { flags: number } | undefined
     if (old === undefined) return false
-    const counters = this.#countersOf(collection)
+    const counters = this.#counters.of(collection)
     if ((old.flags & 1) === 0) counters.live -= 1
     counters.changed = true
     return true
@@ -280,17 +269,6 @@ export class SqliteStore implements StorageEngine, StorageWriter {
       this.#collections.set(collection, statements)
     }
     return statements
-  }
-
-  #countersOf(collection: number): Counters {
-    let counters = this.#counters.get(collection)
-    if (counters === undefined) {
-      const row = this.#readCounters.get(collection) as { last_seq: number; live: number } | undefined
-      if (row === undefined) throw databaseErrors.create('ERR_DB_NO_COLLECTION', `There is no collection ${collection}`)
-      counters = { lastSequence: row.last_seq, live: row.live, changed: false }
-      if (this.#inTransaction) this.#counters.set(collection, counters)
-    }
-    return counters
   }
 
   #guard<T>(run: () => T): T {

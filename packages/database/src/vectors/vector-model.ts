@@ -3,7 +3,7 @@ import type { IncomingRevision, RevisionForPush } from '../contracts/replication
 import { DocumentFlag } from '../contracts/storage.ts'
 import type { StorageWriter, StoredChange, StoredDocument } from '../contracts/storage.ts'
 import { asciiOf } from '../bytes.ts'
-import { databaseErrors } from '../errors.ts'
+import { databaseErrors, editConflict } from '../errors.ts'
 import type { LocalRevision } from '../local-revision.ts'
 import type { StorableDocument } from '../revision-inserter.ts'
 import type { ProposalAnswer, RevisionModel } from '../revision-model.ts'
@@ -115,11 +115,11 @@ function planLocal(
 ): StorableDocument {
   const content = { deleted, hasBlobs, body }
   if (existing === undefined) {
-    if (parent !== undefined && parent !== '') throw conflict(id, parent, undefined)
+    if (parent !== undefined && parent !== '') throw editConflict(id, parent, undefined)
     return encodeDocument(id, { current: { revId: make(''), history: [], merges: 0, ...content }, rivals: [] })
   }
   const gone = (existing.flags & DocumentFlag.deleted) !== 0
-  if (parent !== undefined && parent !== existing.revId && !(parent === '' && gone)) throw conflict(id, parent, existing.revId)
+  if (parent !== undefined && parent !== existing.revId && !(parent === '' && gone)) throw editConflict(id, parent, existing.revId)
   const document = decodeDocument(existing)
   const { current } = document
   if (!isVersion(current.revId)) {
@@ -128,16 +128,6 @@ function planLocal(
   const before = vectorOf(current) ?? { versions: [current.revId], merges: 0 }
   const edited = { ...content, ...pastOf(withVersion(before, make(latestTime(before))), legacyOf(current)) }
   return encodeDocument(id, { current: edited, rivals: document.rivals })
-}
-
-function conflict(id: string, parent: string, current: string | undefined): Error {
-  return databaseErrors.create(
-    'ERR_DB_CONFLICT',
-    current === undefined
-      ? `Document ${JSON.stringify(id)} does not exist, so ${parent} cannot be its current revision`
-      : `The current revision of ${JSON.stringify(id)} is ${current}, not ${parent === '' ? 'absent' : parent}`,
-    { details: { id, parent, current } }
-  )
 }
 
 function forPush({ id, sequence }: StoredDocument, side: Side): RevisionForPush {

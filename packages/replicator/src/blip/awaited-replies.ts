@@ -2,7 +2,7 @@ import type { Logger } from '@kithmesh/core'
 import type { Reply } from './contracts.ts'
 import { NO_REPLY } from './frame.ts'
 import { NumberMap } from '../number-map.ts'
-import type { ReceivedMessage } from './inbox.ts'
+import type { ReceivedMessage } from './received-message.ts'
 import type { OutgoingEntry } from './outgoing-entry.ts'
 import { type PendingReply, toReply } from './pending-reply.ts'
 

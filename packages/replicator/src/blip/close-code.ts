@@ -1,3 +1,5 @@
+import { isKithmeshError } from '@kithmesh/core'
+
 /** Close codes of RFC 6455 §7.4.1 that a BLIP connection gives by itself. */
 export const NORMAL_CLOSURE = 1000
 export const PROTOCOL_ERROR = 1002
@@ -15,4 +17,10 @@ export function cutReason(reason: string): string {
     .subarray(0, MAX_REASON_BYTES)
     .toString('utf8')
     .replace(/\uFFFD+$/u, '')
+}
+
+/** The code for what ended the connection here: a defect of ours, a violation by the other side, or want of room for everybody. */
+export function codeFor(error: unknown): number {
+  if (!isKithmeshError(error)) return INTERNAL_ERROR
+  return error.details['shared'] === true ? TRY_AGAIN_LATER : PROTOCOL_ERROR
 }

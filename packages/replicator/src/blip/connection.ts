@@ -1,7 +1,8 @@
-import { type Logger, type MessageSocket, type SocketCloseInfo, isKithmeshError, silentLogger } from '@kithmesh/core'
+import { type Logger, type MessageSocket, type SocketCloseInfo, silentLogger } from '@kithmesh/core'
 import { replicatorErrors } from '../error-catalogue.ts'
 import { AwaitedReplies } from './awaited-replies.ts'
-import { INTERNAL_ERROR, NORMAL_CLOSURE, PROTOCOL_ERROR, TRY_AGAIN_LATER, cutReason } from './close-code.ts'
+import { CloseNotice } from './close-notice.ts'
+import { INTERNAL_ERROR, NORMAL_CLOSURE, PROTOCOL_ERROR, TRY_AGAIN_LATER, codeFor, cutReason } from './close-code.ts'
 import type { BlipConnectionOptions } from './connection-options.ts'
 import type { BlipPeer, IncomingRequest, OutgoingMessage, OutgoingRequest, Reply, RequestOptions } from './contracts.ts'
 import { lazyZlib } from './deflate.ts'
@@ -11,10 +12,11 @@ import { type DecodedFrame, FrameDecoder } from './frame-decoder.ts'
 import { FrameEncoder } from './frame-encoder.ts'
 import { FrameWriter } from './frame-writer.ts'
 import type { ReceivedRequest } from './incoming-request.ts'
-import { Inbox, type InboxOwner, type ReceivedMessage } from './inbox.ts'
+import { Inbox, type InboxOwner } from './inbox.ts'
 import { OutgoingEntry, type OutgoingListener } from './outgoing-entry.ts'
 import { PendingReply } from './pending-reply.ts'
 import { propertiesBlock } from './properties.ts'
+import type { ReceivedMessage } from './received-message.ts'
 
 /** Error replies above 128 000 bytes stall one implementation (blip.md §9). */
 const MAX_ERROR_TEXT = 1_024
@@ -51,13 +53,13 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
   ending = false
   private failure: Error | undefined
   private failureCode = PROTOCOL_ERROR
-  private closeInfo: SocketCloseInfo | undefined
-  private closeListeners: ((info: SocketCloseInfo) => void)[] = []
+  private readonly closeNotice: CloseNotice
 
   constructor(socket: MessageSocket, options: BlipConnectionOptions) {
     this.socket = socket
     this.logger = options.logger ?? silentLogger
     this.replies = new AwaitedReplies(this.logger)
+    this.closeNotice = new CloseNotice(this.logger)
     this.compressionLevel = options.compressionLevel ?? 6
     if (!Number.isInteger(this.compressionLevel) || this.compressionLevel < 0 || this.compressionLevel > 9)
       throw new TypeError('compressionLevel must be an integer from 0 to 9')
@@ -133,13 +135,7 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
   }
 
   onClosed(listener: (info: SocketCloseInfo) => void): void {
-    if (this.closeInfo === undefined) this.closeListeners.push(listener)
-    else {
-      const info = this.closeInfo
-      queueMicrotask(() => {
-        listener(info)
-      })
-    }
+    this.closeNotice.add(listener)
   }
 
   // Answers, for the dispatcher
@@ -293,25 +289,11 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
   }
 
   private closed(info: SocketCloseInfo): void {
-    if (this.closeInfo !== undefined) return
+    if (this.closeNotice.given) return
     if (!this.ending) this.drop()
     this.encoder.close()
     this.decoder.close()
-    this.closeInfo = this.failure === undefined ? info : { code: this.failureCode, reason: this.failure.message, error: this.failure }
     this.replies.disconnected()
-    const listeners = this.closeListeners
-    this.closeListeners = []
-    for (const listener of listeners) {
-      try {
-        listener(this.closeInfo)
-      } catch (error) {
-        this.logger.error('A listener of the end of a connection failed', { error })
-      }
-    }
+    this.closeNotice.give(this.failure === undefined ? info : { code: this.failureCode, reason: this.failure.message, error: this.failure })
   }
-}
-
-function codeFor(error: unknown): number {
-  if (!isKithmeshError(error)) return INTERNAL_ERROR
-  return error.details['shared'] === true ? TRY_AGAIN_LATER : PROTOCOL_ERROR
 }

@@ -1,7 +1,7 @@
 import type { Logger } from '@kithmesh/core'
 import type { IncomingRequest } from './contracts.ts'
 import { ReceivedRequest, type Responder } from './incoming-request.ts'
-import type { ReceivedMessage } from './inbox.ts'
+import type { ReceivedMessage } from './received-message.ts'
 import { messageOf } from './pending-reply.ts'
 
 /** A waiting request costs this much beyond its body. */

@@ -1,10 +1,9 @@
 import { replicatorErrors } from '../error-catalogue.ts'
 import type { BudgetHolder, BufferBudget } from './buffer-budget.ts'
-import { ACK_INTERVAL, ACK_REQUEST, ACK_RESPONSE, ERROR, MAX_PROPERTIES_BYTES, MORE_COMING, REQUEST } from './frame.ts'
+import { ACK_INTERVAL, ACK_REQUEST, ACK_RESPONSE, ERROR, MORE_COMING, REQUEST } from './frame.ts'
 import type { DecodedFrame } from './frame-decoder.ts'
 import { type BodySink, IncomingAssembly } from './incoming-message.ts'
-import { emptyProperties, parseProperties } from './properties.ts'
-import { readVarint } from './varint.ts'
+import { type ReceivedMessage, messageOfFrame, truncated } from './received-message.ts'
 
 export interface InboxLimits {
   /** Ceiling of a request's body and of a reply's that is collected. */
@@ -24,17 +23,6 @@ export interface ExpectedReply {
   readonly sink: BodySink | undefined
   readonly maxBodyBytes: number | undefined
   assembly: IncomingAssembly | undefined
-}
-
-/** A whole message. `body` is empty when it was too large, or went to a sink. */
-export interface ReceivedMessage {
-  readonly number: number
-  readonly type: number
-  readonly flags: number
-  readonly properties: Record<string, string>
-  readonly body: Buffer
-  readonly tooLarge: boolean
-  readonly sinkError: unknown
 }
 
 export interface InboxOwner {
@@ -109,7 +97,7 @@ export class Inbox implements BudgetHolder {
       }
       this.lastStarted = number
       if ((frame.flags & MORE_COMING) === 0) {
-        this.owner.requestReceived(this.whole(frame, undefined))
+        this.owner.requestReceived(messageOfFrame(frame, this.bodyLimit(undefined)))
         return
       }
       if (this.requests.size >= this.limits.maxIncomingMessages)
@@ -128,7 +116,7 @@ export class Inbox implements BudgetHolder {
     }
     if (expected.assembly === undefined) {
       if ((frame.flags & MORE_COMING) === 0 && expected.sink === undefined) {
-        this.owner.replyReceived(this.whole(frame, expected))
+        this.owner.replyReceived(messageOfFrame(frame, this.bodyLimit(expected)))
         return
       }
       const limit = frame.type === ERROR ? this.limits.maxBodyBytes : this.bodyLimit(expected)
@@ -170,30 +158,6 @@ export class Inbox implements BudgetHolder {
   /** Others need the room. */
   evict(): void {
     this.owner.evicted(outOfBudget(this.limits.budget!))
-  }
-
-  /** A message of one frame, the usual case: no copy, no state. */
-  private whole(frame: DecodedFrame, expected: ExpectedReply | undefined): ReceivedMessage {
-    const { content, end } = frame
-    const cursor = { position: frame.start }
-    if (cursor.position === end) throw truncated(frame.number)
-    let properties: Record<string, string>
-    if (content[cursor.position] === 0) {
-      cursor.position++
-      properties = emptyProperties()
-    } else {
-      const length = readVarint(content, cursor, end)
-      const bodyStart = cursor.position + length
-      if (length > MAX_PROPERTIES_BYTES)
-        throw replicatorErrors.create('ERR_BLIP_PROPERTIES', `The properties of message ${frame.number} have ${length} bytes`)
-      if (bodyStart > end) throw truncated(frame.number)
-      properties = parseProperties(content, cursor.position, bodyStart)
-      cursor.position = bodyStart
-    }
-    const bodyBytes = end - cursor.position
-    const tooLarge = frame.cut || bodyBytes > this.bodyLimit(expected)
-    const body = bodyBytes === 0 || tooLarge ? noBody : content.subarray(cursor.position, end)
-    return { number: frame.number, type: frame.type, flags: frame.flags, properties, body, tooLarge, sinkError: undefined }
   }
 
   private push(assembly: IncomingAssembly, frame: DecodedFrame): void {
@@ -294,8 +258,4 @@ function outOfBudget({ limitBytes }: BufferBudget): Error {
   return replicatorErrors.create('ERR_BLIP_LIMIT', `All connections together buffer more than ${limitBytes} bytes, and this one the most`, {
     details: { limitBytes, shared: true }
   })
-}
-
-function truncated(number: number): Error {
-  return replicatorErrors.create('ERR_BLIP_TRUNCATED', `Message ${number} ended before its properties`)
 }

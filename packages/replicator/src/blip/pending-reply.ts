@@ -1,6 +1,7 @@
 import type { Reply, RequestOptions } from './contracts.ts'
 import { ERROR } from './frame.ts'
-import type { ExpectedReply, ReceivedMessage } from './inbox.ts'
+import type { ExpectedReply } from './inbox.ts'
+import type { ReceivedMessage } from './received-message.ts'
 import type { BodySink, IncomingAssembly } from './incoming-message.ts'
 
 /** What a request of ours waits for. */

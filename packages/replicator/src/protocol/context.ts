@@ -62,6 +62,13 @@ export const newStatistics = (): SessionStatistics => ({
   conflictsResolved: 0
 })
 
+/** Both together, as of two sessions. */
+export function addStatistics(a: SessionStatistics, b: SessionStatistics): SessionStatistics {
+  const sum = newStatistics()
+  for (const key of Object.keys(sum) as (keyof SessionStatistics)[]) sum[key] = a[key] + b[key]
+  return sum
+}
+
 /** Runs work in a later turn of the event loop; simulators bring their own. */
 export interface Scheduler {
   soon(run: () => void): void

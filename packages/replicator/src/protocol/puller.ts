@@ -1,13 +1,10 @@
-import { errorCode, isKithmeshError } from '@kithmesh/core'
-import type { KithmeshError } from '@kithmesh/core'
-import type { InsertOutcome } from '@kithmesh/database/replication'
 import type { IncomingRequest } from '../blip/contracts.ts'
 import { replicatorErrors } from '../error-catalogue.ts'
 import { AccessLoss } from './access-loss.ts'
 import { checkReceivedBody } from './body.ts'
 import type { ReceivedBody } from './body.ts'
 import { ConflictWorker } from './conflict-worker.ts'
-import { documentEnded, isTransientStatus, remoteError, withCollection } from './context.ts'
+import { isTransientStatus, remoteError, withCollection } from './context.ts'
 import type { SessionCollection, SessionContext } from './context.ts'
 import { UNUSABLE_DELTA, bodyFromDelta } from './deltas.ts'
 import { passesPullFilter } from './document-filter.ts'
@@ -17,6 +14,8 @@ import { MessageError, parseRev } from './messages.ts'
 import type { IncomingRev } from './messages.ts'
 import type { PullProgress, RemoteEntry } from './progress.ts'
 import type { OppositePusher } from './pusher.ts'
+import { PullAnswers } from './pull-answers.ts'
+import { subscriptionProperties } from './subscription.ts'
 import { RevisionBlobs } from './revision-blobs.ts'
 import type { BlobRefusal } from './revision-blobs.ts'
 import { RevisionInserter } from './revision-inserter.ts'
@@ -49,6 +48,7 @@ export class Puller {
   readonly #accessLoss: AccessLoss
   readonly #lists: IncomingLists
   readonly #inserter: RevisionInserter
+  readonly #answers: PullAnswers
   #subscribed = false
   #stopped = false
 
@@ -66,6 +66,18 @@ export class Puller {
     const { target, documentIds, remote, pusher, progress } = options
     const { maxRevsRequested } = context.limits
     this.#expected = new ExpectedRevisions(progress)
+    this.#answers = new PullAnswers(context, {
+      target,
+      expected: this.#expected,
+      pusher,
+      inserted: options.inserted,
+      known: (rev) => {
+        this.#lists.noteKnown([rev])
+      },
+      conflicted: (id) => {
+        this.#conflicts.enqueue(id)
+      }
+    })
     this.#accessLoss = new AccessLoss(context, {
       target,
       remote,
@@ -88,7 +100,7 @@ export class Puller {
       target,
       remoteOf: ({ id }) => (pusher()?.acknowledged(id) === true ? undefined : remote),
       inserted: (arrival, outcome) => {
-        this.#settle(arrival, outcome)
+        this.#answers.settled(arrival, outcome)
       },
       batchEnded: () => {
         if (this.#expected.size === 0) this.#accessLoss.settled()
@@ -120,22 +132,10 @@ export class Puller {
 
   /** 5. Subscribes to the peer's changes (active side). */
   start(): void {
-    const { blip, continuous, limits, versioning } = this.#context
+    const { blip } = this.#context
     const { index, target, documentIds, progress } = this.#options
     this.#conflicts.start()
-    const properties: Record<string, string> = {}
-    if (progress?.reached !== undefined) properties['since'] = progress.reached
-    if (continuous) properties['continuous'] = 'true'
-    properties['batch'] = String(limits.changesBatch)
-    properties['sendReplacementRevs'] = 'true'
-    properties['versioning'] = versioning.name
-    if (this.#context.skipOldTombstones && progress?.reached === undefined && target.collection.lastSequence === 0)
-      properties['activeOnly'] = 'true'
-    properties['revocations'] = 'true'
-    if (target.channels !== undefined) {
-      properties['filter'] = 'sync_gateway/bychannel'
-      properties['channels'] = target.channels.join(',')
-    }
+    const properties = subscriptionProperties(this.#context, target, progress)
     this.#subscribed = true
     blip.request(
       {
@@ -224,7 +224,7 @@ export class Puller {
     const ready = checked.blobs.length === 0 || this.#blobs.take(arrival, checked)
     if (ready === true) this.#inserter.add(arrival)
     else if (ready !== undefined) {
-      this.#reject(arrival, ready)
+      this.#answers.reject(arrival, ready)
       this.#lists.take()
     }
   }
@@ -233,7 +233,12 @@ export class Puller {
     if (this.#stopped || this.#context.closed) return
     if (this.#accessLoss.overtook(arrival.rev.id)) this.#onRemoved(arrival.request, arrival.rev, arrival.expected)
     else if (refusal === undefined) this.#inserter.add(arrival)
-    else this.#reject(arrival, refusal)
+    else this.#answers.reject(arrival, refusal)
+    this.#lists.take()
+  }
+
+  #refuse(request: IncomingRequest, cause: MessageError, code?: 'ERR_REPL_FILTER'): void {
+    this.#answers.refuse(request, cause, code)
     this.#lists.take()
   }
 
@@ -271,88 +276,7 @@ export class Puller {
 
   /** 8. The announced revision cannot be had. */
   onNorev(request: IncomingRequest): void {
-    const { sequence, seq, id, rev, error, reason } = request.properties
-    const expected = this.#expected.get(sequence ?? seq)
-    if (expected !== undefined) this.#expected.complete(expected)
-    if (id !== undefined && error !== '410') {
-      const message = `The peer cannot send document "${id}": ${error ?? ''} ${reason ?? ''}`.trimEnd()
-      this.#failed({ id, revId: rev ?? '', deleted: false }, replicatorErrors.create('ERR_REPL_DOC_UNAVAILABLE', message), false)
-    }
+    this.#answers.unavailable(request)
     this.#lists.take()
   }
-
-  #settle(arrival: Arrival, outcome: InsertOutcome): void {
-    const { request, rev, expected } = arrival
-    switch (outcome.status) {
-      case 'conflict':
-        this.#reject(arrival, {
-          domain: 'HTTP',
-          code: 409,
-          error: replicatorErrors.create('ERR_REPL_DOC_CONFLICT', `Document "${rev.id}" conflicts with the revision here`, {
-            details: { id: rev.id, revId: rev.revId, localRevId: outcome.revId }
-          }),
-          transient: false
-        })
-        return
-      case 'failed': {
-        const { error: cause } = outcome
-        // Nothing is wrong with the document: when one of the two clocks was set right, or some time has passed, it can be taken.
-        const early = errorCode(cause) === 'ERR_DB_CLOCK_SKEW'
-        const error = replicatorErrors.create(
-          early ? 'ERR_REPL_DOC_REJECTED' : 'ERR_REPL_DOC_INVALID',
-          `Document "${rev.id}" could not be stored: ${cause.message}`,
-          { cause, ...(early && isKithmeshError(cause) && { hint: cause.hint }) }
-        )
-        this.#reject(arrival, { domain: 'HTTP', code: early ? 503 : 400, error, transient: early })
-        return
-      }
-      case 'stored':
-        // What was made here on top of it is news to the peer.
-        if (outcome.successor === undefined) this.#options.inserted(outcome.sequence)
-        else this.#options.pusher()?.poke()
-        break
-      case 'conflicted':
-        this.#options.inserted(outcome.sequence)
-        break
-      case 'known':
-        // Asked for all the same, see IncomingLists: the peer may lack what we have instead.
-        if (!this.#context.versioning.branches) this.#lists.noteKnown([rev])
-    }
-    this.#context.statistics.documentsPulled++
-    if (!request.noReply) request.respond(outcome.status === 'known' ? { properties: { noop: 'true' } } : undefined)
-    if (expected !== undefined) this.#expected.complete(expected)
-    if (this.#context.wantsDocuments) documentEnded(this.#context, 'pull', this.#options.target, rev)
-    if (outcome.status === 'conflicted') this.#conflicts.enqueue(rev.id)
-  }
-
-  // ---- 3. Ends
-
-  #refuse(request: IncomingRequest, cause: MessageError, code = refusalCode(cause.status)): void {
-    const { id, rev, sequence, deleted } = request.properties
-    request.respondError(cause.domain, cause.status, cause.message)
-    const transient = isTransientStatus(cause.status)
-    this.#failed(
-      { id: id ?? '', revId: rev ?? '', deleted: deleted !== undefined },
-      replicatorErrors.create(code, `Document "${id ?? ''}" was refused: ${cause.message}`, { cause }),
-      transient
-    )
-    const expected = this.#expected.get(sequence)
-    if (expected !== undefined) this.#expected.drop(expected, transient, this.#context.now())
-    this.#lists.take()
-  }
-
-  #reject({ request, rev, expected }: Arrival, { domain, code, error, transient }: BlobRefusal): void {
-    request.respondError(domain, code, error.message)
-    this.#failed(rev, error, transient)
-    if (expected !== undefined) this.#expected.drop(expected, transient, this.#context.now())
-  }
-
-  #failed(document: Pick<IncomingRev, 'id' | 'revId' | 'deleted'>, error: KithmeshError, transient: boolean): void {
-    documentEnded(this.#context, 'pull', this.#options.target, document, error, transient)
-  }
-}
-
-function refusalCode(status: number): 'ERR_REPL_DOC_TOO_LARGE' | 'ERR_REPL_DOC_REJECTED' | 'ERR_REPL_DOC_INVALID' | 'ERR_REPL_FILTER' {
-  if (status === 413) return 'ERR_REPL_DOC_TOO_LARGE'
-  return status === 403 || status === 503 ? 'ERR_REPL_DOC_REJECTED' : 'ERR_REPL_DOC_INVALID'
 }

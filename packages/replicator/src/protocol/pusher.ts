@@ -1,39 +1,20 @@
 import { errorCode } from '@kithmesh/core'
 import type { Reply } from '../blip/contracts.ts'
 import { replicatorErrors } from '../error-catalogue.ts'
+import { Announcer } from './announcer.ts'
 import { ChangeSelection } from './change-selection.ts'
-import { isTransientStatus, remoteError, withCollection } from './context.ts'
-import type { SessionCollection, SessionContext } from './context.ts'
+import { isTransientStatus, remoteError } from './context.ts'
+import type { SessionContext } from './context.ts'
+import { DeltaBases } from './delta-bases.ts'
 import { DocumentsUnderWay } from './documents-under-way.ts'
-import { encodeChanges, encodeProposals, isTrue } from './messages.ts'
+import { isTrue } from './messages.ts'
 import type { PushProgress } from './progress.ts'
 import { PushAnswers } from './push-answers.ts'
+import type { PusherOptions } from './pusher-options.ts'
 import { RemoteAncestors } from './remote-ancestors.ts'
 import { RevSender } from './rev-sender.ts'
 import type { PushItem } from './rev-sender.ts'
 
-export interface PusherOptions {
-  readonly index: number | undefined
-  readonly target: SessionCollection
-  readonly progress: PushProgress
-  /** Stays on after catching up. */
-  readonly live: boolean
-  /** Skips the tombstones of the backlog (`activeOnly` of subChanges). */
-  readonly activeOnly: boolean
-  readonly documentIds: ReadonlySet<string> | undefined
-  /** Number of the remote in the collection's bookkeeping; undefined on the passive side, which keeps none. */
-  readonly remote: number | undefined
-  /** This session pulls too, so that rivals come by themselves. */
-  readonly pulls: boolean
-  /** No revision of the peer waits to be stored: it would note an older state of the peer over a newer one. */
-  readonly mayRecord: () => boolean
-  /** The peer takes another revision for one that is gone. */
-  readonly sendReplacementRevs: boolean
-  /** Told each document of which the peer has our revision now. */
-  readonly acknowledged?: (id: string) => void
-}
-
-const EMPTY_LIST = Buffer.from('[]')
 /** Lists read in one go before other work gets its turn. */
 const SCANS_PER_TURN = 20
 
@@ -49,15 +30,13 @@ export class Pusher {
   readonly #documents: DocumentsUnderWay
   readonly #answers: PushAnswers
   readonly #sender: RevSender
-  #listsInFlight = 0
+  readonly #announcer: Announcer
+  readonly #bases: DeltaBases
   #caughtUp = false
-  #announcedAny = false
-  #toldCaughtUp = false
   #scanAgain = false
   /** The peer said that it understands `deleted_branch`. */
   #endsBranches = false
   #stopped = false
-  #heardOfDeltas = false
   #unsubscribe: (() => void) | undefined
 
   constructor(context: SessionContext, options: PusherOptions) {
@@ -76,6 +55,12 @@ export class Pusher {
         this.poke()
       }
     })
+    this.#announcer = new Announcer(context, index, (profile, items, reply) => {
+      this.#guarded(() => {
+        this.#onListReply(profile, items, reply)
+      })
+    })
+    this.#bases = new DeltaBases(context, target.collection, progress)
     this.#answers = new PushAnswers(context, {
       target,
       documents: this.#documents,
@@ -118,7 +103,7 @@ export class Pusher {
       this.#stopped ||
       (this.#caughtUp &&
         !this.#scanAgain &&
-        this.#listsInFlight === 0 &&
+        this.#announcer.inFlight === 0 &&
         this.#sender.queued === 0 &&
         this.#sender.unanswered === 0 &&
         !this.#documents.hasAgain)
@@ -127,7 +112,7 @@ export class Pusher {
 
   /** The peer owes an answer. */
   get waiting(): boolean {
-    return this.#listsInFlight > 0 || this.#sender.unanswered > 0
+    return this.#announcer.inFlight > 0 || this.#sender.unanswered > 0
   }
 
   start(): void {
@@ -207,7 +192,8 @@ export class Pusher {
     if (this.#context.active || !this.#options.live || !this.idle) return
     const entry = this.#selection.takeLastEcho()
     if (entry === undefined) return
-    if (this.#options.target.collection.change(entry.id)?.sequence === entry.sequence) this.#announce(this.#documents.begin([entry]))
+    if (this.#options.target.collection.change(entry.id)?.sequence === entry.sequence)
+      this.#announcer.announce(this.#documents.begin([entry]))
   }
 
   #guarded(work: () => void): void {
@@ -225,32 +211,17 @@ export class Pusher {
     // What the peer waits for goes first.
     this.#sender.pump()
     this.#ancestors.store(false)
-    this.#announce(this.#documents.begin(this.#documents.takeAgain().filter((entry) => this.#selection.includes(entry))))
+    this.#announcer.announce(this.#documents.begin(this.#documents.takeAgain().filter((entry) => this.#selection.includes(entry))))
     this.#scan()
-    this.#keepBases(false)
+    this.#bases.keep(false)
     if (this.idle) this.#ancestors.store(true)
   }
 
   /** The subscriber saved how far it has come. */
   checkpointed(): void {
     this.#guarded(() => {
-      this.#keepBases(true)
+      this.#bases.keep(true)
     })
-  }
-
-  /** What the peer has is what later deltas are made from. The passive side notes no remotes, but knows how far its subscriber is. */
-  #keepBases(durably: boolean): void {
-    if (!this.#sender.options.deltas) return
-    const { target, progress } = this.#options
-    target.collection.keepBases?.(this.#context.active ? { takesDeltas: true } : { takesDeltas: true, served: progress.upTo, durably })
-  }
-
-  /** 6. The first answer says whether the peer takes deltas (Sync Gateway says it in every one). */
-  #hearOfDeltas(deltas: string | undefined): void {
-    const first = !this.#heardOfDeltas
-    this.#heardOfDeltas = true
-    if (isTrue(deltas)) this.#sender.options.deltas = true
-    else if (first) this.#options.target.collection.keepBases?.({ takesDeltas: false })
   }
 
   // ---- 1. Announce
@@ -259,9 +230,9 @@ export class Pusher {
     const { limits } = this.#context
     const { target, progress } = this.#options
     // A one-shot subscription ends with the backlog; the active side goes on until nothing new is found.
-    if (this.#toldCaughtUp && !this.#options.live && !this.#context.active) return
-    const maxLists = this.#toldCaughtUp ? 1 : limits.maxChangeListsInFlight
-    for (let round = 0; this.#listsInFlight < maxLists && this.#sender.queued < limits.maxRevsQueued; round++) {
+    if (this.#announcer.toldCaughtUp && !this.#options.live && !this.#context.active) return
+    const maxLists = this.#announcer.toldCaughtUp ? 1 : limits.maxChangeListsInFlight
+    for (let round = 0; this.#announcer.inFlight < maxLists && this.#sender.queued < limits.maxRevsQueued; round++) {
       if (round === SCANS_PER_TURN) {
         this.poke()
         return
@@ -280,7 +251,7 @@ export class Pusher {
       if (pending.length > items.length) pending.sort((a, b) => a - b)
       progress.scanned(last.sequence, pending)
       this.#selection.scanned(entries, items.length > 0)
-      this.#announce(items)
+      this.#announcer.announce(items)
       if (entries.length < limits.changesBatch) {
         this.#reachedEnd()
         return
@@ -288,51 +259,14 @@ export class Pusher {
     }
   }
 
-  #announce(items: PushItem[]): void {
-    const { active, blip, statistics } = this.#context
-    if (items.length === 0) return
-    this.#announcedAny = true
-    this.#listsInFlight++
-    statistics.documentsAnnounced += items.length
-    const profile = active ? 'proposeChanges' : 'changes'
-    blip.request(
-      {
-        profile,
-        properties: withCollection(this.#options.index, active ? { conflictIncludesRev: 'true' } : {}),
-        body: active ? encodeProposals(items) : encodeChanges(items, this.#context.legacy),
-        // Not compressed: of a list of digests and ids less than half can be saved, at 40 MB/s (docs/performance/profile.md).
-        urgent: true
-      },
-      (reply) => {
-        this.#context.touch()
-        this.#guarded(() => {
-          this.#onListReply(profile, items, reply)
-        })
-      }
-    )
-  }
-
   #reachedEnd(): void {
     this.#caughtUp = true
-    if (this.#toldCaughtUp) return
-    this.#toldCaughtUp = true
-    const { active, blip } = this.#context
-    // The passive side always says that it caught up (cbmobile.md §6); the active one only when it had nothing at all.
-    if (!active || !this.#announcedAny) {
-      blip.request({
-        profile: active ? 'proposeChanges' : 'changes',
-        properties: withCollection(this.#options.index, active ? { conflictIncludesRev: 'true' } : {}),
-        body: EMPTY_LIST,
-        urgent: true,
-        noReply: true
-      })
-    }
+    this.#announcer.caughtUp()
   }
 
   // ---- 2. What the peer wants
 
   #onListReply(profile: string, items: readonly PushItem[], reply: Reply): void {
-    this.#listsInFlight--
     if (reply.kind === 'disconnected') return
     if (reply.kind === 'error') {
       this.#context.fail(remoteError(profile, reply), isTransientStatus(reply.code))
@@ -343,7 +277,7 @@ export class Pusher {
     if (isTrue(endsBranches)) this.#endsBranches = true
     if (isTrue(sendReplacementRevs)) this.#sender.options.replaces = true
     this.#sender.options.shadows = !isTrue(blobs)
-    if (this.#context.deltas) this.#hearOfDeltas(deltas)
+    if (this.#context.deltas && this.#bases.hear(deltas)) this.#sender.options.deltas = true
     try {
       if (this.#context.active) this.#answers.onProposalStatuses(items, reply.body)
       else this.#answers.onWanted(items, reply.body)
