@@ -1,8 +1,11 @@
+import type { KithmeshError } from '@kithmesh/core'
+import { replicatorErrors } from '../error-catalogue.ts'
+
 const MEBIBYTE = 1_048_576
 
-/** One connection that shares a budget. */
+/** A connection that shares a budget, or a part of one with bytes of its own. */
 export interface BudgetHolder {
-  /** Bytes it holds of messages that are incomplete or wait for their handler. */
+  /** Bytes it holds of messages that are incomplete, or wait for their handler or for blobs. */
   readonly bufferedBytes: number
   /** Ends the connection, because it holds the most and there is no room. */
   evict(): void
@@ -54,4 +57,11 @@ export class BufferBudget {
     this.#used -= counted
     this.#holders.delete(holder)
   }
+}
+
+/** Why a connection ends for the sake of the others. */
+export function outOfBudget({ limitBytes }: BufferBudget): KithmeshError {
+  return replicatorErrors.create('ERR_BLIP_LIMIT', `All connections together buffer more than ${limitBytes} bytes, and this one the most`, {
+    details: { limitBytes, shared: true }
+  })
 }

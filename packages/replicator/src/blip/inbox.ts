@@ -1,5 +1,5 @@
 import { replicatorErrors } from '../error-catalogue.ts'
-import type { BudgetHolder, BufferBudget } from './buffer-budget.ts'
+import { type BudgetHolder, type BufferBudget, outOfBudget } from './buffer-budget.ts'
 import { ACK_INTERVAL, ACK_REQUEST, ACK_RESPONSE, ERROR, MORE_COMING, REQUEST } from './frame.ts'
 import type { DecodedFrame } from './frame-decoder.ts'
 import { type BodySink, IncomingAssembly } from './incoming-message.ts'
@@ -252,10 +252,4 @@ export class Inbox implements BudgetHolder {
       this.considerAck(assembly)
     }
   }
-}
-
-function outOfBudget({ limitBytes }: BufferBudget): Error {
-  return replicatorErrors.create('ERR_BLIP_LIMIT', `All connections together buffer more than ${limitBytes} bytes, and this one the most`, {
-    details: { limitBytes, shared: true }
-  })
 }

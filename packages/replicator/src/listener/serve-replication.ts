@@ -113,6 +113,7 @@ export function serveReplication(socket: MessageSocket, options: ServeReplicatio
     scheduler: eventLoop,
     logger,
     now: () => clock.now(),
+    bufferBudget: options.bufferBudget,
     deltas: options.deltas ?? false,
     legacy: socket.protocol === LEGACY_PROTOCOL,
     protectBlobs: options.protectBlobs,

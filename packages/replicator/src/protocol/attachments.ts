@@ -37,6 +37,7 @@ export async function attachmentProof(nonce: Uint8Array, blob: AsyncIterable<Uin
 export class BlobFetcher {
   readonly #context: SessionContext
   readonly #index: number | undefined
+  readonly #progressed: () => void
   readonly #queue: Fetch[] = []
   readonly #byDigest = new Map<string, Fetch>()
   /** Requested and not completely here. */
@@ -44,13 +45,20 @@ export class BlobFetcher {
   /** Completely here and on their way to the disk. The next ones are requested meanwhile, so that network and disk work side by side. */
   #storing = 0
 
-  constructor(context: SessionContext, index: number | undefined) {
+  /** @param progressed Told of every piece that comes. */
+  constructor(context: SessionContext, index: number | undefined, progressed: () => void) {
     this.#context = context
     this.#index = index
+    this.#progressed = progressed
   }
 
   get busy(): boolean {
     return this.#byDigest.size > 0
+  }
+
+  /** Blobs are on their way to the disk: not everything hangs on the peer. */
+  get storing(): boolean {
+    return this.#storing > 0
   }
 
   /** Those of the references that are not stored yet. */
@@ -121,6 +129,7 @@ export class BlobFetcher {
       { profile: 'getAttachment', properties },
       (reply) => {
         this.#context.touch()
+        this.#progressed()
         this.#inFlight--
         this.#storing++
         this.#pump()
@@ -143,6 +152,7 @@ export class BlobFetcher {
         maxBodyBytes: length ?? limits.maxBlobBytes,
         onBody: (piece) => {
           this.#context.touch()
+          this.#progressed()
           received += piece.length
           if (writeError !== undefined) return undefined
           writing = writing

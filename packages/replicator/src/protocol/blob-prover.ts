@@ -18,10 +18,13 @@ type Verdict = 'proven' | 'unknown' | BlobFailure
 export class BlobProver {
   readonly #context: SessionContext
   readonly #index: number | undefined
+  readonly #progressed: () => void
 
-  constructor(context: SessionContext, index: number | undefined) {
+  /** @param progressed Told of every answer. */
+  constructor(context: SessionContext, index: number | undefined, progressed: () => void) {
     this.#context = context
     this.#index = index
+    this.#progressed = progressed
   }
 
   /** One after the other. `unknown` has those that the peer could not prove, because it does not know how or has lost them: it is to send them. */
@@ -57,6 +60,7 @@ export class BlobProver {
       this.#context.blip.request({ profile: 'proveAttachment', properties, body: nonce }, resolve)
     })
     this.#context.touch()
+    this.#progressed()
     if (reply.kind === 'disconnected') return failureOf(`The connection ended before blob ${digest} was proven`, 503)
     if (reply.kind === 'error')
       return reply.code === 404

@@ -11,6 +11,22 @@ import { Puller } from './puller.ts'
 import { Pusher } from './pusher.ts'
 import { versioningError } from '../sub-protocols.ts'
 
+/** The requests that are about one collection. */
+export const COLLECTION_PROFILES: readonly string[] = [
+  'getCheckpoint',
+  'setCheckpoint',
+  'subChanges',
+  'changes',
+  'proposeChanges',
+  'rev',
+  'norev',
+  'getAttachment',
+  'proveAttachment',
+  'unsubChanges',
+  'getRev',
+  'putRev'
+]
+
 export interface CollectionSessionOptions {
   /** Position in `getCollections`; undefined in legacy mode. */
   readonly index: number | undefined

@@ -6,6 +6,7 @@ import type { ConflictResolver } from './conflict-resolver.ts'
 import type { DocumentFilter } from './document-filter.ts'
 import type { SessionLimits } from './limits.ts'
 import type { Versioning } from './versioning.ts'
+import type { WaitingBytes } from './waiting-bytes.ts'
 
 /** One collection of a replication and what the application wants of it. */
 export interface SessionCollection {
@@ -94,6 +95,7 @@ export interface SessionContext {
   readonly store: ReplicationStore
   readonly versioning: Versioning
   readonly limits: SessionLimits
+  readonly waiting: WaitingBytes
   readonly logger: Logger
   readonly scheduler: Scheduler
   readonly statistics: SessionStatistics

@@ -12,6 +12,11 @@ export interface SessionLimits {
   readonly maxBytesUnanswered: number
   /** Revisions asked for and not yet received; above it, change lists are answered later. */
   readonly maxRevsRequested: number
+  /**
+   * Bytes of received revisions that wait for their blobs, over all collections; above it, change lists are answered later and revisions that
+   * were not asked for are answered 503. Those that were asked for may take four times as much. One revision may always wait.
+   */
+  readonly maxBytesWaiting: number
   /** Received revisions per insert transaction. */
   readonly insertBatch: number
   /** Blobs fetched at the same time, per collection. */
@@ -28,7 +33,7 @@ export interface SessionLimits {
   readonly maxHistory: number
   /** Milliseconds for the first answer of the peer. */
   readonly firstReplyMs: number
-  /** Milliseconds without any message while the peer owes one. */
+  /** Milliseconds without any message while the peer owes one, and without any piece of a blob while it owes blobs. */
   readonly inactivityMs: number
 }
 
@@ -39,6 +44,7 @@ export const DEFAULT_LIMITS: SessionLimits = {
   maxRevsUnanswered: 2000,
   maxBytesUnanswered: 2 * 1024 * 1024,
   maxRevsRequested: 2000,
+  maxBytesWaiting: 64 * 1024 * 1024,
   insertBatch: 1000,
   maxBlobsInFlight: 32,
   maxDocumentBytes: 20 * 1024 * 1024,

@@ -94,7 +94,10 @@ export class Puller {
       expected: this.#expected,
       accessLoss: this.#accessLoss,
       pusher,
-      hasRoom: () => this.#expected.size < maxRevsRequested && this.#inWork < maxRevsRequested
+      hasRoom: () => this.#expected.size < maxRevsRequested && this.#inWork < maxRevsRequested && !context.waiting.full
+    })
+    context.waiting.onRoom(() => {
+      if (!this.#stopped && !context.closed) this.#lists.take()
     })
     this.#inserter = new RevisionInserter(context, {
       target,
@@ -158,6 +161,7 @@ export class Puller {
 
   /** A live session asks again for what failed only by a new session, because the peer announces each sequence once. */
   tick(now: number): void {
+    if (!this.#stopped) this.#blobs.tick(now)
     if (!this.#expected.isStartOverDue(now) || !this.#context.continuous || !this.idle) return
     this.#expected.startedOver()
     this.#context.fail(

@@ -34,17 +34,38 @@ export class RevisionBlobs {
   readonly #fetcher: BlobFetcher
   readonly #prover: BlobProver
   #waiting = 0
+  /** Something of what the peer owes came since the last tick. */
+  #progressed = false
+  #progressedAt = 0
 
   constructor(context: SessionContext, options: RevisionBlobsOptions) {
     this.#context = context
     this.#options = options
-    this.#fetcher = new BlobFetcher(context, options.index)
-    this.#prover = new BlobProver(context, options.index)
+    const progressed = (): void => {
+      this.#progressed = true
+    }
+    this.#fetcher = new BlobFetcher(context, options.index, progressed)
+    this.#prover = new BlobProver(context, options.index, progressed)
   }
 
   /** Revisions that wait for their blobs. */
   get waiting(): number {
     return this.#waiting
+  }
+
+  /** Ends the session when the peer owes blobs and sends nothing of them, whatever else it sends. */
+  tick(now: number): void {
+    if (this.#waiting === 0 || this.#progressed || this.#fetcher.storing || now < this.#progressedAt) {
+      this.#progressed = false
+      this.#progressedAt = now
+      return
+    }
+    const { inactivityMs } = this.#context.limits
+    if (now - this.#progressedAt < inactivityMs) return
+    this.#context.fail(
+      replicatorErrors.create('ERR_REPL_TIMEOUT', `The peer sent nothing of the blobs it owes for ${inactivityMs} ms`),
+      true
+    )
   }
 
   /**
@@ -61,17 +82,19 @@ export class RevisionBlobs {
     }
     const unproven = this.#context.protectBlobs ? this.#unproven(id, blobs, missing) : []
     if (missing.length === 0 && unproven.length === 0) return true
-    if (this.#waiting >= 4 * this.#context.limits.maxRevsRequested) {
+    const bytes = bytesHeld(arrival)
+    const { limits, waiting } = this.#context
+    if (this.#waiting >= 4 * limits.maxRevsRequested || !waiting.take(bytes, arrival.expected !== undefined)) {
       const message = `Document "${id}" was refused: too many documents are waiting for their blobs`
       return { domain: 'HTTP', code: 503, error: replicatorErrors.create('ERR_REPL_DOC_REJECTED', message), transient: true }
     }
-    this.#waiting++
+    if (this.#waiting++ === 0) this.#progressed = true
     this.#prove(id, unproven, (refused, unknown) => {
       const wanted = [...missing, ...unknown]
-      if (refused !== undefined || wanted.length === 0) this.#settle(arrival, refused)
+      if (refused !== undefined || wanted.length === 0) this.#settle(arrival, bytes, refused)
       else
         this.#fetcher.fetch(id, wanted, (failure) => {
-          this.#settle(arrival, failure)
+          this.#settle(arrival, bytes, failure)
         })
     })
     return undefined
@@ -86,8 +109,9 @@ export class RevisionBlobs {
     else this.#prover.prove(id, blobs, done)
   }
 
-  #settle(arrival: Arrival, failure: BlobFailure | undefined): void {
+  #settle(arrival: Arrival, bytes: number, failure: BlobFailure | undefined): void {
     this.#waiting--
+    this.#context.waiting.give(bytes)
     if (failure === undefined) {
       this.#options.settled(arrival, undefined)
       return
@@ -102,4 +126,12 @@ export class RevisionBlobs {
     const own = new Set(revision?.hasBlobs === true ? blobsIn(parseBody(revision.body).value).map(({ digest }) => digest) : [])
     return blobs.filter((blob) => !missing.includes(blob) && !own.has(blob.digest))
   }
+}
+
+/** What a revision keeps in memory: its body, the delta it was made of, and the properties, of which the history may be long. */
+function bytesHeld({ body, request }: Arrival): number {
+  let bytes = body.length
+  if (request.body !== body) bytes += request.body.length
+  for (const value of Object.values(request.properties)) bytes += value.length
+  return bytes
 }

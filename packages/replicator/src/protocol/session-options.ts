@@ -1,5 +1,6 @@
 import type { KithmeshError, Logger, SocketCloseInfo } from '@kithmesh/core'
 import type { ReplicationStore } from '@kithmesh/database/replication'
+import type { BufferBudget } from '../blip/buffer-budget.ts'
 import type { BlipPeer } from '../blip/contracts.ts'
 import type { CollectionName } from './collection-path.ts'
 import type { DocumentEvent, Scheduler, SessionCollection } from './context.ts'
@@ -28,6 +29,8 @@ interface CommonOptions {
   /** The connection agreed on `CBMobile_2`. @default false */
   readonly legacy?: boolean | undefined
   readonly limits?: Partial<SessionLimits>
+  /** Shared with other connections: what waits for blobs counts in it. */
+  readonly bufferBudget?: BufferBudget | undefined
   readonly checkpointIntervalMs?: number
   /** Changed documents may be sent as deltas, both ways, where the peer takes them. @default true on the active side, false on the passive one */
   readonly deltas?: boolean | undefined

@@ -1,6 +1,7 @@
 import type { KithmeshError, SocketCloseInfo } from '@kithmesh/core'
 import type { IncomingRequest } from '../blip/contracts.ts'
 import { replicatorErrors } from '../error-catalogue.ts'
+import { COLLECTION_PROFILES } from './collection-session.ts'
 import type { CollectionSession } from './collection-session.ts'
 import { newStatistics } from './context.ts'
 import type { DocumentEvent, SessionContext, SessionStatistics } from './context.ts'
@@ -9,21 +10,7 @@ import { MessageError } from './messages.ts'
 import { SessionCollections } from './session-collections.ts'
 import type { ActiveSessionOptions, PassiveSessionOptions } from './session-options.ts'
 import { versioningOf } from './versioning-of.ts'
-
-const PROFILES = [
-  'getCheckpoint',
-  'setCheckpoint',
-  'subChanges',
-  'changes',
-  'proposeChanges',
-  'rev',
-  'norev',
-  'getAttachment',
-  'proveAttachment',
-  'unsubChanges',
-  'getRev',
-  'putRev'
-]
+import { WaitingBytes } from './waiting-bytes.ts'
 
 /**
  * One replication conversation over one BLIP connection: a state machine without sockets or timers of its own. Its owner calls
@@ -54,6 +41,7 @@ export class ReplicationSession {
     this.#options = options
     // The parts see the session through this; closures keep its inner state private.
     const closed = (): boolean => this.#closed
+    const limits = { ...DEFAULT_LIMITS, ...options.limits }
     this.#context = {
       active: options.role === 'active',
       peerId: options.role === 'active' ? options.remoteUid : (options.peerId ?? ''),
@@ -66,7 +54,10 @@ export class ReplicationSession {
       blip: options.blip,
       store: options.store,
       versioning: versioningOf(options.store),
-      limits: { ...DEFAULT_LIMITS, ...options.limits },
+      limits,
+      waiting: new WaitingBytes(limits.maxBytesWaiting, options.bufferBudget, (error) => {
+        this.#fail(error, true)
+      }),
       logger: options.logger,
       scheduler: options.scheduler,
       statistics: this.statistics,
@@ -105,7 +96,7 @@ export class ReplicationSession {
     options.blip.handle('PING', (request) => {
       request.respond()
     })
-    for (const profile of PROFILES)
+    for (const profile of COLLECTION_PROFILES)
       options.blip.handle(profile, (request) => {
         this.#dispatch(request)
       })
@@ -225,9 +216,10 @@ export class ReplicationSession {
       if (this.#closing && !this.#closed) this.#options.blip.close(1000)
       return
     }
-    const saving = this.collections.some((collection) => collection.checkpointer?.saving === true)
     if (this.#closing) {
-      if (!saving) this.#options.blip.close(1000)
+      // Something may have been done after what was being saved when `stop` came.
+      for (const collection of this.collections) collection.checkpointer?.save()
+      if (!this.#saving) this.#options.blip.close(1000)
       return
     }
     const idle = this.collections.every((collection) => collection.idle)
@@ -242,7 +234,7 @@ export class ReplicationSession {
       if (!this.#context.continuous || !this.#caughtUp) for (const collection of this.collections) collection.checkpointer?.save()
       this.#caughtUp = true
       if (!this.#context.continuous) {
-        if (!this.collections.some((collection) => collection.checkpointer?.saving === true)) this.stop()
+        if (!this.#saving) this.stop()
         return
       }
     }
@@ -250,6 +242,10 @@ export class ReplicationSession {
     if (activity === this.#activity) return
     this.#activity = activity
     this.#options.events.activity?.(activity)
+  }
+
+  get #saving(): boolean {
+    return this.collections.some((collection) => collection.checkpointer?.saving === true)
   }
 
   #tellDocuments(): void {
@@ -271,6 +267,7 @@ export class ReplicationSession {
     if (this.#closed) return
     for (const collection of this.collections) collection.stop()
     this.#closed = true
+    this.#context.waiting.close()
     this.#tellDocuments()
     const { events } = this.#options
     const normal = this.#closing || (this.#options.role === 'passive' && info.code === 1000)
