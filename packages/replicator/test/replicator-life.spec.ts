@@ -68,6 +68,20 @@ describe('the life of a replicator', () => {
       await until(() => replicator.statistics.documentsPushed === 2, 'the answer')
     })
 
+    it('has saved how far it came, also what came after it had caught up', async () => {
+      make({ continuous: true }).start()
+      await becomes('idle')
+      there.collection().put('a', {})
+      await until(() => here.collection().get('a') !== undefined, 'a here')
+      await becomes('idle')
+      replicator.suspend()
+      await becomes('offline')
+      await remote.served[0]!.ended
+      replicator.resume()
+      await becomes('idle')
+      expect(replicator.statistics.documentsAnnounced).to.equal(1)
+    })
+
     it('before it is started, it waits', async () => {
       make().suspend()
       expect(replicator.status.activity).to.equal('stopped')
