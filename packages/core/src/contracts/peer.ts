@@ -1,4 +1,5 @@
 import type { Metadata } from './metadata.ts'
+import type { PeerNetwork } from './network.ts'
 
 /**
  * One sighting: a remote service as one provider sees it. A device seen by two providers is two peers and one {@link Device}.
@@ -37,6 +38,11 @@ export interface ResolvedUrl {
   readonly url: string
   /** For IP protocols: every address of the host, most promising first, IPv6 link-local ones with `%interface`. */
   readonly addresses: readonly string[]
+  /**
+   * What the device says of its network, when the provider carries that. Its presence also tells that the provider has a
+   * {@link SignalingChannel} to the device, which reverse connections, hole punching and relays need.
+   */
+  readonly network?: PeerNetwork
 }
 
 /** One device, seen by any number of providers at once: what users list and connect to. */

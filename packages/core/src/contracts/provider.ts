@@ -1,7 +1,9 @@
 import type { Clock } from './clock.ts'
 import type { Logger } from './logger.ts'
 import type { Metadata } from './metadata.ts'
+import type { NetworkView } from './network.ts'
 import type { Peer, ResolvedUrl } from './peer.ts'
+import type { SignalingChannel } from './signaling.ts'
 import type { ByteSocket, SocketFactory } from './socket.ts'
 
 /** Version of the provider contract in this file; a factory with another one is refused at registration. */
@@ -68,6 +70,8 @@ export interface ProviderContext {
   readonly localPeerId: string
   readonly logger: Logger
   readonly clock: Clock
+  /** This machine's network: what a provider that carries {@link PeerNetwork} publishes, again whenever it changes. */
+  readonly network: NetworkView
   /** The mode went online, offline or failed. Leaving `online` in browse mode removes all of the provider's peers. */
   statusChanged(mode: ProviderMode, status: ProviderStatus): void
   /** New or changed sightings. Only while browsing is online. */
@@ -108,6 +112,8 @@ export interface PeerDiscoveryProvider {
   resolveUrl(id: string, options: { readonly signal: AbortSignal }): Promise<ResolvedUrl>
   /** A factory that understands the URLs of `resolveUrl`, or undefined when they are plain `ws:`/`wss:`. */
   socketFactory(): SocketFactory | undefined
+  /** A side channel to the peers of this provider; it works while browsing or publishing is online. The same object every time. */
+  signalingChannel?(): SignalingChannel | undefined
   /** Stops everything for good and releases sockets and timers; nothing is reported afterwards. */
   shutdown(): Promise<void>
 }

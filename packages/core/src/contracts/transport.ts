@@ -1,6 +1,9 @@
 import type { Clock } from './clock.ts'
+import type { DialPolicy, IncomingClaims } from './incoming.ts'
 import type { Logger } from './logger.ts'
+import type { NetworkFacts, NetworkView } from './network.ts'
 import type { Device, Peer, ResolvedUrl } from './peer.ts'
+import type { Signaling } from './signaling.ts'
 import type { ByteSocket } from './socket.ts'
 
 /** What a strategy can do. Frozen. */
@@ -16,6 +19,8 @@ export interface ConnectTarget {
   readonly device: Device
   readonly peer: Peer
   readonly resolved: ResolvedUrl
+  /** This machine's network when the race began; the remote one's is in `resolved.network`, where the provider tells. */
+  readonly localNetwork: NetworkFacts
 }
 
 export type Assessment =
@@ -33,6 +38,14 @@ export interface TransportContext {
   readonly localPeerId: string
   readonly logger: Logger
   readonly clock: Clock
+  /** Reaches peers that cannot be dialled yet; reaches nobody when no provider has a channel. */
+  readonly signaling: Signaling
+  readonly network: NetworkView
+  readonly claims: IncomingClaims
+  /** To be asked before a connection is opened to an address that a peer named in a signalling message. */
+  readonly dialPolicy: DialPolicy
+  /** The TCP port that other strategies of this discovery accept connections on, e.g. `direct`'s; undefined while there is none. */
+  listeningPort(): number | undefined
 }
 
 /** One way of getting a byte stream to a device: direct, reverse, hole punch, relay. */
