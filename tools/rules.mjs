@@ -19,12 +19,14 @@ export const typeOnlyArrows = {
   testkit: ['@kithmesh/database/storage']
 }
 
-/** The values (not types) that a package may take from another, where that is narrower than the arrow: the testkit knows core by its types and errors. */
+/** The values (not types) that a package may take from another, where that is narrower than the arrow: the testkit knows core by its types and errors, and the context it gives strategies by core's own parts. */
 export const valueNames = {
   testkit: {
     core: [
       'KithmeshError',
+      'ClaimTable',
       'PROVIDER_CONTRACT_VERSION',
+      'SignalingHub',
       'TRANSPORT_CONTRACT_VERSION',
       'coreErrors',
       'defineErrors',

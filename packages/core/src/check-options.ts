@@ -1,5 +1,7 @@
 import type { Clock } from './contracts/clock.ts'
+import type { DialPolicy } from './contracts/incoming.ts'
 import type { Logger } from './contracts/logger.ts'
+import type { NetworkProbeFactory } from './contracts/network.ts'
 import { PROVIDER_CONTRACT_VERSION } from './contracts/provider.ts'
 import type { ProviderFactory } from './contracts/provider.ts'
 import { TRANSPORT_CONTRACT_VERSION } from './contracts/transport.ts'
@@ -20,6 +22,10 @@ export interface PeerDiscoveryOptions {
   readonly providers: readonly ProviderFactory[]
   /** The ways to connect, `[direct()]`. Without any, only providers with sockets of their own can connect. @default [] */
   readonly transports?: readonly TransportFactory[]
+  /** Finds out what lies between this machine and the internet, e.g. the NAT probe of `@kithmesh/stun`. Without it nothing is known of that, and everything is tried. */
+  readonly network?: NetworkProbeFactory
+  /** Which addresses this device may connect to because a peer asked it to. @default none */
+  readonly dialPolicy?: DialPolicy
   /** @default silentLogger */
   readonly logger?: Logger
   /** @default systemClock */
@@ -31,6 +37,8 @@ export interface CheckedOptions {
   readonly localPeerId: string
   readonly providers: readonly ProviderFactory[]
   readonly transports: readonly TransportFactory[]
+  readonly network: NetworkProbeFactory | undefined
+  readonly dialPolicy: DialPolicy
   readonly logger: Logger
   readonly clock: Clock
 }
@@ -86,6 +94,8 @@ export function checkOptions(options: PeerDiscoveryOptions): CheckedOptions {
     localPeerId: options.localPeerId,
     providers: Object.freeze([...options.providers]),
     transports: Object.freeze([...transports]),
+    network: options.network,
+    dialPolicy: options.dialPolicy ?? { refuse: () => 'this device connects nowhere on request' },
     logger: safeLogger(options.logger ?? silentLogger),
     clock: options.clock ?? systemClock
   })

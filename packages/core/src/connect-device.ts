@@ -1,4 +1,5 @@
 import type { Clock } from './contracts/clock.ts'
+import type { NetworkFacts } from './contracts/network.ts'
 import type { Device, Peer, ResolvedUrl } from './contracts/peer.ts'
 import type { ByteSocket, ByteSocketFactory } from './contracts/socket.ts'
 import type { AttemptOptions, ConnectTarget, TransportStrategy } from './contracts/transport.ts'
@@ -19,6 +20,7 @@ export type Dialer = Pick<TransportStrategy, 'name' | 'assess' | 'attempt'> & { 
 export interface ConnectDeviceOptions {
   readonly device: Device
   readonly dialers: readonly Dialer[]
+  readonly localNetwork: NetworkFacts
   readonly resolve: (peer: Peer, signal: AbortSignal) => Promise<ResolvedUrl>
   readonly report: RouteReport
   readonly clock: Clock
@@ -148,7 +150,7 @@ class CandidateSearch {
   }
 
   async #search(peer: Peer): Promise<void> {
-    const { report, device, dialers, resolve } = this.#options
+    const { report, device, dialers, localNetwork, resolve } = this.#options
     if (!peer.connectable) {
       report.row('*', peer, 'assess').skip('The peer cannot be connected to at the moment')
       this.#reasons.push(`${peer.id} cannot be connected to at the moment`)
@@ -170,7 +172,7 @@ class CandidateSearch {
     }
     report.drop(resolving)
     if (this.#abort.signal.aborted) return
-    const target: ConnectTarget = Object.freeze({ device, peer, resolved })
+    const target: ConnectTarget = Object.freeze({ device, peer, resolved, localNetwork })
     if (dialers.length === 0) this.#reasons.push('there is no transport')
     this.#race.add(dialers.flatMap((dialer) => this.#candidate(dialer, target)))
   }
@@ -178,6 +180,7 @@ class CandidateSearch {
   #candidate(dialer: Dialer, target: ConnectTarget): Array<RouteCandidate<Route>> {
     const row = this.#options.report.row(dialer.name, target.peer, 'assess')
     let rank: number
+    let holdMs: number | undefined
     try {
       const assessment = dialer.assess(target)
       if (!assessment.usable) {
@@ -185,7 +188,7 @@ class CandidateSearch {
         this.#reasons.push(`${dialer.name}: ${assessment.reason}`)
         return []
       }
-      rank = assessment.rank
+      ;({ rank, holdMs } = assessment)
     } catch (error) {
       row.fail(error)
       this.#reasons.push(`${dialer.name}: ${messageOf(error)}`)
@@ -195,6 +198,7 @@ class CandidateSearch {
     return [
       {
         rank,
+        holdMs,
         start: async (signal) => {
           row.progress('dial')
           return await attempt(dialer, target, row, signal)

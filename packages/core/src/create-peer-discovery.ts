@@ -6,14 +6,31 @@ import type { TransportStrategy } from './contracts/transport.ts'
 import { DiscoveredPeer } from './discovered-peer.ts'
 import { withDeadline } from './deadline.ts'
 import { allSettledOrThrow } from './internal/disposer.ts'
+import { ClaimTable } from './incoming-claims.ts'
 import { Injector } from './internal/injector.ts'
-import { CLOCK, DISCOVERY, HOSTS, LOGGER, OBSERVERS, OPTIONS, OWNER, REGISTRY, STRATEGIES } from './internal/tokens.ts'
+import {
+  CLAIMS,
+  CLOCK,
+  DISCOVERY,
+  HOSTS,
+  LISTENING,
+  LOGGER,
+  NETWORK,
+  OBSERVERS,
+  OPTIONS,
+  OWNER,
+  REGISTRY,
+  SIGNALING,
+  STRATEGIES
+} from './internal/tokens.ts'
+import { NetworkWatch } from './network-view.ts'
 import { ObserverSet } from './observer-set.ts'
 import type { Mergers } from './observer-set.ts'
 import { Discovery } from './peer-discovery.ts'
 import { PeerRegistry } from './peer-registry.ts'
 import { PeerTable } from './peer-table.ts'
 import { HOST_DEADLINES, ProviderHost } from './provider-host.ts'
+import { SignalingHub } from './signaling.ts'
 
 /**
  * Composes a peer discovery out of providers and transports. Nothing is started yet.
@@ -33,6 +50,10 @@ export function createPeerDiscovery(options: PeerDiscoveryOptions): PeerDiscover
     .value(OWNER, new AbortController())
     .factory(OBSERVERS, (parts) => new ObserverSet<PeerDiscoveryObserver>(parts.get(LOGGER), batches))
     .factory(REGISTRY, makeRegistry)
+    .value(LISTENING, { port: undefined })
+    .factory(CLAIMS, (parts) => new ClaimTable(parts.get(CLOCK)))
+    .factory(NETWORK, makeNetwork)
+    .factory(SIGNALING, makeSignaling)
     .factory(STRATEGIES, makeStrategies)
     .factory(HOSTS, makeHosts)
     .factory(
@@ -45,6 +66,9 @@ export function createPeerDiscovery(options: PeerDiscoveryOptions): PeerDiscover
           registry: parts.get(REGISTRY),
           strategies: parts.get(STRATEGIES),
           hosts: parts.get(HOSTS),
+          network: parts.get(NETWORK),
+          claims: parts.get(CLAIMS),
+          listening: parts.get(LISTENING),
           dispose: () => parts.dispose()
         })
     )
@@ -87,8 +111,34 @@ function makeRegistry(injector: Injector): PeerRegistry {
   return new PeerRegistry(table, injector.get(OBSERVERS), injector.get(LOGGER))
 }
 
+function makeNetwork(injector: Injector): NetworkWatch {
+  const { network } = injector.get(OPTIONS)
+  const clock = injector.get(CLOCK)
+  const logger = injector.get(LOGGER)
+  const context = Object.freeze({ clock, logger: logger.child(network?.name ?? 'network') })
+  const watch = new NetworkWatch({ ...context, probe: network?.create(context) })
+  injector.own(() => withDeadline(() => watch.close(), { clock, ms: HOST_DEADLINES.shutdownMs, what: 'Shutting down the network probe' }))
+  return watch
+}
+
+function makeSignaling(injector: Injector): SignalingHub {
+  const hub = new SignalingHub({ clock: injector.get(CLOCK), logger: injector.get(LOGGER).child('signaling') })
+  injector.own(async () => {
+    hub.close(injector.get(OWNER).signal.reason)
+  })
+  for (const host of injector.get(HOSTS)) {
+    const channel = host.signalingChannel()
+    if (channel !== undefined) hub.attach(channel)
+  }
+  return hub
+}
+
 function makeStrategies(injector: Injector): readonly TransportStrategy[] {
-  const { transports, localPeerId } = injector.get(OPTIONS)
+  const { transports, localPeerId, dialPolicy } = injector.get(OPTIONS)
+  const signaling = injector.get(SIGNALING)
+  const network = injector.get(NETWORK)
+  const claims = injector.get(CLAIMS)
+  const listening = injector.get(LISTENING)
   const clock = injector.get(CLOCK)
   const strategies: TransportStrategy[] = []
   injector.own(() =>
@@ -100,7 +150,16 @@ function makeStrategies(injector: Injector): readonly TransportStrategy[] {
     )
   )
   for (const factory of transports) {
-    const context = Object.freeze({ localPeerId, clock, logger: injector.get(LOGGER).child(factory.name) })
+    const context = Object.freeze({
+      localPeerId,
+      clock,
+      signaling,
+      network,
+      claims,
+      dialPolicy,
+      listeningPort: () => listening.port,
+      logger: injector.get(LOGGER).child(factory.name)
+    })
     strategies.push(create('transport', factory.name, () => factory.create(context)))
   }
   return Object.freeze(strategies)
@@ -117,6 +176,7 @@ function makeHosts(injector: Injector): readonly ProviderHost[] {
         peerGroupId,
         localPeerId,
         clock: injector.get(CLOCK),
+        network: injector.get(NETWORK),
         logger: injector.get(LOGGER).child(factory.name),
         owner: injector.get(OWNER).signal,
         events: injector.get(REGISTRY)

@@ -109,5 +109,22 @@ export const coreErrors = defineErrors({
   ERR_ROUTE_BAD_SOCKET: {
     when: 'A transport succeeded but returned something that is not a byte stream.',
     hint: 'This is a mistake in the transport; report it to its authors.'
+  },
+
+  ERR_SIGNAL_UNREACHABLE: {
+    when: 'No signalling channel can carry a message to a device.',
+    hint: 'Are both devices connected to a broker they share? discovery.status tells about ours.'
+  },
+  ERR_SIGNAL_NO_ANSWER: {
+    when: 'A device did not answer a signalling request in time.',
+    hint: 'It may just have left, or it does not accept this device; its log may tell.'
+  },
+  ERR_SIGNAL_REFUSED: {
+    when: 'A device answered a signalling request with an error.',
+    hint: 'The message is what the other device says; its log tells more.'
+  },
+  ERR_SIGNAL_TOO_LARGE: {
+    when: 'A signalling message is longer than channels carry.',
+    hint: 'Send large things over a connection; signalling is for setting one up.'
   }
 })

@@ -45,8 +45,20 @@ export type {
   PublishInput,
   StartOptions
 } from './contracts/discovery.ts'
+export type { ClaimedStream, DialPolicy, IncomingClaims } from './contracts/incoming.ts'
 export type { Logger } from './contracts/logger.ts'
 export type { Metadata, MetadataInput } from './contracts/metadata.ts'
+export type {
+  NatBehaviour,
+  NatDependence,
+  NetworkFacts,
+  NetworkProbe,
+  NetworkProbeFactory,
+  NetworkRoute,
+  NetworkView,
+  PeerNetwork,
+  PortAllocation
+} from './contracts/network.ts'
 export type { Device, Peer, ResolvedUrl } from './contracts/peer.ts'
 export type { DevicesChange, PeerDiscoveryObserver } from './contracts/observer.ts'
 export { PROVIDER_CONTRACT_VERSION } from './contracts/provider.ts'
@@ -61,7 +73,13 @@ export type {
   PublishOptions
 } from './contracts/provider.ts'
 export type { ConnectionAttempt, ConnectionReport } from './contracts/report.ts'
-export type { SignalingChannel } from './contracts/signaling.ts'
+export type {
+  Signaling,
+  SignalingBody,
+  SignalingChannel,
+  SignalingHandler,
+  SignalingRequestOptions
+} from './contracts/signaling.ts'
 export type {
   ByteSocket,
   ByteSocketFactory,

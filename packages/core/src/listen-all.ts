@@ -1,6 +1,7 @@
 import type { DiscoveryListenOptions, DiscoveryListener } from './contracts/discovery.ts'
 import type { Logger } from './contracts/logger.ts'
 import type { TransportListener, TransportStrategy } from './contracts/transport.ts'
+import type { ClaimTable } from './incoming-claims.ts'
 import { coreErrors } from './error-catalogue.ts'
 import { allSettledOrThrow } from './internal/disposer.ts'
 
@@ -11,9 +12,9 @@ import { allSettledOrThrow } from './internal/disposer.ts'
 export async function listenAll(
   strategies: readonly TransportStrategy[],
   options: DiscoveryListenOptions,
-  logger: Logger
+  { claims, logger }: { readonly claims: ClaimTable; readonly logger: Logger }
 ): Promise<DiscoveryListener> {
-  const listening = strategies.flatMap((strategy) => (strategy.listen === undefined ? [] : [listen(strategy, options)]))
+  const listening = strategies.flatMap((strategy) => (strategy.listen === undefined ? [] : [listen(strategy, options, claims)]))
   const results = await Promise.allSettled(listening)
   const listeners = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
   const errors = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as Error] : []))
@@ -34,10 +35,16 @@ export async function listenAll(
 }
 
 /** A transport that throws at once counts as one that rejects. */
-async function listen(strategy: TransportStrategy, { onConnection }: DiscoveryListenOptions): Promise<TransportListener> {
+async function listen(
+  strategy: TransportStrategy,
+  { onConnection }: DiscoveryListenOptions,
+  claims: ClaimTable
+): Promise<TransportListener> {
   return await (strategy as Required<TransportStrategy>).listen({
     onConnection: (socket, remote) => {
-      onConnection(socket, remote, strategy.name)
+      claims.sort(socket, remote, () => {
+        onConnection(socket, remote, strategy.name)
+      })
     }
   })
 }

@@ -20,7 +20,9 @@ import type { TransportStrategy } from './contracts/transport.ts'
 import { CONNECT_DEADLINE_MS, ROUTE_STAGGER_MS, connectDevice, providerDialer } from './connect-device.ts'
 import type { Dialer } from './connect-device.ts'
 import { coreErrors } from './error-catalogue.ts'
+import type { ClaimTable } from './incoming-claims.ts'
 import { listenAll } from './listen-all.ts'
+import type { NetworkWatch } from './network-view.ts'
 import { DiscoveredPeer } from './discovered-peer.ts'
 import type { ObserverSet } from './observer-set.ts'
 import type { PeerRegistry } from './peer-registry.ts'
@@ -38,6 +40,9 @@ export interface DiscoveryParts {
   readonly registry: PeerRegistry
   readonly hosts: readonly ProviderHost[]
   readonly strategies: readonly TransportStrategy[]
+  readonly network: NetworkWatch
+  readonly claims: ClaimTable
+  readonly listening: { port: number | undefined }
   /** Shuts the hosts and strategies down. */
   readonly dispose: () => Promise<void>
 }
@@ -96,6 +101,7 @@ export class Discovery implements PeerDiscovery {
 
   async startBrowsing(): Promise<void> {
     this.#checkOpen()
+    this.#parts.network.start()
     await this.#startAll('browsing', this.#parts.hosts, (host) => host.startBrowsing())
   }
 
@@ -110,6 +116,7 @@ export class Discovery implements PeerDiscovery {
     const hosts = this.#parts.hosts.filter(({ publishes }) => publishes)
     if (hosts.length === 0) throw coreErrors.create('ERR_PD_UNSUPPORTED', `None of the providers can publish: ${this.providers.join(', ')}`)
     this.#publication = publication
+    this.#parts.network.start()
     await this.#startAll('publishing', hosts, (host) => host.startPublishing(publication))
   }
 
@@ -177,6 +184,7 @@ export class Discovery implements PeerDiscovery {
       const { socket, description, strategy, relayed, peer } = await connectDevice({
         device,
         dialers: this.#dialers(),
+        localNetwork: this.#parts.network.current,
         resolve: resolveShared,
         report,
         clock,
@@ -197,8 +205,20 @@ export class Discovery implements PeerDiscovery {
 
   async listen(options: DiscoveryListenOptions): Promise<DiscoveryListener> {
     this.#checkOpen()
-    const listener = await listenAll(this.#parts.strategies, options, this.#parts.options.logger)
-    if (this.#shutdown === undefined) return listener
+    const { strategies, network, claims, listening } = this.#parts
+    network.start()
+    const listener = await listenAll(strategies, options, { claims, logger: this.#parts.options.logger })
+    if (this.#shutdown === undefined) {
+      listening.port = listener.port
+      return {
+        port: listener.port,
+        addresses: listener.addresses,
+        close: async () => {
+          if (listening.port === listener.port) listening.port = undefined
+          await listener.close()
+        }
+      }
+    }
     await listener.close()
     throw shutDownError()
   }

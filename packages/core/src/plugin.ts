@@ -34,8 +34,20 @@
  * @packageDocumentation
  */
 export type { Clock } from './contracts/clock.ts'
+export type { ClaimedStream, DialPolicy, IncomingClaims } from './contracts/incoming.ts'
 export type { Logger } from './contracts/logger.ts'
 export type { Metadata, MetadataInput } from './contracts/metadata.ts'
+export type {
+  NatBehaviour,
+  NatDependence,
+  NetworkFacts,
+  NetworkProbe,
+  NetworkProbeFactory,
+  NetworkRoute,
+  NetworkView,
+  PeerNetwork,
+  PortAllocation
+} from './contracts/network.ts'
 export type { Device, Peer, ResolvedUrl } from './contracts/peer.ts'
 export { PROVIDER_CONTRACT_VERSION } from './contracts/provider.ts'
 export type {
@@ -48,7 +60,13 @@ export type {
   ProviderStatus,
   PublishOptions
 } from './contracts/provider.ts'
-export type { SignalingChannel } from './contracts/signaling.ts'
+export type {
+  Signaling,
+  SignalingBody,
+  SignalingChannel,
+  SignalingHandler,
+  SignalingRequestOptions
+} from './contracts/signaling.ts'
 export type {
   ByteSocket,
   ByteSocketFactory,
@@ -81,6 +99,7 @@ export { coreErrors } from './error-catalogue.ts'
 export { KithmeshError, defineErrors, errorCode, isKithmeshError } from './errors.ts'
 export type { ErrorCatalogue, ErrorDescription, KithmeshErrorOptions } from './errors.ts'
 export { checkPeerGroupId } from './group-id.ts'
+export { ClaimTable, connectionPreamble } from './incoming-claims.ts'
 export { Lifecycle } from './lifecycle.ts'
 export type { LifecycleHooks, LifecycleState } from './lifecycle.ts'
 export { lineLogger, silentLogger } from './loggers.ts'
@@ -88,6 +107,8 @@ export type { LogLevel } from './loggers.ts'
 export { isPeerId } from './peer-id.ts'
 export { retry } from './retry.ts'
 export type { RetryOptions } from './retry.ts'
+export { SignalingHub } from './signaling.ts'
+export type { SignalingHubOptions } from './signaling.ts'
 export { systemClock } from './system-clock.ts'
 export { dials, keepWhich } from './tie-break.ts'
 export type { LinkEnd } from './tie-break.ts'

@@ -1,6 +1,7 @@
 import type { Clock } from './contracts/clock.ts'
 import type { Logger } from './contracts/logger.ts'
 import type { Metadata } from './contracts/metadata.ts'
+import type { NetworkView } from './contracts/network.ts'
 import type { ResolvedUrl } from './contracts/peer.ts'
 import type {
   PeerDiscoveryProvider,
@@ -11,6 +12,7 @@ import type {
   ProviderStatus,
   PublishOptions
 } from './contracts/provider.ts'
+import type { SignalingChannel } from './contracts/signaling.ts'
 import type { ByteSocket, SocketFactory } from './contracts/socket.ts'
 import { create } from './check-options.ts'
 import { withDeadline } from './deadline.ts'
@@ -35,6 +37,7 @@ export interface ProviderHostOptions {
   readonly localPeerId: string
   readonly logger: Logger
   readonly clock: Clock
+  readonly network: NetworkView
   readonly owner: AbortSignal
   readonly events: HostEvents
 }
@@ -122,6 +125,16 @@ export class ProviderHost {
     }
   }
 
+  /** Undefined when there is none, or when the provider fails to tell. */
+  signalingChannel(): SignalingChannel | undefined {
+    try {
+      return this.#provider.signalingChannel?.()
+    } catch (error) {
+      this.#options.logger.warn(`${this.name} failed in signalingChannel`, { error })
+      return undefined
+    }
+  }
+
   /** Ends the provider; afterwards both modes are offline and nothing it reports gets through. @throws its failure, or ERR_CORE_TIMEOUT */
   async shutdown(): Promise<void> {
     const { clock, logger } = this.#options
@@ -185,7 +198,7 @@ export class ProviderHost {
   }
 
   #context(): ProviderContext {
-    const { peerGroupId, localPeerId, clock, logger, events } = this.#options
+    const { peerGroupId, localPeerId, clock, logger, network, events } = this.#options
     const seesPeers = (): boolean => {
       const { state } = this.#modes.browse.status
       return !this.#closed && (state === 'online' || state === 'starting')
@@ -195,6 +208,7 @@ export class ProviderHost {
       localPeerId,
       clock,
       logger,
+      network,
       statusChanged: (mode, status) => {
         if (!this.#closed && (mode === 'browse' || mode === 'publish')) this.#modes[mode].reported(status)
       },

@@ -4,6 +4,8 @@ import type { Clock } from './contracts/clock.ts'
 export interface RouteCandidate<T> {
   /** Lower starts earlier. */
   readonly rank: number
+  /** Milliseconds of head start over the next one. @default that of the race */
+  readonly holdMs?: number | undefined
   /** Resolves with the route; the signal aborts when it is no longer wanted. */
   start(signal: AbortSignal): Promise<T>
   won(): void
@@ -16,22 +18,22 @@ export interface RouteCandidate<T> {
 
 export interface RouteRaceOptions<T> {
   readonly clock: Clock
-  /** Milliseconds of head start that each candidate has over the next one. */
+  /** Milliseconds of head start that a candidate has over the next one, when it names none itself. */
   readonly staggerMs: number
   /** Gets rid of a route that arrived after the race was decided. */
   readonly discard: (late: T) => void
 }
 
 /**
- * Starts candidates one after the other, the next one after a pause or as soon as one fails, and takes the first that succeeds
- * (Happy Eyeballs, RFC 8305 §5, over whole strategies). Candidates may be added while it runs. There is a single point where
+ * Starts candidates one after the other, the next one when the head start of all that run is over, and takes the first that succeeds
+ * (Happy Eyeballs, RFC 8305 §5, over whole strategies). A candidate that fails holds up nobody any longer. Candidates may be added while it runs. There is a single point where
  * a route is claimed; losers are aborted, and what they still deliver is discarded.
  */
 export class RouteRace<T> {
   /** The winner; rejects with an AggregateError of all failures, or with the reason of `cancel`. */
   readonly result: Promise<T>
   readonly #options: RouteRaceOptions<T>
-  readonly #running = new Map<RouteCandidate<T>, AbortController>()
+  readonly #running = new Map<RouteCandidate<T>, { readonly abort: AbortController; readonly heldUntil: number }>()
   readonly #errors: unknown[] = []
   #settle!: { readonly resolve: (value: T) => void; readonly reject: (reason: unknown) => void }
   #waiting: RouteCandidate<T>[] = []
@@ -59,7 +61,7 @@ export class RouteRace<T> {
       return
     }
     this.#waiting = [...this.#waiting, ...candidates].sort((one, other) => one.rank - other.rank)
-    if (this.#cancelStagger === undefined) this.#startNext()
+    this.#advance()
   }
 
   /** No more candidates will be added: the race is lost when all of them have failed. */
@@ -76,18 +78,31 @@ export class RouteRace<T> {
     })
   }
 
-  #startNext(): void {
-    const candidate = this.#waiting.shift()
-    if (candidate === undefined) {
+  /** Starts the next candidate now, or when nobody that runs holds it up any more. */
+  #advance(): void {
+    this.#clearStagger()
+    if (this.#decided) return
+    if (this.#waiting.length === 0) {
       this.#checkLost()
       return
     }
-    const abort = new AbortController()
-    this.#running.set(candidate, abort)
-    this.#cancelStagger = this.#options.clock.after(this.#options.staggerMs, () => {
+    const { clock } = this.#options
+    const wait = Math.max(0, ...[...this.#running.values()].map(({ heldUntil }) => heldUntil - clock.monotonic()))
+    if (wait === 0) {
+      this.#startNext()
+      return
+    }
+    this.#cancelStagger = clock.after(wait, () => {
       this.#cancelStagger = undefined
-      if (!this.#decided) this.#startNext()
+      this.#advance()
     })
+  }
+
+  #startNext(): void {
+    const candidate = this.#waiting.shift() as RouteCandidate<T>
+    const { clock, staggerMs } = this.#options
+    const abort = new AbortController()
+    this.#running.set(candidate, { abort, heldUntil: clock.monotonic() + (candidate.holdMs ?? staggerMs) })
     new Promise<T>((resolve) => {
       resolve(candidate.start(abort.signal))
     }).then(
@@ -98,6 +113,7 @@ export class RouteRace<T> {
         this.#failed(candidate, error)
       }
     )
+    this.#advance()
   }
 
   #claim(candidate: RouteCandidate<T>, route: T): void {
@@ -115,8 +131,7 @@ export class RouteRace<T> {
     this.#running.delete(candidate)
     this.#errors.push(error)
     candidate.failed(error)
-    this.#clearStagger()
-    this.#startNext()
+    this.#advance()
   }
 
   #checkLost(): void {
@@ -131,7 +146,7 @@ export class RouteRace<T> {
     this.#decided = true
     this.#clearStagger()
     winner?.won()
-    for (const [candidate, abort] of this.#running) {
+    for (const [candidate, { abort }] of this.#running) {
       if (candidate === winner) continue
       candidate.lost(this.#cancelled)
       abort.abort(new DOMException('Another route was faster, or the connection is no longer wanted', 'AbortError'))

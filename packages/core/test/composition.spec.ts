@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { createPeerDiscovery } from '@kithmesh/core'
 import type { PeerDiscoveryOptions } from '@kithmesh/core'
 import { PEER_DISCOVERY, registerPeerDiscovery } from '@kithmesh/core/di'
-import { checkPeerGroupId, defineProvider } from '@kithmesh/core/plugin'
+import { checkPeerGroupId, defineTransport } from '@kithmesh/core/plugin'
 import { Disposer } from '../dist/internal/disposer.js'
 import { Injector, token } from '../dist/internal/injector.js'
 import { FakeProvider, FakeTransport, RecordingLogger, US, rejection, thrown } from './fakes.ts'
@@ -118,15 +118,15 @@ describe('createPeerDiscovery', () => {
 
   it('shuts down what was created when a later plugin throws', async () => {
     const [fine, route, cause] = [new FakeProvider('FINE'), new FakeTransport(), new Error('no adapter')]
-    const broken = defineProvider({
-      ...fine.factory,
+    const broken = defineTransport({
+      ...route.factory,
       name: 'BROKEN',
       create: () => {
         throw cause
       }
     })
     const error = thrown(() =>
-      createPeerDiscovery({ peerGroupId: 'g', localPeerId: US, providers: [fine.factory, broken], transports: [route.factory] })
+      createPeerDiscovery({ peerGroupId: 'g', localPeerId: US, providers: [fine.factory], transports: [route.factory, broken] })
     )
     expect(error.code).to.equal('ERR_PD_CREATE_FAILED')
     expect(error.cause).to.equal(cause)

@@ -235,3 +235,12 @@ export class FakeTransport implements TransportStrategy {
 export function never<T>(): Promise<T> {
   return new Promise<T>(() => {})
 }
+
+/** Waits turn by turn until something is so. */
+export async function until(isSo: () => boolean): Promise<void> {
+  for (let turn = 0; turn < 10_000; turn++) {
+    if (isSo()) return
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  throw new Error('it did not come true')
+}

@@ -23,23 +23,26 @@ class ListeningTransport extends FakeTransport {
 
 describe('PeerDiscovery.listen', () => {
   let logger: RecordingLogger
-  let discovery: PeerDiscovery | undefined
+  const discoveries: PeerDiscovery[] = []
 
   beforeEach(() => {
     logger = new RecordingLogger()
   })
   afterEach(async () => {
-    await discovery?.shutdown()
+    await Promise.all(discoveries.splice(0).map((discovery) => discovery.shutdown()))
   })
 
-  const compose = (...transports: FakeTransport[]): PeerDiscovery =>
-    (discovery = createPeerDiscovery({
+  const compose = (...transports: FakeTransport[]): PeerDiscovery => {
+    const discovery = createPeerDiscovery({
       peerGroupId: 'test',
       localPeerId: US,
       providers: [new FakeProvider().factory],
       transports: transports.map(({ factory }) => factory),
       logger
-    }))
+    })
+    discoveries.push(discovery)
+    return discovery
+  }
 
   it('opens every passive side, and closes them together', async () => {
     const [one, two] = [new ListeningTransport('one'), new ListeningTransport('two')]

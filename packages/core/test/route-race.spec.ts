@@ -15,7 +15,7 @@ function subject() {
       discarded.push(late)
     }
   })
-  const candidate = (name: string, rank = 0) => {
+  const candidate = (name: string, rank = 0, holdMs?: number) => {
     const gate = new Deferred<string>()
     return {
       gate,
@@ -23,6 +23,7 @@ function subject() {
         gate.resolve(name)
       },
       rank,
+      holdMs,
       signal: undefined as AbortSignal | undefined,
       start(signal: AbortSignal) {
         events.push(`start ${name}`)
@@ -151,5 +152,37 @@ describe('RouteRace', () => {
     expect(events).to.deep.equal(['start one', 'start two', 'start three'])
     race.cancel(new Error('done'))
     await rejection(race.result)
+  })
+
+  it('lets a candidate hold up the later ones for longer, until it fails', async () => {
+    const { race, clock, events, candidate } = subject()
+    const [punch, direct, relay] = [candidate('punch', 40, 2_000), candidate('direct', 60), candidate('relay', 80)]
+    race.add([relay, direct, punch])
+    race.complete()
+    await clock.advance(1_999)
+    expect(events).to.deep.equal(['start punch'])
+    await clock.advance(1)
+    expect(events).to.deep.equal(['start punch', 'start direct'])
+    direct.gate.reject(new Error('refused'))
+    await settle()
+    expect(events.slice(2)).to.deep.equal(['failed direct: refused', 'start relay'])
+    relay.succeed()
+    expect(await race.result).to.equal('relay')
+  })
+
+  it('does not start anybody early because another one failed that held up nobody', async () => {
+    const { race, clock, events, candidate } = subject()
+    const [reverse, punch, relay] = [candidate('reverse', 20), candidate('punch', 40, 2_000), candidate('relay', 80)]
+    race.add([reverse, punch, relay])
+    race.complete()
+    await clock.advance(250)
+    reverse.gate.reject(new Error('refused'))
+    await settle()
+    expect(events).to.deep.equal(['start reverse', 'start punch', 'failed reverse: refused'])
+    punch.gate.reject(new Error('no hole'))
+    await settle()
+    expect(events.slice(3)).to.deep.equal(['failed punch: no hole', 'start relay'])
+    relay.succeed()
+    await race.result
   })
 })

@@ -13,6 +13,7 @@
  *   localPeerId: 'a1'.repeat(32),
  *   logger: silentLogger,
  *   clock: systemClock,
+ *   network: { current: { routes: [], measuredAt: 0 }, onChange: () => () => {} },
  *   statusChanged: (mode, { state }) => { console.log(mode, state) },
  *   peersFound: (peers) => { console.log('found', peers.map(({ id }) => id)) },
  *   peersLost: (ids) => { console.log('lost', ids) },

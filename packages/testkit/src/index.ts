@@ -37,3 +37,4 @@ export type { ByteSocketHarness, MessageSocketHarness, SilentListener, SocketHar
 export { connectTarget } from './transport/bench.ts'
 export { describeTransportStrategy } from './transport/describe.ts'
 export type { PassiveSide, TransportFixture, TransportHarness } from './transport/harness.ts'
+export { fixedNetworkView, unknownNetwork } from './unknown-network.ts'

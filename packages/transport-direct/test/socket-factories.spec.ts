@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import type { MessageSocket } from '@kithmesh/core'
+import type { MessageSocket, TransportContext } from '@kithmesh/core'
 import { createCertificateAuthority, createIdentity, passwordAuthenticator, type Identity, type ServerTrust } from '@kithmesh/identity'
 import {
   createTcpListener,
@@ -9,6 +9,7 @@ import {
   type OpenedConnection,
   type TcpListener
 } from '@kithmesh/transport-direct'
+import { connectTarget } from '@kithmesh/testkit'
 import { createWebSocketAcceptor, unauthorized } from '@kithmesh/websocket'
 import { rejection } from './support/rejection.ts'
 
@@ -149,8 +150,8 @@ describe('WebSocket URLs', function () {
   })
 
   it('are assessed by the direct transport', () => {
-    const strategy = direct().create({ localPeerId: 'x', logger: undefined as never, clock: undefined as never })
-    const target = (url: string) => ({ device: undefined as never, peer: undefined as never, resolved: { url, addresses: [] } })
+    const strategy = direct().create({} as TransportContext)
+    const target = (url: string) => connectTarget({ url, addresses: [] })
     expect(strategy.assess(target('wss://shop.local:4984/db'))).to.deep.equal({ usable: true, rank: 0 })
     expect(strategy.assess(target('l2cap://x:1'))).to.have.property('usable', false)
   })

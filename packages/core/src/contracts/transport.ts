@@ -24,7 +24,16 @@ export interface ConnectTarget {
 }
 
 export type Assessment =
-  | { readonly usable: true /** Lower starts earlier; 0 is the best. */; readonly rank: number }
+  | {
+      readonly usable: true
+      /** Lower starts earlier; 0 is the best. */
+      readonly rank: number
+      /**
+       * Milliseconds that later strategies wait while this one is under way, for one that is likely to succeed but takes longer than the
+       * usual 250. It ends early when this one fails.
+       */
+      readonly holdMs?: number
+    }
   | { readonly usable: false; readonly reason: string }
 
 export interface AttemptOptions {

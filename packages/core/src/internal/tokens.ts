@@ -3,10 +3,13 @@ import type { Logger } from '../contracts/logger.ts'
 import type { PeerDiscoveryObserver } from '../contracts/observer.ts'
 import type { TransportStrategy } from '../contracts/transport.ts'
 import type { CheckedOptions } from '../check-options.ts'
+import type { ClaimTable } from '../incoming-claims.ts'
+import type { NetworkWatch } from '../network-view.ts'
 import type { ObserverSet } from '../observer-set.ts'
 import type { Discovery } from '../peer-discovery.ts'
 import type { PeerRegistry } from '../peer-registry.ts'
 import type { ProviderHost } from '../provider-host.ts'
+import type { SignalingHub } from '../signaling.ts'
 import type { Token } from './injector.ts'
 import { token } from './injector.ts'
 
@@ -18,6 +21,11 @@ export const CLOCK: Token<Clock> = token('clock')
 export const OWNER: Token<AbortController> = token('owner')
 export const OBSERVERS: Token<ObserverSet<PeerDiscoveryObserver>> = token('observers')
 export const REGISTRY: Token<PeerRegistry> = token('peer registry')
+export const NETWORK: Token<NetworkWatch> = token('network watch')
+export const SIGNALING: Token<SignalingHub> = token('signaling')
+export const CLAIMS: Token<ClaimTable> = token('incoming claims')
+/** The TCP port that the passive sides of the strategies accept connections on. */
+export const LISTENING: Token<{ port: number | undefined }> = token('listening port')
 export const STRATEGIES: Token<readonly TransportStrategy[]> = token('transport strategies')
 export const HOSTS: Token<readonly ProviderHost[]> = token('provider hosts')
 export const DISCOVERY: Token<Discovery> = token('peer discovery')

@@ -1,5 +1,6 @@
 /** A process of its own that browses and tells its parent, after every change, which peers it sees: `node browse-process.js PORT GROUP`. */
 import { systemClock, silentLogger } from '@kithmesh/core'
+import { fixedNetworkView } from '@kithmesh/testkit'
 import { dnssd } from '@kithmesh/provider-dnssd'
 
 const [port, peerGroupId = ''] = process.argv.slice(2)
@@ -10,6 +11,7 @@ const provider = dnssd({ interfaces: ['127.0.0.1'], port: Number(port) }).create
   localPeerId: String(process.pid).padStart(64, '0'),
   logger: silentLogger,
   clock: systemClock,
+  network: fixedNetworkView(),
   statusChanged() {},
   peersFound(found) {
     for (const { id } of found) peers.add(id)

@@ -1,7 +1,8 @@
-import type { ByteSocket, Clock, Metadata, PeerSighting, ProviderContext, ProviderMode, ProviderStatus } from '@kithmesh/core'
+import type { ByteSocket, Clock, Metadata, NetworkView, PeerSighting, ProviderContext, ProviderMode, ProviderStatus } from '@kithmesh/core'
 import { realClock } from '../real-clock.ts'
 import { recordingLogger } from '../recording-logger.ts'
 import type { RecordingLogger } from '../recording-logger.ts'
+import { fixedNetworkView } from '../unknown-network.ts'
 
 /** One call a provider made, in order. */
 export type ProviderEvent =
@@ -36,6 +37,8 @@ export function recordingContext(options: {
   readonly peerGroupId: string
   readonly localPeerId: string
   readonly clock?: Clock
+  /** @default one of which nothing is known */
+  readonly network?: NetworkView
 }): RecordingContext {
   const events: ProviderEvent[] = []
   const peers = new Map<string, KnownPeer>()
@@ -46,6 +49,7 @@ export function recordingContext(options: {
     localPeerId: options.localPeerId,
     logger: recordingLogger('provider'),
     clock: options.clock ?? realClock,
+    network: options.network ?? fixedNetworkView(),
     events,
     peers,
     namesSeen,

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import type { ConnectTarget, Device, Peer, ResolvedUrl, TransportStrategy } from '@kithmesh/core'
+import type { ConnectTarget, Device, Peer, ResolvedUrl, TransportContext, TransportStrategy } from '@kithmesh/core'
+import { ClaimTable, SignalingHub } from '@kithmesh/core/plugin'
 import { eventually, within } from '../eventually.ts'
 import { realClock } from '../real-clock.ts'
 import { recordingLogger } from '../recording-logger.ts'
+import { MemorySignaling } from '../memory/signaling.ts'
+import { fixedNetworkView, unknownNetwork } from '../unknown-network.ts'
 import { ByteLine } from '../socket-factory/line.ts'
 import type { PassiveSide, TransportFixture, TransportHarness } from './harness.ts'
 
@@ -22,8 +25,12 @@ export function connectTarget(resolved: ResolvedUrl, host = 'b'): ConnectTarget 
     resolveUrl: () => Promise.resolve(resolved),
     monitorMetadata() {}
   }
-  const device: Device = { id: createHash('sha256').update(host).digest('hex'), displayName: host, peers: [peer] }
-  return { device, peer, resolved }
+  const device: Device = { id: peerIdOf(host), displayName: host, peers: [peer] }
+  return { device, peer, resolved, localNetwork: unknownNetwork() }
+}
+
+function peerIdOf(host: string): string {
+  return createHash('sha256').update(host).digest('hex')
 }
 
 /** Strategies, listeners and streams of one test. */
@@ -32,6 +39,8 @@ export class TransportBench {
   readonly fixture: TransportFixture
   readonly #listens: boolean
   readonly #strategies = new Map<Host, TransportStrategy>()
+  readonly #signaling = new MemorySignaling()
+  readonly #hubs: SignalingHub[] = []
   readonly #lines: ByteLine[] = []
   readonly #passive: PassiveSide[] = []
   /** Streams accepted by any listener of this test, in order. */
@@ -51,12 +60,28 @@ export class TransportBench {
   strategy(host: Host): TransportStrategy {
     let strategy = this.#strategies.get(host)
     if (strategy === undefined) {
-      strategy = this.fixture
-        .factoryFor(host)
-        .create({ localPeerId: createHash('sha256').update(host).digest('hex'), logger: recordingLogger('transport'), clock: realClock })
+      strategy = this.fixture.factoryFor(host).create(this.#context(host))
       this.#strategies.set(host, strategy)
     }
     return strategy
+  }
+
+  #context(host: Host): TransportContext {
+    const logger = recordingLogger('transport')
+    const hub = new SignalingHub({ clock: realClock, logger })
+    hub.attach(this.#signaling.channel(peerIdOf(host)))
+    this.#hubs.push(hub)
+    const defaults = {
+      localPeerId: peerIdOf(host),
+      logger,
+      clock: realClock,
+      signaling: hub,
+      network: fixedNetworkView(),
+      claims: new ClaimTable(realClock),
+      dialPolicy: { refuse: () => undefined },
+      listeningPort: () => undefined
+    }
+    return this.fixture.context?.(host, defaults) ?? defaults
   }
 
   async listen(host: Host): Promise<PassiveSide> {
@@ -89,7 +114,7 @@ export class TransportBench {
     resolved: ResolvedUrl,
     options: { readonly signal?: AbortSignal; readonly progress?: (phase: string, address?: string) => void } = {}
   ): Promise<ByteLine> {
-    const socket = await this.strategy(from).attempt(connectTarget(resolved), {
+    const socket = await this.strategy(from).attempt(connectTarget(resolved, from === 'a' ? 'b' : 'a'), {
       signal: options.signal ?? new AbortController().signal,
       progress: options.progress ?? (() => {})
     })
@@ -139,6 +164,7 @@ export class TransportBench {
     for (const line of this.#lines) line.cut()
     await Promise.allSettled(this.#passive.map((side) => within(side.close(), this.settleMs, 'closing a listener')))
     await Promise.allSettled([...this.#strategies.values()].map((strategy) => within(strategy.shutdown(), this.settleMs, 'shutdown')))
+    for (const hub of this.#hubs) hub.close(new Error('the test is over'))
     await this.fixture[Symbol.asyncDispose]()
   }
 }

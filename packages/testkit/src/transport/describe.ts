@@ -55,7 +55,7 @@ export function describeTransportStrategy(label: string, harness: TransportHarne
       })
       it('gives the same answer again, leaves the target as it was and connects nowhere', async () => {
         const { resolved } = await bench().listen('b')
-        const frozen = Object.freeze({ url: resolved.url, addresses: Object.freeze([...resolved.addresses]) })
+        const frozen = Object.freeze({ ...resolved, addresses: Object.freeze([...resolved.addresses]) })
         const target = Object.freeze(connectTarget(frozen))
         const first = bench().strategy('a').assess(target)
         for (let round = 0; round < 5; round++) assert.deepEqual(bench().strategy('a').assess(target), first)

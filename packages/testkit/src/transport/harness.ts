@@ -1,4 +1,5 @@
-import type { ByteSocket, ResolvedUrl, TransportFactory, TransportListener } from '@kithmesh/core'
+import type { ByteSocket, ResolvedUrl, TransportContext, TransportFactory, TransportListener } from '@kithmesh/core'
+import type { ClaimTable } from '@kithmesh/core/plugin'
 
 /** What the transport suite is given. Capabilities are read from the factory. */
 export interface TransportHarness {
@@ -21,6 +22,11 @@ export interface TransportFixture {
    * `accept` is called in the turn in which the stream is open; the suite owns it from then on.
    */
   listen?(host: string, accept: (socket: ByteSocket) => void): Promise<PassiveSide>
+  /**
+   * Changes what the strategy of a machine is given. By default the machines `a` and `b` have signalling to each other, know nothing of
+   * their networks, have no listening port, and may dial everything; `claims` is there for a fixture that listens on behalf of others.
+   */
+  context?(host: string, defaults: TransportContext & { readonly claims: ClaimTable }): TransportContext
   /** An address of the right kind that nobody answers at. */
   unreachable(): ResolvedUrl
   /** An address of a kind this strategy cannot use. */

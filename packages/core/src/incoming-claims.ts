@@ -1,0 +1,104 @@
+import type { Clock } from './contracts/clock.ts'
+import type { ClaimedStream, IncomingClaims } from './contracts/incoming.ts'
+import type { ByteSocket } from './contracts/socket.ts'
+
+const PREFIX = Buffer.from('KITHMESH ')
+const TOKEN_BYTES = 16
+const PREAMBLE_BYTES = PREFIX.length + 2 * TOKEN_BYTES + 1
+/** A stream that says nothing for so long opened of its own accord. */
+const PREAMBLE_DEADLINE_MS = 5_000
+
+/**
+ * What a device writes first on a connection that it opened because a peer asked it to: `KITHMESH`, a space, the token in lowercase hex and a
+ * line feed. Neither TLS nor HTTP begins like that.
+ * @param token 16 bytes
+ */
+export function connectionPreamble(token: Uint8Array): Uint8Array {
+  if (token.length !== TOKEN_BYTES) throw new TypeError(`A token has ${TOKEN_BYTES} bytes`)
+  return Buffer.concat([PREFIX, Buffer.from(`${Buffer.from(token).toString('hex')}\n`)])
+}
+
+/** See {@link IncomingClaims}; the listening side hands over every stream that comes in. */
+export class ClaimTable implements IncomingClaims {
+  readonly #clock: Clock
+  readonly #waiting = new Map<string, (socket: ByteSocket, remote: string) => void>()
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  expect(token: Uint8Array): ClaimedStream {
+    if (token.length !== TOKEN_BYTES) throw new TypeError(`A token has ${TOKEN_BYTES} bytes`)
+    const key = Buffer.from(token).toString('hex')
+    if (this.#waiting.has(key)) throw new TypeError('The token is in use')
+    let cancel: (reason?: unknown) => void = () => {}
+    const socket = new Promise<{ readonly socket: ByteSocket; readonly remote: string }>((resolve, reject) => {
+      this.#waiting.set(key, (claimed, remote) => {
+        resolve({ socket: claimed, remote })
+      })
+      cancel = (reason) => {
+        if (this.#waiting.delete(key)) reject((reason as Error | undefined) ?? new DOMException('No longer waited for', 'AbortError'))
+      }
+    })
+    socket.catch(() => {})
+    return { socket, cancel }
+  }
+
+  /**
+   * Gives a stream to whoever waits for its token, or to `otherwise` when it has none. While nobody waits, that happens at once; otherwise
+   * its first bytes are waited for and put back.
+   */
+  sort(socket: ByteSocket, remote: string, otherwise: () => void): void {
+    if (this.#waiting.size === 0) {
+      otherwise()
+      return
+    }
+    let held: Buffer = Buffer.alloc(0)
+    const end = (): void => {
+      cancelDeadline()
+      socket.removeListener('readable', onReadable)
+      socket.removeListener('close', end)
+    }
+    const pass = (next: () => void): void => {
+      end()
+      if (held.length > 0) socket.unshift(held)
+      // In a later turn the stream has forgotten that anybody listened, and flows for its next owner as a fresh one would.
+      setImmediate(next)
+    }
+    const onReadable = (): void => {
+      const chunk = socket.read() as Buffer | null
+      if (chunk === null) return
+      held = held.length === 0 ? chunk : Buffer.concat([held, chunk])
+      const compared = Math.min(held.length, PREFIX.length)
+      if (!held.subarray(0, compared).equals(PREFIX.subarray(0, compared))) {
+        pass(otherwise)
+        return
+      }
+      if (held.length < PREAMBLE_BYTES) return
+      const line = held.subarray(0, PREAMBLE_BYTES)
+      held = held.subarray(PREAMBLE_BYTES)
+      const key = line.subarray(PREFIX.length, PREAMBLE_BYTES - 1).toString('latin1')
+      const claim = line[PREAMBLE_BYTES - 1] === 0x0a ? this.#waiting.get(key) : undefined
+      if (claim === undefined) {
+        end()
+        socket.destroy()
+        return
+      }
+      this.#waiting.delete(key)
+      pass(() => {
+        claim(socket, remote)
+      })
+    }
+    const cancelDeadline = this.#clock.after(PREAMBLE_DEADLINE_MS, () => {
+      if (held.length === 0) {
+        pass(otherwise)
+        return
+      }
+      end()
+      socket.destroy()
+    })
+    socket.on('error', () => {})
+    socket.once('close', end)
+    socket.on('readable', onReadable)
+  }
+}

@@ -1,0 +1,258 @@
+import { randomBytes } from 'node:crypto'
+import type { Clock } from './contracts/clock.ts'
+import type { Logger } from './contracts/logger.ts'
+import type { Signaling, SignalingBody, SignalingChannel, SignalingHandler, SignalingRequestOptions } from './contracts/signaling.ts'
+import { coreErrors } from './error-catalogue.ts'
+import { errorCode } from './errors.ts'
+import { decodeSignal, encodeSignal, type Signal } from './signaling-message.ts'
+
+const REQUEST_TIMEOUT_MS = 5_000
+/** Handlers at work; one more request is refused. */
+const MAX_HANDLING = 64
+const MAX_HANDLING_PER_PEER = 8
+/** Requests remembered with their answers, so that one that comes twice is handled once. */
+const MAX_REMEMBERED = 512
+/** A handler's time. Longer than any request's, so that the requester gives up first. */
+const HANDLER_DEADLINE_MS = 30_000
+
+export interface SignalingHubOptions {
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+interface Pending {
+  readonly peerId: string
+  readonly answered: (signal: Signal) => void
+}
+
+interface Handled {
+  /** The answer as sent, once there is one. */
+  answer: Uint8Array | undefined
+}
+
+/**
+ * Requests and answers between devices over any number of signalling channels. A message that gets lost is sent once more, over another
+ * channel if there is one; one that comes twice is handled once. `echo` is answered here: what was sent comes back.
+ */
+export class SignalingHub implements Signaling {
+  readonly #options: SignalingHubOptions
+  readonly #channels: SignalingChannel[] = []
+  readonly #unsubscribe: Array<() => void> = []
+  readonly #handlers = new Map<string, SignalingHandler>()
+  readonly #pending = new Map<string, Pending>()
+  readonly #handled = new Map<string, Handled>()
+  readonly #handling = new Map<string, number>()
+  readonly #life = new AbortController()
+  #busy = 0
+
+  constructor(options: SignalingHubOptions) {
+    this.#options = options
+    this.handle('echo', (_from, body) => body)
+  }
+
+  /** Adds a channel; those added earlier are preferred. */
+  attach(channel: SignalingChannel): void {
+    this.#channels.push(channel)
+    this.#unsubscribe.push(
+      channel.onMessage((from, message) => {
+        this.#receive(from, message)
+      })
+    )
+  }
+
+  reaches(peerId: string): boolean {
+    return this.#channels.some((channel) => channel.reaches(peerId))
+  }
+
+  handle(kind: string, handler: SignalingHandler): () => void {
+    if (this.#handlers.has(kind)) throw new TypeError(`There is a handler of ${kind} already`)
+    this.#handlers.set(kind, handler)
+    return () => {
+      if (this.#handlers.get(kind) === handler) this.#handlers.delete(kind)
+    }
+  }
+
+  async notify(toPeerId: string, kind: string, body: SignalingBody, { signal }: { readonly signal: AbortSignal }): Promise<void> {
+    await this.#send(toPeerId, encodeSignal({ kind, body }), AbortSignal.any([signal, this.#life.signal]))
+  }
+
+  request(
+    toPeerId: string,
+    kind: string,
+    body: SignalingBody,
+    { signal, timeoutMs = REQUEST_TIMEOUT_MS }: SignalingRequestOptions
+  ): Promise<SignalingBody> {
+    const { clock } = this.#options
+    const id = randomBytes(12).toString('base64url')
+    return new Promise<SignalingBody>((resolve, reject) => {
+      const ending = AbortSignal.any([signal, this.#life.signal])
+      const end = (settle: () => void): void => {
+        if (!this.#pending.delete(id)) return
+        cancelTimeout()
+        cancelRepeat()
+        ending.removeEventListener('abort', onAbort)
+        settle()
+      }
+      const fail = (error: unknown): void => {
+        end(() => {
+          reject(error as Error)
+        })
+      }
+      const onAbort = (): void => {
+        fail(ending.reason)
+      }
+      this.#pending.set(id, {
+        peerId: toPeerId,
+        answered: (answer) => {
+          if (answer.error === undefined) {
+            end(() => {
+              resolve(answer.body ?? {})
+            })
+            return
+          }
+          const { code, message } = answer.error
+          fail(coreErrors.create('ERR_SIGNAL_REFUSED', `The other device refused ${kind}: ${message}`, { details: { code, message } }))
+        }
+      })
+      const cancelTimeout = clock.after(timeoutMs, () => {
+        fail(
+          coreErrors.create('ERR_SIGNAL_NO_ANSWER', `${toPeerId.slice(0, 12)}… did not answer ${kind} within ${timeoutMs} ms`, {
+            details: { peerId: toPeerId, kind }
+          })
+        )
+      })
+      let cancelRepeat = (): void => {}
+      if (ending.aborted) {
+        onAbort()
+        return
+      }
+      ending.addEventListener('abort', onAbort, { once: true })
+      let message: Uint8Array
+      try {
+        message = encodeSignal({ kind, id, body })
+      } catch (error) {
+        fail(error)
+        return
+      }
+      cancelRepeat = clock.after(timeoutMs / 3, () => {
+        this.#send(toPeerId, message, ending, 1).catch(() => {})
+      })
+      this.#send(toPeerId, message, ending).catch(fail)
+    })
+  }
+
+  /** Ends everything; running requests reject with the reason. */
+  close(reason: unknown): void {
+    this.#life.abort(reason)
+    for (const end of this.#unsubscribe) end()
+    this.#handlers.clear()
+  }
+
+  /** @param rotate begins with a later one of the channels that reach the peer */
+  async #send(peerId: string, message: Uint8Array, signal: AbortSignal, rotate = 0): Promise<void> {
+    signal.throwIfAborted()
+    const reaching = this.#channels.filter((channel) => channel.reaches(peerId))
+    const errors: unknown[] = []
+    for (let index = 0; index < reaching.length; index++) {
+      const channel = reaching[(index + rotate) % reaching.length] as SignalingChannel
+      try {
+        await channel.send(peerId, message, { signal })
+        return
+      } catch (error) {
+        signal.throwIfAborted()
+        errors.push(error)
+      }
+    }
+    throw coreErrors.create(
+      'ERR_SIGNAL_UNREACHABLE',
+      errors.length === 0
+        ? `No signalling channel reaches ${peerId.slice(0, 12)}…`
+        : `No message gets to ${peerId.slice(0, 12)}…: ${errors.map((error) => (error instanceof Error ? error.message : String(error))).join('; ')}`,
+      { details: { peerId }, ...(errors.length === 0 ? {} : { cause: new AggregateError(errors) }) }
+    )
+  }
+
+  #receive(from: string, bytes: Uint8Array): void {
+    if (this.#life.signal.aborted) return
+    const signal = decodeSignal(bytes)
+    if (signal === undefined) {
+      this.#options.logger.debug('a malformed signalling message was ignored', { from, bytes: bytes.length })
+      return
+    }
+    if (signal.answers !== undefined) {
+      const pending = this.#pending.get(signal.answers)
+      if (pending?.peerId === from) pending.answered(signal)
+      return
+    }
+    if (signal.id === undefined) {
+      this.#run(from, signal, () => {})
+      return
+    }
+    const key = `${from} ${signal.id}`
+    const known = this.#handled.get(key)
+    const answer = (message: Uint8Array): void => {
+      this.#send(from, message, this.#life.signal).catch((error: unknown) => {
+        this.#options.logger.debug('an answer could not be sent', { to: from, error })
+      })
+    }
+    if (known !== undefined) {
+      if (known.answer !== undefined) answer(known.answer)
+      return
+    }
+    const handled: Handled = { answer: undefined }
+    this.#remember(key, handled)
+    const { id } = signal
+    this.#run(from, signal, (result) => {
+      handled.answer = encodeSignal({ answers: id, ...result })
+      answer(handled.answer)
+    })
+  }
+
+  #run(from: string, { kind = '', body = {} }: Signal, answer: (result: Pick<Signal, 'body' | 'error'>) => void): void {
+    const { clock, logger } = this.#options
+    const handler = this.#handlers.get(kind)
+    if (handler === undefined) {
+      answer({ error: { code: 'ERR_SIGNAL_UNKNOWN', message: `this device does not handle ${kind}` } })
+      return
+    }
+    const own = this.#handling.get(from) ?? 0
+    if (this.#busy >= MAX_HANDLING || own >= MAX_HANDLING_PER_PEER) {
+      answer({ error: { code: 'ERR_SIGNAL_BUSY', message: 'too many requests at a time' } })
+      return
+    }
+    this.#busy++
+    this.#handling.set(from, own + 1)
+    const signal = AbortSignal.any([this.#life.signal, clock.timeout(HANDLER_DEADLINE_MS, `Handling ${kind}`)])
+    new Promise<SignalingBody | undefined>((resolve) => {
+      resolve(handler(from, body, { signal }))
+    })
+      .then(
+        (result) => {
+          if (result !== undefined) answer({ body: result })
+        },
+        (error: unknown) => {
+          logger.info(`a request of a peer was refused`, { from, kind, error })
+          const message = error instanceof Error ? error.message.slice(0, 500) : 'it failed'
+          answer({ error: { code: errorCode(error) ?? 'ERR_SIGNAL_FAILED', message } })
+        }
+      )
+      .catch((error: unknown) => {
+        logger.warn('an answer could not be encoded', { to: from, kind, error })
+      })
+      .finally(() => {
+        this.#busy--
+        const left = (this.#handling.get(from) ?? 1) - 1
+        if (left === 0) this.#handling.delete(from)
+        else this.#handling.set(from, left)
+      })
+  }
+
+  #remember(key: string, handled: Handled): void {
+    this.#handled.set(key, handled)
+    if (this.#handled.size <= MAX_REMEMBERED) return
+    for (const oldest of this.#handled.keys()) {
+      this.#handled.delete(oldest)
+      return
+    }
+  }
+}

@@ -1,0 +1,116 @@
+import { expect } from 'chai'
+import type { NetworkFacts, NetworkProbe } from '@kithmesh/core'
+import { Deferred } from '@kithmesh/core/plugin'
+import { NetworkWatch, unmeasuredRoutes } from '../dist/network-view.js'
+import { RecordingLogger } from './fakes.ts'
+import { ManualClock, settle } from './manual-clock.ts'
+
+type Interfaces = Parameters<typeof unmeasuredRoutes>[0]
+
+function address(text: string, internal = false): NonNullable<Interfaces[string]>[number] {
+  const common = { address: text, netmask: '', mac: '', internal, cidr: null }
+  return text.includes(':') ? { ...common, family: 'IPv6', scopeid: 0 } : { ...common, family: 'IPv4' }
+}
+
+class FakeProbe implements NetworkProbe {
+  readonly measurements: Array<Deferred<NetworkFacts>> = []
+  stale = (): void => {}
+  closed = false
+  measure(): Promise<NetworkFacts> {
+    const measurement = new Deferred<NetworkFacts>()
+    this.measurements.push(measurement)
+    return measurement.promise
+  }
+  onStale(stale: () => void): () => void {
+    this.stale = stale
+    return () => {
+      this.stale = () => {}
+    }
+  }
+  async shutdown(): Promise<void> {
+    this.closed = true
+  }
+}
+
+const facts = (measuredAt: number): NetworkFacts => ({ routes: [], measuredAt })
+
+describe("this machine's network", () => {
+  it('is described by its own addresses while nothing was measured', () => {
+    const routes = unmeasuredRoutes({
+      lo: [address('127.0.0.1', true)],
+      eth0: [address('192.168.1.4'), address('fe80::1'), address('2001:db8::4')],
+      wlan0: [address('10.0.0.4')]
+    })
+    expect(routes.map(({ interfaceIndex, family, localAddress }) => [interfaceIndex, family, localAddress])).to.deep.equal([
+      [0, 4, '192.168.1.4'],
+      [0, 6, '2001:db8::4'],
+      [1, 4, '10.0.0.4']
+    ])
+    expect(routes.every(({ externalAddress, tcp }) => externalAddress === undefined && tcp.mapping === 'unknown')).to.equal(true)
+  })
+
+  it('has loopback as a route only when there is nothing else, and three interfaces at most', () => {
+    expect(unmeasuredRoutes({ lo: [address('127.0.0.1', true)] })).to.have.length(1)
+    const many = Object.fromEntries([1, 2, 3, 4, 5].map((index) => [`eth${index}`, [address(`10.0.${index}.1`)]]))
+    expect(unmeasuredRoutes(many)).to.have.length(3)
+  })
+
+  it('is measured at the start and whenever it is stale, once at a time', async () => {
+    const probe = new FakeProbe()
+    const watch = new NetworkWatch({ clock: new ManualClock(), logger: new RecordingLogger(), probe })
+    const told: number[] = []
+    watch.onChange(({ measuredAt }) => told.push(measuredAt))
+    watch.start()
+    watch.start()
+    probe.stale()
+    probe.stale()
+    expect(probe.measurements).to.have.length(1)
+    probe.measurements[0]?.resolve(facts(1))
+    await settle()
+    expect(watch.current.measuredAt).to.equal(1)
+    expect(probe.measurements).to.have.length(2)
+    probe.measurements[1]?.resolve(facts(2))
+    await settle()
+    expect(told).to.deep.equal([1, 2])
+    await watch.close()
+    expect(probe.closed).to.equal(true)
+  })
+
+  it('falls back to what is known without measuring when that fails', async () => {
+    const probe = new FakeProbe()
+    const watch = new NetworkWatch({
+      clock: new ManualClock(),
+      logger: new RecordingLogger(),
+      probe,
+      interfaces: () => ({ eth0: [address('10.0.0.4')] })
+    })
+    const told: NetworkFacts[] = []
+    watch.onChange((each) => told.push(each))
+    watch.start()
+    probe.measurements[0]?.reject(new Error('no server answers'))
+    await settle()
+    expect(told.map(({ routes }) => routes.map(({ localAddress }) => localAddress))).to.deep.equal([['10.0.0.4']])
+    await watch.close()
+  })
+
+  it('notices new addresses without a probe, and nothing after its end', async () => {
+    const clock = new ManualClock()
+    let now: Interfaces = { eth0: [address('10.0.0.4')] }
+    const watch = new NetworkWatch({ clock, logger: new RecordingLogger(), probe: undefined, interfaces: () => now })
+    let changes = 0
+    watch.onChange(() => {
+      throw new Error('a careless listener')
+    })
+    watch.onChange(() => changes++)
+    watch.start()
+    await clock.advance(10_000)
+    expect(changes).to.equal(0)
+    now = { eth0: [address('10.0.0.5')] }
+    await clock.advance(5_000)
+    expect(changes).to.equal(1)
+    await watch.close()
+    now = {}
+    await clock.advance(10_000)
+    expect(changes).to.equal(1)
+  })
+})

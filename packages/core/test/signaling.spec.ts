@@ -1,0 +1,197 @@
+import { expect } from 'chai'
+import type { SignalingBody, SignalingChannel } from '@kithmesh/core'
+import { SignalingHub } from '@kithmesh/core/plugin'
+import { OTHERS, RecordingLogger, THEM, US, never, rejection, thrown, until } from './fakes.ts'
+import { ManualClock, settle } from './manual-clock.ts'
+
+/** Two hubs and the messages between them, which a test may lose, repeat or forge. */
+function subject() {
+  const clock = new ManualClock()
+  const receivers = new Map<string, (from: string, message: Uint8Array) => void>()
+  const sent: Array<{ from: string; to: string; text: string }> = []
+  const state = { lose: 0, reachable: true, failWith: undefined as Error | undefined }
+  const channel = (own: string): SignalingChannel => ({
+    reaches: (peerId) => state.reachable && receivers.has(peerId),
+    send: async (to, message) => {
+      if (state.failWith !== undefined) throw state.failWith
+      sent.push({ from: own, to, text: Buffer.from(message).toString() })
+      if (state.lose-- > 0) return
+      setImmediate(() => receivers.get(to)?.(own, message))
+    },
+    onMessage: (receive) => {
+      receivers.set(own, receive)
+      return () => receivers.delete(own)
+    }
+  })
+  const hub = (own: string): SignalingHub => {
+    const made = new SignalingHub({ clock, logger: new RecordingLogger() })
+    made.attach(channel(own))
+    return made
+  }
+  const inject = (to: string, from: string, text: string): void => receivers.get(to)?.(from, Buffer.from(text))
+  return { clock, sent, state, us: hub(US), them: hub(THEM), others: hub(OTHERS), inject, channel }
+}
+
+const { signal } = new AbortController()
+
+describe('signalling', () => {
+  it('asks a peer and gets its answer', async () => {
+    const { us, them } = subject()
+    them.handle('sum', (from, body) => ({ from, sum: (body['a'] as number) + (body['b'] as number) }))
+    expect(await us.request(THEM, 'sum', { a: 1, b: 2 }, { signal })).to.deep.equal({ from: US, sum: 3 })
+  })
+
+  it('answers an echo by itself', async () => {
+    const { us } = subject()
+    expect(await us.request(THEM, 'echo', { text: 'hello' }, { signal })).to.deep.equal({ text: 'hello' })
+  })
+
+  it('reports what the peer threw, by code and message', async () => {
+    const { us, them } = subject()
+    them.handle('dial', () => {
+      throw Object.assign(new Error('that is a private address'), { code: 'ERR_DIAL_POLICY' })
+    })
+    const error = await rejection(us.request(THEM, 'dial', {}, { signal }))
+    expect(error.code).to.equal('ERR_SIGNAL_REFUSED')
+    expect(error.details).to.deep.equal({ code: 'ERR_DIAL_POLICY', message: 'that is a private address' })
+  })
+
+  it('is refused by a peer that does not know the kind', async () => {
+    const { us } = subject()
+    const error = await rejection(us.request(THEM, 'teleport', {}, { signal }))
+    expect(error.details).to.have.property('code', 'ERR_SIGNAL_UNKNOWN')
+  })
+
+  it('sends a request once more when nothing comes, and the peer handles it once', async () => {
+    const { us, them, clock, state, sent } = subject()
+    const handled: SignalingBody[] = []
+    them.handle('count', (_from, body) => {
+      handled.push(body)
+      return { count: handled.length }
+    })
+    state.lose = 1
+    const first = us.request(THEM, 'count', {}, { signal, timeoutMs: 3_000 })
+    await clock.advance(1_000)
+    expect(await first).to.deep.equal({ count: 1 })
+    expect(sent.filter(({ to }) => to === THEM)).to.have.length(2)
+    expect(handled).to.have.length(1)
+  })
+
+  it('repeats its answer when a request comes again, without handling it again', async () => {
+    const { us, them, sent, inject } = subject()
+    let handled = 0
+    them.handle('count', () => ({ count: ++handled }))
+    await us.request(THEM, 'count', {}, { signal })
+    const { text } = sent[0] as { text: string }
+    inject(THEM, US, text)
+    await settle()
+    expect(handled).to.equal(1)
+    expect(sent.filter(({ to }) => to === US).map((each) => each.text)).to.have.length(2)
+    expect(new Set(sent.filter(({ to }) => to === US).map((each) => each.text)).size).to.equal(1)
+  })
+
+  it('gives up when no answer comes in time', async () => {
+    const { us, them, clock } = subject()
+    them.handle('slow', () => never())
+    const error = rejection(us.request(THEM, 'slow', {}, { signal, timeoutMs: 700 }))
+    await clock.advance(700)
+    expect((await error).code).to.equal('ERR_SIGNAL_NO_ANSWER')
+  })
+
+  it('does not take an answer from somebody else', async () => {
+    const { us, them, sent, inject, clock } = subject()
+    them.handle('slow', () => never())
+    const error = rejection(us.request(THEM, 'slow', {}, { signal, timeoutMs: 700 }))
+    await settle()
+    const { i } = JSON.parse((sent[0] as { text: string }).text) as { i: string }
+    inject(US, OTHERS, JSON.stringify({ r: i, b: { forged: true } }))
+    await clock.advance(700)
+    expect((await error).code).to.equal('ERR_SIGNAL_NO_ANSWER')
+  })
+
+  it('fails at once when nothing reaches the peer', async () => {
+    const { us, state } = subject()
+    state.reachable = false
+    expect(us.reaches(THEM)).to.equal(false)
+    expect((await rejection(us.request(THEM, 'echo', {}, { signal }))).code).to.equal('ERR_SIGNAL_UNREACHABLE')
+  })
+
+  it('takes the next channel when one fails', async () => {
+    const { us, state, channel } = subject()
+    const working = channel(US)
+    state.failWith = new Error('the broker is gone')
+    us.attach({
+      ...working,
+      send: async (to, message, options) => {
+        state.failWith = undefined
+        await working.send(to, message, options)
+      }
+    })
+    expect(await us.request(THEM, 'echo', { over: 'the second' }, { signal })).to.deep.equal({ over: 'the second' })
+  })
+
+  it('rejects with the reason of a signal', async () => {
+    const { us, them } = subject()
+    them.handle('slow', () => never())
+    const controller = new AbortController()
+    const error = rejection(us.request(THEM, 'slow', {}, { signal: controller.signal }))
+    controller.abort(new Error('changed my mind'))
+    expect((await error).message).to.equal('changed my mind')
+    expect(await rejection(us.request(THEM, 'slow', {}, { signal: controller.signal }))).to.have.property('message', 'changed my mind')
+  })
+
+  it('ends running requests when it is closed, and answers nothing afterwards', async () => {
+    const { us, them, sent, inject } = subject()
+    them.handle('slow', () => never())
+    const error = rejection(us.request(THEM, 'slow', {}, { signal }))
+    us.close(new Error('shut down'))
+    expect((await error).message).to.equal('shut down')
+    await settle()
+    const before = sent.length
+    inject(US, THEM, JSON.stringify({ k: 'echo', i: 'x', b: {} }))
+    await settle()
+    expect(sent).to.have.length(before)
+  })
+
+  it('refuses to send what is too large, and ignores what is malformed', async () => {
+    const { us, sent, inject } = subject()
+    expect((await rejection(us.request(THEM, 'echo', { text: 'x'.repeat(20_000) }, { signal }))).code).to.equal('ERR_SIGNAL_TOO_LARGE')
+    const nonsense = [
+      '',
+      'nope',
+      '[]',
+      '"text"',
+      '{}',
+      '{"k":1}',
+      '{"k":"a b"}',
+      '{"k":"echo","i":{}}',
+      '{"k":"echo","b":[]}',
+      '{"r":1}',
+      '{"r":"x","e":1}'
+    ]
+    for (const text of nonsense) inject(US, THEM, text)
+    inject(US, THEM, JSON.stringify({ k: 'echo', i: 'x', b: { text: 'y'.repeat(20_000) } }))
+    await settle()
+    expect(sent).to.have.length(0)
+  })
+
+  it('handles a bounded number of requests of a peer at a time', async () => {
+    const { them, inject, sent } = subject()
+    them.handle('slow', () => never())
+    for (let index = 0; index < 20; index++) inject(THEM, US, JSON.stringify({ k: 'slow', i: `id-${index}`, b: {} }))
+    await until(() => sent.length === 12)
+    const refusals = sent.map(({ text }) => JSON.parse(text) as { e?: { code: string } })
+    expect(refusals.map(({ e }) => e?.code)).to.deep.equal(Array.from({ length: 12 }, () => 'ERR_SIGNAL_BUSY'))
+    inject(THEM, OTHERS, JSON.stringify({ k: 'echo', i: 'other', b: {} }))
+    await until(() => sent.length === 13)
+    expect(JSON.parse(sent.at(-1)?.text ?? '')).to.deep.equal({ r: 'other', b: {} })
+  })
+
+  it('has one handler per kind, until that is ended', () => {
+    const { us } = subject()
+    const end = us.handle('dial', () => ({}))
+    expect(thrown(() => us.handle('dial', () => ({})))).to.be.instanceOf(TypeError)
+    end()
+    us.handle('dial', () => ({}))
+  })
+})
