@@ -60,6 +60,17 @@ export type {
   PortAllocation
 } from './contracts/network.ts'
 export type { Device, Peer, ResolvedUrl } from './contracts/peer.ts'
+export type {
+  NatBehaviour,
+  NatDependence,
+  NetworkFacts,
+  NetworkProbe,
+  NetworkProbeFactory,
+  NetworkRoute,
+  NetworkView,
+  PeerNetwork,
+  PortAllocation
+} from './contracts/network.ts'
 export type { DevicesChange, PeerDiscoveryObserver } from './contracts/observer.ts'
 export { PROVIDER_CONTRACT_VERSION } from './contracts/provider.ts'
 export type {
@@ -111,6 +122,8 @@ export type { ErrorCatalogue, ErrorDescription, KithmeshErrorOptions } from './e
 export { checkPeerGroupId } from './group-id.ts'
 export { lineLogger, silentLogger } from './loggers.ts'
 export type { LogLevel } from './loggers.ts'
+export { fromP2pdNat, toP2pdNat } from './peer-address/p2pd-nat.ts'
+export type { P2pdNat } from './peer-address/p2pd-nat.ts'
 export { isPeerId } from './peer-id.ts'
 export { formatConnectionReport } from './route-report.ts'
 export { systemClock } from './system-clock.ts'
