@@ -5,6 +5,7 @@ export const arrows = {
   core: [],
   identity: ['core'],
   websocket: ['core'],
+  'network-clock': ['core'],
   'provider-dnssd': ['core'],
   database: ['core'],
   'transport-direct': ['core', 'identity', 'websocket'],
