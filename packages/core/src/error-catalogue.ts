@@ -98,6 +98,11 @@ export const coreErrors = defineErrors({
     hint: 'Pick a device from the current list; a device that left is listed again when it returns.'
   },
 
+  ERR_ADDRESS_INVALID: {
+    when: 'The address of a peer is not written as it has to be, or cannot be said in the other form; `details.problem` says which rule.',
+    hint: 'Copy the whole address again; the message names the part that is wrong.'
+  },
+
   ERR_ROUTE_NONE: {
     when: 'There is no usable way to a device: nothing could even be tried.',
     hint: 'The report lists the reason for each sighting and strategy; add a transport that fits.'
