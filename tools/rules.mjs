@@ -8,6 +8,7 @@ export const arrows = {
   'network-clock': ['core'],
   'provider-dnssd': ['core'],
   database: ['core'],
+  stun: ['core'],
   'transport-direct': ['core', 'identity', 'websocket'],
   replicator: ['core', 'database', 'identity', 'transport-direct', 'websocket'],
   mesh: ['core', 'database', 'identity', 'replicator', 'websocket'],

@@ -1,0 +1,49 @@
+/**
+ * STUN and TURN.
+ *
+ * @example
+ * ```ts
+ * import { decodeMessage, encodeMessage, newTransactionId } from '@kithmesh/stun'
+ *
+ * const request = encodeMessage(
+ *   { method: 'binding', messageClass: 'request', transactionId: newTransactionId(), attributes: { software: 'example' } },
+ *   { fingerprint: true }
+ * )
+ * process.stdout.write(`${decodeMessage(request).attributes.software}\n`)
+ * ```
+ * @packageDocumentation
+ */
+export { decodeChannelData, encodeChannelData, isChannelData } from './codec/channel-data.ts'
+export type { ChannelData } from './codec/channel-data.ts'
+export type {
+  AddressErrorCode,
+  IcmpReport,
+  PasswordAlgorithm,
+  StunAttributeName,
+  StunAttributes,
+  StunErrorCode
+} from './codec/attributes.ts'
+export { decodeMessage, verifyIntegrity } from './codec/decode-message.ts'
+export type { DecodeOptions, ReceivedMessage } from './codec/decode-message.ts'
+export { PASSWORD_ALGORITHMS, longTermKey, shortTermKey, userhash } from './codec/integrity.ts'
+export type { IntegrityKey } from './codec/integrity.ts'
+export { encodeMessage, newTransactionId } from './codec/message.ts'
+export type { EncodeOptions, StunMessage } from './codec/message.ts'
+export type { StunClass, StunMethod } from './codec/methods.ts'
+export { StreamDeframer } from './codec/stream-deframer.ts'
+export { addressFamily, canonicalAddress, formatTransportAddress, sameAddress, sameTransportAddress } from './codec/transport-address.ts'
+export type { TransportAddress } from './codec/transport-address.ts'
+export { stunErrors } from './errors.ts'
+export type { RedirectPolicy } from './transaction/redirect-policy.ts'
+export type {
+  AllocateOptions,
+  Allocation,
+  StunTlsOptions,
+  TcpAllocation,
+  TurnClient,
+  TurnClientOptions,
+  TurnOperationOptions,
+  UdpAllocation
+} from './turn/contracts.ts'
+export { formatStunUri, parseStunUri } from './uri.ts'
+export type { StunTransport, StunUri } from './uri.ts'
