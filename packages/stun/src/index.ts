@@ -34,16 +34,24 @@ export { StreamDeframer } from './codec/stream-deframer.ts'
 export { addressFamily, canonicalAddress, formatTransportAddress, sameAddress, sameTransportAddress } from './codec/transport-address.ts'
 export type { TransportAddress } from './codec/transport-address.ts'
 export { stunErrors } from './errors.ts'
+export { openStunTcp } from './stream/client.ts'
+export type { OpenStunTcpOptions, StunTcp } from './stream/client.ts'
+export { resolveServer } from './stream/dial.ts'
+export type { StunTlsOptions } from './stream/dial.ts'
+export { bindingResult } from './transaction/binding.ts'
+export type { BindingResult } from './transaction/binding.ts'
+export type { StunRequest, StunRequestOptions, StunResponse } from './transaction/request.ts'
 export type { RedirectPolicy } from './transaction/redirect-policy.ts'
 export type {
   AllocateOptions,
   Allocation,
-  StunTlsOptions,
   TcpAllocation,
   TurnClient,
   TurnClientOptions,
   TurnOperationOptions,
   UdpAllocation
 } from './turn/contracts.ts'
+export { openStunUdp } from './udp/socket.ts'
+export type { OpenStunUdpOptions, StunUdp, StunUdpRequestOptions } from './udp/socket.ts'
 export { formatStunUri, parseStunUri } from './uri.ts'
 export type { StunTransport, StunUri } from './uri.ts'

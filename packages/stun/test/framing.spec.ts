@@ -62,23 +62,23 @@ describe('Frames on a stream', () => {
   })
 
   it('end with ERR_STUN_MALFORMED where neither STUN nor a channel begins, or the bound is passed', () => {
-    for (const [bytes, reason] of [
-      [Buffer.from('HTTP/1.1 400 Bad Request\r\n'), 'multiple of 4'],
-      [Buffer.from([0x80, 0, 0, 0]), 'neither'],
-      [Buffer.from([0x00, 1, 0x7f, 0xfc]), 'more than 1000'],
-      [Buffer.from([0x40, 1, 0x7f, 0xff]), 'more than 1000']
+    for (const [bytes, reason, channels] of [
+      [Buffer.from('HTTP/1.1 400 Bad Request\r\n'), 'no channel in use', []],
+      [Buffer.from([0x50, 0, 0, 0]), 'no channel in use', [0x5000]],
+      [Buffer.from([0x80, 0, 0, 0]), 'neither', []],
+      [Buffer.from([0x00, 1, 0, 3]), 'multiple of 4', []],
+      [Buffer.from([0x00, 1, 0x7f, 0xfc]), 'more than 1000', []],
+      [Buffer.from([0x40, 1, 0x7f, 0xff]), 'more than 1000', [0x4001]]
     ] as const) {
       let thrown: unknown
       try {
-        framesOf([bytes], new StreamDeframer(1000))
+        framesOf([bytes], new StreamDeframer(1000, (channel) => (channels as readonly number[]).includes(channel)))
       } catch (error) {
         thrown = error
       }
-      if (bytes[0] === 0x48) expect(thrown).to.satisfy((error: unknown) => isKithmeshError(error, 'ERR_STUN_MALFORMED'))
-      else
-        expect(thrown).to.satisfy(
-          (error: unknown) => isKithmeshError(error, 'ERR_STUN_MALFORMED') && String(error.details['reason']).includes(reason)
-        )
+      expect(thrown, reason).to.satisfy(
+        (error: unknown) => isKithmeshError(error, 'ERR_STUN_MALFORMED') && String(error.details['reason']).includes(reason)
+      )
     }
   })
 

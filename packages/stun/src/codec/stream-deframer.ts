@@ -1,3 +1,4 @@
+import { LAST_CHANNEL } from './channel-data.ts'
 import { malformed } from './malformed.ts'
 import { HEADER_BYTES, MAX_MESSAGE_BYTES } from './message.ts'
 
@@ -15,14 +16,20 @@ import { HEADER_BYTES, MAX_MESSAGE_BYTES } from './message.ts'
  */
 export class StreamDeframer {
   readonly #maxFrame: number
+  readonly #acceptsChannel: (channel: number) => boolean
   #chunks: Buffer[] = []
   #buffered = 0
   /** Bytes that must be there before looking again makes sense. */
   #needed = 4
 
-  /** @param maxFrameBytes longer frames are malformed; default 65,552, which is the longest there can be. */
-  constructor(maxFrameBytes: number = MAX_MESSAGE_BYTES) {
+  /**
+   * @param maxFrameBytes longer frames are malformed; default 65,552, which is the longest there can be.
+   * @param acceptsChannel whether ChannelData may come on this channel; default on any. Where no channel is in use, `HTTP` would look like
+   * the beginning of a long frame.
+   */
+  constructor(maxFrameBytes: number = MAX_MESSAGE_BYTES, acceptsChannel: (channel: number) => boolean = () => true) {
     this.#maxFrame = maxFrameBytes
+    this.#acceptsChannel = acceptsChannel
   }
 
   /** Takes what was read; it is not copied now and must not be changed. */
@@ -39,7 +46,7 @@ export class StreamDeframer {
   next(): Buffer | undefined {
     if (this.#buffered < this.#needed) return undefined
     let buffer = this.#joined()
-    const size = frameBytes(buffer)
+    const size = this.#frameBytes(buffer)
     if (size > this.#maxFrame) throw malformed(`a frame of ${size} bytes, which is more than ${this.#maxFrame}`)
     if (buffer.length < size) {
       this.#needed = size
@@ -68,13 +75,16 @@ export class StreamDeframer {
     this.#chunks = [joined]
     return joined
   }
-}
 
-function frameBytes(start: Buffer): number {
-  const length = start.readUInt16BE(2)
-  const kind = start[0]! >> 6
-  if (kind === 1) return 4 + length + (-length & 3)
-  if (kind !== 0) throw malformed('the stream carries something that is neither STUN nor channel data')
-  if (length % 4 !== 0) throw malformed(`the length ${length} is no multiple of 4`)
-  return HEADER_BYTES + length
+  #frameBytes(start: Buffer): number {
+    const length = start.readUInt16BE(2)
+    if (start[0]! >> 6 === 1) {
+      const channel = start.readUInt16BE()
+      if (channel > LAST_CHANNEL || !this.#acceptsChannel(channel)) throw malformed(`0x${channel.toString(16)} is no channel in use`)
+      return 4 + length + (-length & 3)
+    }
+    if (start[0]! >> 6 !== 0) throw malformed('the stream carries something that is neither STUN nor channel data')
+    if (length % 4 !== 0) throw malformed(`the length ${length} is no multiple of 4`)
+    return HEADER_BYTES + length
+  }
 }

@@ -1,11 +1,8 @@
 import type { Duplex } from 'node:stream'
-import type { SecureContextOptions } from 'node:tls'
 import type { Clock, Logger } from '@kithmesh/core'
 import type { TransportAddress } from '../codec/transport-address.ts'
+import type { StunTlsOptions } from '../stream/dial.ts'
 import type { RedirectPolicy } from '../transaction/redirect-policy.ts'
-
-/** TLS towards a server: Node's options for certificates, and the name to check when it is not the host of the URI. */
-export type StunTlsOptions = Pick<SecureContextOptions, 'ca' | 'cert' | 'key' | 'minVersion'> & { readonly servername?: string }
 
 export interface TurnClientOptions {
   /** `turn:host`, `turn:host:port?transport=tcp` or `turns:host` (RFC 7065). */
