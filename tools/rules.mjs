@@ -7,6 +7,7 @@ export const arrows = {
   websocket: ['core'],
   'network-clock': ['core'],
   'provider-dnssd': ['core'],
+  'datagram-stream': ['core'],
   database: ['core'],
   stun: ['core'],
   'transport-direct': ['core', 'identity', 'websocket'],
