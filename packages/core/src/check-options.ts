@@ -6,6 +6,7 @@ import { PROVIDER_CONTRACT_VERSION } from './contracts/provider.ts'
 import type { ProviderFactory } from './contracts/provider.ts'
 import { TRANSPORT_CONTRACT_VERSION } from './contracts/transport.ts'
 import type { TransportFactory } from './contracts/transport.ts'
+import { createDialPolicy } from './dial-policy.ts'
 import { coreErrors } from './error-catalogue.ts'
 import { checkPeerGroupId } from './group-id.ts'
 import { safeLogger, silentLogger } from './loggers.ts'
@@ -24,7 +25,7 @@ export interface PeerDiscoveryOptions {
   readonly transports?: readonly TransportFactory[]
   /** Finds out what lies between this machine and the internet, e.g. the NAT probe of `@kithmesh/stun`. Without it nothing is known of that, and everything is tried. */
   readonly network?: NetworkProbeFactory
-  /** Which addresses this device may connect to because a peer asked it to. @default none */
+  /** Which addresses this device may connect to because a peer asked it to. @default createDialPolicy() */
   readonly dialPolicy?: DialPolicy
   /** @default silentLogger */
   readonly logger?: Logger
@@ -95,7 +96,7 @@ export function checkOptions(options: PeerDiscoveryOptions): CheckedOptions {
     providers: Object.freeze([...options.providers]),
     transports: Object.freeze([...transports]),
     network: options.network,
-    dialPolicy: options.dialPolicy ?? { refuse: () => 'this device connects nowhere on request' },
+    dialPolicy: options.dialPolicy ?? createDialPolicy({ clock: options.clock ?? systemClock }),
     logger: safeLogger(options.logger ?? silentLogger),
     clock: options.clock ?? systemClock
   })

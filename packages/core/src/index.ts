@@ -48,17 +48,6 @@ export type {
 export type { ClaimedStream, DialPolicy, IncomingClaims } from './contracts/incoming.ts'
 export type { Logger } from './contracts/logger.ts'
 export type { Metadata, MetadataInput } from './contracts/metadata.ts'
-export type {
-  NatBehaviour,
-  NatDependence,
-  NetworkFacts,
-  NetworkProbe,
-  NetworkProbeFactory,
-  NetworkRoute,
-  NetworkView,
-  PeerNetwork,
-  PortAllocation
-} from './contracts/network.ts'
 export type { Device, Peer, ResolvedUrl } from './contracts/peer.ts'
 export type {
   NatBehaviour,

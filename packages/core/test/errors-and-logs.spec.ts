@@ -41,7 +41,7 @@ describe('the error catalogue', () => {
 
   it('names every code as the rules want it, with when and hint', () => {
     for (const [code, { when, hint }] of Object.entries(coreErrors.catalogue)) {
-      expect(code).to.match(/^ERR_(CORE|PD|ROUTE|SIGNAL)_[A-Z_]+$/)
+      expect(code).to.match(/^ERR_(CORE|PD|ROUTE|SIGNAL|ADDRESS)_[A-Z_]+$/)
       expect(when, code).to.match(/\.$/)
       expect(hint, code).to.match(/\.$/)
     }
@@ -51,7 +51,7 @@ describe('the error catalogue', () => {
   const peersCodes = new Set(['ERR_SIGNAL_UNKNOWN', 'ERR_SIGNAL_BUSY', 'ERR_SIGNAL_FAILED'])
 
   it('holds every code that the source mentions', () => {
-    const mentioned = new Set(source.match(/\bERR_(?:CORE|PD|ROUTE|SIGNAL)_[A-Z_]+\b/g))
+    const mentioned = new Set(source.match(/\bERR_(?:CORE|PD|ROUTE|SIGNAL|ADDRESS)_[A-Z_]+\b/g))
     expect([...mentioned].filter((code) => !(code in coreErrors.catalogue) && !peersCodes.has(code))).to.deep.equal([])
     expect(Object.keys(coreErrors.catalogue).filter((code) => !mentioned.has(code))).to.deep.equal([])
   })
