@@ -8,6 +8,7 @@ export const arrows = {
   'network-clock': ['core'],
   'provider-dnssd': ['core'],
   'datagram-stream': ['core'],
+  'provider-mqtt': ['core', 'identity'],
   database: ['core'],
   stun: ['core'],
   'transport-direct': ['core', 'identity', 'websocket'],

@@ -1,0 +1,234 @@
+import type { ProviderContext, SignalingChannel } from '@kithmesh/core'
+import { Admission } from './admission.ts'
+import type { BrokerLink } from './broker-link.ts'
+import { mqttErrors } from './errors.ts'
+import { wrapBytes } from './group.ts'
+import type { Group } from './group.ts'
+import type { KnownSignatories, Signer } from './identity-signature.ts'
+import { fromKnownSender, maxLetterBytes, openLetter, sealLetter } from './letter.ts'
+import type { InboxAddress, Letter } from './letter.ts'
+import type { CheckedOptions } from './options.ts'
+import { brokerOrder } from './rendezvous.ts'
+import { ReplayGuard } from './replay-guard.ts'
+import { Opener, Sealer } from './sealing.ts'
+import type { InboxKeys } from './sealing.ts'
+import { TokenBucket } from './token-bucket.ts'
+
+/** Letters a second of those who were heard before, of all others together, and of one sender; and at once. */
+const knownRate = [400, 800] as const
+const unknownRate = [100, 300] as const
+const senderRate = [40, 120] as const
+/** How long a sender that publishes nothing can be answered. */
+const replyMs = 120_000
+const maxReplyAddresses = 512
+/** Letters that wait for the authenticator's verdict. */
+const maxUndecided = 256
+const rememberedLetters = 1024
+
+/** What the inbox needs of the connections there are. */
+export interface Post {
+  readonly keys: InboxKeys
+  readonly inboxTags: readonly string[]
+  readonly connected: readonly BrokerLink[]
+}
+
+export interface InboxOptions {
+  readonly context: ProviderContext
+  readonly options: CheckedOptions
+  readonly group: Group
+  readonly signer: Signer
+  readonly known: KnownSignatories
+  /** Undefined while neither browsing nor publishing. */
+  readonly post: () => Post | undefined
+  /** Where a device reads its messages, as its presence tells. */
+  readonly addressOf: (peerId: string) => InboxAddress | undefined
+}
+
+/** The signalling channel: letters to the inbox topics of others, and those that arrive on ours. */
+export class Inbox implements SignalingChannel {
+  readonly #options: InboxOptions
+  readonly #sealer = new Sealer()
+  readonly #admission: Admission
+  readonly #guard: ReplayGuard
+  readonly #receivers = new Set<(fromPeerId: string, message: Uint8Array) => void>()
+  readonly #replyTo = new Map<string, InboxAddress & { readonly until: number }>()
+  readonly #seen = new Set<string>()
+  readonly #senders = new Map<string, TokenBucket>()
+  readonly #known: TokenBucket
+  readonly #unknown: TokenBucket
+  readonly #told = new Set<string>()
+  #opener: { readonly keys: InboxKeys; readonly opener: Opener } | undefined
+  #undecided = 0
+
+  constructor(options: InboxOptions) {
+    this.#options = options
+    const { clock, logger } = options.context
+    this.#admission = new Admission(options.options.authenticator, clock, logger)
+    this.#guard = new ReplayGuard(options.options.clockSkewMs)
+    this.#known = new TokenBucket(...knownRate, clock.monotonic())
+    this.#unknown = new TokenBucket(...unknownRate, clock.monotonic())
+  }
+
+  reaches(peerId: string): boolean {
+    return (this.#options.post()?.connected.length ?? 0) > 0 && this.#addressOf(peerId) !== undefined
+  }
+
+  onMessage(receive: (fromPeerId: string, message: Uint8Array) => void): () => void {
+    const own = (fromPeerId: string, message: Uint8Array): void => {
+      receive(fromPeerId, message)
+    }
+    this.#receivers.add(own)
+    return () => {
+      this.#receivers.delete(own)
+    }
+  }
+
+  async send(toPeerId: string, message: Uint8Array, { signal }: { readonly signal: AbortSignal }): Promise<void> {
+    signal.throwIfAborted()
+    const { context, group, signer } = this.#options
+    const post = this.#options.post()
+    if (post === undefined) throw mqttErrors.create('ERR_MQTT_STOPPED', 'The provider does not run')
+    const address = this.#addressOf(toPeerId)
+    if (address === undefined) throw mqttErrors.create('ERR_MQTT_UNKNOWN_PEER', `The device ${toPeerId.slice(0, 16)} is not here`)
+    const sealed = sealLetter(
+      signer,
+      this.#sealer,
+      { group: group.id, toPeerId, toKey: address.key },
+      {
+        body: message,
+        replyTo: { key: post.keys.publicKey, tags: post.inboxTags },
+        now: context.clock.now(),
+        monotonic: context.clock.monotonic()
+      }
+    )
+    const topic = group.inboxTopic(toPeerId)
+    await cancellable(this.#post(post, toPeerId, address, topic, group.wrap(topic, sealed)), signal)
+  }
+
+  /** Something arrived on our inbox topic. */
+  receive(topic: string, payload: Buffer): void {
+    const { context, group, signer, known } = this.#options
+    const post = this.#options.post()
+    if (post === undefined || this.#receivers.size === 0 || payload.length > maxLetterBytes + wrapBytes) return
+    const bytes = group.unwrap(topic, payload)
+    if (bytes === undefined) return
+    const print = bytes.subarray(0, 48).toString('base64')
+    if (this.#seen.has(print)) return
+    if (this.#opener?.keys !== post.keys) this.#opener = { keys: post.keys, opener: new Opener(post.keys) }
+    const { opener } = this.#opener
+    const now = context.clock.monotonic()
+    if (!(fromKnownSender(bytes, opener) ? this.#known : this.#unknown).take(now)) return
+    let letter: Letter
+    try {
+      letter = openLetter(bytes, { group: group.id, toPeerId: signer.peerId, toKey: post.keys.publicKey }, opener, known)
+    } catch (error) {
+      context.logger.debug('A message was dropped', { error })
+      return
+    }
+    this.#seen.add(print)
+    if (this.#seen.size > rememberedLetters) this.#seen.delete(this.#seen.values().next().value as string)
+    this.#accept(letter, now)
+  }
+
+  #accept(letter: Letter, monotonic: number): void {
+    const { clock, logger } = this.#options.context
+    const { peerId } = letter.sender
+    if (peerId === this.#options.signer.peerId) return
+    if (!this.#bucketOf(peerId, monotonic).take(monotonic)) return
+    const refused = this.#guard.refuse(peerId, letter.id, letter.time, clock.now())
+    if (refused !== undefined) {
+      const differenceMs = clock.now() - letter.time
+      if (Math.abs(differenceMs) > this.#options.options.clockSkewMs && !this.#told.has(peerId) && this.#told.size < 1000) {
+        this.#told.add(peerId)
+        logger.warn('Messages of a device are not taken: its clock, or that of this one, is wrong', { peerId, differenceMs })
+      } else logger.debug('A message was dropped', { peerId, reason: refused })
+      return
+    }
+    if (this.#undecided >= maxUndecided) return
+    this.#undecided++
+    void this.#admission.admits(letter.sender).then((admitted) => {
+      this.#undecided--
+      if (admitted) this.#deliver(letter)
+    })
+  }
+
+  #deliver({ sender: { peerId }, replyTo, body }: Letter): void {
+    const { clock, logger } = this.#options.context
+    this.#replyTo.delete(peerId)
+    this.#replyTo.set(peerId, { ...replyTo, until: clock.monotonic() + replyMs })
+    if (this.#replyTo.size > maxReplyAddresses) this.#replyTo.delete(this.#replyTo.keys().next().value as string)
+    for (const receive of [...this.#receivers]) {
+      try {
+        receive(peerId, body)
+      } catch (error) {
+        logger.error('A receiver of messages failed', { error, peerId })
+      }
+    }
+  }
+
+  /** What a device said last in a letter is newer than its presence, or it has none. */
+  #addressOf(peerId: string): InboxAddress | undefined {
+    const reply = this.#replyTo.get(peerId)
+    if (reply !== undefined && reply.until > this.#options.context.clock.monotonic()) return reply
+    return this.#options.addressOf(peerId)
+  }
+
+  /** A presence of another run makes what was known of the run before worthless. */
+  forgetReplyAddress(peerId: string): void {
+    this.#replyTo.delete(peerId)
+  }
+
+  #bucketOf(peerId: string, now: number): TokenBucket {
+    let bucket = this.#senders.get(peerId)
+    if (bucket === undefined) {
+      if (this.#senders.size >= 1024) for (const [id, other] of this.#senders) if (other.full(now)) this.#senders.delete(id)
+      bucket = new TokenBucket(...senderRate, now)
+      this.#senders.set(peerId, bucket)
+    }
+    return bucket
+  }
+
+  /**
+   * To the best brokers where the device reads, at once: the receiver takes the first and drops the others. When those say that nobody
+   * reads there, to the ones left.
+   */
+  async #post({ connected }: Post, toPeerId: string, { tags }: InboxAddress, topic: string, payload: Buffer): Promise<void> {
+    const order = brokerOrder(
+      toPeerId,
+      connected.map(({ tag }) => tag)
+    )
+    if (order.length === 0) throw mqttErrors.create('ERR_MQTT_NO_BROKER', 'No broker is connected')
+    const named = order.filter((tag) => tags.includes(tag))
+    const count = this.#options.options.inboxBrokers
+    const first = (named.length > 0 ? named : order).slice(0, count)
+    const errors: unknown[] = []
+    for (const group of [first, order.filter((tag) => !first.includes(tag))]) {
+      const sent = group.map(async (tag) => {
+        const link = connected.find((one) => one.tag === tag)
+        const heard = await link?.session?.publish(topic, payload, { expirySeconds: Math.ceil(this.#options.options.clockSkewMs / 1000) })
+        if (heard !== true) throw mqttErrors.create('ERR_MQTT_UNKNOWN_PEER', `The device does not listen on ${link?.id}`)
+      })
+      try {
+        await Promise.any(sent)
+        return
+      } catch (error) {
+        errors.push(...(error as AggregateError).errors)
+      }
+    }
+    const [cause] = errors
+    throw cause instanceof Error ? cause : mqttErrors.create('ERR_MQTT_NO_BROKER', 'No broker took the message', { cause })
+  }
+}
+
+/** @throws the signal's reason as soon as it aborts */
+function cancellable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => {
+      reject(signal.reason as Error)
+    }
+    signal.addEventListener('abort', onAbort, { once: true })
+    promise.then(resolve, reject).finally(() => {
+      signal.removeEventListener('abort', onAbort)
+    })
+  })
+}
