@@ -143,7 +143,7 @@ export class BrokerLink {
     try {
       const stream = await dialBroker(broker, clock, deadline.signal)
       this.#number++
-      return await BrokerSession.open(stream, {
+      return await BrokerSession.greet(stream, {
         broker,
         clock,
         clientId,

@@ -66,7 +66,7 @@ export class BrokerSession {
    * Sends CONNECT and waits for the answer. Takes over `stream`; it is destroyed on failure.
    * @throws ERR_MQTT_CONNECT, ERR_MQTT_REFUSED, with `details.unknownVersion` when another protocol version may work
    */
-  static open(stream: Duplex, options: SessionOptions): Promise<BrokerSession> {
+  static greet(stream: Duplex, options: SessionOptions): Promise<BrokerSession> {
     const { broker, clientId, protocolVersion, keepAliveSeconds, will, signal, onMessage } = options
     const guard = new PacketGuard(maxPacketBytes)
     let session: BrokerSession | undefined
@@ -117,7 +117,7 @@ export class BrokerSession {
         resolve(session)
       })
       client.on('message', (topic, payload, { retain }) => {
-        if (session !== undefined && session.#open) onMessage(topic, payload, retain)
+        if (session?.open === true) onMessage(topic, payload, retain)
       })
       stream.once('close', () => {
         signal.removeEventListener('abort', abort)
@@ -127,6 +127,10 @@ export class BrokerSession {
       })
       if (signal.aborted) abort()
     })
+  }
+
+  get open(): boolean {
+    return this.#open
   }
 
   /**
