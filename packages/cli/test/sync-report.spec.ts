@@ -31,6 +31,7 @@ const link = (change: Partial<MeshLink> = {}): MeshLink => ({
   state: 'idle',
   direction: 'outgoing',
   route: 'direct 10.0.0.1:1',
+  relayed: false,
   error: undefined,
   ...change
 })

@@ -21,6 +21,7 @@ export interface ConnectDeviceOptions {
   readonly device: Device
   readonly dialers: readonly Dialer[]
   readonly localNetwork: NetworkFacts
+  readonly allowRelayed: boolean
   readonly resolve: (peer: Peer, signal: AbortSignal) => Promise<ResolvedUrl>
   readonly report: RouteReport
   readonly clock: Clock
@@ -179,6 +180,10 @@ class CandidateSearch {
 
   #candidate(dialer: Dialer, target: ConnectTarget): Array<RouteCandidate<Route>> {
     const row = this.#options.report.row(dialer.name, target.peer, 'assess')
+    if (dialer.relayed && !this.#options.allowRelayed) {
+      row.skip('A better route than a relayed one is wanted')
+      return []
+    }
     let rank: number
     let holdMs: number | undefined
     try {

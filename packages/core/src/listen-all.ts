@@ -43,7 +43,7 @@ async function listen(
   return await (strategy as Required<TransportStrategy>).listen({
     onConnection: (socket, remote) => {
       claims.sort(socket, remote, () => {
-        onConnection(socket, remote, strategy.name)
+        onConnection(socket, remote, strategy.name, strategy.capabilities.relayed)
       })
     }
   })

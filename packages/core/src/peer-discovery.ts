@@ -1,3 +1,4 @@
+import type { NetworkView } from './contracts/network.ts'
 import type { CheckedOptions } from './check-options.ts'
 import { ChangeStream } from './change-stream.ts'
 import type {
@@ -65,6 +66,10 @@ export class Discovery implements PeerDiscovery {
     this.localPeerId = parts.options.localPeerId
     this.providers = Object.freeze(parts.hosts.map(({ name }) => name))
     this.transports = Object.freeze(parts.strategies.map(({ name }) => name))
+  }
+
+  get network(): NetworkView {
+    return this.#parts.network
   }
 
   status(provider: string, mode: ProviderMode): ProviderStatus {
@@ -164,7 +169,10 @@ export class Discovery implements PeerDiscovery {
     return stream
   }
 
-  async connect(target: Device | string, { signal, deadlineMs = CONNECT_DEADLINE_MS }: ConnectOptions = {}): Promise<Connection> {
+  async connect(
+    target: Device | string,
+    { signal, deadlineMs = CONNECT_DEADLINE_MS, allowRelayed = true }: ConnectOptions = {}
+  ): Promise<Connection> {
     this.#checkOpen()
     signal?.throwIfAborted()
     const id = typeof target === 'string' ? target : target.id
@@ -172,7 +180,7 @@ export class Discovery implements PeerDiscovery {
     if (device === undefined) throw coreErrors.create('ERR_PD_UNKNOWN_DEVICE', `There is no device ${id} at the moment`)
     const { clock } = this.#parts.options
     const report = new RouteReport(clock, device)
-    this.#keepReport(id, report)
+    if (allowRelayed) this.#keepReport(id, report)
     const owner = this.#parts.owner.signal
     const abort = new AbortController()
     const follow = [owner, ...(signal === undefined ? [] : [signal])]
@@ -184,6 +192,7 @@ export class Discovery implements PeerDiscovery {
       const { socket, description, strategy, relayed, peer } = await connectDevice({
         device,
         dialers: this.#dialers(),
+        allowRelayed,
         localNetwork: this.#parts.network.current,
         resolve: resolveShared,
         report,
@@ -192,6 +201,7 @@ export class Discovery implements PeerDiscovery {
         deadlineMs,
         staggerMs: ROUTE_STAGGER_MS
       })
+      this.#keepReport(id, report)
       return { socket, route: description, strategy, relayed, peer, report: report.snapshot() }
     } finally {
       for (const each of follow) each.removeEventListener('abort', onAbort)

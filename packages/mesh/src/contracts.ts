@@ -52,6 +52,8 @@ export interface MeshLink {
   readonly direction: 'outgoing' | 'incoming' | undefined
   /** Transport and the other side's address, e.g. `direct 192.168.1.4:4984`; undefined while not connected. */
   readonly route: string | undefined
+  /** Whether it leads through a third party; then a direct route is looked for, and moved to, all the time. Undefined while not connected. */
+  readonly relayed: boolean | undefined
   /** Why it is not connected, as far as is known; undefined while it is. E.g. ERR_MESH_REFUSED, ERR_IDENTITY_UNTRUSTED, ERR_ROUTE_FAILED. */
   readonly error: Error | undefined
 }

@@ -1,12 +1,13 @@
 import type { KithmeshError } from '@kithmesh/core'
-import { type MessageSocket, dials, isKithmeshError, isPeerId } from '@kithmesh/core/plugin'
+import { type MessageSocket, dials, isKithmeshError, isPeerId, withDeadline } from '@kithmesh/core/plugin'
 import { type PassiveReplication, Replicator, serveReplication, socketEndpoint } from '@kithmesh/replicator'
+import { BetterRoute } from './better-route.ts'
 import type { MeshLink } from './contracts.ts'
 import { Endings } from './endings.ts'
 import { meshErrors } from './error-catalogue.ts'
 import type { IncomingConnection } from './incoming.ts'
 import type { LinkEnvironment } from './link-environment.ts'
-import type { DialOptions } from './outgoing.ts'
+import type { DialOptions, OutgoingConnection } from './outgoing.ts'
 import { maxRetryMs, retryDelay } from './retry-delay.ts'
 
 /** Silence after which a connection is probed, so that a peer that vanished without a word is noticed within a minute. */
@@ -15,6 +16,8 @@ export const heartbeatMs = 20_000
 const patienceMs = 5_000
 /** At most one extra try in this time, however often a device appears. */
 const nudgePauseMs = 1_000
+/** How long a connection that a newer one of the same device replaces may go on: the device ends it itself when it moves to a better route. */
+const replacedMs = 10_000
 /** How often a device that is linked under another name is looked at. */
 const linkedElsewhereMs = 15_000
 
@@ -22,9 +25,11 @@ const linkedElsewhereMs = 15_000
 interface Active {
   readonly replicator: Replicator
   activity: Replicator['status']['activity']
-  route: string | undefined
-  peerId: string | undefined
-  socket: MessageSocket | undefined
+  /** What it runs over. */
+  connection: OutgoingConnection | undefined
+  /** A better connection, to be used at the next opening. */
+  next: OutgoingConnection | undefined
+  betterRoute: BetterRoute<OutgoingConnection> | undefined
 }
 
 /** Their side: an incoming connection that is served. */
@@ -32,6 +37,7 @@ interface Passive {
   readonly service: PassiveReplication
   readonly socket: MessageSocket
   readonly route: string
+  readonly relayed: boolean
   idle: boolean
 }
 
@@ -65,7 +71,7 @@ export class DeviceLink {
   }
   /** The peer our own open connection leads to. */
   get dialledPeerId(): string | undefined {
-    return this.#dialled?.peerId
+    return this.#dialled?.connection?.peerId
   }
   /** The peer whose incoming connection is served; such links are named by the proven peer id. */
   get servedPeerId(): string | undefined {
@@ -81,7 +87,8 @@ export class DeviceLink {
         displayName,
         state: dialled.activity === 'idle' ? 'idle' : 'busy',
         direction: 'outgoing',
-        route: dialled.route,
+        route: dialled.connection?.route,
+        relayed: dialled.connection?.relayed,
         error: undefined
       }
     if (this.#passive !== undefined)
@@ -91,11 +98,12 @@ export class DeviceLink {
         state: this.#passive.idle ? 'idle' : 'busy',
         direction: 'incoming',
         route: this.#passive.route,
+        relayed: this.#passive.relayed,
         error: undefined
       }
     const state =
       this.#active?.activity === 'connecting' ? 'connecting' : this.#active !== undefined || this.#dialsFirst ? 'offline' : 'waiting'
-    return { deviceId, displayName, state, direction: undefined, route: undefined, error: this.#error }
+    return { deviceId, displayName, state, direction: undefined, route: undefined, relayed: undefined, error: this.#error }
   }
 
   /** A provider sees the device. `fresh`: in a way it did not before, so that trying at once is worth while. */
@@ -103,7 +111,14 @@ export class DeviceLink {
     this.displayName = displayName
     this.listed = true
     if (fresh && !this.connected) this.#nudge()
+    else if (fresh) this.#active?.betterRoute?.nudge()
     this.#environment.announcer.changed()
+  }
+
+  /** Our own network changed: what failed may work now, and a relayed connection may have become needless. */
+  networkChanged(): void {
+    if (!this.connected && this.listed) this.#nudge()
+    else this.#active?.betterRoute?.nudge()
   }
 
   /** No provider sees it any more: an open connection lives on, nothing else does. */
@@ -119,12 +134,12 @@ export class DeviceLink {
     this.#environment.announcer.changed()
   }
 
-  /** Serves a connection of the device, instead of any earlier one it made. */
-  serve({ socket, route }: IncomingConnection): void {
+  /** Serves a connection of the device, instead of any earlier one it made, which the device may end itself. */
+  serve({ socket, route, relayed }: IncomingConnection): void {
     const { database, collections, deltas, totals, announcer, logger, clock } = this.#environment
-    this.yieldPassive()
+    this.#replacePassive()
     const service = serveReplication(socket, { database, collections, deltas, logger, clock, peerId: this.deviceId })
-    const passive: Passive = { service, socket, route, idle: false }
+    const passive: Passive = { service, socket, route, relayed, idle: false }
     this.#passive = passive
     this.#error = undefined
     this.#failures = 0
@@ -154,7 +169,8 @@ export class DeviceLink {
     const active = this.#active
     if (active === undefined) return
     this.#active = undefined
-    void this.#endings.add(active.replicator.stop(), active.socket, this.displayName).then(() => {
+    abandon(active)
+    void this.#endings.add(active.replicator.stop(), active.connection?.socket, this.displayName).then(() => {
       this.#environment.totals.end(active.replicator)
     })
     if (this.listed) this.#after(linkedElsewhereMs)
@@ -166,6 +182,20 @@ export class DeviceLink {
     if (passive === undefined) return
     this.#passive = undefined
     void this.#endings.add(passive.service.stop(code), passive.socket, this.displayName)
+  }
+
+  #replacePassive(): void {
+    const passive = this.#passive
+    if (passive === undefined) return
+    this.#passive = undefined
+    const { clock } = this.#environment
+    const gone = new Promise<void>((resolve) => {
+      passive.service.onStatus(({ activity }) => {
+        if (activity === 'stopped') resolve()
+      })
+    })
+    const ending = withDeadline(() => gone, { clock, ms: replacedMs, what: 'Being replaced' }).catch(() => passive.service.stop(1000))
+    void this.#endings.add(ending, passive.socket, this.displayName)
   }
 
   /** Ends everything in order, for good; resolves when nothing runs any more. */
@@ -229,7 +259,7 @@ export class DeviceLink {
       this.#after(retryDelay(error, ++this.#failures))
       return
     }
-    const active: Active = { replicator, activity: 'connecting', route: undefined, peerId: undefined, socket: undefined }
+    const active: Active = { replicator, activity: 'connecting', connection: undefined, next: undefined, betterRoute: undefined }
     this.#active = active
     replicator.onDocuments((events) => {
       announcer.documents(this.deviceId, events)
@@ -245,15 +275,42 @@ export class DeviceLink {
 
   async #open(active: Active, options: DialOptions): Promise<MessageSocket> {
     const { dial, claim } = this.#environment
-    const { socket, route, peerId } = await dial(this.deviceId, this.displayName, options)
+    const connection = takeNext(active) ?? (await dial(this.deviceId, this.displayName, options))
+    const { socket, peerId } = connection
     this.#provenId = peerId
     if (this.#active !== active || options.signal.aborted || !claim(this, peerId)) {
       socket.close(1000, 'duplicate link')
       options.signal.throwIfAborted()
       throw meshErrors.create('ERR_MESH_DUPLICATE', `${this.displayName} is linked already`, { details: { peerId } })
     }
-    Object.assign(active, { socket, route, peerId })
+    active.connection = connection
+    active.betterRoute?.stop()
+    active.betterRoute = connection.relayed ? this.#seekBetterRoute(active, connection, options) : undefined
     return socket
+  }
+
+  /**
+   * Moves to a direct route once there is one: the new connection is open and authenticated before the old one is left, the checkpoint is
+   * saved in between, and replication goes on where it was.
+   */
+  #seekBetterRoute(active: Active, { peerId }: OutgoingConnection, { protocols, heartbeatMs }: DialOptions): Active['betterRoute'] {
+    const { dial, clock, logger } = this.#environment
+    return new BetterRoute<OutgoingConnection>({
+      clock,
+      logger,
+      displayName: this.displayName,
+      open: (signal) => dial(this.deviceId, this.displayName, { signal, protocols, heartbeatMs, allowRelayed: false }),
+      found: (connection) => {
+        if (this.#active !== active || connection.peerId !== peerId) {
+          connection.socket.close(1000, 'no longer wanted')
+          return
+        }
+        logger.info('a link moves to a better route', { device: this.displayName, from: active.connection?.route, to: connection.route })
+        active.next = connection
+        active.replicator.suspend()
+        active.replicator.resume()
+      }
+    })
   }
 
   #onActive(active: Active, error: KithmeshError | undefined): void {
@@ -262,10 +319,13 @@ export class DeviceLink {
       this.#failures = active.activity === 'idle' ? 0 : this.#failures
       return
     }
-    active.socket = undefined
+    active.connection = undefined
+    active.betterRoute?.stop()
+    active.betterRoute = undefined
     if (error !== undefined) this.#error = isKithmeshError(error, 'ERR_REPL_CONNECT') && isKithmeshError(error.cause) ? error.cause : error
     if (active.activity === 'stopped') {
       this.#active = undefined
+      abandon(active)
       this.#environment.totals.end(active.replicator)
     }
     if (active.activity !== 'connecting') this.#settle()
@@ -301,4 +361,17 @@ export class DeviceLink {
     this.#cancelTimer?.()
     this.#cancelTimer = undefined
   }
+}
+
+function takeNext(active: Active): OutgoingConnection | undefined {
+  const { next } = active
+  active.next = undefined
+  return next
+}
+
+/** Nothing more is to be opened for it. */
+function abandon(active: Active): void {
+  active.betterRoute?.stop()
+  active.betterRoute = undefined
+  takeNext(active)?.socket.close(1000, 'no longer wanted')
 }

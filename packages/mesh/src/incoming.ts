@@ -11,6 +11,8 @@ export interface IncomingConnection {
   readonly deviceId: string
   /** Transport and address, e.g. `direct 192.168.1.4:50312`. */
   readonly route: string
+  /** Whether it leads through a third party. */
+  readonly relayed: boolean
   readonly socket: MessageSocket
 }
 
@@ -37,6 +39,7 @@ interface Visitor {
   /** As its certificate says. */
   readonly name: string
   readonly route: string
+  readonly relayed: boolean
   /** Why it is not let in. */
   readonly refusal: KithmeshError | undefined
   /** Its request was answered, one way or the other. */
@@ -67,14 +70,14 @@ export class Gate {
       handshakeDeadlineMs: upgradeDeadlineMs,
       authorize: ({ path, context, protocols }) => this.#authorize(path, context, protocols),
       selectProtocol: (offered) => offered.find((each) => acceptedProtocols(options.database).includes(each)),
-      onConnection: (socket, { context: { deviceId, route } }) => {
-        options.onConnection({ deviceId, route, socket })
+      onConnection: (socket, { context: { deviceId, route, relayed } }) => {
+        options.onConnection({ deviceId, route, relayed, socket })
       }
     })
   }
 
   /** Takes over a stream that a transport accepted. */
-  accept(stream: ByteSocket, remote: string, strategy: string): void {
+  accept(stream: ByteSocket, remote: string, strategy: string, relayed: boolean): void {
     stream.on('error', ignore)
     if (this.#closed || stream.destroyed) {
       stream.destroy()
@@ -85,12 +88,12 @@ export class Gate {
     stream.once('close', () => {
       this.#pending.delete(stream)
     })
-    this.#negotiate(stream, `${strategy} ${remote}`).catch((error: unknown) => {
+    this.#negotiate(stream, `${strategy} ${remote}`, relayed).catch((error: unknown) => {
       if (!this.#closed) this.#options.logger.info('an incoming connection failed', { remote, error })
     })
   }
 
-  async #negotiate(stream: ByteSocket, route: string): Promise<void> {
+  async #negotiate(stream: ByteSocket, route: string, relayed: boolean): Promise<void> {
     const { identity, authenticator, clock, logger, onRefused } = this.#options
     let refusal: KithmeshError | undefined
     const judge = async (peer: PeerCertificate): Promise<boolean> => {
@@ -110,7 +113,7 @@ export class Gate {
       secured.destroy()
       return
     }
-    const visitor: Visitor = { stream, deviceId: peer.peerId, name: peer.commonName, route, refusal, answered: false }
+    const visitor: Visitor = { stream, deviceId: peer.peerId, name: peer.commonName, route, relayed, refusal, answered: false }
     if (refusal !== undefined) {
       logger.info('an incoming connection was refused', { route, error: refusal })
       onRefused(peer.peerId, refusal)

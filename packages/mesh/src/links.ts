@@ -61,6 +61,11 @@ export class Links {
     this.#links.get(deviceId)?.lost()
   }
 
+  /** Our own network changed. */
+  networkChanged(): void {
+    for (const link of this.#all) link.networkChanged()
+  }
+
   /** A proven device connected to us. Where we have a connection to it too, both sides keep the same one of the two. */
   accept(connection: IncomingConnection, displayName: string | undefined): void {
     const { deviceId, socket } = connection

@@ -81,23 +81,30 @@ export class GroupMesh implements Mesh {
     const run = this.#compose()
     this.#run = run
     run.listener = await discovery.listen({
-      onConnection: (socket, remote, strategy) => {
-        run.gate.accept(socket, remote, strategy)
+      onConnection: (socket, remote, strategy, relayed) => {
+        run.gate.accept(socket, remote, strategy, relayed)
       }
     })
     signal.throwIfAborted()
     const { port } = run.listener
     if (port === undefined) throw meshErrors.create('ERR_MESH_NO_LISTENER', 'None of the transports has a port to publish')
-    run.unobserve = discovery.addObserver({
+    const unwatch = discovery.network.onChange(() => {
+      run.links.networkChanged()
+    })
+    const unobserve = discovery.addObserver({
       devicesChanged: ({ added, changed, removed }) => {
         for (const device of [...added, ...changed]) run.links.found(device)
         for (const { id } of removed) run.links.lost(id)
       },
       incomingConnection: (peer, socket) => {
-        run.gate.accept(socket, peer?.displayName ?? 'unknown', peer?.provider ?? 'incoming')
+        run.gate.accept(socket, peer?.displayName ?? 'unknown', peer?.provider ?? 'incoming', false)
         return true
       }
     })
+    run.unobserve = () => {
+      unwatch()
+      unobserve()
+    }
     await discovery.startPublishing({ displayName, port })
     signal.throwIfAborted()
     await discovery.startBrowsing()

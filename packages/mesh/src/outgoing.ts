@@ -18,6 +18,8 @@ export interface DialOptions {
   /** Sub-protocols to offer, best first. */
   readonly protocols: readonly string[]
   readonly heartbeatMs: number
+  /** Whether a relayed route will do; default true. */
+  readonly allowRelayed?: boolean
 }
 
 /** An open connection to a device that proved who it is. */
@@ -27,6 +29,8 @@ export interface OutgoingConnection {
   readonly peerId: string
   /** Transport and address, e.g. `direct 192.168.1.4:4984`. */
   readonly route: string
+  /** Whether it leads through a third party. */
+  readonly relayed: boolean
 }
 
 /**
@@ -42,10 +46,10 @@ export async function dialDevice(
   deviceId: string,
   displayName: string,
   settings: DialSettings,
-  { signal, protocols, heartbeatMs }: DialOptions
+  { signal, protocols, heartbeatMs, allowRelayed = true }: DialOptions
 ): Promise<OutgoingConnection> {
   const { discovery, identity, authenticator, databaseName, clock } = settings
-  const route = await discovery.connect(deviceId, { signal })
+  const route = await discovery.connect(deviceId, { signal, allowRelayed })
   const { stream, peer } = await secureClient(route.socket, {
     identity,
     authenticator,
@@ -61,7 +65,7 @@ export async function dialDevice(
   try {
     const url = `wss://${peerId.slice(0, 16)}.kithmesh.invalid/${databaseName}/_blipsync`
     const { socket } = await openWebSocket(stream, { url, protocols, heartbeatMs, clock, signal })
-    return { socket, peerId, route: route.route }
+    return { socket, peerId, route: route.route, relayed: route.relayed }
   } catch (cause) {
     if (!isKithmeshError(cause, 'ERR_WS_HTTP') || cause.details['status'] !== 403) throw cause
     throw meshErrors.create('ERR_MESH_REFUSED', `${displayName} does not accept this device`, {

@@ -7,7 +7,7 @@ const refusedRetryMs = 60_000
 
 /** These say nothing about what the device thinks of us: it was not reached, or not properly. */
 const unreached =
-  /^ERR_(PD|ROUTE|DIRECT|CORE|REPL_CONNECT|REPL_CLOSED|REPL_TIMEOUT|IDENTITY_HANDSHAKE|IDENTITY_PEER_MISMATCH|WS_HANDSHAKE|WS_TIMEOUT)/
+  /^ERR_(PD|ROUTE|SIGNAL|DIRECT|REVERSE|PUNCH|TURN|CORE|REPL_CONNECT|REPL_CLOSED|REPL_TIMEOUT|IDENTITY_HANDSHAKE|IDENTITY_PEER_MISMATCH|WS_HANDSHAKE|WS_TIMEOUT)/
 
 /**
  * Milliseconds until a device is tried again whose replicator has given up. Replicators try transient failures again by

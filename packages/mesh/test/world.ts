@@ -1,5 +1,6 @@
 import {
   type Clock,
+  type NetworkProbeFactory,
   type PeerDiscovery,
   type ProviderFactory,
   type TransportFactory,
@@ -23,6 +24,7 @@ export interface PeerOptions extends Partial<Pick<MeshOptions, 'collections' | '
   readonly versioning?: DocumentVersioning
   readonly providers?: readonly ProviderFactory[]
   readonly transports?: readonly TransportFactory[]
+  readonly network?: NetworkProbeFactory
   /** Whether the publication says who we are. */
   readonly claims?: boolean
 }
@@ -60,6 +62,7 @@ export class World {
       localPeerId: identity.peerId,
       providers: options.providers ?? [memoryProvider(this.medium, { host: '127.0.0.1', capabilities })],
       transports: options.transports ?? [direct({ host: '127.0.0.1' })],
+      ...(options.network === undefined ? {} : { network: options.network }),
       logger
     })
     const { collections, conflictResolver, deltas, databaseName, clock } = options

@@ -1,4 +1,5 @@
 import type { MetadataInput } from './metadata.ts'
+import type { NetworkView } from './network.ts'
 import type { DevicesChange, PeerDiscoveryObserver } from './observer.ts'
 import type { Device, Peer } from './peer.ts'
 import type { ProviderMode, ProviderStatus } from './provider.ts'
@@ -27,6 +28,8 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal
   /** Milliseconds until everything is given up. @default 20000 */
   readonly deadlineMs?: number
+  /** Whether a route through a third party will do; `false` to look for a better one than the relayed one there is. @default true */
+  readonly allowRelayed?: boolean
 }
 
 /** An open, unauthenticated stream to a device, and how it came about. */
@@ -71,9 +74,10 @@ export interface DiscoveryChanges extends AsyncIterableIterator<DiscoveryChange>
 export interface DiscoveryListenOptions {
   /**
    * A peer connected; the callee owns the stream, which is unauthenticated.
-   * `remote` is where it comes from, e.g. `192.168.1.4:50312`, and `strategy` names the transport that accepted it.
+   * `remote` is where it comes from, e.g. `192.168.1.4:50312`, `strategy` names the transport that accepted it, and `relayed` tells whether
+   * the bytes pass through a third party.
    */
-  readonly onConnection: (socket: ByteSocket, remote: string, strategy: string) => void
+  readonly onConnection: (socket: ByteSocket, remote: string, strategy: string, relayed: boolean) => void
 }
 
 /** The passive sides of all transports together. */
@@ -100,6 +104,8 @@ export interface PeerDiscovery {
   readonly providers: readonly string[]
   /** Names of the transports, in the order they were given. */
   readonly transports: readonly string[]
+  /** This machine's network as it is known now. Measured, where there is a probe, from the first start or listen on. */
+  readonly network: NetworkView
 
   /** @throws ERR_PD_UNKNOWN_PROVIDER */
   status(provider: string, mode: ProviderMode): ProviderStatus
@@ -148,7 +154,10 @@ export interface PeerDiscovery {
    * everything failed or the deadline passed, with an AggregateError as the cause; the signal's reason when cancelled.
    */
   connect(device: Device | string, options?: ConnectOptions): Promise<Connection>
-  /** What was tried in the latest `connect` to this device, also while it runs; undefined when there was none. */
+  /**
+   * What was tried in the latest `connect` to this device, also while it runs; undefined when there was none. One with
+   * `allowRelayed: false` counts once it has succeeded.
+   */
   explain(device: Device | string): ConnectionReport | undefined
 
   /**
