@@ -57,7 +57,7 @@ export class DeviceLink {
   #failures = 0
   #cancelTimer: (() => void) | undefined
   #lastNudge = Number.NEGATIVE_INFINITY
-  #ended = false
+  readonly #life = new AbortController()
 
   constructor(deviceId: string, displayName: string, environment: LinkEnvironment) {
     this.deviceId = deviceId
@@ -194,13 +194,13 @@ export class DeviceLink {
         if (activity === 'stopped') resolve()
       })
     })
-    const ending = withDeadline(() => gone, { clock, ms: replacedMs, what: 'Being replaced' }).catch(() => passive.service.stop(1000))
+    const ending = withDeadline(() => gone, { clock, ms: replacedMs, what: 'Being replaced', signal: this.#life.signal }).catch(() => passive.service.stop(1000))
     void this.#endings.add(ending, passive.socket, this.displayName)
   }
 
   /** Ends everything in order, for good; resolves when nothing runs any more. */
   async end(): Promise<void> {
-    this.#ended = true
+    this.#life.abort()
     this.#cancel()
     this.yieldActive()
     this.yieldPassive(4001)
@@ -230,7 +230,7 @@ export class DeviceLink {
   }
 
   #dial(): void {
-    if (this.#ended || this.#active !== undefined || !this.listed) return
+    if (this.#life.signal.aborted || this.#active !== undefined || !this.listed) return
     this.#cancel()
     const { database, collections, conflictResolver, deltas, totals, announcer, logger, clock } = this.#environment
     let replicator: Replicator
@@ -333,7 +333,7 @@ export class DeviceLink {
 
   /** After something ended: what is next? */
   #settle(): void {
-    if (this.#ended) return
+    if (this.#life.signal.aborted) return
     if (this.connected) {
       this.#cancel()
     } else if (!this.listed) {
@@ -348,7 +348,7 @@ export class DeviceLink {
   }
 
   #after(ms: number): void {
-    if (this.#ended || this.#cancelTimer !== undefined) return
+    if (this.#life.signal.aborted || this.#cancelTimer !== undefined) return
     this.#cancelTimer = this.#environment.clock.after(ms, () => {
       this.#cancelTimer = undefined
       if (this.connected) return

@@ -90,7 +90,7 @@ describe('one link per device', () => {
   }
 
   it('replaces the connection of a peer by a newer one of the same peer', async () => {
-    const [host] = await world.started(['host'])
+    const [host] = await world.started(['host'], { clock: fastClock(10) })
     const peer = await createIdentity({ commonName: 'peer' })
     const first = await dialAs(peer, host!)
     await eventually('the first', () => connectedLinks(host!) === 1)
