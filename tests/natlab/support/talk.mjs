@@ -1,0 +1,80 @@
+// Small exchanges with echo-address.mjs, for tests of the lab itself; prints one line of JSON.
+//   talk.mjs count ADDRESS OWN N            sends N UDP requests and tells how many answers came, and the quickest round trip in ms
+//   talk.mjs dial ADDRESS PORT [OWN PORT]   connects by TCP: { outcome, ms }
+//   talk.mjs seen ADDRESS OWN PORT          how the server sees that local port, by UDP: { address, port }
+//   talk.mjs meet OWN PORT ADDRESS PORT     opens a mapping by UDP to the server 203.0.113.10, then sends to the address until it hears from it
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+
+const [mode, ...args] = process.argv.slice(2)
+
+async function bound(own, port) {
+  const socket = createSocket(own.includes(':') ? 'udp6' : 'udp4')
+  socket.on('error', () => undefined)
+  socket.bind(port, own)
+  await once(socket, 'listening')
+  return socket
+}
+
+const modes = {
+  async count([address, own, count]) {
+    const socket = await bound(own, 0)
+    const sent = []
+    const back = new Map()
+    // Until the way is known: what is sent before that waits for ARP, whose own packets get lost too.
+    await new Promise((resolve) => {
+      const knock = setInterval(() => socket.send(JSON.stringify({ id: -1 }), 7001, address), 20)
+      socket.once('message', () => {
+        clearInterval(knock)
+        resolve()
+      })
+    })
+    socket.on('message', (data) => {
+      const { id } = JSON.parse(data.toString())
+      if (id >= 0 && !back.has(id)) back.set(id, performance.now() - sent[id])
+    })
+    for (let id = 0; id < Number(count); id++) {
+      sent[id] = performance.now()
+      socket.send(JSON.stringify({ id }), 7001, address)
+      await new Promise((resolve) => setTimeout(resolve, 1))
+    }
+    await new Promise((resolve) => setTimeout(resolve, 1000))
+    return { answers: back.size, quickestMs: Math.min(...back.values()) }
+  },
+  async dial([host, port, localAddress, localPort]) {
+    const from = performance.now()
+    const local = localAddress === undefined ? {} : { localAddress, localPort: Number(localPort) }
+    const socket = connect({ host, port: Number(port), ...local })
+    const outcome = await new Promise((resolve) => {
+      setTimeout(resolve, 1500, 'nothing')
+      socket.once('connect', () => resolve('connected'))
+      socket.once('error', (error) => resolve(error.code))
+    })
+    return { outcome, ms: performance.now() - from }
+  },
+  async seen([address, own, port]) {
+    const socket = await bound(own, Number(port))
+    socket.send(JSON.stringify({ id: 0 }), 7001, address)
+    return JSON.parse((await once(socket, 'message'))[0].toString())
+  },
+  async meet([own, ownPort, address, port]) {
+    const socket = await bound(own, Number(ownPort))
+    const heard = new Promise((resolve) => {
+      socket.on('message', (data, from) => {
+        if (data.toString() === 'hello') resolve(`${from.address} ${from.port}`)
+      })
+    })
+    const say = () => socket.send('hello', Number(port), address)
+    socket.send(JSON.stringify({ id: 0 }), 7001, '203.0.113.10')
+    const timer = setInterval(say, 20)
+    const outcome = await Promise.race([heard, new Promise((resolve) => setTimeout(resolve, 1500, 'nothing'))])
+    // The other one may not have heard yet.
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    clearInterval(timer)
+    return { outcome }
+  }
+}
+
+console.log(JSON.stringify(await modes[mode](args)))
+process.exit()
