@@ -7,7 +7,8 @@ import { root } from './run.mjs'
 function suiteOf(file) {
   const [kind, name, sub] = relative(root, file ?? '').split(sep)
   if (kind === 'tools') return 'tools'
-  return kind === 'tests' ? `${name}/${sub}` : `${kind}/${name}`
+  if (kind !== 'tests') return `${kind}/${name}`
+  return sub?.endsWith('.mjs') ? name : `${name}/${sub}`
 }
 
 export default class extends Mocha.reporters.Spec {
