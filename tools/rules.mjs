@@ -12,6 +12,7 @@ export const arrows = {
   database: ['core'],
   stun: ['core'],
   'transport-direct': ['core', 'identity', 'websocket'],
+  'transport-reverse': ['core'],
   replicator: ['core', 'database', 'identity', 'transport-direct', 'websocket'],
   mesh: ['core', 'database', 'identity', 'replicator', 'websocket'],
   testkit: ['core'],
