@@ -74,8 +74,8 @@ function checkAddress({ peerId, brokers, network: { port, routes } }: PeerAddres
   if (brokers.length === 0 && routes.length === 0) throw invalidAddress('parts', 'The address has neither a broker nor a route')
 }
 
-/** A URL that names a broker and nothing else, kept as it is written. */
-function checkBroker(url: string): void {
+/** A URL that names a broker and nothing else, kept as it is written. @throws ERR_ADDRESS_INVALID */
+export function checkBroker(url: string): void {
   const match =
     /^(?:mqtt|mqtts|ws|wss):\/\/(\[[0-9A-Fa-f:]+\]|[0-9A-Za-z](?:[0-9A-Za-z._-]*[0-9A-Za-z])?)(?::(\d+))?((?:\/[0-9A-Za-z._~-]*)*)$/.exec(
       url

@@ -77,7 +77,8 @@ function parseBehaviour(text: string, label: string): NatBehaviour {
   return { mapping: readTerm(MAPPINGS, mapping, 'mapping'), filtering: readTerm(FILTERS, filtering, 'filtering'), ports: parsePorts(ports) }
 }
 
-function formatBehaviour({ mapping, filtering, ports }: NatBehaviour): string {
+/** `eim/apdf/equal`. @throws ERR_ADDRESS_INVALID */
+export function formatBehaviour({ mapping, filtering, ports }: NatBehaviour): string {
   return [writeTerm(MAPPINGS, mapping, 'mapping'), writeTerm(FILTERS, filtering, 'filtering'), formatPorts(ports)].join('/')
 }
 

@@ -84,6 +84,11 @@ export class TransportBench {
     return this.fixture.context?.(host, defaults) ?? defaults
   }
 
+  /** The machine's strategy was shut down; the next one asked for is new. */
+  forget(host: Host): void {
+    this.#strategies.delete(host)
+  }
+
   async listen(host: Host): Promise<PassiveSide> {
     const accept = (socket: ConstructorParameters<typeof ByteLine>[0]): void => {
       const line = new ByteLine(socket)

@@ -159,10 +159,11 @@ export function describeTransportStrategy(label: string, harness: TransportHarne
         await bench().settles(pending, 'the attempt')
         await bench().eventually('its stream to be gone', () => bench().accepted.every((line) => line.closedCount > 0))
       })
-      it('does not touch the other machine', async () => {
+      it('does not touch the other machine, nor a new strategy on this one', async () => {
         const { passive } = await bench().connect('a')
         await bench().settles(bench().strategy('a').shutdown(), 'shutdown')
-        await bench().settles(bench().attempt('b', passive.resolved), 'attempt')
+        bench().forget('a')
+        await bench().settles(bench().attempt('a', passive.resolved), 'attempt')
       })
     })
   })
