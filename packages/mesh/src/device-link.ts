@@ -194,7 +194,9 @@ export class DeviceLink {
         if (activity === 'stopped') resolve()
       })
     })
-    const ending = withDeadline(() => gone, { clock, ms: replacedMs, what: 'Being replaced', signal: this.#life.signal }).catch(() => passive.service.stop(1000))
+    const ending = withDeadline(() => gone, { clock, ms: replacedMs, what: 'Being replaced', signal: this.#life.signal }).catch(() =>
+      passive.service.stop(1000)
+    )
     void this.#endings.add(ending, passive.socket, this.displayName)
   }
 
