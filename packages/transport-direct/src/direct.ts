@@ -6,6 +6,7 @@ import {
   type TransportStrategy
 } from '@kithmesh/core'
 import { orderAddresses } from './addresses.ts'
+import { directRank } from './chance.ts'
 import { dial } from './dial.ts'
 import { directErrors } from './errors.ts'
 import { parseTargetUrl } from './target-url.ts'
@@ -48,10 +49,10 @@ function createStrategy(options: DirectOptions, { logger, clock }: TransportCont
     name: 'direct',
     capabilities: Object.freeze({ listens: true, relayed: false }),
 
-    assess({ resolved }: ConnectTarget) {
+    assess({ resolved, localNetwork }: ConnectTarget) {
       try {
         parseTargetUrl(resolved.url, SCHEMES)
-        return { usable: true, rank: 0 }
+        return { usable: true, rank: directRank(resolved.network, localNetwork) }
       } catch (error) {
         return { usable: false, reason: (error as Error).message }
       }
