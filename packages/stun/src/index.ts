@@ -33,6 +33,8 @@ export type { StunClass, StunMethod } from './codec/methods.ts'
 export { StreamDeframer } from './codec/stream-deframer.ts'
 export { addressFamily, canonicalAddress, formatTransportAddress, sameAddress, sameTransportAddress } from './codec/transport-address.ts'
 export type { TransportAddress } from './codec/transport-address.ts'
+export { authenticatedRequest } from './credentials/authenticated-request.ts'
+export { LongTermCredentials } from './credentials/long-term.ts'
 export { stunErrors } from './errors.ts'
 export { openStunTcp } from './stream/client.ts'
 export type { OpenStunTcpOptions, StunTcp } from './stream/client.ts'
@@ -51,6 +53,7 @@ export type {
   TurnOperationOptions,
   UdpAllocation
 } from './turn/contracts.ts'
+export { createTurnClient } from './turn/turn-client.ts'
 export { openStunUdp } from './udp/socket.ts'
 export type { OpenStunUdpOptions, StunUdp, StunUdpRequestOptions } from './udp/socket.ts'
 export { formatStunUri, parseStunUri } from './uri.ts'

@@ -24,10 +24,11 @@ export function encodeChannelData({ channel, data }: ChannelData, padded: boolea
   if (!Number.isInteger(channel) || channel < FIRST_CHANNEL || channel > LAST_CHANNEL)
     throw new TypeError(`${channel} is no channel number`)
   if (data.length > 0xffff) throw new TypeError(`A channel carries at most 65,535 bytes at once, not ${data.length}`)
-  const frame = Buffer.alloc(4 + data.length + (padded ? -data.length & 3 : 0))
+  const frame = Buffer.allocUnsafe(4 + data.length + (padded ? -data.length & 3 : 0))
   frame.writeUInt16BE(channel)
   frame.writeUInt16BE(data.length, 2)
   frame.set(data, 4)
+  frame.fill(0, 4 + data.length)
   return frame
 }
 

@@ -133,7 +133,10 @@ export class StreamClient implements StunTcp {
     socket.removeListener('end', this.#onEnd)
     socket.removeListener('close', this.#onEnd)
     const rest = this.#deframer.rest()
-    if (rest.length > 0) socket.unshift(rest)
+    if (rest.length > 0)
+      socket.unshift(rest)
+      // As a socket that nobody has read from yet: it flows when somebody listens. Node does the same when it gives away a socket at an upgrade.
+    ;(socket as { readableFlowing: boolean | null }).readableFlowing = null
     this.#over = true
     this.#transactions.end(stunErrors.create('ERR_STUN_CLOSED', 'The STUN connection was given away'))
     this.#end(undefined)

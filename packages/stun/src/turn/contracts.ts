@@ -10,7 +10,7 @@ export interface TurnClientOptions {
   readonly username: string
   /** The password of the long-term credentials. */
   readonly credential: string
-  /** Family of the addresses of relay and server; default: that of the first address the host name has. */
+  /** Of the server's address; default: whichever of the host's addresses answers first, one after the other. */
   readonly family?: 4 | 6
   /** The local address control and data connections come from. */
   readonly localAddress?: string
@@ -19,17 +19,24 @@ export interface TurnClientOptions {
   readonly allowRedirect?: RedirectPolicy
   /** For each request to the server; default 5,000. */
   readonly requestTimeoutMs?: number
+  /**
+   * How often an allocation is refreshed at least; default 60,000. A server that was restarted is noticed after this long when nothing
+   * else tells, as over UDP.
+   */
+  readonly checkIntervalMs?: number
   readonly clock?: Clock
   readonly logger?: Logger
 }
 
 export interface TurnOperationOptions {
   readonly signal?: AbortSignal
-  /** For the whole operation; default 10,000, for `TcpAllocation.connect` 30,000. */
+  /** For the whole operation; default 10,000, for `TcpAllocation.connect` 40,000. */
   readonly deadlineMs?: number
 }
 
 export interface AllocateOptions extends TurnOperationOptions {
+  /** Of the relay's address: peers must have the same; default that of the server's address. */
+  readonly family?: 4 | 6
   /** Seconds asked for; default 600. Refreshed well before. */
   readonly lifetime?: number
 }
@@ -92,8 +99,8 @@ export interface TcpAllocation extends Allocation {
    */
   connect(peer: TransportAddress, options?: TurnOperationOptions): Promise<Duplex>
   /**
-   * Connections that permitted peers made to the relay. One handler at a time: without one they are refused. The stream is the handler's.
-   * The returned function ends the subscription.
+   * Connections that permitted peers make to the relay; the stream is the handler's. There is one handler, the last that was given; without
+   * any, connections are refused. The returned function ends the subscription.
    */
   onConnection(accept: (stream: Duplex, from: TransportAddress) => void): () => void
 }

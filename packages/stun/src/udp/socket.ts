@@ -51,8 +51,11 @@ export interface StunUdp extends AsyncDisposable {
   request(request: StunRequest, server: TransportAddress, options?: StunUdpRequestOptions): Promise<StunResponse>
   /** Asks for the mapped address. @throws as {@link request}; ERR_STUN_RESPONSE also for error responses. */
   bind(server: TransportAddress, options?: StunUdpRequestOptions): Promise<BindingResult>
-  /** Sends any datagram, once. Nothing tells whether it went out. */
-  send(datagram: Uint8Array, to: TransportAddress): void
+  /**
+   * Sends any datagram, once.
+   * @returns false when it was dropped, because a megabyte waits to be sent already or the socket is closed.
+   */
+  send(datagram: Uint8Array, to: TransportAddress): boolean
   /** The returned functions end the subscription. What throws in a handler is logged. */
   onIndication(receive: (message: ReceivedMessage, from: TransportAddress) => void): () => void
   /** Datagrams that are no STUN message: ChannelData, and whatever else comes. */
@@ -83,6 +86,9 @@ export async function openStunUdp(options: OpenStunUdpOptions = {}): Promise<Stu
   }
   return new UdpSocket(socket, options, logger)
 }
+
+/** What may wait for the network; the rest is dropped, as a full network would. */
+const MAX_QUEUED_BYTES = 1 << 20
 
 class UdpSocket implements StunUdp {
   readonly localAddress: string
@@ -137,14 +143,15 @@ class UdpSocket implements StunUdp {
     return bindingResult(await this.request({ method: 'binding' }, server, options))
   }
 
-  send(datagram: Uint8Array, to: TransportAddress): void {
-    if (this.#closed) return
+  send(datagram: Uint8Array, to: TransportAddress): boolean {
+    if (this.#closed || this.#socket.getSendQueueSize() > MAX_QUEUED_BYTES) return false
     const sent = (error: Error | null): void => {
       if (error !== null && !isTransient(error))
         this.#transactions.fail(unreachable(error, to), (server) => sameTransportAddress(server, to))
     }
     if (this.#peer === undefined) this.#socket.send(datagram, to.port, to.address, sent)
     else this.#socket.send(datagram, sent)
+    return true
   }
 
   onIndication(receive: (message: ReceivedMessage, from: TransportAddress) => void): () => void {
