@@ -22,7 +22,7 @@ const MIN_AGREEING = 3
 /** How many ports must have been seen before they are said to come from a range. */
 const MIN_FOR_RANGE = 10
 /** A range is called one when it has no more than this part of all ports above the well-known ones. */
-const RANGE_PART = 0.55
+const RANGE_PART = 0.62
 /** Ranges end at multiples of this, so that two measurements of one NAT come to the same. */
 const RANGE_GRAIN = 1_024
 
