@@ -2,6 +2,7 @@ import type { NetworkInterfaceInfo } from 'node:os'
 import { expect } from 'chai'
 import { systemClock } from '@kithmesh/core'
 import type { NatBehaviour, NatDependence, NetworkFacts, NetworkProbe, NetworkRoute, PortAllocation } from '@kithmesh/core'
+import { createIdentity } from '@kithmesh/identity'
 import { natProbe } from '@kithmesh/stun'
 import type { NatProbeOptions } from '@kithmesh/stun'
 import { eventually, manualClock, recordingLogger } from '@kithmesh/testkit'
@@ -200,6 +201,18 @@ describe('natProbe', () => {
     expect(logger.entries.some(({ message }) => message.includes('contradict'))).to.equal(true)
   })
 
+  it('asks servers over TLS alone when they are named so', async () => {
+    const { privateKeyPem: key, certificatePem: cert } = await createIdentity({ commonName: 'localhost' })
+    const tls = { key, cert }
+    await behind(kind(eim, apdm), [
+      { address: '127.0.0.2', tls },
+      { address: '127.0.0.4', tls }
+    ])
+    const { udp, tcp } = await measure({ tls: { ca: cert, servername: 'localhost' } })
+    expect(tcp).to.deep.include({ mapping: eim, ports: { kind: 'equal' } })
+    expect(udp.mapping).to.equal('unknown')
+  })
+
   it('is not held up by a server that is silent', async () => {
     await behind(kind(eim, apdm, { kind: 'random' }), [...good.slice(0, 2), { address: '127.0.0.6', silent: 'both' }])
     const { udp, tcp } = await measure()
@@ -260,8 +273,14 @@ describe('natProbe', () => {
     await eventually('requests to arrive', () => (servers?.contacted.length ?? 0) > 3)
     abort.abort(reason)
     expect(await aborted).to.equal(reason)
+    const first = probe?.measure({ signal: new AbortController().signal }).catch(() => {})
+    const waiting = new AbortController()
+    const second = probe?.measure({ signal: waiting.signal }).catch((error: unknown) => error)
+    waiting.abort(reason)
+    expect(await second).to.equal(reason)
     const shutDown = probe?.measure({ signal: new AbortController().signal }).catch((error: unknown) => error)
     await probe?.shutdown()
+    await first
     expect(await shutDown).to.have.property('name', 'AbortError')
     expect(await probe?.measure({ signal: new AbortController().signal }).catch((error: unknown) => error)).to.have.property(
       'name',

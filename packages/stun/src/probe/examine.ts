@@ -149,7 +149,7 @@ async function examineServerOverTcp(
   const outcome = await askAndNote(server, server, port, context, findings)
   if (outcome.kind !== 'answer') return outcome.kind
   findings.unordered.push(seenPort(server, port, outcome.result.mapped))
-  if (server.tlsHost !== undefined) return 'answer'
+  if (server.tls !== undefined) return 'answer'
   const other = usableOther(outcome.result.other, server) ?? (await context.others.get(server.name)?.promise)
   if (other !== undefined) await askOthers(server, other, port, context, findings)
   return 'answer'

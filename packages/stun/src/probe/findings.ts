@@ -62,7 +62,8 @@ export function conclude(findings: Findings): Conclusion {
   const verdict = mappingOf(findings)
   const { externalAddress, distrusted, believed } = verdict
   const filtering = classifyFiltering(findings.filtering)
-  const contradiction = findings.mapping.length > distrusted.length && believed.length === 0 && findings.mapping.length > 0
+  const isTrusted = ({ server }: MappingObservation): boolean => !distrusted.some((entry) => entry.server === server)
+  const contradiction = believed.length === 0 && findings.mapping.some(isTrusted)
   if (findings.mapping.length === 0) {
     const mapping = findings.asked > 0 && findings.refused === 0 ? 'blocked' : 'unknown'
     return { behaviour: { mapping, filtering: 'unknown', ports: { kind: 'unknown' } }, externalAddress, distrusted, contradiction: false }

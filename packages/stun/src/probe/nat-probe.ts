@@ -3,7 +3,8 @@ import { networkInterfaces } from 'node:os'
 import type { Clock, Logger, NetworkFacts, NetworkProbe, NetworkProbeFactory, NetworkRoute } from '@kithmesh/core'
 import { formatTransportAddress } from '../codec/transport-address.ts'
 import { resolveServer } from '../stream/dial.ts'
-import { deadline } from '../transaction/deadline.ts'
+import type { StunTlsOptions } from '../stream/dial.ts'
+import { deadline, unlessAborted } from '../transaction/deadline.ts'
 import { parseStunUri } from '../uri.ts'
 import type { StunUri } from '../uri.ts'
 import { examineTcp, examineUdp, unknownOthers } from './examine.ts'
@@ -22,6 +23,8 @@ export interface NatProbeOptions {
    * are asked; three tell a wrong one apart, and one with two addresses (RFC 5780) tells more than three others.
    */
   readonly servers: readonly string[]
+  /** For `stuns:` servers, such as a certificate authority of one's own. */
+  readonly tls?: StunTlsOptions
   /** For one measurement, milliseconds. @default 2000 */
   readonly deadlineMs?: number
   /** Measures from these addresses, three of a family at most, instead of one of each interface. */
@@ -79,7 +82,7 @@ class NatProbe implements NetworkProbe {
   readonly #named = new Set<string>()
   readonly #listeners = new Set<() => void>()
   #running: Promise<unknown> = Promise.resolve()
-  #known: string
+  #known = ''
   #cancelPoll: (() => void) | undefined
 
   constructor(options: NatProbeOptions & { readonly localPorts: PortRange }, servers: readonly NamedUri[], logger: Logger, clock: Clock) {
@@ -88,14 +91,13 @@ class NatProbe implements NetworkProbe {
     this.#logger = logger
     this.#clock = clock
     this.#localPorts = new LocalPorts(options.localPorts, Math.random)
-    this.#known = routesKey(this.#routes())
   }
 
   /** Measurements take turns: two at once would count as each other's foreign flows. */
   async measure({ signal }: { readonly signal: AbortSignal }): Promise<NetworkFacts> {
     const before = this.#running
-    const own = before.then(() => this.#measure(signal))
-    this.#running = own.catch(() => {})
+    const own = unlessAborted(signal, () => before).then(() => this.#measure(signal))
+    this.#running = Promise.allSettled([before, own])
     return own
   }
 
@@ -209,7 +211,12 @@ class NatProbe implements NetworkProbe {
     try {
       const [first] = await resolveServer(uri.host, uri.port, { family, signal })
       if (first === undefined) return undefined
-      return { ...first, name: server, overUdp: uri.transport === 'udp', ...(uri.transport === 'tls' ? { tlsHost: uri.host } : {}) }
+      return {
+        ...first,
+        name: server,
+        overUdp: uri.transport === 'udp',
+        ...(uri.transport === 'tls' ? { tls: { ...this.#options.tls, host: uri.host } } : {})
+      }
     } catch (error) {
       this.#logger.debug('A STUN server has no address of this family, or the name server does not answer', { server, family, error })
       return undefined

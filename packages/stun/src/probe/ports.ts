@@ -3,13 +3,14 @@ import { errorCode, isKithmeshError } from '@kithmesh/core'
 import type { TransportAddress } from '../codec/transport-address.ts'
 import { openStunTcp } from '../stream/client.ts'
 import type { StunTcp } from '../stream/client.ts'
+import type { StunTlsOptions } from '../stream/dial.ts'
 import type { BindingResult } from '../transaction/binding.ts'
 import { openStunUdp } from '../udp/socket.ts'
 
 /** A server at one address. */
 export interface ProbeTarget extends TransportAddress {
-  /** The name that certificates must have, for servers that are asked over TLS. */
-  readonly tlsHost?: string | undefined
+  /** For servers that are asked over TLS; `host` is the name that certificates must have. */
+  readonly tls?: (StunTlsOptions & { readonly host: string }) | undefined
 }
 
 /**
@@ -97,7 +98,7 @@ export function tcpPort(local: TransportAddress, clock: Clock): ProbePort {
           clock,
           signal,
           deadlineMs,
-          ...(target.tlsHost === undefined ? {} : { tls: { host: target.tlsHost } })
+          ...(target.tls === undefined ? {} : { tls: target.tls })
         })
         connections.push(connection)
         if (closed) await connection.close()

@@ -3,6 +3,7 @@ import type { Socket as UdpSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import type { Server, Socket as TcpSocket } from 'node:net'
+import { createServer as createTlsServer } from 'node:tls'
 import { StreamDeframer, canonicalAddress, decodeMessage, encodeMessage, formatTransportAddress } from '@kithmesh/stun'
 import type { ReceivedMessage, StunAttributes, TransportAddress } from '@kithmesh/stun'
 import type { SimulatedNat } from './simulated-nat.ts'
@@ -24,6 +25,8 @@ export interface ServerScript {
   /** The second address does not answer. */
   readonly secondIsDown?: boolean
   readonly tcp?: boolean
+  /** It speaks TLS over TCP, and nothing over UDP. */
+  readonly tls?: { readonly key: string; readonly cert: string }
   /** Each answer comes this late, milliseconds. @default 0 */
   readonly delayMs?: number
 }
@@ -50,7 +53,7 @@ export async function simulatedServers(
   const contacted: Contact[] = []
   const servers = await Promise.all(scripts.map((script) => SimulatedServer.open(nats, script, contacted)))
   return {
-    uris: servers.map(({ first }) => `stun:${formatTransportAddress(first)}`),
+    uris: servers.map(({ first }, index) => `${scripts[index]?.tls === undefined ? 'stun' : 'stuns'}:${formatTransportAddress(first)}`),
     contacted,
     async [Symbol.asyncDispose]() {
       await Promise.all(servers.map((server) => server.close()))
@@ -102,7 +105,7 @@ class SimulatedServer {
   async #listen(): Promise<void> {
     const own = this.#other === undefined ? [this.first] : this.#four(this.first, this.#other)
     for (const at of own) {
-      await this.#listenUdp(at)
+      if (this.#script.tls === undefined) await this.#listenUdp(at)
       if (this.#script.tcp !== false) await this.#listenTcp(at)
     }
   }
@@ -122,7 +125,8 @@ class SimulatedServer {
   }
 
   async #listenTcp(at: TransportAddress): Promise<void> {
-    const server = createServer((connection) => {
+    const { tls } = this.#script
+    const accept = (connection: TcpSocket): void => {
       this.#connections.add(connection)
       const from = { address: canonicalAddress(connection.remoteAddress ?? ''), port: connection.remotePort ?? 0 }
       this.#contacted.push({ protocol: 'tcp', from, to: at })
@@ -135,7 +139,8 @@ class SimulatedServer {
         for (let frame = deframer.next(); frame !== undefined; frame = deframer.next())
           this.#later(() => connection.write(this.#answer(decodeMessage(frame), seen, at)))
       })
-    })
+    }
+    const server = tls === undefined ? createServer(accept) : createTlsServer(tls, accept)
     server.listen(at.port, at.address)
     await once(server, 'listening')
     this.#tcp.push(server)
