@@ -105,7 +105,8 @@ export class UrlResolver {
     try {
       const resolved = await withDeadline(ask, { ...deadline, signal: abort.signal })
       if (!isResolvedUrl(resolved)) throw new TypeError('The provider answered without a URL that has a scheme and a host')
-      return Object.freeze({ url: resolved.url, addresses: Object.freeze([...resolved.addresses]) })
+      const { url, addresses, network } = resolved
+      return Object.freeze({ url, addresses: Object.freeze([...addresses]), ...(network === undefined ? {} : { network }) })
     } catch (error) {
       if (abort.signal.aborted || isKithmeshError(error, 'ERR_PD_PEER_OFFLINE') || isKithmeshError(error, 'ERR_PD_RESOLVE_FAILED'))
         throw error

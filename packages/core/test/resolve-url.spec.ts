@@ -34,6 +34,12 @@ describe('Peer.resolveUrl', () => {
     expect(clock.pending).to.equal(0)
   })
 
+  it('passes on what the device says of its network', async () => {
+    const network = { port: 4984, routes: [] }
+    const { peer } = subject(async () => ({ ...there, network }))
+    expect(await peer.resolveUrl()).to.deep.equal({ ...there, network })
+  })
+
   it('runs once at a time', async () => {
     const gate = new Deferred<ResolvedUrl>()
     const { peer } = subject(() => gate.promise)
