@@ -1,12 +1,13 @@
 import type { KithmeshError } from '@kithmesh/core'
-import { type MessageSocket, dials, isKithmeshError, isPeerId, withDeadline } from '@kithmesh/core/plugin'
-import { type PassiveReplication, Replicator, serveReplication, socketEndpoint } from '@kithmesh/replicator'
+import { type MessageSocket, dials, isKithmeshError, isPeerId } from '@kithmesh/core/plugin'
+import { Replicator, serveReplication, socketEndpoint } from '@kithmesh/replicator'
 import { BetterRoute } from './better-route.ts'
 import type { MeshLink } from './contracts.ts'
 import { Endings } from './endings.ts'
 import { meshErrors } from './error-catalogue.ts'
 import type { IncomingConnection } from './incoming.ts'
 import type { LinkEnvironment } from './link-environment.ts'
+import { type Active, type Passive, abandon, endReplaced, incomingState, moveTo, outgoingState, takeNext } from './link-sides.ts'
 import type { DialOptions, OutgoingConnection } from './outgoing.ts'
 import { maxRetryMs, retryDelay } from './retry-delay.ts'
 
@@ -16,30 +17,8 @@ export const heartbeatMs = 20_000
 const patienceMs = 5_000
 /** At most one extra try in this time, however often a device appears. */
 const nudgePauseMs = 1_000
-/** How long a connection that a newer one of the same device replaces may go on: the device ends it itself when it moves to a better route. */
-const replacedMs = 10_000
 /** How often a device that is linked under another name is looked at. */
 const linkedElsewhereMs = 15_000
-
-/** Our side of the link: a replicator that dials. */
-interface Active {
-  readonly replicator: Replicator
-  activity: Replicator['status']['activity']
-  /** What it runs over. */
-  connection: OutgoingConnection | undefined
-  /** A better connection, to be used at the next opening. */
-  next: OutgoingConnection | undefined
-  betterRoute: BetterRoute<OutgoingConnection> | undefined
-}
-
-/** Their side: an incoming connection that is served. */
-interface Passive {
-  readonly service: PassiveReplication
-  readonly socket: MessageSocket
-  readonly route: string
-  readonly relayed: boolean
-  idle: boolean
-}
 
 /** The one link with one device: who dials, what runs over it, and when it is tried again. */
 export class DeviceLink {
@@ -80,29 +59,10 @@ export class DeviceLink {
 
   get snapshot(): MeshLink {
     const { deviceId, displayName } = this
-    const dialled = this.#dialled
-    if (dialled !== undefined)
-      return {
-        deviceId,
-        displayName,
-        state: dialled.activity === 'idle' ? 'idle' : 'busy',
-        direction: 'outgoing',
-        route: dialled.connection?.route,
-        relayed: dialled.connection?.relayed,
-        error: undefined
-      }
-    if (this.#passive !== undefined)
-      return {
-        deviceId,
-        displayName,
-        state: this.#passive.idle ? 'idle' : 'busy',
-        direction: 'incoming',
-        route: this.#passive.route,
-        relayed: this.#passive.relayed,
-        error: undefined
-      }
-    const state =
-      this.#active?.activity === 'connecting' ? 'connecting' : this.#active !== undefined || this.#dialsFirst ? 'offline' : 'waiting'
+    const [active, dialled, passive] = [this.#active, this.#dialled, this.#passive]
+    if (dialled !== undefined) return { deviceId, displayName, error: undefined, ...outgoingState(dialled) }
+    if (passive !== undefined) return { deviceId, displayName, error: undefined, ...incomingState(passive) }
+    const state = active?.activity === 'connecting' ? 'connecting' : active !== undefined || this.#dialsFirst ? 'offline' : 'waiting'
     return { deviceId, displayName, state, direction: undefined, route: undefined, relayed: undefined, error: this.#error }
   }
 
@@ -189,15 +149,7 @@ export class DeviceLink {
     if (passive === undefined) return
     this.#passive = undefined
     const { clock } = this.#environment
-    const gone = new Promise<void>((resolve) => {
-      passive.service.onStatus(({ activity }) => {
-        if (activity === 'stopped') resolve()
-      })
-    })
-    const ending = withDeadline(() => gone, { clock, ms: replacedMs, what: 'Being replaced', signal: this.#life.signal }).catch(() =>
-      passive.service.stop(1000)
-    )
-    void this.#endings.add(ending, passive.socket, this.displayName)
+    void this.#endings.add(endReplaced(passive, { clock, signal: this.#life.signal }), passive.socket, this.displayName)
   }
 
   /** Ends everything in order, for good; resolves when nothing runs any more. */
@@ -291,10 +243,7 @@ export class DeviceLink {
     return socket
   }
 
-  /**
-   * Moves to a direct route once there is one: the new connection is open and authenticated before the old one is left, the checkpoint is
-   * saved in between, and replication goes on where it was.
-   */
+  /** Moves to a direct route once there is one. */
   #seekBetterRoute(active: Active, { peerId }: OutgoingConnection, { protocols, heartbeatMs }: DialOptions): Active['betterRoute'] {
     const { dial, clock, logger } = this.#environment
     return new BetterRoute<OutgoingConnection>({
@@ -308,9 +257,7 @@ export class DeviceLink {
           return
         }
         logger.info('a link moves to a better route', { device: this.displayName, from: active.connection?.route, to: connection.route })
-        active.next = connection
-        active.replicator.suspend()
-        active.replicator.resume()
+        moveTo(active, connection)
       }
     })
   }
@@ -363,17 +310,4 @@ export class DeviceLink {
     this.#cancelTimer?.()
     this.#cancelTimer = undefined
   }
-}
-
-function takeNext(active: Active): OutgoingConnection | undefined {
-  const { next } = active
-  active.next = undefined
-  return next
-}
-
-/** Nothing more is to be opened for it. */
-function abandon(active: Active): void {
-  active.betterRoute?.stop()
-  active.betterRoute = undefined
-  takeNext(active)?.socket.close(1000, 'no longer wanted')
 }
