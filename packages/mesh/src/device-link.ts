@@ -17,6 +17,8 @@ export const heartbeatMs = 20_000
 const patienceMs = 5_000
 /** At most one extra try in this time, however often a device appears. */
 const nudgePauseMs = 1_000
+/** How long a connection may take to show that it survived a change of the network. */
+const probeMs = 5_000
 /** How often a device that is linked under another name is looked at. */
 const linkedElsewhereMs = 15_000
 
@@ -75,8 +77,10 @@ export class DeviceLink {
     this.#environment.announcer.changed()
   }
 
-  /** Our own network changed: what failed may work now, and a relayed connection may have become needless. */
+  /** Our own network changed: what works may be dead, what failed may work now, and a relayed connection may have become needless. */
   networkChanged(): void {
+    this.#active?.connection?.socket.probe?.(probeMs)
+    this.#passive?.socket.probe?.(probeMs)
     if (!this.connected && this.listed) this.#nudge()
     else this.#active?.betterRoute?.nudge()
   }

@@ -183,6 +183,30 @@ describe('one link per device', () => {
     await linked([left!, right!])
   })
 
+  it('looks at once whether a connection lives when the network changed', async () => {
+    const net = freezable()
+    const stale: Array<() => void> = []
+    const network = {
+      name: 'probe',
+      create: () => ({
+        measure: async () => ({ routes: [], measuredAt: 0 }),
+        onStale: (tell: () => void) => {
+          stale.push(tell)
+          return () => {}
+        },
+        shutdown: async () => {}
+      })
+    }
+    // Four times as fast: the probe takes little more than a second, and the heartbeat would need five before it looks and five for the answer.
+    const [left, right] = await world.started(['left', 'right'], { clock: fastClock(4), network, transports: [dialling(net.attempt)] })
+    await linked([left!, right!])
+    await converged([left!, right!], 0)
+    net.freezeAll()
+    for (const tell of stale) tell()
+    await eventually('a new connection', () => net.streams > 1)
+    await linked([left!, right!])
+  })
+
   it('stops within a bound when the network swallows everything', async () => {
     const clock = fastClock(20)
     const network = freezable()

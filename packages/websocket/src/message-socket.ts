@@ -54,6 +54,7 @@ class WebSocketMessageSocket implements MessageSocket {
   #alive = true
   #cancelClose: (() => void) | undefined
   #cancelHeartbeat: (() => void) | undefined
+  #cancelProbe: (() => void) | undefined
 
   constructor(webSocket: WebSocket, options: MessageSocketOptions) {
     if (webSocket.readyState !== OPEN) throw new TypeError('the WebSocket must be open')
@@ -168,6 +169,20 @@ class WebSocketMessageSocket implements MessageSocket {
     })
   }
 
+  probe(withinMs: number): void {
+    if (this.#closing || this.#ended !== undefined || this.#paused || this.#cancelProbe !== undefined) return
+    this.#alive = false
+    this.#webSocket.ping()
+    this.#cancelProbe = this.#clock.after(withinMs, () => {
+      this.#cancelProbe = undefined
+      if (!this.#alive && !this.#paused) this.#diedSilently(withinMs)
+    })
+  }
+
+  #diedSilently(patienceMs: number): void {
+    this.terminate(webSocketErrors.create('ERR_WS_PONG_TIMEOUT', `${this.description} answered no ping within ${patienceMs} ms`))
+  }
+
   #onMessage(data: Buffer, isBinary: boolean): void {
     this.#alive = true
     if (this.#ended !== undefined) return
@@ -259,6 +274,7 @@ class WebSocketMessageSocket implements MessageSocket {
     if (this.#ended !== undefined) return
     this.#cancelClose?.()
     this.#cancelHeartbeat?.()
+    this.#cancelProbe?.()
     this.#ended = this.#error === undefined ? info : { ...info, error: this.#error }
     if (this.#paused && this.#closing) this.#paused = false
     if (!this.#paused) this.#deliver()
@@ -287,7 +303,7 @@ class WebSocketMessageSocket implements MessageSocket {
           this.#armHeartbeat()
           return
         }
-        this.terminate(webSocketErrors.create('ERR_WS_PONG_TIMEOUT', `${this.description} answered no ping within ${patience} ms`))
+        this.#diedSilently(patience)
       })
     })
   }

@@ -244,6 +244,34 @@ describe('message sockets', () => {
     expect(closes[0]).to.include({ code: 'ERR_WS_HANDLER', cause })
   })
 
+  describe('when it is probed', () => {
+    it('stays when the other side shows life', async () => {
+      const clock = manualClock()
+      const { client, server } = await link({ clock })
+      const [left, right] = [new Recorder().attach(client), new Recorder().attach(server)]
+      client.probe?.(5_000)
+      client.probe?.(5_000)
+      server.send(Buffer.from('alive'))
+      await left.until(() => left.messages.length === 1)
+      clock.advance(5_000)
+      expect(left.closes).to.have.length(0)
+      client.close()
+      await right.closed()
+      await left.closed()
+      expect(clock.timers).to.equal(0)
+    })
+
+    it('is cut when the other side says nothing', async () => {
+      const clock = manualClock()
+      const { client, server } = await link({ clock })
+      const left = new Recorder().attach(client)
+      server.pause()
+      client.probe?.(5_000)
+      clock.advance(5_000)
+      expect((await left.closed()).error).to.have.property('code', 'ERR_WS_PONG_TIMEOUT')
+    })
+  })
+
   describe('with a heartbeat', () => {
     it('ping a silent peer and stay while it answers', async () => {
       const clock = manualClock()

@@ -49,6 +49,11 @@ export interface MessageSocket {
   close(code?: number, reason?: string): void
   /** Cuts the connection at once. Idempotent. */
   terminate(error?: Error): void
+  /**
+   * Asks the other side for a sign of life and cuts the connection when none comes within that many milliseconds, for instance because the
+   * network changed and nobody would notice otherwise. Does nothing while paused or closing.
+   */
+  probe?(withinMs: number): void
 }
 
 export interface OpenSocketOptions {
