@@ -1,19 +1,19 @@
 import { BlockList, isIP } from 'node:net'
 import type { NetworkFacts, NetworkRoute, PeerNetwork } from '@kithmesh/core'
 
-/** Addresses that nobody can be reached at: unspecified, multicast, reserved (RFC 6890), IPv4 mapped into IPv6. */
-const unusable = new BlockList()
-unusable.addSubnet('0.0.0.0', 8)
-unusable.addSubnet('224.0.0.0', 3)
-unusable.addAddress('::', 'ipv6')
-unusable.addSubnet('::ffff:0:0', 96, 'ipv6')
-unusable.addSubnet('ff00::', 8, 'ipv6')
-const loopback = new BlockList()
-loopback.addSubnet('127.0.0.0', 8)
-loopback.addAddress('::1', 'ipv6')
+/** Addresses that nobody can be reached at (RFC 6890): unspecified, multicast and reserved ones; of IPv6 also those that are IPv4 in disguise. */
+const unusable = { 4: new BlockList(), 6: new BlockList() } as const
+unusable[4].addSubnet('0.0.0.0', 8)
+unusable[4].addSubnet('224.0.0.0', 3)
+unusable[6].addAddress('::', 'ipv6')
+// A list of its own, since this one covers every IPv4 address.
+unusable[6].addSubnet('::ffff:0:0', 96, 'ipv6')
+unusable[6].addSubnet('ff00::', 8, 'ipv6')
 /** Link-local addresses of IPv6 need the zone of an interface, which a peer's description cannot tell. */
-const linkLocal6 = new BlockList()
-linkLocal6.addSubnet('fe80::', 10, 'ipv6')
+unusable[6].addSubnet('fe80::', 10, 'ipv6')
+const loopback = { 4: new BlockList(), 6: new BlockList() } as const
+loopback[4].addSubnet('127.0.0.0', 8)
+loopback[6].addAddress('::1', 'ipv6')
 
 /**
  * Where a device may be reached by plain dialling, the most promising first; the device itself is proven by TLS only. Pure.
@@ -39,9 +39,12 @@ export function candidateAddresses(peer: PeerNetwork, own: NetworkFacts): string
 
 function usable(address: string, family: 4 | 6, own: NetworkFacts): boolean {
   if (isIP(address) !== family) return false
-  const type = family === 4 ? 'ipv4' : 'ipv6'
-  if (unusable.check(address, type) || linkLocal6.check(address, type)) return false
-  return !loopback.check(address, type) || own.routes.some((mine) => loopback.check(mine.localAddress, mine.family === 4 ? 'ipv4' : 'ipv6'))
+  if (unusable[family].check(address, `ipv${family}`)) return false
+  return !isLoopback(address, family) || own.routes.some((mine) => isLoopback(mine.localAddress, mine.family))
+}
+
+function isLoopback(address: string, family: 4 | 6): boolean {
+  return loopback[family].check(address, `ipv${family}`)
 }
 
 /** Behind one address: the same NAT, or the same machine. */
@@ -55,7 +58,7 @@ function mayBeSameNetwork(theirs: NetworkRoute, mine: NetworkRoute): boolean {
   const prefix = new BlockList()
   if (theirs.family === 4) prefix.addSubnet(mine.localAddress, 16)
   else if (isIP(mine.localAddress) === 6 && !mine.localAddress.includes('%')) prefix.addSubnet(mine.localAddress, 64, 'ipv6')
-  return prefix.check(theirs.localAddress, theirs.family === 4 ? 'ipv4' : 'ipv6')
+  return prefix.check(theirs.localAddress, `ipv${theirs.family}`)
 }
 
 /** How much lies between the internet and a TCP listener on this route. */

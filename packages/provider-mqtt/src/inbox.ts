@@ -152,8 +152,9 @@ export class Inbox implements SignalingChannel {
     })
   }
 
-  #deliver({ sender: { peerId }, replyTo, body }: Letter): void {
+  #deliver({ sender: { peerId }, replyTo, body, remember }: Letter): void {
     const { clock, logger } = this.#options.context
+    remember()
     this.#replyTo.delete(peerId)
     this.#replyTo.set(peerId, { ...replyTo, until: clock.monotonic() + replyMs })
     if (this.#replyTo.size > maxReplyAddresses) this.#replyTo.delete(this.#replyTo.keys().next().value as string)

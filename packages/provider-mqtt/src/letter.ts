@@ -42,6 +42,8 @@ export interface Letter {
   /** Where the sender reads answers. */
   readonly replyTo: InboxAddress
   readonly body: Buffer
+  /** To be called when the sender is welcome: its next letters cost less, and do not compete with those of strangers. */
+  readonly remember: () => void
 }
 
 /** @throws ERR_MQTT_TOO_LARGE; Error when the recipient's key cannot be used */
@@ -92,9 +94,17 @@ export function openLetter(bytes: Uint8Array, envelope: Envelope, opener: Opener
   reader.end()
   if (!verifySignature(signatory, signatureContext(envelope), signedBytes(envelope, opened.ephemeral, content), signature))
     throw new Error('the signature is not of the sender')
-  opened.remember()
   remember()
-  return { sender: signatory, id, time, replyTo: { key, tags }, body }
+  return {
+    sender: signatory,
+    id,
+    time,
+    replyTo: { key, tags },
+    body,
+    remember: () => {
+      opened.remember(signatory.peerId)
+    }
+  }
 }
 
 function signatureContext({ group }: Envelope): SignatureContext {

@@ -27,8 +27,10 @@ export type Verdict = 'taken' | 'old' | 'expired' | 'in the future' | 'unknown' 
 interface Sighting {
   /** Connections up to this one are gone. */
   goneUpTo: number
+  /** The newest statement, alive or not. */
+  sequence: number
   /** The presence seen over this broker. */
-  present: { readonly connection: number; sequence: number; deadline: number } | undefined
+  present: { readonly connection: number; readonly deadline: number } | undefined
 }
 
 interface Entry {
@@ -112,12 +114,13 @@ export class PresenceTable {
     }
     if (presence.sequence <= entry.withdrawnUpTo) return 'old'
     const { tag, number } = presence.via
-    const sighting: Sighting = entry.brokers.get(tag) ?? { goneUpTo: -1, present: undefined }
-    if (number <= sighting.goneUpTo || presence.sequence <= (sighting.present?.sequence ?? -1)) return 'old'
+    const sighting: Sighting = entry.brokers.get(tag) ?? { goneUpTo: -1, sequence: -1, present: undefined }
+    if (number <= sighting.goneUpTo || presence.sequence <= sighting.sequence) return 'old'
     if (!entry.brokers.has(tag) && entry.brokers.size >= maxBrokers) return 'full'
     entry.brokers.set(tag, sighting)
     const deadline = monotonic + (retained ? Math.min(presence.ttlMs, left) : presence.ttlMs)
-    sighting.present = { connection: number, sequence: presence.sequence, deadline }
+    sighting.sequence = presence.sequence
+    sighting.present = { connection: number, deadline }
     entry.forgetAt = Math.max(entry.forgetAt, monotonic + presence.ttlMs + 2 * clockSkewMs)
     const before = entry.latest
     if (before !== undefined && order === 0 && before.sequence > presence.sequence) return 'taken'
@@ -133,8 +136,7 @@ export class PresenceTable {
     if (gone.via === undefined) {
       if (gone.sequence <= entry.withdrawnUpTo) return 'old'
       entry.withdrawnUpTo = gone.sequence
-      for (const sighting of entry.brokers.values())
-        if (sighting.present !== undefined && sighting.present.sequence <= gone.sequence) sighting.present = undefined
+      for (const sighting of entry.brokers.values()) if (sighting.sequence <= gone.sequence) sighting.present = undefined
     } else {
       const sighting = entry.brokers.get(gone.via.tag)
       if (sighting === undefined) return 'unknown'

@@ -9,7 +9,8 @@ const nonceBytes = 12
 const tagBytes = 16
 /** How much a sealed message is longer than its content. */
 export const sealBytes = keyBytes + nonceBytes + tagBytes
-const keptKeys = 256
+const keptKeys = 512
+const keysPerSender = 2
 /** After that a sender takes another ephemeral key for a recipient. */
 const keyLifeMs = 600_000
 
@@ -61,10 +62,20 @@ export class Sealer {
   }
 }
 
+/** What was sealed, not proven to be from anybody. */
+export interface OpenedSeal {
+  readonly content: Buffer
+  readonly ephemeral: Buffer
+  /** Keeps the key for further messages of this sender, once it is known who that is. */
+  readonly remember: (senderId: string) => void
+}
+
 /** Opens what was sealed to one pair of keys. */
 export class Opener {
   readonly #keys: InboxKeys
   readonly #known = new Map<string, Buffer>()
+  /** The ephemeral keys of each sender that is known: the newest few, so that no sender can crowd out another. */
+  readonly #senders = new Map<string, readonly string[]>()
 
   constructor(keys: InboxKeys) {
     this.#keys = keys
@@ -76,7 +87,7 @@ export class Opener {
   }
 
   /** @throws Error when it was not sealed to these keys in this context */
-  open(sealed: Uint8Array, context: Uint8Array): { readonly content: Buffer; readonly ephemeral: Buffer; readonly remember: () => void } {
+  open(sealed: Uint8Array, context: Uint8Array): OpenedSeal {
     if (sealed.length < sealBytes) throw new RangeError('too short')
     const ephemeral = ephemeralOf(sealed)
     const name = ephemeral.toString('base64')
@@ -88,10 +99,23 @@ export class Opener {
     return {
       content,
       ephemeral,
-      remember: () => {
-        remember(this.#known, name, key)
+      remember: (senderId) => {
+        this.#remember(senderId, name, key)
       }
     }
+  }
+
+  #remember(senderId: string, name: string, key: Buffer): void {
+    const before = this.#senders.get(senderId) ?? []
+    const names = [name, ...before.filter((other) => other !== name)]
+    for (const old of names.splice(keysPerSender)) this.#known.delete(old)
+    this.#senders.delete(senderId)
+    this.#senders.set(senderId, names)
+    this.#known.set(name, key)
+    if (this.#senders.size <= keptKeys) return
+    const [oldest, theirs] = this.#senders.entries().next().value as [string, readonly string[]]
+    for (const old of theirs) this.#known.delete(old)
+    this.#senders.delete(oldest)
   }
 }
 

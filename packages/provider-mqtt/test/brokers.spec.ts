@@ -36,7 +36,7 @@ async function echo(from: TestDevice, to: TestDevice): Promise<void> {
 
 describe('brokers', () => {
   const devices = new Devices()
-  const closing: (() => Promise<unknown> | void)[] = []
+  const closing: (() => unknown)[] = []
 
   const embedded = async (...args: Parameters<typeof EmbeddedBroker.start>): Promise<EmbeddedBroker> => {
     const broker = await EmbeddedBroker.start(...args)
@@ -90,7 +90,8 @@ describe('brokers', () => {
   })
 
   describe('login', () => {
-    const admits = ({ username, password }: { username?: string; password?: Buffer }): boolean => username === 'shop' && String(password) === 'pa ss/'
+    const admits = ({ username, password }: { username?: string; password?: Buffer }): boolean =>
+      username === 'shop' && String(password) === 'pa ss/'
 
     it('takes user name and password from the URL or the options', async () => {
       const broker = await scripted({ admits })
@@ -105,9 +106,9 @@ describe('brokers', () => {
       const error = (await device.provider.startBrowsing().catch((reason: unknown) => reason)) as Error
       expect(errorCode(error)).to.equal('ERR_MQTT_NO_BROKER')
       expect(errorCode(error.cause)).to.equal('ERR_MQTT_REFUSED')
-      expect(JSON.stringify([error.message, device.context.logger.entries.map(({ message, fields }) => [message, String(fields?.['error'])])])).to.not.include(
-        'secret'
-      )
+      expect(
+        JSON.stringify([error.message, device.context.logger.entries.map(({ message, fields }) => [message, String(fields?.['error'])])])
+      ).to.not.include('secret')
     })
 
     it('says that the broker denies a topic', async () => {
@@ -249,7 +250,9 @@ describe('brokers', () => {
       await gone.kill()
       const refusing = await scripted({ admits: () => false })
       const device = await devices.device({ brokers: [gone.url, refusing.url] })
-      const error = (await device.publish('a').catch((reason: unknown) => reason)) as Error & { details: { brokers: Record<string, string> } }
+      const error = (await device.publish('a').catch((reason: unknown) => reason)) as Error & {
+        details: { brokers: Record<string, string> }
+      }
       expect(errorCode(error)).to.equal('ERR_MQTT_NO_BROKER')
       expect(Object.values(error.details.brokers)).to.have.length(2)
       expect(device.context.status('publish')).to.equal('failed')
