@@ -50,6 +50,8 @@ export class BrokerSession {
   readonly #name: string
   #end: ((reason: Error | undefined) => void) | undefined
   #open = true
+  /** Packet identifiers of publications that nobody reads; the library tells of them nowhere else. */
+  readonly #unheard = new Set<number | undefined>()
 
   private constructor(client: MqttClient, stream: Duplex, { broker, clock, protocolVersion }: SessionOptions) {
     this.#client = client
@@ -59,6 +61,9 @@ export class BrokerSession {
     this.protocolVersion = protocolVersion
     this.ended = new Promise((resolve) => {
       this.#end = resolve
+    })
+    client.on('packetreceive', (packet) => {
+      if (packet.cmd === 'puback' && packet.reasonCode === noMatchingSubscribers) this.#unheard.add(packet.messageId)
     })
   }
 
@@ -141,7 +146,7 @@ export class BrokerSession {
     const properties = this.protocolVersion === 5 && expirySeconds !== undefined ? { messageExpiryInterval: expirySeconds } : undefined
     return this.#acknowledged((done) => {
       this.#client.publish(topic, payload, { qos: 1, retain, ...(properties === undefined ? {} : { properties }) }, (error, packet) => {
-        done(error ?? undefined, (packet as { reasonCode?: number } | undefined)?.reasonCode !== noMatchingSubscribers)
+        done(error ?? undefined, !this.#unheard.delete(packet?.messageId))
       })
     })
   }

@@ -14,10 +14,11 @@ import { Opener, Sealer } from './sealing.ts'
 import type { InboxKeys } from './sealing.ts'
 import { TokenBucket } from './token-bucket.ts'
 
-/** Letters a second of those who were heard before, of all others together, and of one sender; and at once. */
-const knownRate = [400, 800] as const
-const unknownRate = [100, 300] as const
-const senderRate = [40, 120] as const
+/** How many times one sender's share is taken of all who were heard before, and of all others together. */
+const knownShares = 10
+const unknownShares = 2.5
+/** How many seconds' worth may come at once. */
+const burstSeconds = 3
 /** How long a sender that publishes nothing can be answered. */
 const replyMs = 120_000
 const maxReplyAddresses = 512
@@ -65,8 +66,8 @@ export class Inbox implements SignalingChannel {
     const { clock, logger } = options.context
     this.#admission = new Admission(options.options.authenticator, clock, logger)
     this.#guard = new ReplayGuard(options.options.clockSkewMs)
-    this.#known = new TokenBucket(...knownRate, clock.monotonic())
-    this.#unknown = new TokenBucket(...unknownRate, clock.monotonic())
+    this.#known = this.#bucket(knownShares, clock.monotonic())
+    this.#unknown = this.#bucket(unknownShares, clock.monotonic())
   }
 
   reaches(peerId: string): boolean {
@@ -174,16 +175,21 @@ export class Inbox implements SignalingChannel {
     return this.#options.addressOf(peerId)
   }
 
-  /** A presence of another run makes what was known of the run before worthless. */
+  /** A presence that is gone, or names another address than the one before, is newer than what a letter said. */
   forgetReplyAddress(peerId: string): void {
     this.#replyTo.delete(peerId)
+  }
+
+  #bucket(shares: number, now: number): TokenBucket {
+    const perSecond = shares * this.#options.options.messagesPerSecond
+    return new TokenBucket(perSecond, burstSeconds * perSecond, now)
   }
 
   #bucketOf(peerId: string, now: number): TokenBucket {
     let bucket = this.#senders.get(peerId)
     if (bucket === undefined) {
       if (this.#senders.size >= 1024) for (const [id, other] of this.#senders) if (other.full(now)) this.#senders.delete(id)
-      bucket = new TokenBucket(...senderRate, now)
+      bucket = this.#bucket(1, now)
       this.#senders.set(peerId, bucket)
     }
     return bucket
@@ -200,8 +206,8 @@ export class Inbox implements SignalingChannel {
     )
     if (order.length === 0) throw mqttErrors.create('ERR_MQTT_NO_BROKER', 'No broker is connected')
     const named = order.filter((tag) => tags.includes(tag))
-    const count = this.#options.options.inboxBrokers
-    const first = (named.length > 0 ? named : order).slice(0, count)
+    // Others make up for those that are not connected: they come next in the order of the recipient, too.
+    const first = [...named, ...order.filter((tag) => !tags.includes(tag))].slice(0, this.#options.options.inboxBrokers)
     const errors: unknown[] = []
     for (const group of [first, order.filter((tag) => !first.includes(tag))]) {
       const sent = group.map(async (tag) => {

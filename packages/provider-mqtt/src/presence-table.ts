@@ -6,6 +6,8 @@ export interface PresenceEvents {
   found(peerId: string, presence: Presence): void
   metadataChanged(peerId: string, presence: Presence): void
   lost(peerId: string): void
+  /** Messages to the device go elsewhere now: another key, or other brokers. */
+  moved(peerId: string): void
 }
 
 export interface PresenceLimits {
@@ -154,6 +156,9 @@ export class PresenceTable {
   }
 
   #tell(peerId: string, before: Presence | undefined, presence: Presence): void {
+    if (before === undefined || !before.inboxKey.equals(presence.inboxKey) || before.inboxTags.join() !== presence.inboxTags.join()) {
+      this.#events.moved(peerId)
+    }
     if (before === undefined || before.displayName !== presence.displayName || before.epoch !== presence.epoch)
       this.#events.found(peerId, presence)
     else if (!sameMetadata(before, presence)) this.#events.metadataChanged(peerId, presence)

@@ -54,14 +54,17 @@ export class MqttProvider implements PeerDiscoveryProvider {
     this.#group = createGroup(context.peerGroupId, options.topicPrefix, options.groupKey)
     const known = new KnownSignatories()
     this.#watch = new PresenceWatch(this.#group, known, context, options, {
-      found: (peerId, presence) => {
+      moved: (peerId) => {
         this.#inbox.forgetReplyAddress(peerId)
+      },
+      found: (peerId, presence) => {
         if (this.#states.browse === 'online') context.peersFound([sighting(peerId, presence)])
       },
       metadataChanged: (peerId, { metadata }) => {
         if (this.#states.browse === 'online') context.metadataChanged(idPrefix + peerId, metadata)
       },
       lost: (peerId) => {
+        this.#inbox.forgetReplyAddress(peerId)
         if (this.#states.browse === 'online') context.peersLost([idPrefix + peerId])
       }
     })

@@ -16,6 +16,8 @@ import { TokenBucket } from './token-bucket.ts'
 
 /** For taking a presence back from all brokers. */
 const withdrawMs = 2000
+/** How long the inbox is still read on a broker that is no longer among the best: others learn of it later, and the new one may die at once. */
+const lingerMs = 30_000
 /** How often something on our own topic may make us publish again, per second. */
 const repairsPerSecond = 0.2
 
@@ -43,6 +45,8 @@ export class Run {
   #publication: PublishOptions | undefined
   #version = 0
   #inboxTags: readonly string[] = []
+  /** Until when the inbox is read on a broker that is no longer named. */
+  readonly #lingering = new Map<string, number>()
   #waiting = new Set<() => void>()
   #ends: (() => void)[] = []
   #stopped: Promise<void> | undefined
@@ -209,6 +213,8 @@ export class Run {
       this.connected.map(({ tag }) => tag)
     ).slice(0, options.inboxBrokers)
     if (tags.join() !== this.#inboxTags.join()) {
+      const until = this.#options.context.clock.monotonic() + lingerMs
+      for (const tag of this.#inboxTags) this.#lingering.set(tag, until)
       this.#inboxTags = tags
       this.#version++
     }
@@ -221,7 +227,8 @@ export class Run {
     if (this.#stopped !== undefined) return { topics: new Set(), publication: undefined }
     const publication = this.#publication
     const topics = new Set<string>()
-    if (this.#inboxTags.includes(link.tag)) topics.add(group.inboxTopic(signer.peerId))
+    const lingers = (this.#lingering.get(link.tag) ?? -Infinity) > this.#options.context.clock.monotonic()
+    if (lingers || this.#inboxTags.includes(link.tag)) topics.add(group.inboxTopic(signer.peerId))
     if (this.#browsing) topics.add(group.presenceFilter)
     else if (publication !== undefined) topics.add(this.presence.topic)
     return {

@@ -89,6 +89,17 @@ describe('brokers', () => {
     })
   })
 
+  it('that say that nobody reads a message make sending fail', async () => {
+    const broker = await scripted()
+    const [a, b] = await Promise.all([devices.online('a', { brokers: [broker.url] }), devices.online('b', { brokers: [broker.url] })])
+    await sees(a, 'b')
+    // Nobody tells that b has gone: its connection was cut, and its will comes late.
+    const readers = broker.mute('/i/')
+    const error = await a.channel.send(b.peerId, Buffer.from('hello'), { signal: never() }).catch((reason: unknown) => reason)
+    expect(errorCode(error)).to.equal('ERR_MQTT_UNKNOWN_PEER')
+    expect(readers).to.equal(2)
+  })
+
   describe('login', () => {
     const admits = ({ username, password }: { username?: string; password?: Buffer }): boolean =>
       username === 'shop' && String(password) === 'pa ss/'

@@ -34,18 +34,21 @@ const gone = (fields: Partial<Gone> = {}): Gone => ({
 
 describe('presence table', () => {
   let told: string[]
+  let moved: string[]
   let table: PresenceTable
   let now: number
 
   beforeEach(() => {
     told = []
+    moved = []
     now = 100
     table = new PresenceTable(
       { maxPeers: 3, clockSkewMs: skew },
       {
         found: (peerId, { displayName }) => told.push(`found ${peerId} ${displayName}`),
         metadataChanged: (peerId) => told.push(`metadata ${peerId}`),
-        lost: (peerId) => told.push(`lost ${peerId}`)
+        lost: (peerId) => told.push(`lost ${peerId}`),
+        moved: (peerId) => moved.push(peerId)
       }
     )
   })
@@ -62,6 +65,16 @@ describe('presence table', () => {
     expect(take(presence({ sequence: 3, metadata: new Map([['a', Buffer.from('1')]]) }))).to.equal('taken')
     expect(take(presence({ sequence: 4, displayName: 'store' }))).to.equal('taken')
     expect(told).to.deep.equal(['found p shop', 'metadata p', 'found p store'])
+  })
+
+  it('tells when messages go elsewhere', () => {
+    take(presence())
+    take(presence({ sequence: 2 }))
+    expect(moved).to.deep.equal(['p'])
+    take(presence({ sequence: 3, inboxTags: [B] }))
+    take(presence({ sequence: 4, inboxTags: [B], inboxKey: Buffer.alloc(32, 1) }))
+    expect(moved).to.deep.equal(['p', 'p', 'p'])
+    expect(told).to.deep.equal(['found p shop'])
   })
 
   it('loses a device when its time is over, and not before', () => {
@@ -205,7 +218,7 @@ describe('presence table', () => {
       return kind === 'will' ? gone({ ...order, via: { tag, number } }) : gone({ ...order, sequence: sequence * 4 })
     }
     const outcome = (statements: readonly Statement[]): boolean => {
-      const end = new PresenceTable({ maxPeers: 3, clockSkewMs: skew }, { found() {}, metadataChanged() {}, lost() {} })
+      const end = new PresenceTable({ maxPeers: 3, clockSkewMs: skew }, { found() {}, metadataChanged() {}, lost() {}, moved() {} })
       // A gone of an unknown device is not kept; a device that is known first makes every order comparable.
       end.take('p', presence({ startedAt: 50, epoch: '0'.repeat(16), sequence: 0, via: { tag: A, number: 9 } }), false, {
         now: 100,

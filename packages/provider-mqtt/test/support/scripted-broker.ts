@@ -96,6 +96,13 @@ export class ScriptedBroker {
     }
   }
 
+  /** Forgets all subscriptions to topics with this part, and how many there were. */
+  mute(part: string): number {
+    let count = 0
+    for (const { filters } of this.#clients) for (const filter of filters) if (filter.includes(part) && filters.delete(filter)) count++
+    return count
+  }
+
   /** Sends bytes as they are to everybody. */
   sendRaw(bytes: Uint8Array): void {
     for (const { socket } of this.#clients) socket.write(bytes)
