@@ -36,9 +36,9 @@ export class Admission {
   async #ask(authenticator: Authenticator, { peerId, certificateDer, chain, commonName }: Signatory): Promise<boolean> {
     try {
       if ((await authenticator.check({ peerId, certificateDer, chain, commonName, role: 'client' })) === true) return true
-      this.#logger.info('Messages of a device are not taken', { peerId, authenticator: authenticator.name })
+      this.#logger.debug('Messages of a device are not taken', { peerId, authenticator: authenticator.name })
     } catch (error) {
-      this.#logger.info('Messages of a device are not taken', { peerId, authenticator: authenticator.name, error })
+      this.#logger.debug('Messages of a device are not taken', { peerId, authenticator: authenticator.name, error })
     }
     return false
   }

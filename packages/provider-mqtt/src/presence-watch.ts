@@ -11,6 +11,8 @@ import { TokenBucket } from './token-bucket.ts'
 /** Statements that are verified per second in the long run; at once, as many as there may be devices, and then some. */
 const verifiedPerSecond = 200
 const expiryMs = 1000
+/** Devices with wrong clocks that the log names. */
+const maxAhead = 100
 
 /** Reads presence topics: verifies what arrives and keeps the table of who is there. */
 export class PresenceWatch {
@@ -22,6 +24,7 @@ export class PresenceWatch {
   readonly #rate: TokenBucket
   #cancel: (() => void) | undefined
   #full = false
+  readonly #ahead = new Set<string>()
 
   constructor(
     group: Group,
@@ -76,7 +79,8 @@ export class PresenceWatch {
     if (verdict === 'full') {
       if (!this.#full) this.#logger.warn('There are more devices than are listed', { peerId })
       this.#full = true
-    } else if (verdict === 'in the future') {
+    } else if (verdict === 'in the future' && this.#ahead.size < maxAhead && !this.#ahead.has(peerId)) {
+      this.#ahead.add(peerId)
       this.#logger.warn('A device is not listed: its clock is ahead, or that of this device is behind', { peerId })
     } else if (verdict !== 'taken') this.#logger.debug('A presence was dropped', { peerId, reason: verdict })
   }

@@ -18,6 +18,7 @@ import type { Group } from './group.ts'
 import { KnownSignatories } from './identity-signature.ts'
 import type { Signer } from './identity-signature.ts'
 import { Inbox } from './inbox.ts'
+import { ModeTurns } from './mode-turns.ts'
 import type { CheckedOptions } from './options.ts'
 import { PresenceWatch } from './presence-watch.ts'
 import { Run } from './run.ts'
@@ -28,7 +29,7 @@ const startMs = 25_000
 const idPrefix = 'mqtt:'
 const modes = ['browse', 'publish'] as const
 
-/** Discovery and signalling over MQTT for one peer group. Starts and stops of each mode run one after the other; a stop also ends a start under way. */
+/** Discovery and signalling over MQTT for one peer group. The last mode that stops ends all connections. */
 export class MqttProvider implements PeerDiscoveryProvider {
   readonly #context: ProviderContext
   readonly #options: CheckedOptions
@@ -36,8 +37,7 @@ export class MqttProvider implements PeerDiscoveryProvider {
   readonly #group: Group
   readonly #watch: PresenceWatch
   readonly #inbox: Inbox
-  readonly #turns: Record<ProviderMode, Promise<void>> = { browse: Promise.resolve(), publish: Promise.resolve() }
-  readonly #wishes: Record<ProviderMode, AbortController> = { browse: new AbortController(), publish: new AbortController() }
+  readonly #turns: Readonly<Record<ProviderMode, ModeTurns>> = { browse: new ModeTurns(), publish: new ModeTurns() }
   readonly #users = new Set<ProviderMode>()
   /** What was reported last. */
   readonly #states: Record<ProviderMode, ProviderStatus['state']> = { browse: 'offline', publish: 'offline' }
@@ -83,7 +83,7 @@ export class MqttProvider implements PeerDiscoveryProvider {
   }
 
   startBrowsing(): Promise<void> {
-    return this.#inTurn('browse', async (signal) => {
+    return this.#turns.browse.start(async (signal) => {
       if (this.#states.browse === 'online') return
       await this.#start('browse', signal, async (run) => {
         this.#watch.start()
@@ -93,14 +93,11 @@ export class MqttProvider implements PeerDiscoveryProvider {
   }
 
   stopBrowsing(): Promise<void> {
-    return this.#stop('browse', async () => {
-      this.#watch.stop()
-      this.#run?.endBrowsing()
-    })
+    return this.#stop('browse')
   }
 
   startPublishing(options: PublishOptions): Promise<void> {
-    return this.#inTurn('publish', async (signal) => {
+    return this.#turns.publish.start(async (signal) => {
       if (!Number.isInteger(options.port) || options.port < 1 || options.port > 65535) throw new TypeError('port must be 1 to 65535')
       await this.#start('publish', signal, async (run) => {
         this.#publication = options
@@ -110,17 +107,14 @@ export class MqttProvider implements PeerDiscoveryProvider {
   }
 
   stopPublishing(): Promise<void> {
-    return this.#stop('publish', async () => {
-      this.#publication = undefined
-      await this.#run?.withdraw()
-    })
+    return this.#stop('publish')
   }
 
   async updateMetadata(metadata: Metadata): Promise<void> {
     const run = this.#run
     if (this.#publication === undefined || run === undefined || this.#states.publish === 'offline')
       throw coreErrors.create('ERR_PD_NOT_PUBLISHING', 'Nothing is published')
-    await run.updateMetadata(metadata, this.#deadline(this.#wishes.publish.signal))
+    await run.updateMetadata(metadata, this.#deadline(this.#turns.publish.signal))
   }
 
   /** Nothing to do: presence carries the metadata, and every change is reported. */
@@ -183,20 +177,14 @@ export class MqttProvider implements PeerDiscoveryProvider {
     if (fresh) this.#goOnline(mode)
   }
 
-  #stop(mode: ProviderMode, end: () => Promise<void>): Promise<void> {
-    this.#wishes[mode].abort(mqttErrors.create('ERR_MQTT_STOPPED', 'It was stopped before it had begun'))
-    this.#wishes[mode] = new AbortController()
-    const result = this.#turns[mode].then(async () => {
+  #stop(mode: ProviderMode): Promise<void> {
+    return this.#turns[mode].stop(async () => {
       if (!this.#users.has(mode)) return
       this.#report(mode, { state: 'offline' })
-      await end()
       await this.#release(mode)
     })
-    this.#turns[mode] = result.catch(() => {})
-    return result
   }
 
-  /** The last mode that stops takes the connections with it. */
   async #release(mode: ProviderMode): Promise<void> {
     this.#users.delete(mode)
     const run = this.#run
@@ -250,7 +238,7 @@ export class MqttProvider implements PeerDiscoveryProvider {
 
   /** Brokers came or went: without any for as long as a presence lives, what runs has failed, until one is back. */
   #changed(run: Run): void {
-    this.#options.onBrokers(run.links.map(({ status }) => status))
+    this.#tellBrokers(run)
     if (run.connected.length === 0) {
       this.#cancelOutage ??= this.#context.clock.after(this.#options.presenceTtlMs, () => {
         const error = mqttErrors.create('ERR_MQTT_NO_BROKER', 'All brokers have been away for too long', {
@@ -266,6 +254,14 @@ export class MqttProvider implements PeerDiscoveryProvider {
     if (this.#states.publish === 'failed' && this.#users.has('publish') && run.publishes) this.#goOnline('publish')
   }
 
+  #tellBrokers(run: Run): void {
+    try {
+      this.#options.onBrokers(run.links.map(({ status }) => status))
+    } catch (error) {
+      this.#context.logger.error('onBrokers failed', { error })
+    }
+  }
+
   #goOnline(mode: ProviderMode): void {
     this.#report(mode, { state: 'online' })
     if (mode !== 'browse') return
@@ -276,13 +272,6 @@ export class MqttProvider implements PeerDiscoveryProvider {
   #report(mode: ProviderMode, status: ProviderStatus): void {
     this.#states[mode] = status.state
     this.#context.statusChanged(mode, status)
-  }
-
-  #inTurn(mode: ProviderMode, run: (signal: AbortSignal) => Promise<void>): Promise<void> {
-    const { signal } = this.#wishes[mode]
-    const result = this.#turns[mode].then(() => run(signal))
-    this.#turns[mode] = result.catch(() => {})
-    return result
   }
 
   #deadline(signal: AbortSignal): AbortSignal {

@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import type { Metadata, ProviderContext, PublishOptions } from '@kithmesh/core'
 import { BrokerLink } from './broker-link.ts'
-import { mqttErrors } from './errors.ts'
 import type { Group } from './group.ts'
 import type { Signer } from './identity-signature.ts'
 import { LinkSync } from './link-sync.ts'
 import type { WantedState } from './link-sync.ts'
 import type { CheckedOptions } from './options.ts'
 import { OwnPresence } from './own-presence.ts'
+import { Readiness } from './readiness.ts'
 import { brokerOrder } from './rendezvous.ts'
 import { createInboxKeys } from './sealing.ts'
 import type { InboxKeys } from './sealing.ts'
@@ -40,6 +40,7 @@ export class Run {
   readonly presence: OwnPresence
   readonly #options: RunOptions
   readonly #syncs: readonly LinkSync[]
+  readonly #ready: Readiness
   readonly #repairs: TokenBucket
   #browsing = false
   #publication: PublishOptions | undefined
@@ -47,7 +48,6 @@ export class Run {
   #inboxTags: readonly string[] = []
   /** Until when the inbox is read on a broker that is no longer named. */
   readonly #lingering = new Map<string, number>()
-  #waiting = new Set<() => void>()
   #ends: (() => void)[] = []
   #stopped: Promise<void> | undefined
 
@@ -92,6 +92,7 @@ export class Run {
         }
       )
     })
+    this.#ready = new Readiness(this.#syncs)
   }
 
   get links(): readonly BrokerLink[] {
@@ -137,8 +138,8 @@ export class Run {
       for (const end of this.#ends) end()
       this.#publication = undefined
       this.#browsing = false
+      this.#ready.stop()
       await Promise.all(this.links.map((link) => link.stop()))
-      this.#notify()
     })()
     return this.#stopped
   }
@@ -147,7 +148,7 @@ export class Run {
   async browse(signal: AbortSignal): Promise<void> {
     this.#browsing = true
     this.#syncAll()
-    await this.#until(() => this.browses, signal)
+    await this.#ready.until(() => this.browses, signal)
   }
 
   endBrowsing(): void {
@@ -162,7 +163,7 @@ export class Run {
     this.#version++
     this.#syncAll()
     const version = this.#version
-    await this.#until(() => this.#syncs.some(({ published }) => published >= version), signal)
+    await this.#ready.until(() => this.#syncs.some(({ published }) => published >= version), signal)
   }
 
   /** Resolves when one broker has it, or at once when none is connected: then it is published as soon as one is. */
@@ -266,54 +267,7 @@ export class Run {
   }
 
   #notify(): void {
-    for (const check of [...this.#waiting]) check()
+    this.#ready.check()
     this.#options.changed()
-  }
-
-  /** Waits until something holds, or every broker has failed to bring it about. */
-  #until(holds: () => boolean, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const finish = (settle: () => void): void => {
-        this.#waiting.delete(check)
-        signal.removeEventListener('abort', onAbort)
-        settle()
-      }
-      const onAbort = (): void => {
-        finish(() => {
-          reject(signal.reason as Error)
-        })
-      }
-      const check = (): void => {
-        if (holds()) finish(resolve)
-        else if (this.#stopped !== undefined) {
-          finish(() => {
-            reject(mqttErrors.create('ERR_MQTT_STOPPED', 'The provider was stopped'))
-          })
-        } else if (this.#syncs.every(({ error }) => error !== undefined)) {
-          finish(() => {
-            reject(this.#noBroker())
-          })
-        }
-      }
-      this.#waiting.add(check)
-      signal.addEventListener('abort', onAbort, { once: true })
-      if (signal.aborted) onAbort()
-      else check()
-    })
-  }
-
-  #noBroker(): Error {
-    const reasons = this.#syncs.map(({ link, error }) => ({ broker: link.id, error: error as Error }))
-    const [first] = reasons
-    return mqttErrors.create('ERR_MQTT_NO_BROKER', `No broker can be used: ${reasons.map(({ error }) => error.message).join('; ')}`, {
-      cause:
-        reasons.length === 1
-          ? first?.error
-          : new AggregateError(
-              reasons.map(({ error }) => error),
-              'every broker failed'
-            ),
-      details: { brokers: Object.fromEntries(reasons.map(({ broker, error }) => [broker, error.message])) }
-    })
   }
 }

@@ -51,7 +51,9 @@ function createStrategy(options: DirectOptions, { logger, clock }: TransportCont
 
     assess({ resolved, localNetwork }: ConnectTarget) {
       try {
-        parseTargetUrl(resolved.url, SCHEMES)
+        const { host } = parseTargetUrl(resolved.url, SCHEMES)
+        // A name that stands for no host (RFC 6761 §6.4) must not be looked up.
+        if (resolved.addresses.length === 0 && host.endsWith('.invalid')) return { usable: false, reason: 'the device names no address' }
         return { usable: true, rank: directRank(resolved.network, localNetwork) }
       } catch (error) {
         return { usable: false, reason: (error as Error).message }

@@ -41,6 +41,12 @@ describe('the rank of dialling', () => {
         expect(rank([route(behaviour(mapping, filtering))]), `${mapping} ${filtering}`).to.equal(late)
   })
 
+  it('is none where a device that nobody can look up names no address', () => {
+    const target = connectTarget({ url: 'wss://a1b2.kithmesh.invalid:4984/', addresses: [], network: { routes: [], port: 4984 } })
+    expect(strategy.assess(target)).to.deep.equal({ usable: false, reason: 'the device names no address' })
+    expect(strategy.assess(connectTarget({ url: 'wss://a1b2.kithmesh.invalid:4984/', addresses: ['203.0.113.7'] })).usable).to.equal(true)
+  })
+
   it('is the first where both are behind the same router, and when one route of several is open', () => {
     const nat = route(behaviour('endpoint-independent', 'address-and-port-dependent'))
     expect(rank([nat], [nat])).to.equal(early)
