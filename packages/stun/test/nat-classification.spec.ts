@@ -33,12 +33,12 @@ const allocations: PortAllocation[] = [
   { kind: 'random' }
 ]
 
-/** Six ports that are no neighbours, then six that are, as the probe takes them. */
+/** Eight ports that are no neighbours, then eight that are, as the probe takes them. */
 function series(nat: SimulatedNat, random: () => number): { scattered: PortObservation[]; consecutive: PortObservation[] } {
   const map = (port: number): PortObservation => ({ local: port, external: nat.outbound(at(local.address, port), a1).port })
   const base = 30_000 + Math.floor(random() * 20_000)
-  const scattered = Array.from({ length: 6 }, (_, index) => map(20_000 + index * 1_500 + Math.floor(random() * 1_400)))
-  return { scattered, consecutive: Array.from({ length: 6 }, (_, index) => map(base + index)) }
+  const scattered = Array.from({ length: 8 }, (_, index) => map(20_000 + index * 1_500 + Math.floor(random() * 1_400)))
+  return { scattered, consecutive: Array.from({ length: 8 }, (_, index) => map(base + index)) }
 }
 
 describe('what a NAT does, from what servers say', () => {
@@ -88,24 +88,24 @@ describe('what a NAT does, from what servers say', () => {
   })
 
   it('is a range where ports keep to a part of all, and random where they do not', () => {
-    const found = new Map<string, number>()
-    for (let seed = 1; seed <= 50; seed++) {
-      const random = seeded(seed)
-      const nat = new SimulatedNat({
-        mapping: 'endpoint-independent',
-        filtering: 'address-dependent',
-        ports: { kind: 'range', low: 35_000, high: 55_000 },
-        random
-      })
-      const ports = classifyPorts(series(nat, random))
-      found.set(ports.kind, (found.get(ports.kind) ?? 0) + 1)
-      if (ports.kind === 'range') {
-        expect(ports.low).to.be.within(28_000, 45_000)
-        expect(ports.high).to.be.within(45_000, 62_000)
+    const kindsOf = (low: number, high: number): Map<string, number> => {
+      const found = new Map<string, number>()
+      for (let seed = 1; seed <= 300; seed++) {
+        const random = seeded(seed)
+        const ports = { kind: 'range', low, high } as const
+        const nat = new SimulatedNat({ mapping: 'endpoint-independent', filtering: 'address-dependent', ports, random })
+        const classified = classifyPorts(series(nat, random))
+        found.set(classified.kind, (found.get(classified.kind) ?? 0) + 1)
+        if (classified.kind === 'range') {
+          expect(classified.low).to.be.within(1, low + (high - low) / 2)
+          expect(classified.high).to.be.within(low + (high - low) / 2, 65_535)
+        }
       }
+      return found
     }
-    expect(found.get('range')).to.be.at.least(48)
-    expect(found.get('range') ?? 0).to.equal(50 - (found.get('random') ?? 0))
+    expect(kindsOf(35_000, 65_535).get('range')).to.equal(300)
+    expect(kindsOf(50_000, 55_000).get('range')).to.equal(300)
+    expect(kindsOf(1_024, 65_535).get('random')).to.be.at.least(298)
   })
 })
 
@@ -228,6 +228,19 @@ describe('the rule of ports', () => {
     expect(classifyPorts(counting)).to.deep.equal({ kind: 'independent', delta: 1 })
     const again = { scattered: from(locals, [61_998, 61_999, 62_000, 1_024, 1_025, 1_026]), consecutive: [] }
     expect(classifyPorts(again)).to.deep.equal({ kind: 'independent', delta: 1 })
+  })
+
+  it('counts as it does when others count too, in between', () => {
+    for (const externals of [
+      [500, 502, 504, 505, 507, 509],
+      [500, 503, 504, 506, 510, 511],
+      [511, 509, 508, 506, 504, 503]
+    ]) {
+      const delta = Math.sign((externals[5] ?? 0) - 505)
+      expect(classifyPorts({ scattered: from(locals, externals), consecutive: [] })).to.deep.equal({ kind: 'independent', delta })
+    }
+    const byTwo = { scattered: from(locals, [500, 502, 506, 508, 512, 514]), consecutive: [] }
+    expect(classifyPorts(byTwo)).to.deep.equal({ kind: 'independent', delta: 2 })
   })
 
   it('is not taken for preserving when a counter runs beside neighbouring ports', () => {

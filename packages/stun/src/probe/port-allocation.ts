@@ -17,12 +17,14 @@ export interface PortSeries {
 const PORTS = 65_536
 /** Steps a counter is believed to make. Larger ones that repeat would be a coincidence, or a rule that nobody can use. */
 const MAX_STEP = 1_024
+/** How many flows of others may come between two mappings. */
+const MAX_FOREIGN_FLOWS = 3
 /** Mappings that have to agree before a rule is believed. */
 const MIN_AGREEING = 3
 /** How many ports must have been seen before they are said to come from a range. */
-const MIN_FOR_RANGE = 10
+const MIN_FOR_RANGE = 14
 /** A range is called one when it has no more than this part of all ports above the well-known ones. */
-const RANGE_PART = 0.62
+const RANGE_PART = 0.6
 /** Ranges end at multiples of this, so that two measurements of one NAT come to the same. */
 const RANGE_GRAIN = 1_024
 
@@ -50,12 +52,21 @@ export function classifyPorts({ scattered, consecutive }: PortSeries): PortAlloc
   return rangeOf([...scattered, ...consecutive].map(({ external }) => external)) ?? { kind: 'random' }
 }
 
-/** The step from one external port to the next that most mappings have in common. */
+/**
+ * The step from one external port to the next: of those seen, the one that explains most of them, where a counter that others used in between
+ * has made several steps at once.
+ */
 function stepOf(series: readonly PortObservation[]): number | undefined {
   const steps = series.slice(1).map(({ external }, index) => signed(external - (series[index]?.external ?? 0)))
-  const common = mostFrequent(steps)
-  if (common === undefined || common === 0 || Math.abs(common) > MAX_STEP) return undefined
-  return isMost(steps, (step) => step === common) ? common : undefined
+  const candidates = [...new Set(steps)].filter((step) => step !== 0 && Math.abs(step) <= MAX_STEP)
+  const explained = (step: number): number => steps.filter((seen) => isMultiple(seen, step)).length
+  const [best] = candidates.sort((a, b) => explained(b) - explained(a) || Math.abs(a) - Math.abs(b))
+  return best !== undefined && isMost(steps, (seen) => isMultiple(seen, best)) ? best : undefined
+}
+
+function isMultiple(seen: number, step: number): boolean {
+  const count = seen / step
+  return Number.isInteger(count) && count >= 1 && count <= 1 + MAX_FOREIGN_FLOWS
 }
 
 /** More than half, and at least three. */

@@ -6,7 +6,7 @@ import { mappingOf, needsSeries } from './findings.ts'
 import type { Findings, SeenPort } from './findings.ts'
 
 /** Mappings of one series. */
-const LENGTH = 6
+const LENGTH = 8
 /** Between two of them, milliseconds: enough for the packets to stay in order, little enough that few foreign flows come in between. */
 const PACE_MS = 8
 /** From here on, making mappings that may turn out to be needless costs less time than waiting for the first series. */

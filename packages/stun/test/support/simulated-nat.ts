@@ -101,7 +101,10 @@ export class SimulatedNat {
       }
     }
     let external = wrap(wanted())
-    while (this.#taken.has(external)) external = ports.kind === 'independent' ? wrap(external + ports.delta) : this.#anywhere(1_024, 65_535)
+    while (this.#taken.has(external)) {
+      if (ports.kind === 'independent') external = wrap(external + ports.delta)
+      else external = ports.kind === 'range' ? wanted() : this.#anywhere(1_024, 65_535)
+    }
     this.#taken.add(external)
     this.#last = { local, external }
     return external
