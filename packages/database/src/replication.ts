@@ -14,6 +14,7 @@
  */
 export type {
   BlobAccess,
+  BlobReader,
   BlobWriter,
   ChangeEntry,
   ConflictResolution,

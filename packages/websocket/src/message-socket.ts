@@ -1,3 +1,4 @@
+import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type WebSocket from 'ws'
 import { errorCode, systemClock, type Clock, type MessageSocket, type MessageSocketHandlers, type SocketCloseInfo } from '@kithmesh/core'
@@ -34,6 +35,8 @@ export function messageSocketFromWebSocket(webSocket: WebSocket, options: Messag
 class WebSocketMessageSocket implements MessageSocket {
   readonly protocol: string
   readonly description: string
+  /** A socket of the system is done with bytes that it counts no longer; other streams may hand them on as they are. */
+  readonly releasesBytes: boolean
   readonly #webSocket: WebSocket
   readonly #stream: Duplex | undefined
   readonly #clock: Clock
@@ -60,6 +63,7 @@ class WebSocketMessageSocket implements MessageSocket {
     if (webSocket.readyState !== OPEN) throw new TypeError('the WebSocket must be open')
     this.#webSocket = webSocket
     this.#stream = options.stream
+    this.releasesBytes = options.stream instanceof Socket
     this.#clock = options.clock ?? systemClock
     this.#heartbeatMs = options.heartbeatMs ?? 0
     this.protocol = webSocket.protocol

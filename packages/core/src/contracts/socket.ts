@@ -33,13 +33,18 @@ export interface MessageSocket {
   /** Bytes accepted by `send` and not yet handed to the operating system. */
   readonly bufferedBytes: number
   /**
+   * Bytes given to `send` are not looked at any more once they no longer count in `bufferedBytes`: the sender may write over them then.
+   * @default false
+   */
+  readonly releasesBytes?: boolean
+  /**
    * Takes over: messages that came earlier are delivered now, in order. May be called once.
    * Before it nothing is read beyond a small bounded buffer.
    */
   attach(handlers: MessageSocketHandlers): void
   /**
    * Queues one message; false means that the buffer is above its mark and the caller should wait for `drained`.
-   * The bytes must not be changed afterwards. After the end it returns false and does nothing.
+   * The bytes must not be changed afterwards, but see `releasesBytes`. After the end it returns false and does nothing.
    */
   send(message: Uint8Array): boolean
   /** Stops reading: back-pressure towards the peer. */

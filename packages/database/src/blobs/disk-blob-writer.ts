@@ -1,4 +1,4 @@
-import { close, closeSync, fdatasync, openSync, writeSync, writev } from 'node:fs'
+import { close, closeSync, fdatasync, openSync, rmSync, writev, writevSync } from 'node:fs'
 import { rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
@@ -44,21 +44,21 @@ export class DiskBlobWriter implements BlobWriter {
     return this.#digest
   }
 
-  async write(piece: Uint8Array): Promise<void> {
+  write(...pieces: readonly Uint8Array[]): Promise<void> | undefined {
     if (this.#ended) throw new TypeError('The blob is finished')
-    this.length += piece.length
+    for (const { length } of pieces) this.length += length
     const { expected } = this.#options
     if (expected?.length !== undefined && this.length > expected.length) checkArrived(expected, expected.digest, this.length)
-    this.#hash.update(piece)
-    await this.#guard(async () => {
-      if (this.length <= AT_ONCE_BYTES) {
-        this.#writeNow(piece)
-        return
-      }
+    for (const piece of pieces) this.#hash.update(piece)
+    if (this.length <= AT_ONCE_BYTES) {
+      this.#writeNow(pieces)
+      return undefined
+    }
+    for (const piece of pieces) {
       this.#gathered.push(Uint8Array.prototype.slice.call(piece))
       this.#gatheredBytes += piece.length
-      if (this.#gatheredBytes >= GATHER_BYTES) await this.#flush()
-    })
+    }
+    return this.#gatheredBytes < GATHER_BYTES ? undefined : this.#guard(() => this.#flush())
   }
 
   async commit(): Promise<void> {
@@ -93,10 +93,20 @@ export class DiskBlobWriter implements BlobWriter {
     return (this.#descriptor ??= openSync(this.#options.temporary, 'wx'))
   }
 
-  /** The piece is free again afterwards: nothing is copied in between. */
-  #writeNow(piece: Uint8Array): void {
-    const descriptor = this.#open()
-    for (let written = 0; written < piece.length; ) written += writeSync(descriptor, piece, written)
+  /** The pieces are free again afterwards: nothing is copied in between. */
+  #writeNow(pieces: readonly Uint8Array[]): void {
+    try {
+      const descriptor = this.#open()
+      for (let rest = pieces; rest.length > 0; ) rest = withoutFirst(rest, writevSync(descriptor, rest))
+    } catch (error) {
+      this.#ended = true
+      try {
+        this.#discardNow()
+      } catch {
+        /* what went wrong before is what is told */
+      }
+      throw mapFileError(error, this.#options.temporary)
+    }
   }
 
   async #flush(): Promise<void> {
@@ -113,6 +123,14 @@ export class DiskBlobWriter implements BlobWriter {
     if (descriptor === undefined) return
     await closeFile(descriptor)
     await rm(this.#options.temporary, { force: true })
+  }
+
+  #discardNow(): void {
+    const descriptor = this.#descriptor
+    this.#descriptor = undefined
+    if (descriptor === undefined) return
+    closeSync(descriptor)
+    rmSync(this.#options.temporary, { force: true })
   }
 
   async #guard(run: () => Promise<void>): Promise<void> {

@@ -15,14 +15,18 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errorCode } from '@kithmesh/core'
 import type { Clock } from '@kithmesh/core'
-import type { BlobWriter } from '../contracts/replication.ts'
+import type { BlobReader, BlobWriter } from '../contracts/replication.ts'
 import type { Blob, ManagedBlobStore } from './blob-store.ts'
 import { DirectorySync } from './directory-sync.ts'
 import { hexOf, requireHex } from './digest.ts'
+import { DiskBlobReader } from './disk-blob-reader.ts'
 import { DiskBlobWriter } from './disk-blob-writer.ts'
 
 /** A blob asked for counts as used; its time is set anew when older than this, milliseconds. */
 const TOUCH_AFTER_MS = 10 * 60_000
+
+/** Files open for {@link DiskBlobs.openReader} at once: a process may often have no more than 1024. */
+const MAX_READERS = 64
 
 const BLOB_FILE = /^[0-9a-f]{40}$/
 
@@ -35,6 +39,7 @@ export class DiskBlobs implements ManagedBlobStore {
   readonly #directory: string
   readonly #clock: Clock
   readonly #sync = new DirectorySync()
+  #readers = 0
 
   constructor(directory: string, clock: Clock) {
     this.#directory = directory
@@ -81,6 +86,16 @@ export class DiskBlobs implements ManagedBlobStore {
       if (errorCode(error) === 'ENOENT') return undefined
       throw error
     }
+  }
+
+  openReader(digest: string): BlobReader | undefined {
+    const path = this.#pathOf(digest)
+    if (path === undefined || this.#readers >= MAX_READERS) return undefined
+    const reader = DiskBlobReader.open(path, () => {
+      this.#readers--
+    })
+    if (reader !== undefined) this.#readers++
+    return reader
   }
 
   openWrite(expected: { readonly digest: string; readonly length?: number }): BlobWriter {

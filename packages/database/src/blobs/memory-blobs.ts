@@ -1,4 +1,4 @@
-import type { BlobWriter } from '../contracts/replication.ts'
+import type { BlobReader, BlobWriter } from '../contracts/replication.ts'
 import { databaseErrors } from '../errors.ts'
 import type { Blob, ManagedBlobStore } from './blob-store.ts'
 import { blobHash, checkArrived, digestOf, requireHex } from './digest.ts'
@@ -33,12 +33,25 @@ export class MemoryBlobs implements ManagedBlobStore {
     return bytes === undefined || bytes.length > maxBytes ? undefined : Buffer.from(bytes)
   }
 
+  openReader(digest: string): BlobReader | undefined {
+    const bytes = this.#blobs.get(digest)
+    if (bytes === undefined) return undefined
+    return {
+      length: bytes.length,
+      read: (target, offset, length, position) => {
+        target.set(bytes.subarray(position, position + length), offset)
+      },
+      close: () => {}
+    }
+  }
+
   openWrite(expected: { readonly digest: string; readonly length?: number }): BlobWriter {
     requireHex(expected.digest)
     let pieces: Uint8Array[] = []
     return {
-      write: async (piece) => {
-        pieces.push(Uint8Array.from(piece))
+      write: (...more) => {
+        for (const piece of more) pieces.push(Uint8Array.from(piece))
+        return undefined
       },
       commit: async () => {
         const bytes = Buffer.concat(pieces)

@@ -212,6 +212,8 @@ export interface BlobAccess {
   read(digest: string): Promise<Buffer | undefined>
   /** The whole blob at once, read synchronously like a document; undefined when it is absent or larger than `maxBytes`. */
   readNow(digest: string, maxBytes: number): Buffer | undefined
+  /** The blob to be read piece by piece, synchronously; undefined when it is absent, or when as many are open as may be. */
+  openReader(digest: string): BlobReader | undefined
   /** A stream over the blob's bytes; undefined when absent. */
   openRead(digest: string): AsyncIterable<Buffer> | undefined
   /**
@@ -221,8 +223,18 @@ export interface BlobAccess {
   openWrite(expected: { readonly digest: string; readonly length?: number }): BlobWriter
 }
 
+/** An open blob. Whoever opened it closes it. */
+export interface BlobReader {
+  /** Bytes of the blob. */
+  readonly length: number
+  /** Fills `target[offset, offset + length)` with the bytes from `position` on. Throws when it cannot. */
+  read(target: Uint8Array, offset: number, length: number, position: number): void
+  close(): void
+}
+
 export interface BlobWriter {
-  write(piece: Uint8Array): Promise<void>
+  /** The pieces are free again once what is returned, if anything, has resolved. Throws, or rejects, when they cannot be stored. */
+  write(...pieces: readonly Uint8Array[]): Promise<void> | undefined
   commit(): Promise<void>
   abort(): Promise<void>
 }

@@ -66,7 +66,11 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
     this.compressFromBytes = options.compressFromBytes ?? 1024
     this.dispatcher = new Dispatcher(this, options.maxConcurrentRequests ?? 1000, this.logger)
     const zlib = options.zlib ?? lazyZlib()
-    this.encoder = new FrameEncoder({ level: Math.max(1, this.compressionLevel), zlib })
+    this.encoder = new FrameEncoder({
+      level: Math.max(1, this.compressionLevel),
+      zlib,
+      inUse: socket.releasesBytes === true ? () => socket.bufferedBytes : undefined
+    })
     this.decoder = new FrameDecoder({
       zlib,
       ...(options.maxFrameBytes === undefined ? noFields : { maxFrameBytes: options.maxFrameBytes })
@@ -141,7 +145,10 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
   // Answers, for the dispatcher
 
   respond(request: ReceivedRequest, reply: OutgoingMessage): void {
-    if (request.noReply || this.ending) return
+    if (request.noReply || this.ending) {
+      if (reply.body !== undefined && 'close' in reply.body) reply.body.close()
+      return
+    }
     const head = propertiesBlock(undefined, reply.properties)
     const urgent = reply.urgent ?? request.urgent
     this.answer(request, this.entryOf(RESPONSE, request.number, urgent ? URGENT : 0, head, reply))
@@ -238,7 +245,7 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
 
   private entryOf(type: number, number: number, flags: number, head: string, message: OutgoingMessage): OutgoingEntry {
     const { body } = message
-    const bodyBytes = body instanceof Uint8Array ? body.length : body === undefined ? 0 : Infinity
+    const bodyBytes = body === undefined ? 0 : Symbol.asyncIterator in body ? Infinity : body.length
     const compress = message.compress === true && this.compressionLevel > 0 && bodyBytes >= this.compressFromBytes
     return new OutgoingEntry(type, number, flags, head, body, compress, this)
   }

@@ -3,13 +3,23 @@ import type { SocketCloseInfo } from '@kithmesh/core'
 /** Message properties in wire order; keys are unique. */
 export type Properties = Readonly<Record<string, string>>
 
+/** A body that is read where it is needed, straight into the frame: such as a file. Every piece is asked for once, in order. */
+export interface BodyReader {
+  /** Bytes of the body. */
+  readonly length: number
+  /** Fills `target[offset, offset + length)` with the bytes from `position` on; throws when it cannot. */
+  read(target: Uint8Array, offset: number, length: number, position: number): void
+  /** Nothing more is read. Called once, when all was sent or the message is dropped. */
+  close(): void
+}
+
 /** What a request is made of. */
 export interface OutgoingMessage {
   /** The `Profile` property; undefined on replies. */
   readonly profile?: string
   readonly properties?: Properties
-  /** Whole bodies as bytes; large ones as pieces, pulled only as flow control allows. */
-  readonly body?: Uint8Array | AsyncIterable<Uint8Array>
+  /** Whole bodies as bytes; large ones as pieces, pulled only as flow control allows, or to be read; in a reader's case only of replies. */
+  readonly body?: Uint8Array | BodyReader | AsyncIterable<Uint8Array>
   readonly urgent?: boolean
   /** Wish to compress; the connection decides (level 0 never, and not worth it for tiny or incompressible bodies). */
   readonly compress?: boolean

@@ -1,5 +1,6 @@
 import { chooseCrc32, type Crc32 } from './checksum.ts'
 import { chooseZlib, type SyncZlib, type SyncZlibFactory } from './deflate.ts'
+import type { BodyReader } from './contracts.ts'
 import { type ACK_REQUEST, type ACK_RESPONSE, CHECKSUM_BYTES, COMPRESSED, NO_REPLY, URGENT } from './frame.ts'
 import { Slab } from './slab.ts'
 import { varintLength, writeVarint } from './varint.ts'
@@ -15,6 +16,8 @@ export interface FrameEncoderOptions {
   /** Where deflate comes from; by default {@link chooseZlib}. */
   readonly zlib?: SyncZlibFactory
   readonly crc32?: Crc32
+  /** How many bytes of the frames encoded last are still looked at; others are written over then. Without it, no frame's bytes are reused. */
+  readonly inUse?: (() => number) | undefined
 }
 
 const noBytes = new Uint8Array(0)
@@ -24,7 +27,7 @@ const noBytes = new Uint8Array(0)
  * It holds the running checksum and the deflate history: frames must reach the wire exactly in the order they are encoded.
  */
 export class FrameEncoder {
-  private readonly slab = new Slab()
+  private readonly slab: Slab
   private readonly level: number
   private readonly zlib: SyncZlibFactory | undefined
   private readonly crc32: Crc32
@@ -33,6 +36,7 @@ export class FrameEncoder {
   private checksum = 0
 
   constructor(options: FrameEncoderOptions = {}) {
+    this.slab = new Slab(options.inUse)
     this.level = options.level ?? 6
     this.zlib = options.zlib
     this.crc32 = options.crc32 ?? chooseCrc32()
@@ -44,9 +48,17 @@ export class FrameEncoder {
    * @param flags type and flag bits; with `COMPRESSED` the content must not be empty.
    * @param head the properties block on a message's first frame (it may be empty), undefined on later ones.
    * @param body the frame carries `body[start, end)` behind the head.
-   * @returns the whole frame; its bytes are never reused.
+   * @returns the whole frame; its bytes are reused only as `inUse` allows.
+   * @throws what reading the body throws; nothing is encoded then.
    */
-  encode(number: number, flags: number, head: string | undefined, body: Uint8Array = noBytes, start = 0, end = body.length): Buffer {
+  encode(
+    number: number,
+    flags: number,
+    head: string | undefined,
+    body: Uint8Array | BodyReader = noBytes,
+    start = 0,
+    end = body.length
+  ): Buffer {
     const bodyLength = end - start
     const contentBound = (head === undefined ? 0 : 3 + head.length * 3) + bodyLength
     if ((flags & COMPRESSED) !== 0) return this.encodeCompressed(number, flags, head, body, start, end, contentBound)
@@ -57,7 +69,7 @@ export class FrameEncoder {
     const content = writeHeader(bytes, slab.offset, number, flags)
     let position = head === undefined ? content : writeHead(bytes, content, head)
     if (bodyLength > 0) {
-      bytes.set(bodyLength === body.length ? body : body.subarray(start, end), position)
+      copy(body, start, end, bytes, position)
       position += bodyLength
     }
     this.checksum = this.crc32(bytes, content, position, this.checksum)
@@ -81,18 +93,18 @@ export class FrameEncoder {
     number: number,
     flags: number,
     head: string | undefined,
-    body: Uint8Array,
+    body: Uint8Array | BodyReader,
     start: number,
     end: number,
     contentBound: number
   ): Buffer {
     // One sync flush per frame needs head and body in one piece.
-    if (head !== undefined) {
+    if (head !== undefined || !(body instanceof Uint8Array)) {
       if (this.scratch === undefined || this.scratch.length < contentBound)
         this.scratch = Buffer.allocUnsafeSlow(Math.max(20_480, contentBound))
       const scratch = this.scratch
-      const headEnd = writeHead(scratch, 0, head)
-      scratch.set(body.subarray(start, end), headEnd)
+      const headEnd = head === undefined ? 0 : writeHead(scratch, 0, head)
+      copy(body, start, end, scratch, headEnd)
       end = headEnd + end - start
       start = 0
       body = scratch
@@ -119,6 +131,11 @@ export class FrameEncoder {
     bytes[position + 3] = checksum
     return position + CHECKSUM_BYTES
   }
+}
+
+function copy(body: Uint8Array | BodyReader, start: number, end: number, target: Buffer, offset: number): void {
+  if (!(body instanceof Uint8Array)) body.read(target, offset, end - start, start)
+  else target.set(start === 0 && end === body.length ? body : body.subarray(start, end), offset)
 }
 
 function writeHeader(bytes: Uint8Array, position: number, number: number, flags: number): number {

@@ -41,7 +41,10 @@ export class Outbox {
     this.pull(entry)
   }
 
-  /** The next frame to put on the wire, or undefined when nothing can be sent now. */
+  /**
+   * The next frame to put on the wire, or undefined when nothing can be sent now.
+   * @throws what reading the body of a message throws that has begun.
+   */
   nextFrame(): Buffer | undefined {
     for (;;) {
       const entry = this.head
@@ -57,7 +60,8 @@ export class Outbox {
         this.pull(entry)
         continue
       }
-      return this.encode(entry, room)
+      const frame = this.encode(entry, room)
+      if (frame !== undefined) return frame
     }
   }
 
@@ -84,7 +88,8 @@ export class Outbox {
     this.iceboxedCount = 0
   }
 
-  private encode(entry: OutgoingEntry, room: number): Buffer {
+  /** The next frame of a message; undefined when it failed and nothing of it was sent yet. */
+  private encode(entry: OutgoingEntry, room: number): Buffer | undefined {
     const { head, piece, offset } = entry
     const end = Math.min(piece.length, offset + room)
     const first = !entry.started
@@ -99,10 +104,21 @@ export class Outbox {
     const more = entry.hasMore
     const compress = entry.compress && (head !== undefined || end > offset)
     const flags = entry.flags | (more ? MORE_COMING : 0) | (compress ? COMPRESSED : 0)
-    const frame = this.encoder.encode(entry.number, flags, head, piece, offset, end)
+    let frame: Buffer
+    try {
+      frame = this.encoder.encode(entry.number, flags, head, piece, offset, end)
+    } catch (error) {
+      entry.closeReader()
+      entry.state = 'done'
+      if (!first || entry.type === REQUEST) throw error
+      entry.started = false
+      entry.listener.bodyFailed(entry, error)
+      return undefined
+    }
     if (!more) {
       if (!first) this.underWay.delete(keyOf(entry))
       entry.state = 'done'
+      entry.closeReader()
       entry.listener.finished(entry)
       return frame
     }

@@ -1,3 +1,4 @@
+import type { BodyReader } from './contracts.ts'
 import { REQUEST, SEND_WINDOW, SMALL_FRAME, URGENT } from './frame.ts'
 import type { PendingReply } from './pending-reply.ts'
 import { varintLength, writeVarint } from './varint.ts'
@@ -14,7 +15,7 @@ export interface OutgoingListener {
   finished(entry: OutgoingEntry): void
   /** It is dropped, sent or not, because the connection ends. */
   abandoned(entry: OutgoingEntry): void
-  /** A streamed body failed; `entry.number` is 0 on a request that had not started. */
+  /** A body that is streamed or read failed; `entry.number` is 0 on a request that had not started. */
   bodyFailed(entry: OutgoingEntry, cause: unknown): void
 }
 
@@ -39,11 +40,12 @@ export class OutgoingEntry {
   /** The properties block until it is sent. */
   head: string | undefined
   /** What is being sent now, from `offset`, and the piece behind it. */
-  piece: Uint8Array
+  piece: Uint8Array | BodyReader
   offset = 0
-  ahead: Uint8Array | undefined
+  ahead: Uint8Array | BodyReader | undefined
   /** Set while more pieces may come. */
   source: AsyncIterator<Uint8Array> | undefined
+  private reader: BodyReader | undefined
   private pulling = false
 
   constructor(
@@ -51,7 +53,7 @@ export class OutgoingEntry {
     number: number,
     flags: number,
     head: string,
-    body: Uint8Array | AsyncIterable<Uint8Array> | undefined,
+    body: Uint8Array | BodyReader | AsyncIterable<Uint8Array> | undefined,
     compress: boolean,
     listener: OutgoingListener
   ) {
@@ -62,8 +64,13 @@ export class OutgoingEntry {
     this.listener = listener
     this.head = head
     this.piece = noBytes
-    if (body instanceof Uint8Array) this.piece = body
-    else if (body !== undefined) this.source = body[Symbol.asyncIterator]()
+    if (body !== undefined) {
+      if (Symbol.asyncIterator in body) this.source = body[Symbol.asyncIterator]()
+      else {
+        this.piece = body
+        if (!(body instanceof Uint8Array)) this.reader = body
+      }
+    }
     // A long properties block travels as body bytes: it may straddle frames.
     if (head.length * 3 > SMALL_FRAME / 2) this.spillHead(head)
   }
@@ -140,6 +147,13 @@ export class OutgoingEntry {
     }
   }
 
+  /** Its body is not needed any more. */
+  closeReader(): void {
+    const { reader } = this
+    this.reader = undefined
+    reader?.close()
+  }
+
   /** Ends it early: the body's source is told, nothing more is pulled. */
   abandon(): void {
     if (this.state === 'done') return
@@ -149,6 +163,7 @@ export class OutgoingEntry {
     this.source = undefined
     this.ahead = undefined
     this.piece = noBytes
+    this.closeReader()
     // A failing clean-up of the source has nobody left to tell.
     try {
       source?.return?.().then(undefined, () => {})

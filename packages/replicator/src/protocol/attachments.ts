@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { BlobReference } from '@kithmesh/database/replication'
-import type { IncomingRequest, Reply } from '../blip/contracts.ts'
+import type { BodyReader, IncomingRequest, Reply } from '../blip/contracts.ts'
 import { replicatorErrors } from '../error-catalogue.ts'
 import { isBlobDigest, isCompressible } from './body.ts'
 import { withCollection } from './context.ts'
@@ -32,6 +32,9 @@ export async function attachmentProof(nonce: Uint8Array, blob: AsyncIterable<Uin
   for await (const piece of blob) hash.update(piece)
   return `sha1-${hash.digest('base64')}`
 }
+
+/** So much of a blob is written to its file at once. A tenth of what a connection may buffer, with all that are fetched at the same time. */
+const GATHER_BYTES = 64 * 1024
 
 /** Fetches the blobs that received documents mention, a bounded number at a time, straight to the blob store. */
 export class BlobFetcher {
@@ -100,11 +103,27 @@ export class BlobFetcher {
     const { digest, length, contentType } = fetch.reference
     const writer = store.blobs.openWrite(length === undefined ? { digest } : { digest, length })
     let received = 0
-    let writing: Promise<void> = Promise.resolve()
+    let gathered: Buffer[] = []
+    let gatheredBytes = 0
     let writeError: unknown
+    const write = (): Promise<void> | undefined => {
+      const pieces = gathered
+      gathered = []
+      gatheredBytes = 0
+      if (writeError !== undefined) return undefined
+      const failed = (error: unknown): void => {
+        writeError = error
+      }
+      try {
+        return writer.write(...pieces)?.catch(failed)
+      } catch (error) {
+        failed(error)
+        return undefined
+      }
+    }
     const properties = withCollection(this.#index, { digest, docID: fetch.docId, ...(isCompressible(contentType) && { compress: 'true' }) })
     const finish = async (reply: Reply): Promise<BlobFailure | undefined> => {
-      await writing
+      if (reply.kind === 'ok' && gathered.length > 0) await write()
       if (reply.kind === 'ok' && writeError === undefined) {
         try {
           await writer.commit()
@@ -154,13 +173,9 @@ export class BlobFetcher {
           this.#context.touch()
           this.#progressed()
           received += piece.length
-          if (writeError !== undefined) return undefined
-          writing = writing
-            .then(() => writer.write(piece))
-            .catch((error: unknown) => {
-              writeError = error
-            })
-          return writing
+          gatheredBytes += piece.length
+          gathered.push(piece)
+          return gatheredBytes < GATHER_BYTES ? undefined : write()
         }
       }
     )
@@ -171,7 +186,7 @@ function failure(message: string, transient: boolean, cause: unknown): BlobFailu
   return { error: replicatorErrors.create('ERR_REPL_BLOB', message, cause === undefined ? {} : { cause }), transient }
 }
 
-/** Blobs up to this size are read at once: opening a stream costs more than reading so much. */
+/** Blobs up to this size are read as their frames are written: opening a stream costs more than reading so much. */
 const READ_AT_ONCE_BYTES = 512 * 1024
 
 /** Answers `getAttachment` with the blob, a large one as a stream that is read only as fast as the peer takes it. */
@@ -182,7 +197,7 @@ export function serveAttachment(context: SessionContext, request: IncomingReques
     return
   }
   const size = context.store.blobs.size(digest)
-  const body = size === undefined ? undefined : (context.store.blobs.readNow(digest, READ_AT_ONCE_BYTES) ?? streamOf(context, digest))
+  const body = size === undefined ? undefined : bodyOf(context, digest, size)
   if (size === undefined || body === undefined) {
     request.respondError('HTTP', 404, 'no such attachment')
     return
@@ -190,6 +205,13 @@ export function serveAttachment(context: SessionContext, request: IncomingReques
   context.statistics.blobsPushed++
   context.statistics.blobBytesPushed += size
   request.respond({ body, compress: isTrue(compress) })
+}
+
+function bodyOf(context: SessionContext, digest: string, size: number): Uint8Array | BodyReader | AsyncIterable<Uint8Array> | undefined {
+  const { blobs } = context.store
+  if (size > READ_AT_ONCE_BYTES) return streamOf(context, digest)
+  // When many are open already, in one piece.
+  return blobs.openReader(digest) ?? blobs.readNow(digest, READ_AT_ONCE_BYTES)
 }
 
 function streamOf(context: SessionContext, digest: string): AsyncIterable<Buffer> | undefined {

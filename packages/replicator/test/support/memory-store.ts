@@ -393,12 +393,24 @@ export class MemoryBlobs implements BlobAccess {
     return bytes === undefined ? undefined : pieces(bytes)
   }
 
+  openReader(digest: string) {
+    const bytes = this.stored.get(digest)
+    if (bytes === undefined) return undefined
+    return {
+      length: bytes.length,
+      read: (target: Uint8Array, offset: number, length: number, position: number) => {
+        target.set(bytes.subarray(position, position + length), offset)
+      },
+      close: () => {}
+    }
+  }
+
   openWrite(expected: { readonly digest: string; readonly length?: number }) {
     const parts: Uint8Array[] = []
     return {
-      write: (piece: Uint8Array) => {
-        parts.push(Buffer.from(piece))
-        return Promise.resolve()
+      write: (...more: readonly Uint8Array[]) => {
+        for (const piece of more) parts.push(Buffer.from(piece))
+        return undefined
       },
       commit: async () => {
         const bytes = Buffer.concat(parts)
