@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { readdirSync, utimesSync } from 'node:fs'
+import { readdirSync, truncateSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import type { Database } from '@kithmesh/database'
@@ -51,12 +51,30 @@ for (const place of ['on disk', 'in memory']) {
       expect((await read(blob.digest)).equals(bytes)).to.equal(true)
       expect((await database.blobs.read(blob.digest))?.equals(bytes)).to.equal(true)
     })
+    it('are read piece by piece into memory that is there', async () => {
+      const bytes = randomBytes(100_000)
+      const { digest } = await database.blobs.saveBlob(bytes)
+      const reader = database.blobs.openReader(digest)
+      if (reader === undefined) throw new Error('the blob is not there')
+      const target = Buffer.alloc(100_010, 1)
+      reader.read(target, 5, 60_000, 0)
+      reader.read(target, 60_005, 40_000, 60_000)
+      expect([reader.length, target.subarray(5, -5).equals(bytes)]).to.deep.equal([100_000, true])
+      expect([...target.subarray(0, 5), ...target.subarray(-5)]).to.deep.equal(Array(10).fill(1))
+      reader.close()
+    })
     it('are absent in every way when absent', async () => {
       for (const digest of [digestOf(Buffer.from('never')), 'sha1-../../../../etc/passwd', 'md5-x', '']) {
         expect(
-          [database.blobs.has(digest), database.blobs.size(digest), await database.blobs.read(digest), database.blobs.openRead(digest)],
+          [
+            database.blobs.has(digest),
+            database.blobs.size(digest),
+            await database.blobs.read(digest),
+            database.blobs.openRead(digest),
+            database.blobs.openReader(digest)
+          ],
           digest
-        ).to.deep.equal([false, undefined, undefined, undefined])
+        ).to.deep.equal([false, undefined, undefined, undefined, undefined])
       }
       expect(thrownBy(() => database.blobs.openWrite({ digest: 'sha1-../../x' })).code).to.equal('ERR_DB_BLOB_DIGEST')
     })
@@ -116,6 +134,27 @@ for (const place of ['on disk', 'in memory']) {
 describe('blob files', () => {
   afterEach(async () => {
     await temporary.clean()
+  })
+  it('are open for reading only so many at once, and again when others are closed', async () => {
+    const database = await temporary.open()
+    const { digest } = await database.blobs.saveBlob(Buffer.from('text'))
+    const open = Array.from({ length: 64 }, () => database.blobs.openReader(digest))
+    expect(open.every((reader) => reader !== undefined)).to.equal(true)
+    expect(database.blobs.openReader(digest)).to.equal(undefined)
+    open[0]?.close()
+    open[0]?.close()
+    const again = [database.blobs.openReader(digest), database.blobs.openReader(digest)]
+    expect(again.map((reader) => reader?.length)).to.deep.equal([4, undefined])
+    for (const reader of [...open, ...again]) reader?.close()
+  })
+  it('say so when they are shorter than they were, or closed', async () => {
+    const database = await temporary.open()
+    const { digest } = await database.blobs.saveBlob(randomBytes(1000))
+    const reader = database.blobs.openReader(digest)
+    truncateSync(join(database.directory, 'blobs', Buffer.from(digest.slice(5), 'base64').toString('hex')), 500)
+    expect(thrownBy(() => reader?.read(Buffer.alloc(1000), 0, 1000, 0)).code).to.equal('ERR_DB_IO')
+    reader?.close()
+    expect(() => reader?.read(Buffer.alloc(10), 0, 10, 0)).to.throw(TypeError)
   })
   it('count as used when asked for, so that compaction leaves them to whoever is about to mention them', async () => {
     const database = await temporary.open()

@@ -1,8 +1,8 @@
-import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type WebSocket from 'ws'
 import { errorCode, systemClock, type Clock, type MessageSocket, type MessageSocketHandlers, type SocketCloseInfo } from '@kithmesh/core'
 import { webSocketErrors } from './errors.ts'
+import { isSystemSocket } from './socket.ts'
 
 /** `send` returns false above this, `drained` is called at half of it. */
 const HIGH_WATER_BYTES = 256 * 1024
@@ -35,7 +35,6 @@ export function messageSocketFromWebSocket(webSocket: WebSocket, options: Messag
 class WebSocketMessageSocket implements MessageSocket {
   readonly protocol: string
   readonly description: string
-  /** A socket of the system is done with bytes that it counts no longer; other streams may hand them on as they are. */
   readonly releasesBytes: boolean
   readonly #webSocket: WebSocket
   readonly #stream: Duplex | undefined
@@ -63,7 +62,7 @@ class WebSocketMessageSocket implements MessageSocket {
     if (webSocket.readyState !== OPEN) throw new TypeError('the WebSocket must be open')
     this.#webSocket = webSocket
     this.#stream = options.stream
-    this.releasesBytes = options.stream instanceof Socket
+    this.releasesBytes = isSystemSocket(options.stream)
     this.#clock = options.clock ?? systemClock
     this.#heartbeatMs = options.heartbeatMs ?? 0
     this.protocol = webSocket.protocol

@@ -47,6 +47,27 @@ describe('message sockets', () => {
     return made
   }
 
+  it('let go of bytes that were written only where the system has taken them', async () => {
+    for (const kind of ['tcp', 'memory'] as const) {
+      const { client, server } = await link({ kind })
+      expect([client.releasesBytes, server.releasesBytes], kind).to.deep.equal(Array(2).fill(kind === 'tcp'))
+    }
+  })
+  for (const side of ['client', 'server'] as const) {
+    it(`may be given bytes that change once they are not counted any more by the ${side}`, async () => {
+      const sockets = await link()
+      const from = sockets[side]
+      const recorder = new Recorder().attach(sockets[side === 'client' ? 'server' : 'client'])
+      const bytes = Buffer.alloc(60_000)
+      for (let n = 0; n < 100; n++) {
+        while (from.bufferedBytes > 0) await new Promise((resolve) => setImmediate(resolve))
+        from.send(bytes.fill(n))
+      }
+      await recorder.until(() => recorder.messages.length === 100)
+      expect(recorder.messages.every((message, n) => message.length === 60_000 && message.every((byte) => byte === n))).to.equal(true)
+    })
+  }
+
   for (const kind of ['tcp', 'memory'] as const) {
     it(`carry messages whole, in order and unchanged both ways over ${kind}`, async () => {
       const { client, server } = await link({ kind })

@@ -22,6 +22,9 @@ export interface FrameEncoderOptions {
 
 const noBytes = new Uint8Array(0)
 
+/** The reader of a body failed; `cause` says how. */
+export class UnreadableBody extends Error {}
+
 /**
  * Turns pieces of messages into frames of one direction of one connection (blip.md §3, §6, §7).
  * It holds the running checksum and the deflate history: frames must reach the wire exactly in the order they are encoded.
@@ -49,7 +52,7 @@ export class FrameEncoder {
    * @param head the properties block on a message's first frame (it may be empty), undefined on later ones.
    * @param body the frame carries `body[start, end)` behind the head.
    * @returns the whole frame; its bytes are reused only as `inUse` allows.
-   * @throws what reading the body throws; nothing is encoded then.
+   * @throws UnreadableBody; nothing is encoded then.
    */
   encode(
     number: number,
@@ -134,8 +137,15 @@ export class FrameEncoder {
 }
 
 function copy(body: Uint8Array | BodyReader, start: number, end: number, target: Buffer, offset: number): void {
-  if (!(body instanceof Uint8Array)) body.read(target, offset, end - start, start)
-  else target.set(start === 0 && end === body.length ? body : body.subarray(start, end), offset)
+  if (body instanceof Uint8Array) {
+    target.set(start === 0 && end === body.length ? body : body.subarray(start, end), offset)
+    return
+  }
+  try {
+    body.read(target, offset, end - start, start)
+  } catch (cause) {
+    throw new UnreadableBody('The body of a message cannot be read', { cause })
+  }
 }
 
 function writeHeader(bytes: Uint8Array, position: number, number: number, flags: number): number {

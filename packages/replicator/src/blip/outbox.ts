@@ -1,4 +1,5 @@
 import { COMPRESSED, FRAME_SLACK, LARGE_FRAME, MORE_COMING, REQUEST, SMALL_FRAME } from './frame.ts'
+import { UnreadableBody } from './frame-encoder.ts'
 import type { FrameEncoder } from './frame-encoder.ts'
 import type { OutgoingEntry } from './outgoing-entry.ts'
 import { varintLength } from './varint.ts'
@@ -41,10 +42,7 @@ export class Outbox {
     this.pull(entry)
   }
 
-  /**
-   * The next frame to put on the wire, or undefined when nothing can be sent now.
-   * @throws what reading the body of a message throws that has begun.
-   */
+  /** The next frame to put on the wire, or undefined when nothing can be sent now. */
   nextFrame(): Buffer | undefined {
     for (;;) {
       const entry = this.head
@@ -88,7 +86,7 @@ export class Outbox {
     this.iceboxedCount = 0
   }
 
-  /** The next frame of a message; undefined when it failed and nothing of it was sent yet. */
+  /** The next frame of a message; undefined when its body cannot be read. */
   private encode(entry: OutgoingEntry, room: number): Buffer | undefined {
     const { head, piece, offset } = entry
     const end = Math.min(piece.length, offset + room)
@@ -108,11 +106,12 @@ export class Outbox {
     try {
       frame = this.encoder.encode(entry.number, flags, head, piece, offset, end)
     } catch (error) {
+      if (!(error instanceof UnreadableBody) || (first && entry.type === REQUEST)) throw error
+      this.underWay.delete(keyOf(entry))
       entry.closeReader()
       entry.state = 'done'
-      if (!first || entry.type === REQUEST) throw error
-      entry.started = false
-      entry.listener.bodyFailed(entry, error)
+      entry.started = !first
+      entry.listener.bodyFailed(entry, error.cause)
       return undefined
     }
     if (!more) {

@@ -33,7 +33,7 @@ export async function attachmentProof(nonce: Uint8Array, blob: AsyncIterable<Uin
   return `sha1-${hash.digest('base64')}`
 }
 
-/** So much of a blob is written to its file at once. A tenth of what a connection may buffer, with all that are fetched at the same time. */
+/** So much of a blob is gathered for one write to its file: two MiB for all that are fetched at the same time. */
 const GATHER_BYTES = 64 * 1024
 
 /** Fetches the blobs that received documents mention, a bounded number at a time, straight to the blob store. */
@@ -41,6 +41,7 @@ export class BlobFetcher {
   readonly #context: SessionContext
   readonly #index: number | undefined
   readonly #progressed: () => void
+  readonly #stored: () => void
   readonly #queue: Fetch[] = []
   readonly #byDigest = new Map<string, Fetch>()
   /** Requested and not completely here. */
@@ -48,11 +49,15 @@ export class BlobFetcher {
   /** Completely here and on their way to the disk. The next ones are requested meanwhile, so that network and disk work side by side. */
   #storing = 0
 
-  /** @param progressed Told of every piece that comes. */
-  constructor(context: SessionContext, index: number | undefined, progressed: () => void) {
+  /**
+   * @param progressed Told of every piece that comes.
+   * @param stored Told when no blob is on its way to the disk any more.
+   */
+  constructor(context: SessionContext, index: number | undefined, progressed: () => void, stored: () => void) {
     this.#context = context
     this.#index = index
     this.#progressed = progressed
+    this.#stored = stored
   }
 
   get busy(): boolean {
@@ -159,6 +164,7 @@ export class BlobFetcher {
               this.#storing--
               this.#byDigest.delete(digest)
               for (const tell of fetch.waiting) tell(result)
+              if (this.#storing === 0) this.#stored()
               this.#pump()
               this.#context.changed()
             },

@@ -60,6 +60,9 @@ export class Puller {
       target: options.target,
       settled: (arrival, refusal) => {
         this.#onBlobs(arrival, refusal)
+      },
+      stored: () => {
+        this.#inserter.release()
       }
     })
     this.#conflicts = new ConflictWorker(context, options.target)
@@ -236,7 +239,7 @@ export class Puller {
   #onBlobs(arrival: Arrival, refusal: BlobRefusal | undefined): void {
     if (this.#stopped || this.#context.closed) return
     if (this.#accessLoss.overtook(arrival.rev.id)) this.#onRemoved(arrival.request, arrival.rev, arrival.expected)
-    else if (refusal === undefined) this.#inserter.add(arrival)
+    else if (refusal === undefined) this.#inserter.add(arrival, this.#blobs.storing)
     else this.#answers.reject(arrival, refusal)
     this.#lists.take()
   }

@@ -22,6 +22,8 @@ export interface RevisionBlobsOptions {
   readonly target: SessionCollection
   /** All blobs are here, or will not be; never called from inside {@link RevisionBlobs.take}. */
   readonly settled: (arrival: Arrival, refusal: BlobRefusal | undefined) => void
+  /** No blob is on its way to the disk any more. */
+  readonly stored: () => void
 }
 
 /** LiteCore's own number for it. */
@@ -44,13 +46,18 @@ export class RevisionBlobs {
     const progressed = (): void => {
       this.#progressed = true
     }
-    this.#fetcher = new BlobFetcher(context, options.index, progressed)
+    this.#fetcher = new BlobFetcher(context, options.index, progressed, options.stored)
     this.#prover = new BlobProver(context, options.index, progressed)
   }
 
   /** Revisions that wait for their blobs. */
   get waiting(): number {
     return this.#waiting
+  }
+
+  /** Blobs are on their way to the disk: more revisions settle soon, whatever the peer does. */
+  get storing(): boolean {
+    return this.#fetcher.storing
   }
 
   /** Ends the session when the peer owes blobs and sends nothing of them, whatever else it sends. */

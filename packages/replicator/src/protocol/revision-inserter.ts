@@ -26,11 +26,16 @@ export interface RevisionInserterOptions {
   readonly batchEnded: () => void
 }
 
+/** So many revisions, or bytes of their bodies, do not wait for others to share their transaction. */
+const HELD_REVISIONS = 64
+const HELD_BYTES = 1024 * 1024
+
 /** Puts the revisions that arrive in a turn of the event loop into one transaction. */
 export class RevisionInserter {
   readonly #context: SessionContext
   readonly #options: RevisionInserterOptions
   #ready: Arrival[] = []
+  #readyBytes = 0
   #flushScheduled = false
   #stopped = false
 
@@ -53,13 +58,24 @@ export class RevisionInserter {
     if (!this.#stopped && !this.#context.closed) this.#flush()
   }
 
-  add(arrival: Arrival): void {
+  /**
+   * Takes a revision to be stored.
+   * @param othersFollow More will be ready shortly, without anything from the peer, and {@link release} is called then at the latest. A
+   *   transaction waits for the disk, and many at a time cost little more than one.
+   */
+  add(arrival: Arrival, othersFollow = false): void {
     this.#ready.push(arrival)
+    this.#readyBytes += arrival.body.length
     if (this.#ready.length >= this.#context.limits.insertBatch) {
       this.#flush()
       return
     }
-    if (this.#flushScheduled) return
+    if (!othersFollow || this.#ready.length >= HELD_REVISIONS || this.#readyBytes >= HELD_BYTES) this.release()
+  }
+
+  /** Nothing more follows: stores what waits, soon. */
+  release(): void {
+    if (this.#flushScheduled || this.#ready.length === 0) return
     this.#flushScheduled = true
     this.#flushSoon(this.#ready.length)
   }
@@ -82,6 +98,7 @@ export class RevisionInserter {
     const arrivals = this.#ready
     if (arrivals.length === 0) return
     this.#ready = []
+    this.#readyBytes = 0
     let outcomes: InsertOutcome[]
     try {
       outcomes = this.#options.target.collection.insertRevisions(arrivals.map((arrival) => this.#revisionOf(arrival)))

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { errorCode } from '@kithmesh/core'
 import { createBlipConnection } from '../../dist/blip/connection.js'
-import type { IncomingRequest, Reply } from '../../dist/blip/contracts.js'
+import type { BodyReader, IncomingRequest, Reply } from '../../dist/blip/contracts.js'
 import { pakoZlib } from '../../dist/blip/deflate.js'
 import { COMPRESSED, MORE_COMING, NO_REPLY, URGENT } from '../../dist/blip/frame.js'
 import { block, RawPeer } from './raw-peer.ts'
@@ -608,6 +608,96 @@ describe('bodies that break off', () => {
     expect(await ask(a, { profile: 'q', body: breaking(3) })).to.deep.equal({ kind: 'disconnected' })
     await until(() => error !== undefined)
     expect(errorCode(error)).to.equal('ERR_BLIP_BODY')
+  })
+})
+
+describe('bodies that are read as their frames are written', () => {
+  function reader(body: Buffer, failAt = Infinity): { asBody: BodyReader; closed: () => number; read: () => number } {
+    let closed = 0
+    let read = 0
+    return {
+      asBody: {
+        length: body.length,
+        read: (target, offset, length, position) => {
+          expect(closed).to.equal(0)
+          expect(position).to.equal(read)
+          if (position + length > failAt) throw new Error('disk error')
+          target.set(body.subarray(position, position + length), offset)
+          read += length
+        },
+        close: () => {
+          closed++
+        }
+      },
+      closed: () => closed,
+      read: () => read
+    }
+  }
+  const content = Buffer.from(Array.from({ length: 300_000 }, (_, i) => (i * 7 + (i >> 8)) % 251))
+
+  for (const compress of [false, true]) {
+    it(`arrive whole${compress ? ', compressed' : ''}, beside others, and are closed once`, async () => {
+      const { a, b } = pair()
+      const bodies = [content, content.subarray(0, 1), Buffer.alloc(0)].map((body) => reader(body))
+      b.handle('q', (request) => {
+        request.respond({ body: bodies[Number(request.body.toString())]!.asBody, compress })
+      })
+      const replies = await Promise.all(['0', '1', '2'].map(async (which) => await ask(a, { profile: 'q', body: Buffer.from(which) })))
+      expect(replies.map((reply) => reply.kind === 'ok' && reply.body.length)).to.deep.equal([300_000, 1, 0])
+      expect(replies[0]?.kind === 'ok' && replies[0].body.equals(content)).to.equal(true)
+      expect(bodies.map(({ closed }) => closed())).to.deep.equal([1, 1, 1])
+    })
+  }
+  it('are read no further than the other side acknowledges', async () => {
+    const peer = new RawPeer()
+    const body = reader(content)
+    peer.connection.handle('q', (request) => {
+      request.respond({ body: body.asBody })
+    })
+    peer.send(1, 0, block('Profile', 'q'), '')
+    await peer.settle()
+    expect(body.read()).to.be.within(128_000, 150_000)
+    expect(body.closed()).to.equal(0)
+    peer.connection.close()
+    await until(() => body.closed() === 1)
+  })
+  it('answer 501 when they fail before the first frame, and disturb nothing else', async () => {
+    const { a, b } = pair()
+    const body = reader(content, 0)
+    b.handle('q', (request) => {
+      request.respond({ body: body.asBody })
+    })
+    expect(await ask(a, { profile: 'q' })).to.include({ kind: 'error', domain: 'BLIP', code: 501 })
+    expect(await ask(a, { profile: 'PING' })).to.include({ kind: 'ok' })
+    expect(body.closed()).to.equal(1)
+  })
+  it('close the connection when they fail half-way', async () => {
+    const { a, b } = pair()
+    const body = reader(content, 100_000)
+    b.handle('q', (request) => {
+      request.respond({ body: body.asBody })
+    })
+    let error: unknown
+    b.onClosed((info) => {
+      error = info.error
+    })
+    expect(await ask(a, { profile: 'q' })).to.deep.equal({ kind: 'disconnected' })
+    await until(() => error !== undefined)
+    expect([errorCode(error), body.closed()]).to.deep.equal(['ERR_BLIP_BODY', 1])
+  })
+  it('are closed when nobody waits for them any more', async () => {
+    const { a, b } = pair()
+    const body = reader(content)
+    let late: IncomingRequest | undefined
+    b.handle('q', (request) => {
+      late = request
+    })
+    const reply = ask(a, { profile: 'q' })
+    await until(() => late !== undefined)
+    b.close()
+    await reply
+    late?.respond({ body: body.asBody })
+    expect([body.read(), body.closed()]).to.deep.equal([0, 1])
   })
 })
 

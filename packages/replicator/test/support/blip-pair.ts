@@ -23,6 +23,12 @@ export interface Seen {
 async function collect(body: OutgoingMessage['body']): Promise<Buffer> {
   if (body === undefined) return Buffer.alloc(0)
   if (body instanceof Uint8Array) return Buffer.from(body)
+  if ('read' in body) {
+    const bytes = Buffer.alloc(body.length)
+    body.read(bytes, 0, bytes.length, 0)
+    body.close()
+    return bytes
+  }
   const parts: Uint8Array[] = []
   for await (const piece of body) parts.push(piece)
   return Buffer.concat(parts)
