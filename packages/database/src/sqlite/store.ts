@@ -9,6 +9,7 @@ import { documentTable, SQLITE_FILE } from './schema.ts'
 import type { Durability } from './schema.ts'
 import { bytesOrNull, CollectionStatements, toChange, toDocument } from './statements.ts'
 import { storedText, textOf } from './text.ts'
+import { WalRoom } from './wal-room.ts'
 
 /** An open store. Reader and writer in one: SQLite's own transaction decides what is seen. */
 export class SqliteStore implements StorageEngine, StorageWriter {
@@ -17,6 +18,7 @@ export class SqliteStore implements StorageEngine, StorageWriter {
   readonly #durability: Durability
   readonly #collections = new Map<number, CollectionStatements>()
   readonly #counters: CollectionCounters
+  readonly #logRoom: WalRoom | undefined
   readonly #begin: SqliteStatement
   readonly #commit: SqliteStatement
   readonly #rollback: SqliteStatement
@@ -34,6 +36,7 @@ export class SqliteStore implements StorageEngine, StorageWriter {
     this.#connection = connection
     this.#directory = directory
     this.#counters = new CollectionCounters(connection)
+    if (durability === 'full') this.#logRoom = new WalRoom(join(directory, `${SQLITE_FILE}-wal`))
     const prepare = (sql: string): SqliteStatement => connection.prepare(sql)
     this.#begin = prepare('BEGIN IMMEDIATE')
     this.#commit = prepare('COMMIT')
@@ -67,6 +70,7 @@ export class SqliteStore implements StorageEngine, StorageWriter {
     return this.#guard(() => {
       this.#begin.run()
       this.#inTransaction = true
+      this.#logRoom?.began()
       this.#counters.begin()
       try {
         const result = work(this)
@@ -74,6 +78,7 @@ export class SqliteStore implements StorageEngine, StorageWriter {
           throw new TypeError('The work of a transaction must not be asynchronous')
         this.#counters.write()
         this.#commit.run()
+        this.#logRoom?.committed()
         return result
       } catch (error) {
         try {
@@ -128,6 +133,7 @@ export class SqliteStore implements StorageEngine, StorageWriter {
   close(): void {
     if (this.#closed) return
     this.#closed = true
+    this.#logRoom?.close()
     this.#guard(() => this.#connection.close())
   }
 
