@@ -21,6 +21,24 @@ export function networkToJson(facts: NetworkFacts, port: number): unknown {
   return { port, routes }
 }
 
+/** The routes that others take: one per interface and family, three interfaces at most; one that is wrong must not hide the device. */
+export function publishableRoutes(routes: readonly NetworkRoute[]): NetworkRoute[] {
+  const keys = new Set<string>()
+  return routes.filter((route) => {
+    const key = `${route.family} ${route.interfaceIndex}`
+    try {
+      routeFrom({
+        ...route,
+        localAddress: withoutZone(route.localAddress),
+        externalAddress: route.externalAddress && withoutZone(route.externalAddress)
+      })
+    } catch {
+      return false
+    }
+    return !keys.has(key) && keys.add(key)
+  })
+}
+
 /** @throws RangeError for anything that is not a whole, consistent description */
 export function networkFromJson(value: unknown): PeerNetwork {
   const network = fieldsOf(value, 'network')

@@ -3,6 +3,7 @@ import type { NetworkFacts, PublishOptions } from '@kithmesh/core'
 import type { Will } from './broker-session.ts'
 import type { Group } from './group.ts'
 import type { Signer } from './identity-signature.ts'
+import { publishableRoutes } from './network-json.ts'
 import { encodeGone, encodePresence } from './statement.ts'
 import type { BrokerConnection, Statement } from './statement.ts'
 
@@ -48,7 +49,7 @@ export class OwnPresence {
       metadata: publication.metadata,
       inboxKey,
       inboxTags,
-      facts,
+      facts: { ...facts, routes: publishableRoutes(facts.routes) },
       port: publication.port
     })
     return group.wrap(this.topic, bytes)

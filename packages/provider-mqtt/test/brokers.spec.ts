@@ -1,6 +1,8 @@
-import { createServer as createTlsServer } from 'node:tls'
 import { once } from 'node:events'
+import { createServer as createHttpsServer } from 'node:https'
+import { createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
+import { createServer as createTlsServer } from 'node:tls'
 import { errorCode } from '@kithmesh/core'
 import { createCertificateAuthority, createIdentity } from '@kithmesh/identity'
 import type { Identity } from '@kithmesh/identity'
@@ -160,8 +162,7 @@ describe('brokers', () => {
         })
         return { url: `mqtts://127.0.0.1:${(listener.address() as AddressInfo).port}`, subProtocols }
       }
-      const { createServer } = await import('node:https')
-      const listener = createServer(tls)
+      const listener = createHttpsServer(tls)
       listener.on('connection', (socket: Socket) => sockets.add(socket))
       const upgrades = new WebSocketServer({ server: listener, path: '/mqtt', handleProtocols: () => 'mqtt' })
       upgrades.on('connection', (socket, request) => {
@@ -198,6 +199,53 @@ describe('brokers', () => {
         expect(errorCode((error.cause as Error).cause)).to.equal('ERR_IDENTITY_UNTRUSTED')
       })
     }
+  })
+
+  describe('that hang', () => {
+    /** Takes connections and says nothing. */
+    const silent = async (): Promise<string> => {
+      const sockets = new Set<Socket>()
+      const server = createServer((socket) => {
+        sockets.add(socket)
+        socket.on('error', () => {})
+      })
+      server.listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      closing.push(() => {
+        for (const socket of sockets) socket.destroy()
+        server.close()
+      })
+      return `mqtt://127.0.0.1:${(server.address() as AddressInfo).port}`
+    }
+
+    it('fail a start within the time for a connection', async () => {
+      for (const url of [await silent(), (await silent()).replace('mqtt:', 'mqtts:'), (await silent()).replace('mqtt:', 'ws:')]) {
+        const device = await devices.device({ brokers: [url], connectTimeoutMs: 100 })
+        const error = (await device.provider.startBrowsing().catch((reason: unknown) => reason)) as Error
+        expect(errorCode(error), url).to.equal('ERR_MQTT_NO_BROKER')
+        expect(errorCode(error.cause), url).to.equal('ERR_MQTT_CONNECT')
+        expect(error.message, url).to.include('no answer within 100 ms')
+      }
+    })
+
+    it('hold up nobody, whether they do not greet or do not acknowledge', async () => {
+      const deaf = await scripted({ deaf: true })
+      const broker = await embedded()
+      const brokers = [await silent(), deaf.url, broker.url]
+      const [a, b] = await Promise.all([devices.online('a', { brokers }), devices.online('b', { brokers })])
+      await sees(a, 'b')
+      await sees(b, 'a')
+      await eventually('the deaf one to be connected', () => deaf.clients === 2)
+      await echo(a, b)
+    })
+
+    it('end with the stop of a start', async () => {
+      const device = await devices.device({ brokers: [await silent()] })
+      const started = device.provider.startBrowsing().catch((reason: unknown) => reason)
+      await device.provider.stopBrowsing()
+      expect(errorCode(await started)).to.equal('ERR_MQTT_STOPPED')
+      expect(device.context.status('browse')).to.equal('offline')
+    })
   })
 
   describe('that die', () => {

@@ -108,6 +108,18 @@ describe('presence', () => {
     expect(network).to.deep.equal({ port: 4984, routes: [route('192.0.2.9', '203.0.113.5'), route('2001:db8::1')] })
   })
 
+  it('leaves out what nobody would take of the network', async () => {
+    const a = await devices.device({ brokers: [broker.url] })
+    const good = { ...route('2001:db8::1'), interfaceIndex: 2 }
+    a.network.become(route('fe80::1%eth0'), { ...route('192.0.2.7'), interfaceIndex: 3 }, route('nonsense'), route('2001:db8::2'), good)
+    await a.publish('a')
+    const b = await devices.device({ brokers: [broker.url] })
+    await b.provider.startBrowsing()
+    await sees(b, 'a')
+    const { network } = await b.provider.resolveUrl(`mqtt:${a.peerId}`, { signal: never() })
+    expect(network?.routes).to.deep.equal([route('fe80::1'), good])
+  })
+
   it('of a new run replaces that of a crashed one, even with a clock that was set back', async () => {
     const identity = await createIdentity({ commonName: 'a' })
     const crashed = await devices.online('before', { brokers: [broker.url], identity })

@@ -16,6 +16,8 @@ export interface ScriptedBrokerOptions {
   readonly versions?: readonly (4 | 5)[]
   /** Closes the connection of an unknown version instead of refusing it. */
   readonly silent?: boolean
+  /** Acknowledges connections and nothing else. */
+  readonly deaf?: boolean
   /** Says whom it lets in. */
   readonly admits?: (packet: IConnectPacket) => boolean
   /** Topics that nobody may subscribe to or publish on. */
@@ -142,6 +144,7 @@ export class ScriptedBroker {
       client.socket.write(generate(answer, { protocolVersion: client.version }))
     }
     const { denies = () => false, deliver = (publication: Publication) => [publication] } = this.#options
+    if (this.#options.deaf === true && packet.cmd !== 'connect') return
     switch (packet.cmd) {
       case 'connect':
         this.#connect(client, packet, reply)
