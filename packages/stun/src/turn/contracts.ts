@@ -86,7 +86,10 @@ export interface UdpAllocation extends Allocation {
    * @throws TypeError for more than 65,507 bytes.
    */
   send(data: Uint8Array, peer: TransportAddress): boolean
-  /** Permits the peer and gives it a channel: 4 bytes instead of 36 with each datagram. At most 64. Kept up until the allocation ends. */
+  /**
+   * Permits the peer and gives it a channel: 4 bytes instead of 36 with each datagram. At most 64. Kept up until the allocation ends.
+   * Data flow in indications where this fails: some servers have no channels.
+   */
   bindChannel(peer: TransportAddress, options?: TurnOperationOptions): Promise<void>
   /** Datagrams from permitted peers. The bytes are the handler's to keep. The returned function ends the subscription. */
   onData(receive: (data: Buffer, from: TransportAddress) => void): () => void

@@ -93,7 +93,6 @@ export async function tcpServer(handle: (incoming: Incoming) => void = echoBindi
       connections.delete(socket)
     })
     socket.on('data', (chunk) => {
-      if (server.rawConnections.has(socket)) return
       deframer.push(chunk)
       for (let frame = deframer.next(); frame !== undefined; frame = deframer.next()) {
         const incoming = incomingFrom(frame, from, (answer) => socket.write(answer), socket)
@@ -110,7 +109,6 @@ export async function tcpServer(handle: (incoming: Incoming) => void = echoBindi
     received: [] as Incoming[],
     handle,
     connections,
-    rawConnections: new Set<Socket>(),
     [Symbol.asyncDispose]: () =>
       new Promise<void>((resolve) => {
         for (const socket of connections) socket.destroy()
