@@ -17,7 +17,8 @@ export function assessPunch({ device, resolved, localNetwork }: ConnectTarget): 
   if (localNetwork.routes.length === 0) return unusable('this machine has no network connection')
   const { pairs, impossible } = pairRoutes(localNetwork.routes, theirs)
   const best = pairs[0]?.feasibility.outcome
-  if (best === undefined) return unusable(impossible.length > 0 ? impossible.join('; ') : 'the two devices have no address family in common')
+  if (best === undefined)
+    return unusable(impossible.length > 0 ? impossible.join('; ') : 'the two devices have no address family in common')
   if (best === 'likely') return { usable: true, rank: RANK, holdMs: LIKELY_HOLD_MS }
   return { usable: true, rank: RANK + (best === 'unlikely' ? UNLIKELY_PENALTY : UNKNOWN_PENALTY) }
 }

@@ -15,8 +15,8 @@ const FILTERINGS: readonly string[] = [
   'address-and-port-dependent',
   'unknown'
 ] satisfies ReadonlyArray<NatBehaviour['filtering']>
-/** Routers count in small steps; anything larger is an attempt to choose ports for us. */
-const MAX_DELTA = 64
+/** More than all ports is no step. */
+const MAX_DELTA = 65_535
 
 /** Reads what another device says of its router. @throws ERR_PUNCH_MESSAGE */
 export function readBehaviour(value: unknown): NatBehaviour {

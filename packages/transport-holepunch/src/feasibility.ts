@@ -4,7 +4,7 @@ import { admission, predictability } from './behaviour.ts'
 /** What physics allows between two NATs, before anything was tried. */
 export type Feasibility =
   | { readonly outcome: 'likely' | 'unknown' | 'unlikely' }
-  | { readonly outcome: 'impossible'; /** For people, in words of `mine` and `theirs`. */ readonly reason: string }
+  | { readonly outcome: 'impossible' /** For people, in words of `mine` and `theirs`. */; readonly reason: string }
 
 /**
  * Whether a TCP connection can be punched between two NATs: the matrix of nat-lab.md §4 as a rule. One side must be able to name a port

@@ -39,7 +39,11 @@ export function encodeHello(key: Buffer, facts: HelloFacts): Buffer {
 }
 
 /** Whether a frame is what the other side would send here; the nonce of a `hello` is taken from the frame. */
-export function verifyHello(key: Buffer, frame: Buffer, expected: Omit<HelloFacts, 'own'> & { readonly own: Buffer | undefined }): Buffer | undefined {
+export function verifyHello(
+  key: Buffer,
+  frame: Buffer,
+  expected: Omit<HelloFacts, 'own'> & { readonly own: Buffer | undefined }
+): Buffer | undefined {
   if (frame.length !== FRAME_BYTES) return undefined
   const nonce = frame.subarray(HEADER_BYTES, HEADER_BYTES + NONCE_BYTES)
   if (expected.own !== undefined && !nonce.equals(expected.own)) return undefined

@@ -49,7 +49,9 @@ export function holePunch(options: HolePunchOptions = {}): TransportFactory {
   const { stun = [], ports = DEFAULT_PORTS, punchMs = DEFAULT_PUNCH_MS } = options
   for (const server of stun)
     if (!/^stuns?:\S+$/.test(server)) throw new TypeError(`stun: "${server}" is not a URL such as stun:stun.example.org:3478`)
-  if (!(Number.isInteger(ports.low) && Number.isInteger(ports.high) && ports.low >= 1_024 && ports.high <= 65_534 && ports.low < ports.high))
+  if (
+    !(Number.isInteger(ports.low) && Number.isInteger(ports.high) && ports.low >= 1_024 && ports.high <= 65_534 && ports.low < ports.high)
+  )
     throw new TypeError('ports: low and high are port numbers from 1024 to 65534, low the lesser one')
   if (!(punchMs >= 100 && punchMs <= 5_000)) throw new TypeError('punchMs: from 100 to 5000')
   return Object.freeze({

@@ -117,7 +117,9 @@ async function ask(peerId: string, offer: PunchOffer, signal: AbortSignal, { con
     signal.throwIfAborted()
     if (isKithmeshError(cause, 'ERR_SIGNAL_REFUSED')) throw refusal(cause.details, cause)
     if (isKithmeshError(cause, 'ERR_SIGNAL_NO_ANSWER'))
-      throw punchErrors.create('ERR_PUNCH_NO_ANSWER', `The other device did not answer the offer to punch within ${ANSWER_MS} ms`, { cause })
+      throw punchErrors.create('ERR_PUNCH_NO_ANSWER', `The other device did not answer the offer to punch within ${ANSWER_MS} ms`, {
+        cause
+      })
     throw cause
   }
   return readAnswer(body, offer)

@@ -16,6 +16,8 @@ export interface PunchPlan {
    * a few hundred tries of 4 ms (nat-lab.md §4.1).
    */
   readonly retryMs: number
+  /** Whether a try may follow at once on one that was refused. */
+  readonly bursts: boolean
   /**
    * When to listen on the punch port. `at-once`: packets will come from a port that nobody could name, and our router lets them in
    * (nat-lab.md §4), so that dialling cannot meet them. `later`: our router may let them in, and dialling alone has had its time.
@@ -34,19 +36,22 @@ const SPARING_RETRY_MS = 200
 export function planPunch(mine: PunchCandidate, theirs: PunchCandidate): PunchPlan {
   const [here, there] = [effectiveBehaviour(mine), effectiveBehaviour(theirs)]
   const fanOut = changes(here) ? 1 : FAN_OUT
+  const addresses = targetAddresses(mine, theirs)
   const targets = dedupe(
-    targetAddresses(mine, theirs).flatMap(({ address, translated }) =>
+    addresses.flatMap(({ address, translated }) =>
       (translated ? orOpener(theirs, predictPorts(theirs, fanOut)) : [theirs.local.port]).map((port) => ({ address, port }))
     )
   ).filter(({ address, port }) => address !== mine.local.address || port !== mine.local.port)
-  const listen = whenToListen(mine, theirs)
-  const sparing = changes(here) || listen === 'at-once'
+  const within = addresses.some(({ translated }) => !translated)
+  const listen = whenToListen(mine, theirs, within)
+  const sparing = (changes(here) && !within) || listen === 'at-once'
   return {
     pair: mine.pair,
     local: mine.local,
     targets,
     second: changes(here) && !changes(there),
     retryMs: sparing ? SPARING_RETRY_MS : targets.length > 2 ? FANNED_RETRY_MS : QUICK_RETRY_MS,
+    bursts: !sparing,
     listen
   }
 }
@@ -74,12 +79,13 @@ function orOpener({ mapped, local }: PunchCandidate, predicted: readonly number[
   return predicted.length > 0 ? predicted : [(mapped ?? local).port]
 }
 
-function whenToListen(mine: PunchCandidate, theirs: PunchCandidate): PunchPlan['listen'] {
+/** @param within whether we may meet without our router in between, so that its filter says nothing */
+function whenToListen(mine: PunchCandidate, theirs: PunchCandidate, within: boolean): PunchPlan['listen'] {
   const [here, there] = [effectiveBehaviour(mine), effectiveBehaviour(theirs)]
   const admits = admission(here)
   // What our router lets in comes from a port that we dial, and meets the socket that does.
-  if (admits === 'same-endpoint' || changes(here)) return 'never'
-  return predictability(there) === 'random' && admits !== 'unknown' ? 'at-once' : 'later'
+  if (!within && (admits === 'same-endpoint' || changes(here))) return 'never'
+  return predictability(there) === 'random' && !within && admits !== 'unknown' ? 'at-once' : 'later'
 }
 
 function dedupe(endpoints: readonly Endpoint[]): Endpoint[] {

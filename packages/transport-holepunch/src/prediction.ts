@@ -4,7 +4,7 @@ import { effectiveBehaviour, type PunchCandidate } from './candidate.ts'
 /** Ports below are not handed out to ordinary programs, and routers wrap their counters above them. */
 const LOWEST = 1_024
 const PORTS = 65_536 - LOWEST
-/** Tried when all that is known is that the router changes ports: it may count by ones. */
+/** Tried where it is not known how the router picks ports: it may keep the mapping, or count by ones. */
 const BLIND_FAN_OUT = 4
 
 /**
@@ -24,7 +24,7 @@ export function predictPorts(candidate: PunchCandidate, limit: number = FAN_OUT)
     case 'stable':
       return [mapped.port]
     case 'unknown':
-      return behaviour.mapping === 'unknown' ? [mapped.port] : series(mapped.port, 1, Math.min(limit, BLIND_FAN_OUT))
+      return series(mapped.port - 1, 1, Math.min(limit, BLIND_FAN_OUT))
     case 'predictable':
       switch (ports.kind) {
         case 'equal':

@@ -25,19 +25,30 @@ export interface PuncherOptions {
 }
 
 /** The time in which two sides that refuse each other meet, if they started together (nat-lab.md §4.1). */
-const QUICK_MS = 1_200
+const QUICK_MS = 2_000
 const SLOW_RETRY_MS = 60
 /** After a connection to somebody else, or one that broke. */
 const AFTER_LOSS_MS = 250
 /** So much goes out to addresses that a peer named, and no more. */
-const MAX_DIALS = 800
-/** By then two sides that can meet on named ports have, mostly (nat-lab.md §4.1: a median of 300 ms for the hardest). */
-const LISTEN_LATER_MS = 400
+const MAX_DIALS = 2_500
+/**
+ * A refusal that comes this fast leaves no time in which both sides' packets could cross, if they are sent milliseconds apart: they are
+ * sent in bursts then, one after the other, so that a hole is there for a good part of the time.
+ */
+const FAST_REFUSAL_MS = 2
+const LONGEST_BURST = 64
+const LONGEST_PAUSE_MS = 16
+const MAX_BURST_DIALS = 2_000
+/** By then two sides that can meet on named ports have, unless both answer with resets and are very close. */
+const LISTEN_LATER_MS = 250
 
 interface Target {
   readonly endpoint: Endpoint
   pending: PendingDial | undefined
   cancelRetry: () => void
+  dialledAt: number
+  /** Tries left of a burst. */
+  burst: number
 }
 
 /**
@@ -58,7 +69,13 @@ export class Puncher {
 
   constructor(options: PuncherOptions) {
     this.#options = options
-    this.#targets = options.plan.targets.map((endpoint) => ({ endpoint, pending: undefined, cancelRetry: () => {} }))
+    this.#targets = options.plan.targets.map((endpoint) => ({
+      endpoint,
+      pending: undefined,
+      cancelRetry: () => {},
+      dialledAt: 0,
+      burst: 0
+    }))
   }
 
   start(): void {
@@ -91,6 +108,7 @@ export class Puncher {
   #dial(target: Target): void {
     if (!this.#running || this.counts.dials >= MAX_DIALS) return
     this.counts.dials++
+    target.dialledAt = this.#options.clock.monotonic()
     // No connection can be opened from a port that is listened on (nat-lab.md §3); the listener comes back in the same turn.
     this.#listener?.close()
     this.#listener = undefined
@@ -119,9 +137,18 @@ export class Puncher {
     const { clock, plan } = this.#options
     if (code === 'ECONNREFUSED' || code === 'ECONNRESET') this.counts.refused++
     else if (code === 'EHOSTUNREACH' || code === 'ENETUNREACH' || code === 'EACCES') this.counts.unreachable++
+    const now = clock.monotonic()
     // EADDRNOTAVAIL: a connection between the same two endpoints is open already, or not quite gone yet.
-    const slow = this.#wantsListener || clock.monotonic() - this.#startedAt > QUICK_MS || code === 'EADDRNOTAVAIL'
-    this.#retry(target, this.#options.random() * (slow ? Math.max(SLOW_RETRY_MS, plan.retryMs) : plan.retryMs))
+    const slow = this.#wantsListener || now - this.#startedAt > QUICK_MS || code === 'EADDRNOTAVAIL'
+    const { random } = this.#options
+    if (slow) this.#retry(target, random() * Math.max(SLOW_RETRY_MS, plan.retryMs))
+    else if (plan.bursts && this.counts.dials < MAX_BURST_DIALS && now - target.dialledAt < FAST_REFUSAL_MS && target.burst-- > 0)
+      this.#dial(target)
+    else {
+      const pauseMs = target.burst < 0 ? LONGEST_PAUSE_MS : plan.retryMs
+      target.burst = Math.floor(random() * LONGEST_BURST)
+      this.#retry(target, random() * pauseMs)
+    }
   }
 
   #retry(target: Target, ms: number): void {

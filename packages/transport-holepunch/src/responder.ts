@@ -95,13 +95,7 @@ export class Responder {
   }
 
   /** Whether it led to a stream. Never rejects. */
-  async #punch(
-    from: string,
-    offer: PunchOffer,
-    answer: PunchAnswer,
-    plans: readonly PunchPlan[],
-    signal: AbortSignal
-  ): Promise<boolean> {
+  async #punch(from: string, offer: PunchOffer, answer: PunchAnswer, plans: readonly PunchPlan[], signal: AbortSignal): Promise<boolean> {
     const { context, punchMs, random } = this.#parts
     try {
       const { socket, remote } = await punchRound({
