@@ -12,11 +12,8 @@ export const arrows = {
   database: ['core'],
   stun: ['core'],
   'transport-direct': ['core', 'identity', 'websocket'],
-<<<<<<< HEAD
   'transport-reverse': ['core'],
-=======
   'transport-holepunch': ['core', 'stun'],
->>>>>>> 8878888 (TCP hole punching: bursts where refusals come at once, listening only where nothing else works, tests and README)
   replicator: ['core', 'database', 'identity', 'transport-direct', 'websocket'],
   mesh: ['core', 'database', 'identity', 'replicator', 'websocket'],
   testkit: ['core'],

@@ -6,7 +6,7 @@
  * import { createPeerDiscovery, type PeerDiscovery, type ProviderFactory } from '@kithmesh/core'
  * import { holePunch } from '@kithmesh/transport-holepunch'
  *
- * /** The provider carries signals as well as sightings, as the MQTT provider does. *\/
+ * // The provider carries signals as well as sightings, as the MQTT provider does.
  * export function discoverAcrossNats (localPeerId: string, provider: ProviderFactory): PeerDiscovery {
  *   return createPeerDiscovery({
  *     peerGroupId: 'com.example.notes',

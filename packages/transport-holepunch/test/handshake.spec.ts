@@ -19,6 +19,8 @@ describe('handshake on a punched connection', () => {
     await once(dialled, 'connect')
     ends = [dialled, (await accepted)[0]]
     sockets.push(...ends)
+    // A connection that one side drops is reset for the other.
+    for (const end of ends) end.on('error', () => {})
   })
   afterEach(() => {
     for (const socket of sockets.splice(0)) socket.destroy()
@@ -95,7 +97,6 @@ describe('handshake on a punched connection', () => {
 
   it('drops one that sends back what it gets', async () => {
     const side = new Side(ends[0])
-    ends[1].on('error', () => {})
     ends[1].pipe(ends[1])
     await eventually('it to fail', () => side.failed === 1)
     expect(side.handshake.known).to.equal(false)
@@ -104,7 +105,6 @@ describe('handshake on a punched connection', () => {
   it('drops one that repeats the frames of an earlier connection', async () => {
     const recorded: Buffer[] = []
     const responder = new Side(ends[1], { role: 'responder' })
-    ends[1].on('error', () => {})
     const initiator = new Side(ends[0])
     const write = ends[0].write.bind(ends[0])
     ends[0].write = ((chunk: Buffer) => {
@@ -133,14 +133,12 @@ describe('handshake on a punched connection', () => {
   ] as const)
     it(`drops one that sends ${what}`, async () => {
       const side = new Side(ends[0])
-      ends[1].on('error', () => {})
-      ends[1].write(bytes)
+        ends[1].write(bytes)
       await eventually('it to fail', () => side.failed === 1)
     })
 
   it('drops one that says nothing', async () => {
     const side = new Side(ends[0], { deadlineMs: 20 })
-    ends[1].on('error', () => {})
     await eventually('it to fail', () => side.failed === 1)
     expect(ends[0].destroyed).to.equal(true)
   })
