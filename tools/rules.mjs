@@ -14,6 +14,7 @@ export const arrows = {
   'transport-direct': ['core', 'identity', 'websocket'],
   'transport-reverse': ['core'],
   'transport-holepunch': ['core', 'stun'],
+  'transport-turn': ['core', 'datagram-stream', 'stun'],
   replicator: ['core', 'database', 'identity', 'transport-direct', 'websocket'],
   mesh: ['core', 'database', 'identity', 'replicator', 'websocket'],
   testkit: ['core'],

@@ -12,12 +12,13 @@ import { RttEstimator } from './rtt-estimator.ts'
 import { SendBuffer, type StreamPart } from './send-buffer.ts'
 import { SentPackets } from './sent-packets.ts'
 
-const OPEN_EVERY_MS = 100
+const OPEN_EVERY_MS = 50
 const OPEN_EVERY_AT_MOST_MS = 500
 const PROBES = 2
 /** Time-outs do not grow further, so that a stream goes on soon after a long gap. */
 const MAX_PROBE_TIMEOUT_MS = 2_000
 const RESETS = 6
+const RESET_EVERY_MS = 100
 /** When nothing ever came, the other side hardly hears either. */
 const RESETS_UNHEARD = 2
 const REPEAT_EVERY_MS = 250
@@ -59,6 +60,8 @@ export class Association {
   #stateUntil: number
   #stateTries = 0
   #theyAreDone = false
+  /** One of the two sides has cut the stream. */
+  #cut = false
   #reason: Buffer = Buffer.alloc(0)
   #firstReset = Number.POSITIVE_INFINITY
 
@@ -119,6 +122,7 @@ export class Association {
     this.#reason = Buffer.from(Buffer.from(reason).subarray(0, MAX_REASON_BYTES))
     this.#firstReset = this.sentPackets.nextNumber
     this.state = 'resetting'
+    this.#cut = true
     this.#stateAt = now
     this.#stateTries = 0
   }
@@ -130,24 +134,25 @@ export class Association {
     this.state = 'closed'
   }
 
-  /** Takes a datagram. What does not belong here is ignored. */
-  receive(datagram: Buffer, now: number): void {
-    if (this.#over || datagram.length < HEADER_BYTES) return
-    if (datagram.compare(this.#ids.theirs, 0, CONNECTION_ID_BYTES, 0, CONNECTION_ID_BYTES) !== 0) return
+  /** Takes a datagram; what does not belong here is ignored. @returns whether it belongs here and is no copy of one that came before */
+  receive(datagram: Buffer, now: number): boolean {
+    if (this.#over || datagram.length < HEADER_BYTES) return false
+    if (datagram.compare(this.#ids.theirs, 0, CONNECTION_ID_BYTES, 0, CONNECTION_ID_BYTES) !== 0) return false
     const packet = decodePacket(datagram)
-    if (packet === undefined) return
+    if (packet === undefined) return false
     const { flags, number, ack } = packet
-    if (ack !== undefined && !this.#acknowledge(ack, now)) return
-    if (this.#over) return
+    if (ack !== undefined && !this.#acknowledge(ack, now)) return false
+    if (this.#over) return true
     this.#heardAt = now
-    if (this.#acks.known(number)) return
+    if (this.#acks.known(number)) return false
     if ((flags & DATA) !== 0 && this.state !== 'lingering' && this.state !== 'resetting') {
-      if (!this.#receive.receive(packet.offset, packet.data, (flags & FIN) !== 0)) return
+      if (!this.#receive.receive(packet.offset, packet.data, (flags & FIN) !== 0)) return false
     }
     if (this.state === 'opening' && !this.#acks.any) this.#stateAt = now
     const atOnce = this.state !== 'open' || (flags & (OPEN | FIN | PING | RESET)) !== 0
     this.#acks.add(number, now, (flags & (OPEN | DATA | PING | RESET)) !== 0, atOnce)
     this.#react(packet, now)
+    return true
   }
 
   /** The next datagram to be sent now; to be called until it gives undefined. The buffer belongs to the caller. */
@@ -160,7 +165,7 @@ export class Association {
     }
     if (this.state === 'resetting' && now >= this.#stateAt) {
       this.#stateTries++
-      this.#stateAt = now + Math.min(Math.max(this.rtt.probeTimeout, OPEN_EVERY_MS), OPEN_EVERY_AT_MOST_MS)
+      this.#stateAt = now + Math.min(Math.max(this.rtt.probeTimeout, RESET_EVERY_MS), OPEN_EVERY_AT_MOST_MS)
       return this.#control(RESET, false, now)
     }
     if (this.state === 'lingering') return this.#nextLingering(now)
@@ -172,7 +177,7 @@ export class Association {
     if (this.state === 'closed') return undefined
     if (this.state === 'resetting') return this.#stateAt
     if (this.state === 'opening') return Math.min(this.#stateAt, this.#stateUntil)
-    if (this.state === 'lingering') return this.error === undefined ? Math.min(this.#stateAt, this.#stateUntil) : this.#stateUntil
+    if (this.state === 'lingering') return this.#cut ? this.#stateUntil : Math.min(this.#stateAt, this.#stateUntil)
     return Math.min(
       this.#heardAt + this.#options.idleTimeoutMs,
       this.sentPackets.lastSentAt + this.#options.keepAliveMs,
@@ -234,6 +239,7 @@ export class Association {
       this.#send.acknowledgedAll()
     }
     if ((flags & RESET) !== 0) {
+      this.#cut = true
       if (this.state === 'opening' || this.state === 'open') {
         const reason = data.toString('utf8').replace(/[^\x20-\x7e]/g, '?')
         this.error = datagramErrors.create('ERR_DATAGRAM_RESET', `The other side cut the stream: ${reason}`, { details: { reason } })
@@ -287,7 +293,7 @@ export class Association {
       this.#stateTries = 0
     }
     this.state = 'lingering'
-    this.#stateUntil = now + (this.error === undefined ? LINGER_MS : LINGER_AFTER_RESET_MS)
+    this.#stateUntil = now + (this.#cut ? LINGER_AFTER_RESET_MS : LINGER_MS)
   }
 
   #nextOpen(now: number): Buffer | undefined {
@@ -313,7 +319,7 @@ export class Association {
   }
 
   #nextLingering(now: number): Buffer | undefined {
-    const done = this.error === undefined
+    const done = !this.#cut
     if (!this.#acks.due(now) && !(done && now >= this.#stateAt)) return undefined
     this.#stateAt = now + REPEAT_EVERY_MS
     this.#stateTries++

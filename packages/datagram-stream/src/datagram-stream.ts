@@ -21,8 +21,8 @@ export interface DatagramPath {
 }
 
 export interface DatagramPathHandlers {
-  /** The buffer belongs to the receiver. */
-  datagram(bytes: Buffer): void
+  /** The buffer belongs to the receiver. @returns whether it is the other side's beyond doubt, so that where it came from is where to send to */
+  datagram(bytes: Buffer): boolean
   closed(error: Error): void
 }
 
@@ -110,8 +110,9 @@ class DatagramStream extends Duplex {
     this.on('error', () => {})
     path.open({
       datagram: (bytes) => {
-        this.#association.receive(bytes, clock.monotonic())
+        const belongs = this.#association.receive(bytes, clock.monotonic())
         this.#schedule()
+        return belongs
       },
       closed: (cause) => {
         this.#association.abandon(

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
+import { finished } from 'node:stream/promises'
 import { type DatagramPath, type DatagramStreamOptions, openDatagramStream } from '@kithmesh/datagram-stream'
 import { errorCode } from '@kithmesh/core'
 import { eventually, within } from '@kithmesh/testkit'
@@ -45,9 +46,10 @@ describe('datagram stream', () => {
       const digest = createHash('sha256').update(bytes).digest('hex')
       const digests = await Promise.all(
         both.map(async (stream) => {
-          stream.end(bytes)
           const hash = createHash('sha256')
-          for await (const chunk of stream) hash.update(chunk as Buffer)
+          stream.on('data', (chunk: Buffer) => hash.update(chunk))
+          stream.end(bytes)
+          await finished(stream)
           return hash.digest('hex')
         })
       )

@@ -11,7 +11,7 @@ interface Challenge {
   readonly integrity: IntegrityKey
 }
 
-/** Long-term credentials (RFC 8489 §9.2) and what the server last asked for. One per connection: nonces belong to connections. */
+/** Long-term credentials (RFC 8489 §9.2) and what the server last asked for. One per allocation: nonces belong to it, with all its connections. */
 export class LongTermCredentials {
   readonly username: string
   readonly #password: string
@@ -20,13 +20,6 @@ export class LongTermCredentials {
   constructor(username: string, password: string) {
     this.username = username
     this.#password = password
-  }
-
-  /** The same for another connection to the server, which will mostly take the same nonce. */
-  fork(): LongTermCredentials {
-    const copy = new LongTermCredentials(this.username, this.#password)
-    copy.#challenge = this.#challenge
-    return copy
   }
 
   /** The request with credentials; without them as long as the server did not ask for any (RFC 8489 §9.2.3). */

@@ -63,10 +63,10 @@ export class TurnTcpAllocation extends BaseAllocation implements TcpAllocation {
   async #bindConnection(connectionId: number, name: string, signal: AbortSignal): Promise<Duplex> {
     const stream = await this.#openStream(signal)
     try {
-      const credentials = this.parts.credentials.fork()
+      // The nonce is the allocation's. coturn cuts the connection after it refused a stale one: the peer's next one gets the new nonce.
       const response = await authenticatedRequest(
         (request) => stream.requestLast(request, { signal, deadlineMs: BIND_TIMEOUT_MS }),
-        credentials,
+        this.parts.credentials,
         { method: 'connectionBind', attributes: { connectionId } }
       )
       if (response.message.messageClass !== 'success')

@@ -1,0 +1,97 @@
+import { connect, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { errorCode, type Clock } from '@kithmesh/core'
+import { formatTransportAddress, type TransportAddress } from '@kithmesh/stun'
+import { turnErrors } from './errors.ts'
+import { exchangeHello } from './hello.ts'
+import { RelayedStream } from './relayed-stream.ts'
+
+const FIRST_PAUSE_MS = 20
+const LONGEST_PAUSE_MS = 800
+const TRY_MS = 4_000
+const KEEP_ALIVE_MS = 15_000
+
+export interface DialRelayOptions {
+  readonly address: TransportAddress
+  readonly secret: Uint8Array
+  readonly clock: Clock
+  /** Ends the tries; there is no other end. */
+  readonly signal: AbortSignal
+  readonly progress: (phase: string, address?: string) => void
+}
+
+/**
+ * Connects to a relay for connections (RFC 6062) as anyone can, and makes sure that the device that has the relay is at its other end. A server
+ * cuts such connections until the permission is there: tries again until the signal aborts.
+ */
+export async function dialRelay({ address, secret, clock, signal, progress }: DialRelayOptions): Promise<Duplex> {
+  const where = formatTransportAddress(address)
+  let last: unknown
+  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+    const limit = new AbortController()
+    const cancel = clock.after(TRY_MS, () => {
+      limit.abort(turnErrors.create('ERR_TURN_CONNECT', `The relay ${where} did not answer within ${TRY_MS} ms`))
+    })
+    try {
+      progress('connect', where)
+      const socket = await open(address, AbortSignal.any([signal, limit.signal]))
+      progress('verify', where)
+      await exchangeHello(socket, { secret, side: 'guest', clock, deadlineMs: TRY_MS, signal })
+      socket.setKeepAlive(true, KEEP_ALIVE_MS)
+      return new RelayedStream(socket, 'guest', clock)
+    } catch (error) {
+      if (!signal.aborted) last = error
+    } finally {
+      cancel()
+    }
+    try {
+      await clock.sleep(pause, { signal })
+    } catch {
+      throw dialFailed(where, last, signal.reason)
+    }
+  }
+}
+
+/** What went wrong last, with the signal's reason as its cause; the reason itself when nothing had gone wrong yet. */
+function dialFailed(where: string, last: unknown, reason: unknown): unknown {
+  if (last === undefined) return reason
+  const code = errorCode(last)
+  return turnErrors.create('ERR_TURN_CONNECT', `No way to the relay ${where}: ${(last as Error).message}`, {
+    cause: last,
+    details: { relay: where, ...(code !== undefined && { code }) }
+  })
+}
+
+function open({ address, port }: TransportAddress, signal: AbortSignal): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: address, port, noDelay: true, autoSelectFamily: false })
+    const settle = (finish: () => void): void => {
+      socket.removeListener('error', onError)
+      socket.removeListener('connect', onConnect)
+      signal.removeEventListener('abort', onAbort)
+      finish()
+    }
+    const fail = (error: Error): void => {
+      settle(() => {
+        socket.on('error', () => {})
+        socket.destroy()
+        reject(error)
+      })
+    }
+    const onConnect = (): void => {
+      settle(() => {
+        resolve(socket)
+      })
+    }
+    const onError = (error: Error): void => {
+      fail(error)
+    }
+    const onAbort = (): void => {
+      fail(signal.reason as Error)
+    }
+    socket.once('error', onError)
+    socket.once('connect', onConnect)
+    if (signal.aborted) onAbort()
+    else signal.addEventListener('abort', onAbort, { once: true })
+  })
+}
