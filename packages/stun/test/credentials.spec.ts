@@ -105,13 +105,4 @@ describe('Long-term credentials', () => {
     expect(last.message.attributes.errorCode?.code).to.equal(438)
     expect(always.sent.map(({ attributes }) => attributes?.nonce)).to.deep.equal([undefined, 'n1', 'n2', 'n3'])
   })
-
-  it('of a second connection begin with the nonce of the first and go their own way', async () => {
-    const own = credentials()
-    await authenticatedRequest(scripted(unauthorized({ nonce: 'n1' }), response({}, 'success')).send, own, { method: 'allocate' })
-    const copy = own.fork()
-    copy.challenged(unauthorized({ nonce: 'other' }).message)
-    expect(copy.sign({ method: 'refresh' }).attributes?.nonce).to.equal('other')
-    expect(own.sign({ method: 'refresh' }).attributes?.nonce).to.equal('n1')
-  })
 })
