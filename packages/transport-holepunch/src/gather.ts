@@ -26,14 +26,14 @@ export async function gather(
   signal: AbortSignal,
   progress: (phase: 'stun', server: string) => void
 ): Promise<Gathered> {
-  const { context, bind, servers, ports, random } = parts
+  const { context, bind, stun, ports, random } = parts
   const mapped: Array<MappedCandidate & { readonly towards: number | undefined }> = []
   const close = (): void => {
     for (const each of mapped) each.close()
   }
   const outcomes = await Promise.allSettled(
     routes.map(async ({ route, pair, towards }) => {
-      mapped.push({ ...(await mapRoute(route, pair, { bind, servers, ports, clock: context.clock, signal, random, progress })), towards })
+      mapped.push({ ...(await mapRoute(route, pair, { bind, stun, ports, clock: context.clock, signal, random, progress })), towards })
     })
   )
   if (mapped.length === 0 || signal.aborted) {

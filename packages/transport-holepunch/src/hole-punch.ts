@@ -15,6 +15,7 @@ import type { BindTcp, PortRange } from './mapping.ts'
 import { MAPPINGS_KIND } from './messages.ts'
 import type { NetworkClockLike, PunchParts } from './parts.ts'
 import { Responder } from './responder.ts'
+import { ServerOrder } from './server-order.ts'
 import { Slots } from './slots.ts'
 
 export interface HolePunchOptions {
@@ -71,7 +72,7 @@ function createStrategy(options: CheckedOptions, context: TransportContext): Tra
   const parts: PunchParts = {
     context,
     bind,
-    servers: stun,
+    stun: new ServerOrder(stun),
     ports,
     networkClock: clock,
     random,

@@ -2,6 +2,7 @@ import { errorCode, type Clock, type NetworkRoute } from '@kithmesh/core'
 import { counts, tcpBehaviour } from './behaviour.ts'
 import type { Endpoint, PunchCandidate } from './candidate.ts'
 import { punchErrors } from './errors.ts'
+import type { ServerOrder } from './server-order.ts'
 
 /** What a STUN server saw of a local TCP port. */
 export interface TcpMapping {
@@ -31,8 +32,7 @@ export interface PortRange {
 
 export interface MappingOptions {
   readonly bind: BindTcp
-  /** In the order of their use. */
-  readonly servers: readonly string[]
+  readonly stun: ServerOrder
   readonly ports: PortRange
   readonly clock: Clock
   readonly signal: AbortSignal
@@ -70,14 +70,15 @@ export async function mapRoute(route: NetworkRoute, pair: number, options: Mappi
 async function askServers(
   { localAddress }: NetworkRoute,
   localPort: number,
-  { bind, servers, clock, signal, progress }: MappingOptions
+  { bind, stun, clock, signal, progress }: MappingOptions
 ): Promise<TcpMapping | undefined | 'port unusable'> {
-  for (const server of servers) {
+  for (const server of stun.servers) {
     signal.throwIfAborted()
     progress('stun', server)
     try {
       const within = AbortSignal.any([signal, clock.timeout(SERVER_MS, `Asking ${server}`)])
       const mapping = await bind({ server, localAddress, localPort, signal: within })
+      stun.answered(server)
       if (mapping.port >= LOWEST_MAPPED) return mapping
       mapping.close()
       return 'port unusable'

@@ -6,6 +6,7 @@ import { formatEndpoint } from './format-endpoint.ts'
 import type { BindTcp, PortRange } from './mapping.ts'
 import type { ClockReading } from './messages.ts'
 import type { PunchPlan } from './plan.ts'
+import type { ServerOrder } from './server-order.ts'
 import type { Slots } from './slots.ts'
 
 /** A clock that agrees with those of other machines, such as the one of `@kithmesh/network-clock`. */
@@ -20,7 +21,7 @@ export interface NetworkClockLike {
 export interface PunchParts {
   readonly context: TransportContext
   readonly bind: BindTcp
-  readonly servers: readonly string[]
+  readonly stun: ServerOrder
   readonly ports: PortRange
   readonly networkClock: NetworkClockLike | undefined
   readonly random: () => number

@@ -133,7 +133,7 @@ describe('handshake on a punched connection', () => {
   ] as const)
     it(`drops one that sends ${what}`, async () => {
       const side = new Side(ends[0])
-        ends[1].write(bytes)
+      ends[1].write(bytes)
       await eventually('it to fail', () => side.failed === 1)
     })
 
