@@ -27,7 +27,7 @@ export interface HolePunchOptions {
    * Local ports to punch from. @default 20001–32767: above those that routers tamper with (SIP), below those the system gives to others
    */
   readonly ports?: PortRange
-  /** Milliseconds for a round of punching, of which there are at most two. @default 2500 */
+  /** Milliseconds for a round of punching, of which there are at most three. @default 2500 */
   readonly punchMs?: number
   /** Replaces the STUN client. */
   readonly bind?: BindTcp

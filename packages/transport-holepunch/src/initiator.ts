@@ -12,6 +12,8 @@ import { waitForStart } from './schedule.ts'
 
 /** A failed round is repeated with fresh ports, and fresh guesses of where counters stand. */
 const ROUNDS = 2
+/** Where both sides refuse each other, it is a matter of chance which try succeeds. */
+const ROUNDS_OF_REFUSALS = 3
 /** A busy peer is asked again this often. */
 const BUSY_RETRIES = 3
 const BUSY_PAUSE_MS = 400
@@ -33,12 +35,17 @@ export async function initiate(target: ConnectTarget, options: AttemptOptions, p
       signal.throwIfAborted()
       const code = errorCode(error)
       if (code === 'ERR_PUNCH_BUSY' && busy < BUSY_RETRIES) busy++
-      else if (code === 'ERR_PUNCH_NO_CONNECTION' && round < ROUNDS) round++
+      else if (code === 'ERR_PUNCH_NO_CONNECTION' && round < roundsAfter(error)) round++
       else throw error
       // Drawn anew each time, so that devices that wait for each other in a circle come apart.
       await context.clock.sleep((0.5 + random()) * BUSY_PAUSE_MS * (busy > 0 ? busy : 0.25), { signal })
     }
   }
+}
+
+function roundsAfter(error: unknown): number {
+  const { dials, refused } = (error as { details: { readonly dials: number; readonly refused: number } }).details
+  return refused > dials / 2 ? ROUNDS_OF_REFUSALS : ROUNDS
 }
 
 function choosePairs({ resolved }: ConnectTarget, { context }: PunchParts): readonly RoutePair[] {

@@ -25,20 +25,20 @@ export interface PuncherOptions {
 }
 
 /** The time in which two sides that refuse each other meet, if they started together (nat-lab.md §4.1). */
-const QUICK_MS = 2_000
+const QUICK_MS = 2_400
 const SLOW_RETRY_MS = 60
 /** After a connection to somebody else, or one that broke. */
 const AFTER_LOSS_MS = 250
 /** So much goes out to addresses that a peer named, and no more. */
-const MAX_DIALS = 2_500
+const MAX_DIALS = 3_000
 /**
  * A refusal that comes this fast leaves no time in which both sides' packets could cross, if they are sent milliseconds apart: they are
  * sent in bursts then, one after the other, so that a hole is there for a good part of the time.
  */
 const FAST_REFUSAL_MS = 2
 const LONGEST_BURST = 64
-const LONGEST_PAUSE_MS = 16
-const MAX_BURST_DIALS = 2_000
+const LONGEST_PAUSE_MS = 8
+const MAX_BURST_DIALS = 2_500
 /** By then two sides that can meet on named ports have, unless both answer with resets and are very close. */
 const LISTEN_LATER_MS = 250
 
