@@ -1,3 +1,4 @@
+import { type ConnectionReport, formatConnectionReport } from '@kithmesh/core'
 import type { Mesh, MeshLink } from '@kithmesh/mesh'
 import { type Io, jsonLine, line } from './io.ts'
 import { printable } from './printable.ts'
@@ -9,6 +10,7 @@ export class SyncReport {
   readonly #mesh: Mesh
   readonly #json: boolean
   readonly #known = new Map<string, string>()
+  readonly #explained = new Map<string, string>()
   readonly #off: (() => void)[]
 
   constructor(io: Io, mesh: Mesh, json: boolean) {
@@ -58,6 +60,25 @@ export class SyncReport {
     else line(this.#io, `refused ${name} ${deviceId.slice(0, 8)}: ${reason}\n  ${advice}`)
   }
 
+  /** What was tried to reach a device. A person is told when it failed, and once for the same reasons. */
+  attempted(report: ConnectionReport): void {
+    if (this.#json) {
+      jsonLine(this.#io, { event: 'report', ...report })
+      return
+    }
+    const { deviceId } = report
+    if (report.state !== 'failed') {
+      this.#explained.delete(deviceId)
+      return
+    }
+    const reasons = JSON.stringify(report.attempts.map(({ strategy, code, message }) => [strategy, code, message]))
+    if (this.#explained.get(deviceId) === reasons) return
+    if (this.#explained.size >= MAX_EXPLAINED) this.#explained.clear()
+    this.#explained.set(deviceId, reasons)
+    this.#clearStatus()
+    line(this.#io, formatConnectionReport(report).split('\n').map(printable).join('\n'))
+  }
+
   stopping(): void {
     for (const off of this.#off) off()
     this.#clearStatus()
@@ -84,6 +105,7 @@ export class SyncReport {
           state: link.state,
           direction: link.direction,
           route: link.route,
+          relayed: link.relayed,
           error: link.error?.message,
           code: (link.error as { code?: string } | undefined)?.code
         })
@@ -118,3 +140,6 @@ export class SyncReport {
     if (this.#io.interactive && !this.#json) this.#io.stderr.write('\r\u001b[K')
   }
 }
+
+/** Devices whose last failure is remembered. */
+const MAX_EXPLAINED = 1_000

@@ -20,9 +20,10 @@ import { reportRefusals } from '../refusals.ts'
 import { SyncReport } from '../sync-report.ts'
 import { knownPeersFile } from '../known-peers.ts'
 import { untilInterrupted } from '../until-interrupted.ts'
+import { WIDE_AREA_HELP, type WideAreaOptions, addWideAreaOptions, wideAreaParts } from '../wide-area.ts'
 import { VERSIONING_HELP, type VersioningOptions, openVersioned, upgradeOption, versioningOption } from '../versioning.ts'
 
-interface SyncOptions extends VersioningOptions {
+interface SyncOptions extends VersioningOptions, WideAreaOptions {
   readonly group: string
   readonly name?: string
   readonly port: number
@@ -31,15 +32,16 @@ interface SyncOptions extends VersioningOptions {
   readonly trust?: readonly string[]
   readonly ca?: readonly string[]
   readonly insecure?: true
+  readonly lan: boolean
   readonly deltas?: true
   readonly verbose?: true
   readonly json?: true
 }
 
 export function syncCommand(parent: Command, io: Io): void {
-  parent
+  const command = parent
     .command('sync')
-    .description('keep a database directory in sync with every device of a group on this network')
+    .description('keep a database directory in sync with every device of a group, on this network and beyond')
     .argument('<dir>', 'database directory, made if missing')
     .requiredOption('--group <id>', 'the peer group: devices with the same one find each other')
     .option('--name <name>', "what other people see (default: this machine's host name)")
@@ -56,6 +58,8 @@ export function syncCommand(parent: Command, io: Io): void {
     .option('--deltas', 'exchange what changed in a document instead of all of it, with devices that do so too')
     .addOption(versioningOption())
     .addOption(upgradeOption())
+    .option('--no-lan', 'do not look for devices on this network, nor announce this one there')
+  addWideAreaOptions(command)
     .option('--verbose', 'log what happens below')
     .option('--json', 'print events as JSON lines')
     .addHelpText(
@@ -65,10 +69,13 @@ Examples:
   kithmesh sync ./shop --group my-app
   kithmesh sync ./shop --group my-app --name "Shop till" --port 4984
   kithmesh sync ./shop --group my-app --trust 3fb1…64 hex digits
+  kithmesh sync ./shop --group my-app --broker mqtts://broker.example.org --stun stun:stun.example.org \\
+    --turn turn:turn.example.org --turn-user-file turn-login
 
 Who is accepted: without --trust, --ca or --insecure the first device of a name is remembered in DIR/known-peers.json, and
 another one that comes under the same name later is refused: delete the name from that file to accept it. Your own id is
 printed at the start, and --trust takes those of the others.
+${WIDE_AREA_HELP}
 ${VERSIONING_HELP}`
     )
     .action(async (directory: string, options: SyncOptions) => {
@@ -85,15 +92,18 @@ ${VERSIONING_HELP}`
         const { interface: interfaces, collection: collections } = options
         for (const each of collections ?? [{ scope: '_default', name: '_default' }])
           database.collection(each.name, each.scope, { create: true })
-        const authenticator = await chooseAuthenticator(directory, options)
+        const refusals = reportRefusals(await chooseAuthenticator(directory, options))
+        const wide = await wideAreaParts(options, { identity, authenticator: refusals.authenticator, logger, io })
+        const local = options.lan ? [dnssd(interfaces === undefined ? {} : { interfaces })] : []
+        if (local.length + wide.providers.length === 0) throw cliErrors.create('ERR_CLI_USAGE', '--no-lan needs --broker')
         const discovery = createPeerDiscovery({
           peerGroupId: options.group,
           localPeerId: identity.peerId,
-          providers: [dnssd(interfaces === undefined ? {} : { interfaces })],
-          transports: [direct({ port: options.port, ...listenOn(interfaces) })],
+          providers: [...local, ...wide.providers],
+          transports: [direct({ port: options.port, ...listenOn(interfaces) }), ...wide.transports],
+          ...(wide.network === undefined ? {} : { network: wide.network }),
           logger
         })
-        const refusals = reportRefusals(authenticator)
         const mesh = createMesh({
           discovery,
           database,
@@ -108,9 +118,14 @@ ${VERSIONING_HELP}`
         refusals.onRefused = (refusal) => {
           report.refused(refusal)
         }
+        discovery.addObserver({
+          connectionReport: (attempted) => {
+            report.attempted(attempted)
+          }
+        })
         let started = false
         try {
-          await mesh.start()
+          await Promise.all([mesh.start(), wide.start()])
           started = true
           report.started({ name, peerId: identity.peerId, group: options.group, port: mesh.port, versioning: database.versioning })
           await untilInterrupted(io)
@@ -118,6 +133,7 @@ ${VERSIONING_HELP}`
           report.stopping()
           await mesh.stop()
           await discovery.shutdown()
+          await wide.stop()
           if (started) report.stopped()
         }
       } finally {

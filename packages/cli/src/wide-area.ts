@@ -1,0 +1,123 @@
+import { type Command, Option } from 'commander'
+import type { Logger, NetworkProbeFactory, ProviderFactory, TransportFactory } from '@kithmesh/core'
+import type { Authenticator, Identity } from '@kithmesh/identity'
+import { NetworkClock } from '@kithmesh/network-clock'
+import { mqtt } from '@kithmesh/provider-mqtt'
+import { natProbe } from '@kithmesh/stun'
+import { holePunch } from '@kithmesh/transport-holepunch'
+import { reverse } from '@kithmesh/transport-reverse'
+import { turn } from '@kithmesh/transport-turn'
+import { type Login, givenLogin } from './credentials.ts'
+import { cliErrors } from './error-catalogue.ts'
+import type { Io } from './io.ts'
+import { readNamedFile } from './named-file.ts'
+import { parsePort, parseUserOption, repeat } from './options.ts'
+
+/** What of a command's options concerns devices beyond this network. */
+export interface WideAreaOptions {
+  readonly broker?: readonly string[]
+  readonly brokerCa?: readonly string[]
+  readonly groupKeyFile?: string
+  readonly stun?: readonly string[]
+  readonly turn?: readonly string[]
+  readonly turnUser?: Login
+  readonly turnUserFile?: string
+  readonly ntp?: readonly string[]
+  readonly forwardedPort?: number
+}
+
+export interface WideAreaParts {
+  readonly providers: readonly ProviderFactory[]
+  readonly transports: readonly TransportFactory[]
+  readonly network: NetworkProbeFactory | undefined
+  /** Begins to measure the network's time, where servers were named. */
+  start(): Promise<void>
+  stop(): Promise<void>
+}
+
+export const WIDE_AREA_HELP = `
+Across the internet: devices that name the same --broker find each other wherever they are, and connect by the best way there
+is: directly, backwards, by TCP hole punching (needs --stun), or through a relay (needs --turn on one side). The bytes are
+encrypted from device to device on every way; the broker sees who meets whom, and with --group-key-file not even that.`
+
+/** Adds the options to a command. */
+export function addWideAreaOptions(command: Command): Command {
+  return command
+    .option('--broker <url>', 'find devices through this MQTT broker too, mqtt:// mqtts:// ws:// wss://; repeatable', repeat(String))
+    .option('--broker-ca <file>', 'trust this authority for mqtts: and wss: (PEM); repeatable', repeat(String))
+    .option('--group-key-file <file>', 'hide everything from the broker with the passphrase in this file, the same on all devices')
+    .option('--stun <uri>', 'STUN server, stun:host:port, to learn what the router does; repeatable', repeat(String))
+    .option(
+      '--turn <uri>',
+      'TURN server, turn:host:port, turns: or ?transport=tcp, to relay when nothing else works; repeatable',
+      repeat(String)
+    )
+    .addOption(new Option('--turn-user <user:password>', 'log in to the TURN servers with this').argParser(parseUserOption))
+    .option('--turn-user-file <file>', 'the same, from a line of a file')
+    .option('--ntp <host>', 'time server, so that hole punching begins at one instant; repeatable', repeat(String))
+    .option('--forwarded-port <port>', 'the port that the router forwards to --port', parsePort)
+}
+
+/**
+ * Makes what the options ask for; nothing is started and nobody is contacted yet.
+ * @throws ERR_CLI_USAGE for options that need others, ERR_CLI_FILE, ERR_STUN_URI
+ */
+export async function wideAreaParts(
+  options: WideAreaOptions,
+  parts: { readonly identity: Identity; readonly authenticator: Authenticator; readonly logger: Logger; readonly io: Io }
+): Promise<WideAreaParts> {
+  const { broker, stun = [], turn: turnServers = [], ntp = [], forwardedPort } = options
+  if (broker === undefined) {
+    const alone = [stun.length > 0 && '--stun', turnServers.length > 0 && '--turn', ntp.length > 0 && '--ntp'].filter(Boolean)
+    if (alone.length > 0)
+      throw cliErrors.create('ERR_CLI_USAGE', `${alone.join(' and ')} need${alone.length === 1 ? 's' : ''} --broker`, {
+        hint: 'Devices on different networks meet at a broker before they connect; name one that all of them reach.'
+      })
+    return { providers: [], transports: [], network: undefined, start: async () => {}, stop: async () => {} }
+  }
+  const { identity, authenticator, logger } = parts
+  const clock = ntp.length === 0 ? undefined : new NetworkClock({ servers: ntp, logger: logger.child('clock') })
+  clock?.addObserver({
+    skewed: ({ offsetMs }) => {
+      logger.warn(`This machine's clock is off by ${Math.round(offsetMs)} ms`)
+    }
+  })
+  return {
+    providers: [mqtt({ brokers: await brokers(options), identity, authenticator, ...(await groupKey(options)) })],
+    transports: [
+      reverse(forwardedPort === undefined ? {} : { forwardedPort }),
+      holePunch({ stun, ...(clock === undefined ? {} : { clock }) }),
+      turn({ servers: await relays(options, parts.io) })
+    ],
+    network: stun.length === 0 ? undefined : natProbe({ servers: stun }),
+    start: async () => {
+      await clock?.start()
+    },
+    stop: async () => {
+      await clock?.stop()
+    }
+  }
+}
+
+async function brokers({ broker = [], brokerCa }: WideAreaOptions) {
+  if (brokerCa === undefined) return broker
+  const ca = await Promise.all(brokerCa.map(async (file) => (await readNamedFile(file)).toString('utf8')))
+  return broker.map((url) => (/^(mqtts|wss):/.test(url) ? { url, trust: { mode: 'ca' as const, ca } } : url))
+}
+
+async function groupKey({ groupKeyFile }: WideAreaOptions): Promise<{ readonly groupKey?: string }> {
+  if (groupKeyFile === undefined) return {}
+  const text = (await readNamedFile(groupKeyFile)).toString('utf8').trim()
+  if (text.length < 12) throw cliErrors.create('ERR_CLI_USAGE', `The passphrase in ${groupKeyFile} is shorter than 12 characters`)
+  return { groupKey: text }
+}
+
+async function relays({ turn: servers = [], turnUser, turnUserFile }: WideAreaOptions, io: Io) {
+  if (servers.length === 0) return []
+  const login = await givenLogin(
+    { ...(turnUser === undefined ? {} : { user: turnUser }), ...(turnUserFile === undefined ? {} : { userFile: turnUserFile }) },
+    { ...io, environment: {} }
+  )
+  if (login === undefined) throw cliErrors.create('ERR_CLI_USAGE', '--turn needs --turn-user or --turn-user-file')
+  return servers.map((url) => ({ url, username: login.username, credential: login.password }))
+}
