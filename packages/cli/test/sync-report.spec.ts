@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import type { ConnectionReport } from '@kithmesh/core'
 import type { Mesh, MeshLink } from '@kithmesh/mesh'
 import { SyncReport } from '../dist/sync-report.js'
 import { makeIo } from './support/command.ts'
@@ -66,6 +67,57 @@ describe('the report of a running sync', () => {
     ])
   })
 
+  const attempted = (message: string, state: ConnectionReport['state'] = 'failed'): ConnectionReport => ({
+    deviceId: 'ab'.repeat(32),
+    displayName: 'store',
+    state,
+    startedAt: 0,
+    elapsedMs: 12,
+    route: state === 'failed' ? undefined : 'direct 10.0.0.1:1',
+    attempts: [
+      {
+        strategy: 'tcp-hole-punch',
+        peerId: 'mqtt:ab',
+        provider: 'MQTT',
+        address: undefined,
+        phase: 'assess',
+        state: 'skipped',
+        startedAt: 0,
+        elapsedMs: 0,
+        code: undefined,
+        message,
+        hint: undefined
+      }
+    ]
+  })
+
+  it('says why a device could not be reached, once for the same reasons', () => {
+    const { report, out } = make(false)
+    for (const each of [attempted('only a\u001b relay can work'), attempted('only a\u001b relay can work'), attempted('nobody answers')])
+      report.attempted(each)
+    expect(out().match(/only a\? relay can work/g)).to.have.length(1)
+    expect(out()).to.include('tcp-hole-punch  MQTT  -  skipped (assess)  0 ms  -  nobody answers')
+    expect(out()).not.to.include('\u001b')
+    report.attempted(attempted('', 'connected'))
+    report.attempted(attempted('nobody answers'))
+    expect(out().match(/nobody answers/g)).to.have.length(2)
+  })
+
+  it('tells machines of every attempt', () => {
+    const { report, out } = make(true)
+    report.attempted(attempted('', 'connected'))
+    report.attempted(attempted('nobody answers'))
+    const lines = out()
+      .trim()
+      .split('\n')
+      .map((text) => JSON.parse(text) as Record<string, unknown>)
+    expect(lines.map(({ event, state }) => [event, state])).to.deep.equal([
+      ['report', 'connected'],
+      ['report', 'failed']
+    ])
+    expect(lines[1]?.['attempts']).to.deep.include.members([{ ...JSON.parse(JSON.stringify(attempted('nobody answers').attempts[0])) }])
+  })
+
   it('has a line for each document', () => {
     const { mesh, out } = make(false)
     mesh.documents?.('ab'.repeat(32), [
@@ -80,7 +132,13 @@ describe('the report of a running sync', () => {
     const { mesh, report, out, err } = make(true, true)
     report.started({ name: 'shop', peerId: 'ff', group: 'g', port: 7, versioning: 'rev-trees' })
     mesh.links = [
-      link({ state: 'offline', direction: undefined, route: undefined, error: Object.assign(new Error('nobody there'), { code: 'ERR_X' }) })
+      link({
+        state: 'offline',
+        direction: undefined,
+        route: undefined,
+        relayed: undefined,
+        error: Object.assign(new Error('nobody there'), { code: 'ERR_X' })
+      })
     ]
     mesh.changed?.()
     mesh.documents?.('ab'.repeat(32), [event])

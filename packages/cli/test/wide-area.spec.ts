@@ -1,0 +1,44 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { run, temporaryDirectories } from './support/command.ts'
+
+const temporary = temporaryDirectories()
+
+describe('the options of sync for other networks', () => {
+  afterEach(() => {
+    temporary.clean()
+  })
+
+  const refused = async (...options: string[]): Promise<string> => {
+    const outcome = await run(['sync', join(temporary.make(), 'db'), '--group', 'test', '--insecure', ...options])
+    expect(outcome.code, outcome.err).to.be.oneOf([1, 2])
+    return outcome.err
+  }
+  const file = (name: string, text: string): string => {
+    const path = join(temporary.make(), name)
+    writeFileSync(path, text)
+    return path
+  }
+
+  it('need a broker', async () => {
+    expect(await refused('--stun', 'stun:127.0.0.1')).to.include('--stun needs --broker')
+    expect(await refused('--stun', 'stun:127.0.0.1', '--turn', 'turn:127.0.0.1', '--ntp', '127.0.0.1')).to.include(
+      '--stun and --turn and --ntp need --broker'
+    )
+    expect(await refused('--no-lan')).to.include('--no-lan needs --broker')
+  })
+
+  it('are checked before anybody is contacted', async () => {
+    const broker = ['--broker', 'mqtt://127.0.0.1:9']
+    expect(await refused(...broker, '--turn', 'turn:127.0.0.1')).to.include('--turn needs --turn-user or --turn-user-file')
+    expect(await refused(...broker, '--turn', 'stun:127.0.0.1', '--turn-user', 'a:b')).to.match(/TURN/)
+    expect(await refused(...broker, '--stun', 'http://127.0.0.1')).to.match(/stun/)
+    expect(await refused('--broker', 'http://127.0.0.1')).to.match(/mqtt/)
+    expect(await refused(...broker, '--group-key-file', file('key', 'short\n'))).to.include('shorter than 12 characters')
+    expect(await refused(...broker, '--group-key-file', join(temporary.make(), 'absent'))).to.include('cannot be read')
+    expect(await refused(...broker, '--turn-user-file', file('login', '# nobody\n'), '--turn', 'turn:127.0.0.1')).to.include(
+      'has no line with user:password'
+    )
+  })
+})
