@@ -59,12 +59,13 @@ export const commandLine = 'cli'
 export const socketModules = ['net', 'dgram', 'tls', 'http', 'https', 'http2', 'dns', 'multicast-dns', 'bonjour-service']
 export const pureSocketFunctions = ['isIP', 'isIPv4', 'isIPv6', 'BlockList', 'SocketAddress', 'rootCertificates', 'checkServerIdentity']
 
-/** The names of the files that may open sockets, put TLS on a stream (secure-stream.ts) or read an HTTP upgrade from one (acceptor.ts). */
+/** The names of the files that may open sockets, put TLS on a stream (secure-stream.ts, handshake-server.ts) or read an HTTP upgrade from one (acceptor.ts). */
 export const socketFiles = [
   'acceptor.ts',
   'attempt.ts',
   'client.ts',
   'dial.ts',
+  'handshake-server.ts',
   'listener.ts',
   'secure-stream.ts',
   'socket.ts',

@@ -1,10 +1,11 @@
 import type { Duplex } from 'node:stream'
-import { connect, createServer, type TLSSocket, type DetailedPeerCertificate, type PeerCertificate as NodePeerCertificate } from 'node:tls'
+import { connect, type TLSSocket, type DetailedPeerCertificate, type PeerCertificate as NodePeerCertificate } from 'node:tls'
 import { isIP } from 'node:net'
 import { systemClock, type Clock } from '@kithmesh/core'
 import type { Authenticator, PeerCertificate } from './authenticators.ts'
 import { peerIdOf } from './certificates.ts'
 import { identityErrors } from './errors.ts'
+import { clientContext, destroyQuietly, handshakeServer } from './handshake-server.ts'
 import type { Identity } from './identity.ts'
 
 /** An encrypted stream and who is at its other end. The holder owns the stream; destroying it destroys the one beneath. */
@@ -60,8 +61,11 @@ export async function secureClient(stream: Duplex, options: SecureClientOptions)
       socket: stream,
       minVersion: 'TLSv1.2',
       rejectUnauthorized: false,
-      ...(identity === undefined ? {} : { key: identity.privateKeyPem, cert: identity.chainPem }),
-      ...(authenticator.authorities === undefined ? {} : { ca: [...authenticator.authorities] }),
+      ...(identity === undefined
+        ? authenticator.authorities === undefined
+          ? {}
+          : { ca: [...authenticator.authorities] }
+        : { secureContext: clientContext(identity, authenticator.authorities) }),
       ...(serverName === undefined ? {} : { host: serverName }),
       ...(serverName === undefined || isIP(serverName) !== 0 ? {} : { servername: serverName }),
       ...(alpn === undefined ? {} : { ALPNProtocols: [...alpn] })
@@ -98,31 +102,13 @@ export async function secureClient(stream: Duplex, options: SecureClientOptions)
 export async function secureServer(stream: Duplex, options: SecureServerOptions): Promise<SecureStream> {
   const { identity, authenticator, requestCertificate = true, alpn } = options
   return await handshake(stream, { ...options, required: authenticator !== undefined, role: 'client' }, (done, failed) => {
-    // A server that never listens: it gives accepted sockets their whole behaviour, which a bare TLSSocket lacks.
-    const server = createServer({
-      key: identity.privateKeyPem,
-      cert: identity.chainPem,
-      minVersion: 'TLSv1.2',
-      requestCert: requestCertificate || authenticator !== undefined,
-      rejectUnauthorized: false,
-      ...(authenticator?.authorities === undefined ? {} : { ca: [...authenticator.authorities] }),
-      ...(alpn === undefined ? {} : { ALPNProtocols: [...alpn] })
+    const server = handshakeServer(stream, identity, {
+      authorities: authenticator?.authorities,
+      requestCertificate: requestCertificate || authenticator !== undefined,
+      alpn: alpn ?? []
     })
-    server.once('secureConnection', done)
-    server.once('tlsClientError', (error, socket) => {
-      destroyQuietly(socket)
-      failed(error)
-    })
-    const attempt = watch(
-      stream,
-      failed,
-      () => {
-        server.removeListener('secureConnection', done)
-      },
-      () => {}
-    )
-    server.emit('connection', stream)
-    return attempt
+    const forget = server.begin(stream, { done, failed })
+    return watch(stream, failed, forget, () => {})
   })
 }
 
@@ -237,11 +223,6 @@ async function handshake(stream: Duplex, options: HandshakeOptions, begin: Begin
 }
 
 function ignore(): void {}
-
-function destroyQuietly(socket: Duplex): void {
-  socket.on('error', ignore)
-  socket.destroy()
-}
 
 async function judge(peer: PeerCertificate, expectedPeerId: string | undefined, authenticator: Authenticator | undefined): Promise<void> {
   const details = { peerId: peer.peerId, commonName: peer.commonName }

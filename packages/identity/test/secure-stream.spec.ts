@@ -1,7 +1,7 @@
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { duplexPair, type Duplex } from 'node:stream'
 import { once } from 'node:events'
-import { createSecureContext } from 'node:tls'
+import { connect as connectTls, createSecureContext } from 'node:tls'
 import { expect } from 'chai'
 import {
   acceptCertificate,
@@ -282,6 +282,62 @@ describe('TLS over any byte stream', function () {
     expect(pending).to.equal(50)
     await echo(client, accepted)
     for (const error of await Promise.all(stalled)) expect(error).to.have.property('code', 'ERR_IDENTITY_HANDSHAKE_TIMEOUT')
+  })
+
+  it('tells many clients of one server apart, those that fail included', async () => {
+    const clients = await Promise.all(Array.from({ length: 6 }, (_each, index) => createIdentity({ commonName: `client ${index}` })))
+    const authenticator = pinnedPeers(clients.filter((_each, index) => index % 3 !== 0).map(({ peerId }) => peerId))
+    const visits: Array<{ identity: Identity; a: Duplex; b: Duplex }> = []
+    for (const identity of clients)
+      for (const make of [tcpPair, tcpPair, async () => memoryPair()]) {
+        const [a, b] = await make()
+        visits.push({ identity, a, b })
+      }
+    const outcomes = await Promise.all(
+      visits.map(async ({ identity, a, b }) => {
+        const dialled = secureClient(a, { identity, authenticator: insecureAcceptAnyone() }).then((client) => {
+          client.stream.on('error', () => {})
+          return client
+        })
+        const accepted = await secureServer(b, { identity: warehouse, authenticator }).catch((error: { code?: string }) => error.code)
+        if (typeof accepted !== 'object') {
+          await dialled.catch(() => {})
+          return `${identity.commonName} ${accepted}`
+        }
+        await echo(await dialled, accepted)
+        return `${identity.commonName} ${accepted.peer?.commonName}`
+      })
+    )
+    expect(outcomes).to.deep.equal(
+      clients.flatMap(({ commonName }, index) =>
+        Array.from({ length: 3 }, () => `${commonName} ${index % 3 === 0 ? 'ERR_IDENTITY_UNTRUSTED' : commonName}`)
+      )
+    )
+  })
+
+  it('has every connection prove anew who is there', async () => {
+    let session: Buffer | undefined
+    for (let turn = 0; turn < 2; turn++) {
+      const [a, b] = await tcpPair()
+      const accepted = secureServer(b, { identity: warehouse, authenticator: pinnedPeers([shop.peerId]) })
+      const client = connectTls({
+        socket: a,
+        key: shop.privateKeyPem,
+        cert: shop.chainPem,
+        rejectUnauthorized: false,
+        ...(session === undefined ? {} : { session })
+      })
+      client.on('session', (each) => {
+        session = each
+      })
+      const { stream, peer } = await accepted
+      open.push(client, stream)
+      expect(peer?.peerId).to.equal(shop.peerId)
+      stream.write('.')
+      await once(client, 'data')
+      expect(client.isSessionReused()).to.equal(false)
+    }
+    expect(session).to.be.an.instanceOf(Buffer)
   })
 
   describe('judging the server of a URL', () => {
