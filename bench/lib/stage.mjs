@@ -7,7 +7,8 @@ const files = {
   kithmesh: new URL('./kithmesh-peer.mjs', import.meta.url),
   floor: new URL('./floor-peer.mjs', import.meta.url),
   stream: new URL('./stream-peer.mjs', import.meta.url),
-  pouchdb: new URL('./pouchdb-peer.mjs', import.meta.url)
+  pouchdb: new URL('./pouchdb-peer.mjs', import.meta.url),
+  transport: new URL('./transport-peer.mjs', import.meta.url)
 }
 
 /** Where a benchmark plays: directories that are removed at its end, and processes that are ended with it. */
