@@ -9,8 +9,8 @@ import { websocket } from './lib/transport/websocket.mjs'
 
 const USAGE = `npm run bench -- transport [options]
   --rows a,b         of: link, websocket, dial, memory (default: all)
-  --rounds N         of each row, interleaved; the figures are medians (default 5)
-  --megabytes N      that a transfer moves (default 200)
+  --rounds N         of each row, interleaved; the figures are medians (default 9)
+  --megabytes N      that a transfer moves (default 100)
   --quick            2 rounds of 20 MB
   --json             one line of JSON on standard output at the end
   --node-options O   options of Node for the measured processes, e.g. "--cpu-prof --cpu-prof-dir=profiles"`
@@ -42,7 +42,7 @@ function count(name, fallback) {
 
 async function main() {
   const { quick } = values
-  const options = { quick, rounds: count('rounds', quick ? 2 : 5), megabytes: count('megabytes', quick ? 20 : 200), say }
+  const options = { quick, rounds: count('rounds', quick ? 2 : 9), megabytes: count('megabytes', quick ? 20 : 100), say }
   const wanted = values.rows?.split(',') ?? Object.keys(rows)
   const unknown = wanted.find((row) => !Object.hasOwn(rows, row))
   if (unknown !== undefined) throw new Error(`there is no row "${unknown}"\n${USAGE}`)

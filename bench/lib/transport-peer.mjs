@@ -7,7 +7,7 @@ import { connect as connectTcp, createServer as createTcpServer } from 'node:net
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
 import { WebSocket, WebSocketServer } from 'ws'
 import { silentLogger, systemClock } from '@kithmesh/core'
-import { insecureAcceptAnyone, loadIdentity, pinnedPeers, secureClient, secureServer } from '@kithmesh/identity'
+import { loadIdentity, pinnedPeers, secureClient, secureServer } from '@kithmesh/identity'
 import { createTcpListener, direct } from '@kithmesh/transport-direct'
 import { createWebSocketAcceptor, openWebSocket } from '@kithmesh/websocket'
 import { answer, timed } from './processes.mjs'
@@ -249,7 +249,6 @@ answer({
   async identify({ pem, peer }) {
     identity = await loadIdentity({ pem })
     peerId = peer
-    insecureAcceptAnyone()
   },
   serve: ({ kind, ...options }) => servers[kind](options),
   /** What moving so many bytes took, over an established link. */
@@ -302,5 +301,10 @@ answer({
     for (let number = 0; number < count; number += parallel)
       held.push(...(await Promise.all(Array.from({ length: Math.min(parallel, count - number) }, () => openers[kind](port)))))
   },
-  resident: residentMegabytes
+  resident: residentMegabytes,
+  /** Milliseconds of processor time since the start. */
+  cpu() {
+    const { user, system } = process.cpuUsage()
+    return (user + system) / 1000
+  }
 })

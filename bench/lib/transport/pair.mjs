@@ -14,3 +14,11 @@ export function note(samples, name, value) {
   samples[name] ??= []
   samples[name].push(value)
 }
+
+/** What `work` gives, and the processor time that it took in both processes, milliseconds. */
+export async function withCpu({ near, far }, work) {
+  const used = async () => (await near.ask({ do: 'cpu' })) + (await far.ask({ do: 'cpu' }))
+  const before = await used()
+  const result = await work()
+  return { ...result, cpuMs: (await used()) - before }
+}
