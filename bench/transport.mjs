@@ -5,17 +5,18 @@ import { line } from './lib/statistics.mjs'
 import { dial } from './lib/transport/dial.mjs'
 import { link } from './lib/transport/link.mjs'
 import { memory } from './lib/transport/memory.mjs'
+import { relay } from './lib/transport/relay.mjs'
 import { websocket } from './lib/transport/websocket.mjs'
 
 const USAGE = `npm run bench -- transport [options]
-  --rows a,b         of: link, websocket, dial, memory (default: all)
+  --rows a,b         of: link, websocket, dial, relay, memory (default: all)
   --rounds N         of each row, interleaved; the figures are medians (default 9)
   --megabytes N      that a transfer moves (default 100)
   --quick            2 rounds of 20 MB
   --json             one line of JSON on standard output at the end
   --node-options O   options of Node for the measured processes, e.g. "--cpu-prof --cpu-prof-dir=profiles"`
 
-const rows = { link, websocket, dial, memory }
+const rows = { link, websocket, dial, relay, memory }
 
 const { values } = parseArgs({
   options: {

@@ -1,4 +1,6 @@
 // One process of the transport benchmark: byte links, WebSockets and handshakes, ours and bare ones. Both sides are authenticated by certificate.
+import { createSocket } from 'node:dgram'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer as createHttpServer } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
@@ -7,7 +9,9 @@ import { connect as connectTcp, createServer as createTcpServer } from 'node:net
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
 import { WebSocket, WebSocketServer } from 'ws'
 import { silentLogger, systemClock } from '@kithmesh/core'
+import { openDatagramStream, udpPath } from '@kithmesh/datagram-stream'
 import { loadIdentity, pinnedPeers, secureClient, secureServer } from '@kithmesh/identity'
+import { createTurnClient } from '@kithmesh/stun'
 import { createTcpListener, direct } from '@kithmesh/transport-direct'
 import { createWebSocketAcceptor, openWebSocket } from '@kithmesh/websocket'
 import { answer, timed } from './processes.mjs'
@@ -22,11 +26,12 @@ const held = []
 let identity
 let peerId
 
-// What servers do with a connection: its first eight bytes say how many bytes the client sends (positive) or wants (negative). What was
-// sent is confirmed with one byte; of 0 bytes, that byte alone comes.
+// What servers do with a connection: they greet it with one byte, since coturn drops what a peer sends before its connection is bound. Then eight
+// bytes say how many bytes the client sends (positive) or wants (negative). What was sent is confirmed with one byte.
 
 function serveStream(stream) {
   stream.on('error', ignore)
+  stream.write('.')
   stream.once('data', (first) => {
     const amount = Number(first.readBigInt64BE())
     if (amount < 0) sendBytes(stream, -amount)
@@ -193,7 +198,56 @@ const servers = {
         near.on('error', ignore).pipe(far).on('error', ignore).pipe(near)
       })
     ),
-  tcp: () => listening(createTcpServer({ noDelay: true }, serveStream))
+  tcp: () => listening(createTcpServer({ noDelay: true }, serveStream)),
+  /** A relay for connections (RFC 6062). */
+  'tcp relay': async ({ uri, username, credential }) => {
+    const allocation = await createTurnClient({ uri, username, credential }).allocateTcp()
+    await allocation.permit(HOST)
+    allocation.onConnection(serveStream)
+    return allocation.relayed.port
+  },
+  /** A UDP port for one stream; who is to use it says so with the first datagram. */
+  udp: async () => {
+    const socket = createSocket('udp4').bind(0, HOST)
+    await once(socket, 'listening')
+    const secret = randomBytes(32)
+    socket.once('message', (_first, { port }) => {
+      openDatagramStream({ path: udpPath(socket, { address: HOST, port }), secret, role: 'responder' }).then(serveStream, ignore)
+    })
+    return { port: socket.address().port, secret }
+  },
+  /** The same at a relay. */
+  'udp relay': async ({ uri, username, credential }) => {
+    const client = createTurnClient({ uri, username, credential })
+    const allocation = await client.allocateUdp()
+    await allocation.permit(HOST)
+    const secret = randomBytes(32)
+    const end = allocation.onData((_first, peer) => {
+      end()
+      allocation
+        .bindChannel(peer)
+        .then(() => openDatagramStream({ path: relayPath(allocation, peer, client), secret, role: 'responder' }))
+        .then(serveStream, ignore)
+    })
+    return { port: allocation.relayed.port, secret }
+  }
+}
+
+function relayPath(allocation, peer, client) {
+  let end = ignore
+  return {
+    open({ datagram, closed }) {
+      end = allocation.onData(datagram)
+      allocation.ended.then((error) => closed(error ?? new Error('closed')))
+    },
+    send: (datagram) => {
+      allocation.send(datagram, peer)
+    },
+    close: () => {
+      end()
+      void client.close()
+    }
+  }
 }
 
 function dialDirect(port) {
@@ -234,6 +288,13 @@ async function openOwn(stream) {
   return ownMessages((await openWebSocket(stream, { url: `ws://${HOST}/${PROTOCOL}`, protocols: [PROTOCOL] })).socket)
 }
 
+/** Sends so many bytes to `serveStream`, or has it send them. */
+async function transfer(stream, bytes, wanted) {
+  stream.write(order(wanted ? -bytes : bytes))
+  if (!wanted) sendBytes(stream, bytes)
+  await countBytes(stream, wanted ? bytes : 1)
+}
+
 const order = (amount) => {
   const bytes = Buffer.alloc(8)
   bytes.writeBigInt64BE(BigInt(amount))
@@ -255,11 +316,21 @@ answer({
   async move({ kind, port, bytes, wanted }) {
     const stream = await dialers[kind](port)
     stream.on('error', ignore)
-    const result = await timed(async () => {
-      stream.write(order(wanted ? -bytes : bytes))
-      if (!wanted) sendBytes(stream, bytes)
-      await countBytes(stream, wanted ? bytes : 1)
-    })
+    await once(stream, 'data')
+    const result = await timed(() => transfer(stream, bytes, wanted))
+    stream.destroy()
+    return result
+  },
+  /** The same over a stream of datagrams. */
+  async moveDatagrams({ offer, bytes, wanted }) {
+    const socket = createSocket('udp4').bind(0, HOST)
+    await once(socket, 'listening')
+    const to = { address: HOST, port: offer.port }
+    socket.send('first', to.port, to.address)
+    const stream = await openDatagramStream({ path: udpPath(socket, to), secret: offer.secret, role: 'initiator' })
+    stream.on('error', ignore)
+    await once(stream, 'data')
+    const result = await timed(() => transfer(stream, bytes, wanted))
     stream.destroy()
     return result
   },
@@ -285,10 +356,7 @@ answer({
     for (let number = 0; number < count; number++) {
       const startedAt = performance.now()
       const stream = await dialers[kind](port)
-      if (greeted) {
-        stream.write(order(0))
-        await once(stream, 'data')
-      }
+      if (greeted) await once(stream, 'data')
       times.push(performance.now() - startedAt)
       stream.on('error', ignore)
       stream.destroy()

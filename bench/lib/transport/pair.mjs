@@ -22,3 +22,20 @@ export async function withCpu({ near, far }, work) {
   const result = await work()
   return { ...result, cpuMs: (await used()) - before }
 }
+
+const PATIENCE_MS = 120_000
+
+/** What `work` gives, unless it takes so long that it never will: coturn 4.6 now and then stops to read. */
+export async function patiently(what, work) {
+  let timer
+  try {
+    return await Promise.race([
+      work(),
+      new Promise((_resolve, reject) => {
+        timer = setTimeout(() => reject(new Error(`${what}: nothing came for ${PATIENCE_MS / 1000} s`)), PATIENCE_MS)
+      })
+    ])
+  } finally {
+    clearTimeout(timer)
+  }
+}
