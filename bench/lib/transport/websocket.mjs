@@ -12,7 +12,7 @@ export async function websocket({ stage, rounds, megabytes }) {
   const ports = {}
   for (const kind of Object.values(KINDS).flat()) ports[kind] = await far.ask({ do: 'serve', kind })
   const samples = {}
-  const small = Math.ceil((megabytes * 1e6) / 16 / SMALL_BYTES)
+  const small = Math.ceil((megabytes * 1e6) / 2 / SMALL_BYTES)
   const tests = {
     up: { count: Math.ceil((megabytes * 1e6) / BULK_BYTES), bytes: BULK_BYTES, wanted: false },
     down: { count: Math.ceil((megabytes * 1e6) / BULK_BYTES), bytes: BULK_BYTES, wanted: true },
