@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander'
-import type { Logger, NetworkProbeFactory, ProviderFactory, TransportFactory } from '@kithmesh/core'
+import type { Logger, NetworkProbeFactory, NetworkView, ProviderFactory, TransportFactory } from '@kithmesh/core'
 import type { Authenticator, Identity } from '@kithmesh/identity'
 import { NetworkClock } from '@kithmesh/network-clock'
 import { mqtt } from '@kithmesh/provider-mqtt'
@@ -30,8 +30,8 @@ export interface WideAreaParts {
   readonly providers: readonly ProviderFactory[]
   readonly transports: readonly TransportFactory[]
   readonly network: NetworkProbeFactory | undefined
-  /** Begins to measure the network's time, where servers were named. */
-  start(): Promise<void>
+  /** Begins to measure the network's time, where servers were named, and again whenever the network changes. */
+  start(network: NetworkView): Promise<void>
   stop(): Promise<void>
 }
 
@@ -82,6 +82,7 @@ export async function wideAreaParts(
       logger.warn(`This machine's clock is off by ${Math.round(offsetMs)} ms`)
     }
   })
+  let unwatch = (): void => {}
   return {
     providers: [mqtt({ brokers: await brokers(options), identity, authenticator, ...(await groupKey(options)) })],
     transports: [
@@ -90,10 +91,14 @@ export async function wideAreaParts(
       turn({ servers: await relays(options, parts.io) })
     ],
     network: stun.length === 0 ? undefined : natProbe({ servers: stun }),
-    start: async () => {
+    start: async (network) => {
+      unwatch = network.onChange(() => {
+        clock?.networkChanged()
+      })
       await clock?.start()
     },
     stop: async () => {
+      unwatch()
       await clock?.stop()
     }
   }

@@ -7,6 +7,7 @@ import { meshErrors } from './error-catalogue.ts'
 import { Gate } from './incoming.ts'
 import { Links } from './links.ts'
 import { dialDevice } from './outgoing.ts'
+import { ProviderRevival } from './provider-revival.ts'
 import { Totals } from './totals.ts'
 
 /** What one run, from start to stop, took into use, in the order of taking. */
@@ -101,7 +102,14 @@ export class GroupMesh implements Mesh {
         return true
       }
     })
+    const revival = new ProviderRevival({
+      discovery,
+      clock: this.#clock,
+      logger: this.#logger,
+      start: (mode) => (mode === 'browse' ? discovery.startBrowsing() : discovery.startPublishing({ displayName, port }))
+    })
     run.unobserve = () => {
+      revival.stop()
       unwatch()
       unobserve()
     }

@@ -125,7 +125,7 @@ ${VERSIONING_HELP}`
         })
         let started = false
         try {
-          await Promise.all([mesh.start(), wide.start()])
+          await Promise.all([mesh.start(), wide.start(discovery.network)])
           started = true
           report.started({ name, peerId: identity.peerId, group: options.group, port: mesh.port, versioning: database.versioning })
           await untilInterrupted(io)
