@@ -1,6 +1,7 @@
 // One peer of a NAT lab in a process of its own: node tests/natlab/peer.mjs CONFIG, JSON:
 //   { group, name, brokers: [url], stun: [url], turn: [{ url, username, credential }], strategies: [name], connectMs }
-// Prints JSON lines: { event: 'online', peerId, ms }, { event: 'network', facts }, { event: 'seen', peerId }, { event: 'lost', peerId } and
+// Prints JSON lines: { event: 'online', peerId, ms }, { event: 'network', facts }, { event: 'seen', peerId }, { event: 'lost', peerId },
+// { event: 'waiting', code, message } when it could not start and will try again, and
 // { event: 'incoming', from, strategy, remote }; and answers each line { id, call, … } of its standard input with { id, value } or { id, error }.
 import { createInterface } from 'node:readline'
 import { createPeerDiscovery, errorCode, formatConnectionReport, isKithmeshError, silentLogger, lineLogger } from '@kithmesh/core'
@@ -138,5 +139,13 @@ process.on('SIGTERM', async () => {
   process.exit()
 })
 
-await discovery.start({ publish: { displayName: config.name, port: listener.port ?? 9 } })
+for (;;) {
+  try {
+    await discovery.start({ publish: { displayName: config.name, port: listener.port ?? 9 } })
+    break
+  } catch (error) {
+    tell({ event: 'waiting', code: errorCode(error), message: error.message })
+    await new Promise((resolve) => setTimeout(resolve, 500))
+  }
+}
 tell({ event: 'online', peerId: identity.peerId, ms: performance.now() - startedAt })

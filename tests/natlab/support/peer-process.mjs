@@ -53,6 +53,14 @@ export class PeerProcess {
     return this
   }
 
+  /** Resolves when it has told an event. */
+  async says(name) {
+    return await eventually(`${name} on ${this.host}`, () => this.events.find(({ event }) => event === name), {
+      withinMs: ONLINE_MS,
+      everyMs: 10
+    })
+  }
+
   /** What it measured last. */
   get network() {
     return this.events.findLast(({ event }) => event === 'network')?.facts

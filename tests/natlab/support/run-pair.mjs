@@ -3,13 +3,14 @@ import { createNatLab } from '@kithmesh/testkit/natlab'
 import { labOptions } from './pairs.mjs'
 import { startPeer } from './peer-process.mjs'
 
-/** Both peers of a lab with its servers, found by each other and ready to connect. */
+/** Both peers of a lab with its servers, found by each other and ready to connect; with `late: 'broker'` there is no broker yet. */
 export class PairLab {
   static async create(pair, options = {}) {
     const lab = await createNatLab(labOptions(pair, options))
     try {
       const [broker, relay] = await Promise.all([lab.startMosquitto(), lab.startCoturn({ tcpAllocations: options.tcpAllocations ?? true })])
       const self = new PairLab(lab, broker, relay, options)
+      if (options.late === 'broker') await broker.kill()
       await self.#startPeers()
       return self
     } catch (error) {
@@ -40,12 +41,16 @@ export class PairLab {
   async #startPeers() {
     this.a = startPeer(this.lab, 'a', this.config)
     this.b = startPeer(this.lab, 'b', this.config)
-    await Promise.all([this.a.online(), this.b.online()])
+    if (this.options.late === 'broker') {
+      await Promise.all([this.a.says('waiting'), this.b.says('waiting')])
+      return
+    }
     await this.acquaint()
   }
 
   /** Resolves when each knows what the other has measured of its network. */
   async acquaint() {
+    await Promise.all([this.a.online(), this.b.online()])
     await Promise.all([this.a.call('known', { peerId: this.b.peerId }), this.b.call('known', { peerId: this.a.peerId })])
   }
 
