@@ -30,6 +30,7 @@ async function clearOutcome(attempt) {
 
 /** Until a connection works again. */
 async function recovers(lab, strategy) {
+  await Promise.all([lab.a.signals(), lab.b.signals()])
   await lab.acquaint()
   const result = await eventually(
     'a connection after the server is back',
@@ -62,11 +63,12 @@ for (const { pair, strategy, strategies } of setups) {
       it(`${name} is dead before the connection`, async () => {
         await server().kill()
         const result = await clearOutcome(lab.connect('a'))
-        expect(result.connected).to.equal(false)
+        // Routers that keep ports can be punched without asking what they pick; nothing else can be done without a server.
+        if (strategy === 'turn' || server() === lab.broker) expect(result.connected).to.equal(false)
         await server().restart()
         await recovers(lab, strategy)
       })
-      for (const afterMs of [5, 50, 150, 300, 500]) {
+      for (const afterMs of [5, 100, 300]) {
         it(`${name} dies ${afterMs} ms after the beginning of the connection`, async () => {
           const outcome = clearOutcome(lab.connect('b'))
           await new Promise((resolve) => setTimeout(resolve, afterMs))

@@ -1,6 +1,6 @@
 // One peer of a NAT lab in a process of its own: node tests/natlab/peer.mjs CONFIG, JSON:
 //   { group, name, brokers: [url], stun: [url], turn: [{ url, username, credential }], strategies: [name], connectMs }
-// Prints JSON lines: { event: 'online', peerId, ms }, { event: 'network', facts }, { event: 'seen', peerId }, { event: 'lost', peerId },
+// Prints JSON lines: { event: 'online', peerId, ms }, { event: 'network', facts }, { event: 'seen', peerId }, { event: 'lost', peerId }, { event: 'brokers', states },
 // { event: 'waiting', code, message } when it could not start and will try again, and
 // { event: 'incoming', from, strategy, remote }; and answers each line { id, call, … } of its standard input with { id, value } or { id, error }.
 import { createInterface } from 'node:readline'
@@ -20,7 +20,15 @@ const { transports, network } = await transportsOf(config, (facts) => tell({ eve
 const discovery = createPeerDiscovery({
   peerGroupId: config.group,
   localPeerId: identity.peerId,
-  providers: [mqtt({ brokers: config.brokers, identity, groupKey: 'a group key of the NAT lab', ...config.mqtt })],
+  providers: [
+    mqtt({
+      brokers: config.brokers,
+      identity,
+      groupKey: 'a group key of the NAT lab',
+      onBrokers: (brokers) => tell({ event: 'brokers', states: brokers.map(({ state }) => state) }),
+      ...config.mqtt
+    })
+  ],
   transports,
   logger,
   ...(network === undefined ? {} : { network })

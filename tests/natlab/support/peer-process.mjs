@@ -61,9 +61,21 @@ export class PeerProcess {
     })
   }
 
+  /** Resolves when a broker is connected. */
+  async signals() {
+    await eventually(`a broker for ${this.host}`, () => this.#latest('brokers')?.states.includes('connected'), {
+      withinMs: ONLINE_MS,
+      everyMs: 10
+    })
+  }
+
   /** What it measured last. */
   get network() {
-    return this.events.findLast(({ event }) => event === 'network')?.facts
+    return this.#latest('network')?.facts
+  }
+
+  #latest(name) {
+    return this.events.findLast(({ event }) => event === name)
   }
 
   call(name, args = {}) {
