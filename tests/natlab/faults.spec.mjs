@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import { eventually } from '@kithmesh/testkit'
 import { PairLab } from './support/run-pair.mjs'
 
-const CONNECT_MS = 8000
+const CONNECT_MS = 4000
 /** The deadline of the connection, then TLS's. */
 const BOUND_MS = CONNECT_MS + 12_000
 const RECOVERY_MS = 45_000
