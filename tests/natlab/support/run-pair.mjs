@@ -39,10 +39,13 @@ export class PairLab {
   }
 
   async #startPeers() {
+    const late = this.options.late === 'broker'
+    // One after the other: a process that starts takes a processor for a second, and the other one's NAT probe has only two.
     this.a = startPeer(this.lab, 'a', this.config)
+    await (late ? this.a.says('waiting') : this.a.online())
     this.b = startPeer(this.lab, 'b', this.config)
-    if (this.options.late === 'broker') {
-      await Promise.all([this.a.says('waiting'), this.b.says('waiting')])
+    if (late) {
+      await this.b.says('waiting')
       return
     }
     await this.acquaint()
