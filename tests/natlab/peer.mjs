@@ -3,36 +3,14 @@
 // Prints JSON lines: { event: 'online', peerId, ms }, { event: 'network', facts }, { event: 'seen', peerId }, { event: 'lost', peerId }, { event: 'brokers', states },
 // { event: 'waiting', code, message } when it could not start and will try again, and
 // { event: 'incoming', from, strategy, remote }; and answers each line { id, call, … } of its standard input with { id, value } or { id, error }.
-import { createInterface } from 'node:readline'
-import { createPeerDiscovery, errorCode, formatConnectionReport, isKithmeshError, silentLogger, lineLogger } from '@kithmesh/core'
-import { createIdentity, insecureAcceptAnyone, pinnedPeers, secureClient, secureServer } from '@kithmesh/identity'
-import { mqtt } from '@kithmesh/provider-mqtt'
+import { errorCode, formatConnectionReport, isKithmeshError } from '@kithmesh/core'
+import { insecureAcceptAnyone, pinnedPeers, secureClient, secureServer } from '@kithmesh/identity'
+import { answer, compose, known, tell } from './support/compose.mjs'
 import { Conversation } from './support/conversation.mjs'
-import { transportsOf } from './support/transports.mjs'
 
 const config = JSON.parse(process.argv[2])
 const startedAt = performance.now()
-const tell = (message) => process.stdout.write(`${JSON.stringify(message)}\n`)
-const identity = await createIdentity({ commonName: config.name })
-const logger = config.log === undefined ? silentLogger : lineLogger((line) => process.stderr.write(`${config.name} ${line}\n`), config.log)
-
-const { transports, network } = await transportsOf(config, (facts) => tell({ event: 'network', facts }))
-const discovery = createPeerDiscovery({
-  peerGroupId: config.group,
-  localPeerId: identity.peerId,
-  providers: [
-    mqtt({
-      brokers: config.brokers,
-      identity,
-      groupKey: 'a group key of the NAT lab',
-      onBrokers: (brokers) => tell({ event: 'brokers', states: brokers.map(({ state }) => state) }),
-      ...config.mqtt
-    })
-  ],
-  transports,
-  logger,
-  ...(network === undefined ? {} : { network })
-})
+const { identity, discovery } = await compose(config)
 
 /** Conversations that this side began, by number. */
 const open = new Map()
@@ -50,13 +28,6 @@ const listener = await discovery.listen({
     )
   }
 })
-discovery.addObserver({
-  devicesChanged: ({ added, removed }) => {
-    for (const { id } of added) tell({ event: 'seen', peerId: id })
-    for (const { id } of removed) tell({ event: 'lost', peerId: id })
-  }
-})
-
 /** What a person needs of a report. */
 function summary(report) {
   const { state, elapsedMs, attempts } = report
@@ -77,19 +48,8 @@ function summary(report) {
   }
 }
 
-const calls = {
-  /** What the other side says of its network, once it has measured it. */
-  async known({ peerId, withinMs = 8000 }) {
-    const until = performance.now() + withinMs
-    for (;;) {
-      const peer = discovery.deviceWithId(peerId)?.peers[0]
-      const resolved = await peer?.resolveUrl().catch(() => undefined)
-      const measured = resolved?.network?.routes.some(({ tcp }) => tcp.mapping !== 'unknown') === true
-      if (measured || (performance.now() >= until && resolved !== undefined)) return { measured, network: resolved.network }
-      if (performance.now() >= until) throw new Error(`${peerId} is not seen`)
-      await new Promise((resolve) => setTimeout(resolve, 20))
-    }
-  },
+answer({
+  known: (args) => known(discovery, args),
   /** Connects, authenticates, and hears one answer: { conversation, strategy, route, relayed, ms, report }. */
   async connect({ peerId, deadlineMs = config.connectMs }) {
     const from = performance.now()
@@ -131,15 +91,6 @@ const calls = {
   },
   devices: () => discovery.devices.map(({ id }) => id),
   status: () => ({ browse: discovery.status('MQTT', 'browse').state, publish: discovery.status('MQTT', 'publish').state })
-}
-
-createInterface({ input: process.stdin }).on('line', async (line) => {
-  const { id, call, ...args } = JSON.parse(line)
-  try {
-    tell({ id, value: (await calls[call](args)) ?? null })
-  } catch (error) {
-    tell({ id, error: { message: error.message, code: errorCode(error) } })
-  }
 })
 process.on('SIGTERM', async () => {
   await listener.close().catch(() => undefined)

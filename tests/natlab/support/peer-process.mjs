@@ -4,14 +4,14 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { eventually } from '@kithmesh/testkit'
 
-const program = fileURLToPath(new URL('../peer.mjs', import.meta.url))
+const programOf = (name) => fileURLToPath(new URL(`../${name}`, import.meta.url))
 const ONLINE_MS = 30_000
 /** Longer than anything that a peer is asked for takes. */
 const CALL_MS = 90_000
 
 /** Starts a peer on a host of the lab, without waiting for it to be online. */
-export function startPeer(lab, host, config) {
-  const child = lab.run(host, process.execPath, [program, JSON.stringify({ name: host, ...config })], {
+export function startPeer(lab, host, { program = 'peer.mjs', ...config }) {
+  const child = lab.run(host, process.execPath, [programOf(program), JSON.stringify({ name: host, ...config })], {
     stdio: ['pipe', 'pipe', 'inherit']
   })
   return new PeerProcess(host, child)

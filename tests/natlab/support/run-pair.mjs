@@ -34,7 +34,8 @@ export class PairLab {
       connectMs,
       ...(strategies === undefined ? {} : { strategies }),
       ...(log === undefined ? {} : { log }),
-      ...(mqtt === undefined ? {} : { mqtt })
+      ...(mqtt === undefined ? {} : { mqtt }),
+      ...this.options.peer
     }
   }
 
