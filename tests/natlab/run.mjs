@@ -1,6 +1,5 @@
 // npm run natlab: connects two peers behind every pair of NAT kinds and prints which strategy won, how long it took, how often it worked, and
 // why not where nothing did. See docs/nat-lab.md.
-import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { allPairs, labOptions, parsePairs } from './support/pairs.mjs'
 import { runPair } from './support/run-pair.mjs'
@@ -21,7 +20,7 @@ Connects two peers that know a group and a broker, each behind a router of its o
   --latency MS         one-way delay of each side's line; --loss PERCENT of its packets
   --ipv6 open|firewall gives the peers IPv6 too
   --bytes N            also sends so many bytes each way over every connection and compares hashes
-  --jobs N             labs at a time (default: 2, 1 on a single processor)
+  --jobs N             labs at a time (default 1)
   --markdown           the table as Markdown
   --json               ends with one line of JSON
   --verbose            each connection's report on standard error
@@ -38,7 +37,7 @@ const options = {
   loss: { type: 'string' },
   ipv6: { type: 'string' },
   bytes: { type: 'string' },
-  jobs: { type: 'string', default: String(Math.min(2, availableParallelism())) },
+  jobs: { type: 'string', default: '1' },
   markdown: { type: 'boolean', default: false },
   json: { type: 'boolean', default: false },
   verbose: { type: 'boolean', default: false },
