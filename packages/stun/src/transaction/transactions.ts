@@ -93,13 +93,17 @@ export class Transactions {
               })
         )
       }
+      // After a stall of the program timers come before what has arrived meanwhile: that is read first.
+      const onTimer = (): void => {
+        setImmediate(onDeadline)
+      }
       const transmit = (): void => {
         transmissions++
         if (retransmission !== undefined) {
           const last = transmissions >= retransmission.count
           // Rm: after the last transmission the wait is 16 times the first RTO.
           const wait = last ? 16 * retransmission.rtoMs : retransmission.rtoMs * 2 ** (transmissions - 1)
-          cancelRetransmission = this.#clock.after(wait, last ? onDeadline : transmit)
+          cancelRetransmission = this.#clock.after(wait, last ? onTimer : transmit)
         }
         spec.send(bytes)
       }
@@ -129,7 +133,7 @@ export class Transactions {
         })
       }
       this.#pending.set(id, { spec, request, receive, fail })
-      const cancelDeadline = this.#clock.after(deadlineMs, onDeadline)
+      const cancelDeadline = this.#clock.after(deadlineMs, onTimer)
       signal?.addEventListener('abort', onAbort, { once: true })
       transmit()
     })
