@@ -4,7 +4,16 @@ import type { StorageWriter, StoredChange, StoredDocument } from './contracts/st
 import { databaseErrors } from './errors.ts'
 import { conflictSpace } from './internals.ts'
 import type { DatabaseInternals } from './internals.ts'
-import { allRemoteRevisions, findRemote, historyPart, rebaseRemotes, remotePart, setRemote, withRemotes } from './remote-list.ts'
+import {
+  allRemoteRevisions,
+  findRemote,
+  isKnownElsewhere,
+  historyPart,
+  rebaseRemotes,
+  remotePart,
+  setRemote,
+  withRemotes
+} from './remote-list.ts'
 import type { InsertionContext, StorableDocument } from './revision-inserter.ts'
 
 /** What applications' and replicators' views of a collection have in common. */
@@ -134,10 +143,13 @@ export function insertionContext(existing: StoredDocument | undefined, remote?: 
 }
 
 /** @param remoteRevId told along when it was asked for. */
-export function changeEntry({ sequence, id, revId, flags, bodySize }: StoredChange, remoteRevId?: string): ChangeEntry {
+/** @param remote whose revision is to be told. */
+export function changeEntry({ sequence, id, revId, flags, bodySize, tree }: StoredChange, remote?: number): ChangeEntry {
   const deleted = (flags & DocumentFlag.deleted) !== 0
   const conflicted = (flags & DocumentFlag.conflicted) !== 0
-  return remoteRevId === undefined
-    ? { sequence, id, revId, deleted, conflicted, bodySize }
-    : { sequence, id, revId, deleted, conflicted, bodySize, remoteRevId }
+  if (remote === undefined) return { sequence, id, revId, deleted, conflicted, bodySize }
+  const remotes = remotePart(tree)
+  const remoteRevId = findRemote(remotes, remote, revId) ?? ''
+  const elsewhere = (flags & DocumentFlag.received) !== 0 || isKnownElsewhere(remotes)
+  return { sequence, id, revId, deleted, conflicted, bodySize, remoteRevId, elsewhere }
 }

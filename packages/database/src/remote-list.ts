@@ -55,6 +55,11 @@ export function allRemoteRevisions(remotes: string, winner: string): Set<string>
   )
 }
 
+/** Whether some remote has the winner. */
+export function isKnownElsewhere(remotes: string): boolean {
+  return remotes !== '' && remotes.split(',').some((entry) => !entry.includes('='))
+}
+
 /** The list after the winner changed from `before` to `after`. */
 export function rebaseRemotes(remotes: string, before: string, after: string): string {
   if (remotes === '' || before === after) return remotes

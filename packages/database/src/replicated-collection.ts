@@ -41,8 +41,7 @@ export class ReplicatedCollection implements ReplicationCollection {
 
   changesSince(since: number, limit: number, remote?: number): ChangeEntry[] {
     const changes = this.#reader.changesSince(this.#core.id, since, limit)
-    if (remote === undefined) return changes.map((change) => changeEntry(change))
-    return changes.map((change) => changeEntry(change, findRemote(remotePart(change.tree), remote, change.revId) ?? ''))
+    return changes.map((change) => changeEntry(change, remote))
   }
 
   change(id: string): ChangeEntry | undefined {

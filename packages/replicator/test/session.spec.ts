@@ -362,6 +362,103 @@ describeInBothSchemes('a replication session between two peers', ({ newStore, ve
       expect(lists.map((m) => m.dir)).to.deep.equal(['A>B', 'B>A'])
     })
 
+    describe('single edits', () => {
+      let ours: SimulatedPeer
+      let theirs: SimulatedPeer
+      let pair: BlipPair
+      let active: ReturnType<typeof activeSession>
+
+      /** What the active side asked for since it was last looked at, lists by how many documents they name. */
+      const news = (): string[] => {
+        const asked = pair.seen.filter(({ dir, profile }) => dir === 'A>B' && (profile === 'rev' || profile === 'proposeChanges'))
+        pair.seen.length = 0
+        return asked.map(({ profile, body }) =>
+          profile === 'rev' ? 'rev' : `proposes ${(JSON.parse(body.toString()) as readonly unknown[]).length}`
+        )
+      }
+      const settled = async (): Promise<void> => {
+        await until(
+          () => active.session.activity === 'idle' && JSON.stringify(theirs.snapshot()) === JSON.stringify(ours.snapshot()),
+          'equal'
+        )
+      }
+      async function start(settings: Parameters<typeof activeSession>[2] = {}): Promise<void> {
+        ;[ours, theirs] = await Promise.all([SimulatedPeer.create(versioning), SimulatedPeer.create(versioning)])
+        ours.put('first', { v: 1 })
+        pair = new BlipPair()
+        passiveSession(pair.b, theirs.store)
+        active = activeSession(pair.a, ours.store, { continuous: true, ...settings })
+      }
+      async function begin(settings: Parameters<typeof activeSession>[2] = {}): Promise<void> {
+        await start(settings)
+        active.session.start()
+        await settled()
+        expect(news()).to.deep.equal(['proposes 1', 'rev'])
+      }
+      afterEach(async () => {
+        active.session.stop()
+        expect((await active.ended).error).to.equal(undefined)
+        await ours.database.close()
+        await theirs.database.close()
+      })
+
+      it('are sent without being proposed, new documents and deletions too', async () => {
+        await begin()
+        ours.put('first', { v: 2 })
+        await settled()
+        ours.put('second', { v: 1 })
+        await settled()
+        ours.delete('first')
+        await settled()
+        expect(news()).to.deep.equal(['rev', 'rev', 'rev'])
+      })
+      it('are proposed when they are many or large', async () => {
+        await begin()
+        for (let n = 0; n < 9; n++) ours.put(`many ${n}`, { n })
+        await settled()
+        expect(news()).to.deep.equal(['proposes 9', ...Array<string>(9).fill('rev')])
+        ours.put('large', { text: 'x'.repeat(5000) })
+        await settled()
+        expect(news()).to.deep.equal(['proposes 1', 'rev'])
+      })
+      it('are proposed when somebody else made them, who may have sent them as well', async () => {
+        await begin()
+        ours.putAsForeign('from elsewhere', { v: 1 })
+        await settled()
+        expect(news()).to.deep.equal(['proposes 1', 'rev'])
+      })
+      it('are proposed to peers that do not say that they take others', async () => {
+        await start()
+        pair.b.tamper = (_request, reply) => {
+          const { unproposed: _, ...properties } = reply?.properties ?? {}
+          return { ...reply, properties }
+        }
+        active.session.start()
+        await settled()
+        ours.put('second', { v: 1 })
+        await settled()
+        expect(news()).to.deep.equal(['proposes 1', 'rev', 'proposes 1', 'rev'])
+      })
+      it('are proposed once they were refused, to learn of the rival', async () => {
+        await begin({ pull: false })
+        theirs.put('both', { who: 'theirs' })
+        ours.put('both', { who: 'ours' })
+        await until(() => active.documents.some(({ error }) => error !== undefined), 'the refusal')
+        expect(active.documents.flatMap(({ id, error }) => (error === undefined ? [] : [[id, error.code]]))).to.deep.equal([
+          ['both', 'ERR_REPL_DOC_CONFLICT']
+        ])
+        expect(news()).to.deep.equal(['rev', 'proposes 1'])
+        expect(theirs.database.collection().get('both')?.body).to.deep.equal({ who: 'theirs' })
+      })
+      it('in conflict with one over there end in the same for both', async () => {
+        await begin()
+        theirs.put('both', { who: 'theirs' })
+        ours.put('both', { who: 'ours' })
+        await settled()
+        expect(ours.database.collection().get('both')?.body).to.have.property('who')
+      })
+    })
+
     it('lets the peer save that it has seen its own revisions', async () => {
       const pair = new BlipPair()
       const passive = passiveSession(pair.b, b)

@@ -31,6 +31,8 @@ export interface ChangeEntry {
   readonly bodySize: number
   /** The revision last known to be current at the remote that was asked for, empty when none is; absent when none was asked for. */
   readonly remoteRevId?: string
+  /** Others have this revision, as far as is known: it came from a peer, or some remote is noted to have it. Absent where `remoteRevId` is. */
+  readonly elsewhere?: boolean
 }
 
 export interface RevisionForPush {

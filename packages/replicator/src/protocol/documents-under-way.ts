@@ -84,6 +84,7 @@ export class DocumentsUnderWay {
         known: NOTHING,
         bytes: 0,
         endsBranch: false,
+        unproposed: false,
         next: undefined,
         held: undefined
       }

@@ -46,6 +46,15 @@ export class PushAnswers {
     })
   }
 
+  /** Sends revisions as if the peer had agreed to their proposal. */
+  sendUnproposed(items: readonly PushItem[]): void {
+    for (const item of items) {
+      item.unproposed = true
+      item.known = item.parentRevId === '' ? NOTHING : new Set([item.parentRevId])
+      this.#options.send(item)
+    }
+  }
+
   /** The answer to `proposeChanges`. @throws MessageError */
   onProposalStatuses(items: readonly PushItem[], body: Buffer): void {
     const { documents, ancestors, send } = this.#options
@@ -136,6 +145,11 @@ export class PushAnswers {
     const { documents, pulls } = this.#options
     // 11. Trees: sent as the end of the peer's branch. Vectors: made with knowledge of what the peer has, as it should have.
     const above = item.endsBranch || (!this.#context.versioning.branches && item.parentRevId !== '')
+    if (item.unproposed && reply.code === 409) {
+      // The proposal tells what the peer has instead.
+      documents.repeat(item)
+      return
+    }
     const error = rejection(item, reply.domain, reply.code, reply.message)
     if (isTransientStatus(reply.code)) documents.failTransiently(item, error)
     else if (reply.code === 403 && this.#context.active && documents.countTry(item.id, 1)) {

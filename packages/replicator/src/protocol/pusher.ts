@@ -14,6 +14,7 @@ import type { PusherOptions } from './pusher-options.ts'
 import { RemoteAncestors } from './remote-ancestors.ts'
 import { RevSender } from './rev-sender.ts'
 import type { PushItem } from './rev-sender.ts'
+import { mayGoUnproposed } from './unproposed.ts'
 
 /** Lists read in one go before other work gets its turn. */
 const SCANS_PER_TURN = 20
@@ -36,6 +37,8 @@ export class Pusher {
   #scanAgain = false
   /** The peer said that it understands `deleted_branch`. */
   #endsBranches = false
+  /** The peer said that it takes revisions that were not proposed. */
+  #takesUnproposed = false
   #stopped = false
   #unsubscribe: (() => void) | undefined
 
@@ -251,12 +254,19 @@ export class Pusher {
       if (pending.length > items.length) pending.sort((a, b) => a - b)
       progress.scanned(last.sequence, pending)
       this.#selection.scanned(entries, items.length > 0)
-      this.#announcer.announce(items)
+      if (this.#takesUnproposed && this.#announcer.toldCaughtUp && mayGoUnproposed(wanted)) this.#sendUnproposed(items)
+      else this.#announcer.announce(items)
       if (entries.length < limits.changesBatch) {
         this.#reachedEnd()
         return
       }
     }
+  }
+
+  #sendUnproposed(items: readonly PushItem[]): void {
+    this.#context.statistics.documentsAnnounced += items.length
+    this.#answers.sendUnproposed(items)
+    this.#sender.pump()
   }
 
   #reachedEnd(): void {
@@ -272,9 +282,11 @@ export class Pusher {
       this.#context.fail(remoteError(profile, reply), isTransientStatus(reply.code))
       return
     }
-    const { maxHistory, sendReplacementRevs, endsBranches, blobs, deltas } = reply.properties
+    const { maxHistory, sendReplacementRevs, endsBranches, unproposed, blobs, deltas } = reply.properties
     if (maxHistory !== undefined && Number(maxHistory) > 0) this.#sender.options.maxHistory = Math.min(Number(maxHistory), 1000)
     if (isTrue(endsBranches)) this.#endsBranches = true
+    // What ends a branch of the peer may be among it.
+    if (isTrue(unproposed)) this.#takesUnproposed = this.#context.active && (this.#endsBranches || !this.#context.versioning.branches)
     if (isTrue(sendReplacementRevs)) this.#sender.options.replaces = true
     this.#sender.options.shadows = !isTrue(blobs)
     if (this.#context.deltas && this.#bases.hear(deltas)) this.#sender.options.deltas = true

@@ -14,6 +14,8 @@ export interface PushItem extends ChangeEntry {
   bytes: number
   /** Sent as the end of the peer's branch. */
   endsBranch: boolean
+  /** Sent without having been proposed. */
+  unproposed: boolean
   /** A newer change that waits: two revisions of a document are never in flight together (cbmobile.md §17.17). */
   next: ChangeEntry | undefined
   /** The same on the passive side, where it was announced already: a subscriber's checkpoint relies on the order of sequences. */
@@ -141,7 +143,8 @@ export class RevSender {
     // What was replaced since it was announced is not sent: the peer would take it for the current one. On the active side the newer
     // change is proposed by itself.
     const replaced = revision?.revId !== item.revId
-    if (revision === undefined || (replaced && (this.#context.active || !replaces || !mayReplace(revision))))
+    if (replaced && item.unproposed) this.#end(item, { kind: 'gone' })
+    else if (revision === undefined || (replaced && (this.#context.active || !replaces || !mayReplace(revision))))
       this.#sendNorev(item, this.options.target.collection.change(item.id) === undefined ? '404' : '410', { kind: 'gone' })
     else this.#sendRev(item, revision, replaced)
   }
