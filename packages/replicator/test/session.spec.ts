@@ -459,6 +459,48 @@ describeInBothSchemes('a replication session between two peers', ({ newStore, ve
       })
     })
 
+    describe('a few edits since the last session', () => {
+      const edited = async (edit: (ours: SimulatedPeer, theirs: SimulatedPeer) => void): Promise<string[]> => {
+        const [ours, theirs] = await Promise.all([SimulatedPeer.create(versioning), SimulatedPeer.create(versioning)])
+        for (let n = 0; n < 60; n++) (n < 30 ? ours : theirs).put(`doc ${n}`, { v: 1 })
+        await replicate(ours.store, theirs.store)
+        edit(ours, theirs)
+        const { pair, error } = await replicate(ours.store, theirs.store)
+        expect(error).to.equal(undefined)
+        expect(theirs.snapshot()).to.deep.equal(ours.snapshot())
+        const again = await replicate(ours.store, theirs.store)
+        expect(again.pair.seen.some(({ profile }) => profile === 'rev')).to.equal(false)
+        await ours.database.close()
+        await theirs.database.close()
+        return pair.seen.flatMap(({ dir, profile, body }) =>
+          dir === 'A>B' && (profile === 'rev' || profile === 'proposeChanges') && body.toString() !== '[]' ? [profile] : []
+        )
+      }
+
+      it('are sent without being proposed', async () => {
+        const sent = await edited((ours) => {
+          for (let n = 0; n < 60; n++) ours.put(`doc ${n}`, { v: 2 })
+        })
+        expect(sent).to.deep.equal(Array<string>(60).fill('rev'))
+      })
+      it('are proposed where documents are new', async () => {
+        const sent = await edited((ours) => {
+          ours.put('doc 1', { v: 2 })
+          ours.put('new', { v: 1 })
+        })
+        expect(sent).to.deep.equal(['proposeChanges', 'rev', 'rev'])
+      })
+      it('may meet edits over there', async () => {
+        await edited((ours, theirs) => {
+          for (let n = 0; n < 60; n++) (n % 3 === 0 ? theirs : ours).put(`doc ${n}`, { v: 2 })
+          for (let n = 0; n < 60; n += 5) {
+            ours.put(`doc ${n}`, { who: 'ours' })
+            theirs.put(`doc ${n}`, { who: 'theirs' })
+          }
+        })
+      })
+    })
+
     it('lets the peer save that it has seen its own revisions', async () => {
       const pair = new BlipPair()
       const passive = passiveSession(pair.b, b)

@@ -59,6 +59,17 @@ export class Announcer {
     )
   }
 
+  /** They go without being announced. */
+  skip(items: readonly PushItem[]): void {
+    if (items.length > 0) this.#announcedAny = true
+    this.#context.statistics.documentsAnnounced += items.length
+  }
+
+  /** Nothing was announced yet, nor skipped. */
+  get isFirst(): boolean {
+    return !this.#announcedAny
+  }
+
   /** The end of the backlog is reached. */
   caughtUp(): void {
     if (this.#toldCaughtUp) return

@@ -1,4 +1,4 @@
-import type { IncomingRequest } from '../blip/contracts.ts'
+import type { IncomingRequest, Properties } from '../blip/contracts.ts'
 import { EMPTY_CHECKPOINT } from './checkpoint.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { Checkpointer, checkpointId, serveGetCheckpoint, serveSetCheckpoint } from './checkpointer.ts'
@@ -6,6 +6,7 @@ import type { SessionCollection, SessionContext } from './context.ts'
 import { serveAttachment, serveProof } from './attachments.ts'
 import { serveGetRev } from './connected-client.ts'
 import { MessageError, incompatibleVersioning, parseSubChanges } from './messages.ts'
+import { ownAbilities } from './own-properties.ts'
 import { PullProgress, PushProgress } from './progress.ts'
 import { Puller } from './puller.ts'
 import { Pusher } from './pusher.ts'
@@ -93,8 +94,8 @@ export class CollectionSession {
     return this.#pusher?.waiting === true || this.#puller?.waiting === true
   }
 
-  /** Starts the active side, `remoteCheckpoint` being the peer's entry in the `getCollections` reply. */
-  begin(remoteCheckpoint: unknown): void {
+  /** Starts the active side, `remoteCheckpoint` being the peer's entry in the `getCollections` reply, and `properties` those of that reply. */
+  begin(remoteCheckpoint: unknown, properties: Properties): void {
     const { push, pull, target, index } = this.#options
     this.#start = this.#checkpointer?.begin(remoteCheckpoint) ?? EMPTY_CHECKPOINT
     const { remoteUid } = this.#options
@@ -114,6 +115,7 @@ export class CollectionSession {
         documentIds: this.#documentIds,
         remote: this.#remote,
         pulls: pull,
+        peer: ownAbilities(properties, this.#context.versioning),
         sendReplacementRevs: false,
         mayRecord: () => this.#puller?.storing !== true,
         acknowledged: (id) => {

@@ -5,6 +5,7 @@ import { replicatorErrors } from '../error-catalogue.ts'
 import type { SessionCollection, SessionContext } from './context.ts'
 import type { ExpectedRevisions } from './expected-revisions.ts'
 import { MessageError, encodeListReply, parseChanges, parseProposals } from './messages.ts'
+import { ownProperties } from './own-properties.ts'
 import type { IncomingChange } from './messages.ts'
 import type { OppositePusher } from './pusher.ts'
 import { versioningError } from '../sub-protocols.ts'
@@ -13,9 +14,6 @@ import { versioningError } from '../sub-protocols.ts'
  * Our own word in answers to proposals: `deleted_branch` is understood. Couchbase Lite's passive side does not say so, and would keep the branch
  * that it is told was ended as a conflict (litecore-observed.md, surprise 3).
  */
-/** Revisions may come without having been proposed. A property of ours. */
-const TAKES_UNPROPOSED: Properties = { unproposed: 'true' }
-const ENDS_BRANCHES: Properties = { endsBranches: 'true', ...TAKES_UNPROPOSED }
 
 export interface IncomingListsOptions {
   readonly target: SessionCollection
@@ -226,7 +224,7 @@ export class IncomingLists {
     const withRevs = request.properties['conflictIncludesRev'] !== undefined
     request.respond({
       body: encodeListReply(withRevs ? statuses : statuses.map((status) => (typeof status === 'number' ? status : status.status))),
-      ...this.#reply(versioning.branches ? ENDS_BRANCHES : TAKES_UNPROPOSED)
+      ...this.#reply(ownProperties(versioning))
     })
   }
 

@@ -1,4 +1,5 @@
 import type { SessionCollection } from './context.ts'
+import type { OwnAbilities } from './own-properties.ts'
 import type { PushProgress } from './progress.ts'
 
 /** What a push of one collection is to send, to whom, and who else wants to know. */
@@ -15,6 +16,8 @@ export interface PusherOptions {
   readonly remote: number | undefined
   /** This session pulls too, so that rivals come by themselves. */
   readonly pulls: boolean
+  /** What the peer said at the beginning that it understands. */
+  readonly peer?: OwnAbilities
   /** No revision of the peer waits to be stored: it would note an older state of the peer over a newer one. */
   readonly mayRecord: () => boolean
   /** The peer takes another revision for one that is gone. */

@@ -1,3 +1,4 @@
+import type { ChangeEntry } from '@kithmesh/database/replication'
 import { errorCode } from '@kithmesh/core'
 import type { Reply } from '../blip/contracts.ts'
 import { replicatorErrors } from '../error-catalogue.ts'
@@ -8,16 +9,20 @@ import type { SessionContext } from './context.ts'
 import { DeltaBases } from './delta-bases.ts'
 import { DocumentsUnderWay } from './documents-under-way.ts'
 import { isTrue } from './messages.ts'
+import { ownAbilities } from './own-properties.ts'
+import type { OwnAbilities } from './own-properties.ts'
 import type { PushProgress } from './progress.ts'
 import { PushAnswers } from './push-answers.ts'
 import type { PusherOptions } from './pusher-options.ts'
 import { RemoteAncestors } from './remote-ancestors.ts'
 import { RevSender } from './rev-sender.ts'
 import type { PushItem } from './rev-sender.ts'
-import { mayGoUnproposed } from './unproposed.ts'
+import { mayGoUnproposed, mayResumeUnproposed } from './unproposed.ts'
 
 /** Lists read in one go before other work gets its turn. */
 const SCANS_PER_TURN = 20
+
+const NO_ABILITIES: OwnAbilities = { endsBranches: false, unproposed: false }
 
 /**
  * Sends one collection's changes: proposes them (active, cbmobile.md §7) or announces them to a subscriber (passive, §6),
@@ -35,16 +40,14 @@ export class Pusher {
   readonly #bases: DeltaBases
   #caughtUp = false
   #scanAgain = false
-  /** The peer said that it understands `deleted_branch`. */
-  #endsBranches = false
-  /** The peer said that it takes revisions that were not proposed. */
-  #takesUnproposed = false
+  #peer: OwnAbilities
   #stopped = false
   #unsubscribe: (() => void) | undefined
 
   constructor(context: SessionContext, options: PusherOptions) {
     this.#context = context
     this.#options = options
+    this.#peer = options.peer ?? NO_ABILITIES
     const { index, target, progress, sendReplacementRevs, pulls } = options
     this.#selection = new ChangeSelection(context, options)
     this.#ancestors = new RemoteAncestors(target.collection, options.remote, options.mayRecord)
@@ -69,7 +72,7 @@ export class Pusher {
       documents: this.#documents,
       ancestors: this.#ancestors,
       pulls,
-      endsBranches: () => this.#endsBranches,
+      endsBranches: () => this.#peer.endsBranches,
       acknowledged: options.acknowledged,
       send: (item) => {
         this.#sender.enqueue(item)
@@ -254,7 +257,7 @@ export class Pusher {
       if (pending.length > items.length) pending.sort((a, b) => a - b)
       progress.scanned(last.sequence, pending)
       this.#selection.scanned(entries, items.length > 0)
-      if (this.#takesUnproposed && this.#announcer.toldCaughtUp && mayGoUnproposed(wanted)) this.#sendUnproposed(items)
+      if (this.#mayGoUnproposed(wanted, entries.length < limits.changesBatch)) this.#sendUnproposed(items)
       else this.#announcer.announce(items)
       if (entries.length < limits.changesBatch) {
         this.#reachedEnd()
@@ -263,8 +266,13 @@ export class Pusher {
     }
   }
 
+  #mayGoUnproposed(changes: readonly ChangeEntry[], isLast: boolean): boolean {
+    if (!this.#peer.unproposed) return false
+    return this.#announcer.toldCaughtUp ? mayGoUnproposed(changes) : isLast && this.#announcer.isFirst && mayResumeUnproposed(changes)
+  }
+
   #sendUnproposed(items: readonly PushItem[]): void {
-    this.#context.statistics.documentsAnnounced += items.length
+    this.#announcer.skip(items)
     this.#answers.sendUnproposed(items)
     this.#sender.pump()
   }
@@ -282,11 +290,9 @@ export class Pusher {
       this.#context.fail(remoteError(profile, reply), isTransientStatus(reply.code))
       return
     }
-    const { maxHistory, sendReplacementRevs, endsBranches, unproposed, blobs, deltas } = reply.properties
+    const { maxHistory, sendReplacementRevs, blobs, deltas } = reply.properties
     if (maxHistory !== undefined && Number(maxHistory) > 0) this.#sender.options.maxHistory = Math.min(Number(maxHistory), 1000)
-    if (isTrue(endsBranches)) this.#endsBranches = true
-    // What ends a branch of the peer may be among it.
-    if (isTrue(unproposed)) this.#takesUnproposed = this.#context.active && (this.#endsBranches || !this.#context.versioning.branches)
+    if (this.#context.active) this.#peer = ownAbilities(reply.properties, this.#context.versioning)
     if (isTrue(sendReplacementRevs)) this.#sender.options.replaces = true
     this.#sender.options.shadows = !isTrue(blobs)
     if (this.#context.deltas && this.#bases.hear(deltas)) this.#sender.options.deltas = true

@@ -1,4 +1,4 @@
-import type { IncomingRequest, Reply } from '../blip/contracts.ts'
+import type { IncomingRequest, Properties, Reply } from '../blip/contracts.ts'
 import { replicatorErrors } from '../error-catalogue.ts'
 import { checkpointReply } from './checkpointer.ts'
 import { formatCollectionPath, isDefaultCollection, parseCollectionPath } from './collection-path.ts'
@@ -6,6 +6,7 @@ import { CollectionSession } from './collection-session.ts'
 import { isTransientStatus, remoteError } from './context.ts'
 import type { SessionCollection, SessionContext } from './context.ts'
 import { MessageError, encodeGetCollections, parseGetCollections, parseJson } from './messages.ts'
+import { ownProperties } from './own-properties.ts'
 import type { ActiveSessionOptions, PassiveSessionOptions } from './session-options.ts'
 
 /**
@@ -19,6 +20,8 @@ export class SessionCollections {
   /** Passive: legacy mode has no `collection` property and means the default collection. */
   #mode: 'new' | 'collections' | 'legacy' = 'new'
   #begun = false
+  /** Of the answer to `getCollections`. */
+  #peerProperties: Properties = {}
 
   constructor(context: SessionContext, options: ActiveSessionOptions | PassiveSessionOptions) {
     this.#context = context
@@ -109,7 +112,7 @@ export class SessionCollections {
   begin(checkpoints: readonly unknown[]): void {
     this.#begun = true
     this.#list.forEach((collection, i) => {
-      collection.begin(checkpoints[i])
+      collection.begin(checkpoints[i], this.#peerProperties)
     })
   }
 
@@ -148,6 +151,7 @@ export class SessionCollections {
       )
       return
     }
+    this.#peerProperties = reply.properties
     done(entries)
   }
 
@@ -173,6 +177,7 @@ export class SessionCollections {
       this.#begun = true
     }
     request.respond({
+      properties: ownProperties(this.#context.versioning),
       body: Buffer.from(
         JSON.stringify(targets.map((target, i) => (target === undefined ? null : checkpointReply(this.#context, checkpointIds[i] ?? ''))))
       )

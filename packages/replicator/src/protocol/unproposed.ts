@@ -10,5 +10,16 @@ const MAX_BODY_BYTES = 4096
  * that has something else instead refuses them, and then they are proposed.
  */
 export function mayGoUnproposed(changes: readonly ChangeEntry[]): boolean {
-  return changes.length <= MAX_CHANGES && changes.every(({ bodySize, elsewhere }) => bodySize <= MAX_BODY_BYTES && elsewhere === false)
+  return changes.length <= MAX_CHANGES && changes.every(isSmallAndOurs)
+}
+
+/**
+ * The same for all that changed since the last session, when it fits in one list: edits of documents that the peer has had from us or we from it.
+ */
+export function mayResumeUnproposed(changes: readonly ChangeEntry[]): boolean {
+  return changes.every((change) => isSmallAndOurs(change) && change.remoteRevId !== '')
+}
+
+function isSmallAndOurs({ bodySize, elsewhere }: ChangeEntry): boolean {
+  return bodySize <= MAX_BODY_BYTES && elsewhere === false
 }
