@@ -51,7 +51,7 @@ const ENTRY_SIZE_AT = { changes: 4, proposeChanges: 3 } as const
 export function normal(message: { readonly properties: Properties; readonly body: Buffer }, profile: string, type: string): string {
   const properties: Record<string, string> = {}
   for (const [key, value] of Object.entries(message.properties)) {
-    if (['Profile', 'uuid', 'client', 'noop', 'Error-Domain', 'endsBranches', 'unproposed'].includes(key)) continue
+    if (['Profile', 'uuid', 'client', 'noop', 'Error-Domain', 'endsBranches', 'unproposed', 'takesDeltas'].includes(key)) continue
     if (profile === 'setCheckpoint' && key === 'rev') continue
     properties[key] =
       /^(true|1)$/.test(value) &&

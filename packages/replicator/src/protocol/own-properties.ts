@@ -8,6 +8,8 @@ export interface OwnAbilities {
   readonly endsBranches: boolean
   /** Revisions may come without having been proposed. */
   readonly unproposed: boolean
+  /** Deltas can be applied, said before the first list is answered. */
+  readonly deltas: boolean
 }
 
 /** The properties of an answer that say so. */
@@ -19,5 +21,6 @@ export function ownProperties({ branches }: Versioning): Properties {
 export function ownAbilities(properties: Properties, { branches }: Versioning): OwnAbilities {
   const endsBranches = isTrue(properties['endsBranches'])
   // What is sent unproposed may end a branch.
-  return { endsBranches, unproposed: isTrue(properties['unproposed']) && (endsBranches || !branches) }
+  const unproposed = isTrue(properties['unproposed']) && (endsBranches || !branches)
+  return { endsBranches, unproposed, deltas: isTrue(properties['takesDeltas']) }
 }

@@ -22,7 +22,7 @@ import { mayGoUnproposed, mayResumeUnproposed } from './unproposed.ts'
 /** Lists read in one go before other work gets its turn. */
 const SCANS_PER_TURN = 20
 
-const NO_ABILITIES: OwnAbilities = { endsBranches: false, unproposed: false }
+const NO_ABILITIES: OwnAbilities = { endsBranches: false, unproposed: false, deltas: false }
 
 /**
  * Sends one collection's changes: proposes them (active, cbmobile.md §7) or announces them to a subscriber (passive, §6),
@@ -97,6 +97,7 @@ export class Pusher {
         if (outcome.kind !== 'gone') this.poke()
       }
     )
+    if (context.deltas && this.#peer.deltas) this.#sender.options.deltas = this.#bases.hear('true')
   }
 
   get progress(): PushProgress {

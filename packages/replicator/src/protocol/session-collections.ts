@@ -177,11 +177,15 @@ export class SessionCollections {
       this.#begun = true
     }
     request.respond({
-      properties: ownProperties(this.#context.versioning),
+      properties: { ...ownProperties(this.#context.versioning), ...(this.#appliesDeltas(targets) && { takesDeltas: 'true' }) },
       body: Buffer.from(
         JSON.stringify(targets.map((target, i) => (target === undefined ? null : checkpointReply(this.#context, checkpointIds[i] ?? ''))))
       )
     })
+  }
+
+  #appliesDeltas(targets: readonly (SessionCollection | undefined)[]): boolean {
+    return this.#context.deltas && targets.every((target) => target?.collection.bodyOf !== undefined)
   }
 
   #addPassive(index: number | undefined, target: SessionCollection): void {
