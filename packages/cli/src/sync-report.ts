@@ -12,6 +12,7 @@ export class SyncReport {
   readonly #known = new Map<string, string>()
   readonly #explained = new Map<string, string>()
   readonly #off: (() => void)[]
+  #stopping = false
 
   constructor(io: Io, mesh: Mesh, json: boolean) {
     this.#io = io
@@ -60,8 +61,12 @@ export class SyncReport {
     else line(this.#io, `refused ${name} ${deviceId.slice(0, 8)}: ${reason}\n  ${advice}`)
   }
 
-  /** What was tried to reach a device. A person is told when it failed, and once for the same reasons. */
+  /**
+   * What was tried to reach a device. A person is told when it failed, and once for the same reasons; not when there is a connection, which
+   * only was not replaced by a better one, and not when it was given up because everything stops.
+   */
   attempted(report: ConnectionReport): void {
+    if (this.#stopping) return
     if (this.#json) {
       jsonLine(this.#io, { event: 'report', ...report })
       return
@@ -71,6 +76,7 @@ export class SyncReport {
       this.#explained.delete(deviceId)
       return
     }
+    if (this.#mesh.links.some((link) => link.deviceId === deviceId && (link.state === 'busy' || link.state === 'idle'))) return
     const reasons = JSON.stringify(report.attempts.map(({ strategy, code, message }) => [strategy, code, message]))
     if (this.#explained.get(deviceId) === reasons) return
     if (this.#explained.size >= MAX_EXPLAINED) this.#explained.clear()
@@ -80,6 +86,7 @@ export class SyncReport {
   }
 
   stopping(): void {
+    this.#stopping = true
     for (const off of this.#off) off()
     this.#clearStatus()
   }

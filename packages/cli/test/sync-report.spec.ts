@@ -103,6 +103,16 @@ describe('the report of a running sync', () => {
     expect(out().match(/nobody answers/g)).to.have.length(2)
   })
 
+  it('does not call a device unreachable while it is connected, nor because everything stops', () => {
+    const { mesh, report, out } = make(false)
+    mesh.links = [link({ state: 'busy', relayed: true })]
+    report.attempted(attempted('nothing better than the relay'))
+    mesh.links = [link({ state: 'offline' })]
+    report.stopping()
+    report.attempted(attempted('This operation was aborted'))
+    expect(out()).to.equal('')
+  })
+
   it('tells machines of every attempt', () => {
     const { report, out } = make(true)
     report.attempted(attempted('', 'connected'))
