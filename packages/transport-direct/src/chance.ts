@@ -2,7 +2,7 @@ import type { NetworkFacts, NetworkRoute, PeerNetwork } from '@kithmesh/core'
 
 /** Before every other strategy, and after those that bring a connection about where a router or firewall stands in the way. */
 const LIKELY = 0
-const UNLIKELY = 60
+export const UNLIKELY = 60
 
 /**
  * How early dialling a device is worth while, by what it tells of its network. Pure. Its listening port is reached where nothing translates

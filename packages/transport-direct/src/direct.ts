@@ -1,12 +1,15 @@
 import {
   TRANSPORT_CONTRACT_VERSION,
+  createDialPolicy,
   type ConnectTarget,
+  type Device,
+  type DialPolicy,
   type TransportContext,
   type TransportFactory,
   type TransportStrategy
 } from '@kithmesh/core'
-import { orderAddresses } from './addresses.ts'
-import { directRank } from './chance.ts'
+import { formatHostPort, orderAddresses } from './addresses.ts'
+import { UNLIKELY, directRank } from './chance.ts'
 import { dial } from './dial.ts'
 import { directErrors } from './errors.ts'
 import { parseTargetUrl } from './target-url.ts'
@@ -27,7 +30,18 @@ export interface DirectOptions {
   readonly staggerMs?: number
   /** Accepted connections at a time; default 1,000. */
   readonly maxConnections?: number
+  /**
+   * Which addresses may be dialled that a device names at a broker, where strangers can name any. Default: global ones, those of this
+   * machine's own networks and its own, above port 1023 or 443, 30 a minute for each device. Pass `createDialPolicy` with
+   * `privateNetworks` for private networks behind routers of your own.
+   */
+  readonly dialPolicy?: DialPolicy
 }
+
+/** Dials are spread over all devices of a group here, while the policy of a discovery is for what single peers ask for. */
+const PRESENCE_RATE = { burst: 1_000, perMinute: 1_000 } as const
+/** For dialling a device that its own description says can hardly be reached, so that a report is not kept waiting. */
+const UNLIKELY_DEADLINE_MS = 5_000
 
 /** The plain way to a peer: TCP to any of its addresses, Happy Eyeballs among them. It also listens. */
 export function direct(options: DirectOptions = {}): TransportFactory {
@@ -41,6 +55,7 @@ export function direct(options: DirectOptions = {}): TransportFactory {
 
 function createStrategy(options: DirectOptions, { logger, clock }: TransportContext): TransportStrategy {
   const { port, host, interfaces, deadlineMs, staggerMs, maxConnections } = options
+  const { dialPolicy = createDialPolicy({ clock, ownAddresses: true, total: PRESENCE_RATE }) } = options
   const listeners = new Set<TcpListener>()
   const attempts = new Set<AbortController>()
   let down = false
@@ -60,10 +75,13 @@ function createStrategy(options: DirectOptions, { logger, clock }: TransportCont
       }
     },
 
-    async attempt({ resolved }, { signal, progress }) {
+    async attempt({ device, resolved, localNetwork }, { signal, progress }) {
       signal.throwIfAborted()
       if (down) throw shutDown()
       const target = parseTargetUrl(resolved.url, SCHEMES)
+      const addresses =
+        resolved.network === undefined ? resolved.addresses : allowedAddresses(dialPolicy, device, resolved.addresses, target.port)
+      const hurried = deadlineMs === undefined && directRank(resolved.network, localNetwork) === UNLIKELY
       const controller = new AbortController()
       attempts.add(controller)
       const onAbort = (): void => {
@@ -74,11 +92,12 @@ function createStrategy(options: DirectOptions, { logger, clock }: TransportCont
         return await dial({
           host: target.host,
           port: target.port,
-          addresses: orderAddresses(resolved.addresses),
+          addresses: orderAddresses(addresses),
           signal: controller.signal,
           clock,
           progress,
           ...(deadlineMs === undefined ? {} : { deadlineMs }),
+          ...(hurried ? { deadlineMs: UNLIKELY_DEADLINE_MS } : {}),
           ...(staggerMs === undefined ? {} : { staggerMs })
         })
       } finally {
@@ -128,4 +147,18 @@ function createStrategy(options: DirectOptions, { logger, clock }: TransportCont
       listeners.clear()
     }
   }
+}
+
+/** @throws ERR_DIRECT_POLICY when there is none */
+function allowedAddresses(policy: DialPolicy, { id, displayName }: Device, addresses: readonly string[], port: number): string[] {
+  const reasons: string[] = []
+  const allowed = addresses.filter((address) => {
+    const reason = policy.refuse(id, address, port)
+    if (reason !== undefined) reasons.push(`${formatHostPort(address, port)}: ${reason}`)
+    return reason === undefined
+  })
+  if (allowed.length > 0) return allowed
+  throw directErrors.create('ERR_DIRECT_POLICY', `No address that ${displayName} names may be dialled: ${reasons.join('; ')}`, {
+    details: { reasons }
+  })
 }

@@ -27,5 +27,9 @@ export const directErrors = defineErrors({
     when: 'The network interface, or local address, that was asked for is not there, or cannot reach the address.',
     hint: 'Check the name with "ip address" or "ifconfig"; the interface must be up and have an address of the same family as the host.'
   },
+  ERR_DIRECT_POLICY: {
+    when: 'None of the addresses that a device names through a broker may be dialled; the message says why for each.',
+    hint: 'Anybody can name any address at a broker. Networks that are reached through routers of your own can be allowed with dialPolicy.'
+  },
   ERR_DIRECT_SHUT_DOWN: { when: 'The transport was shut down while it was being used.', hint: 'Make a new one.' }
 })

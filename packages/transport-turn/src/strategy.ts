@@ -263,7 +263,8 @@ export class TurnStrategy implements TransportStrategy {
   }
 
   async #refuse(peerId: string, { address, port }: { readonly address: string; readonly port: number }): Promise<string | undefined> {
-    return (await this.#own.has(address)) ? undefined : this.#context.dialPolicy.refuse(peerId, address, port)
+    // Relays are above the ports of system services (RFC 8656 §7.2), so that nobody can have us use those of a server that we know.
+    return port >= 1024 && (await this.#own.has(address)) ? undefined : this.#context.dialPolicy.refuse(peerId, address, port)
   }
 
   async #allocate(ways: readonly Way[], signal: AbortSignal, progress: Progress): Promise<Allocated> {
