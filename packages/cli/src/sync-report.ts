@@ -1,4 +1,4 @@
-import { type ConnectionReport, formatConnectionReport } from '@kithmesh/core'
+import { type ConnectionReport, type ProviderStatus, errorCode, formatConnectionReport } from '@kithmesh/core'
 import type { Mesh, MeshLink } from '@kithmesh/mesh'
 import { type Io, jsonLine, line } from './io.ts'
 import { printable } from './printable.ts'
@@ -11,6 +11,7 @@ export class SyncReport {
   readonly #json: boolean
   readonly #known = new Map<string, string>()
   readonly #explained = new Map<string, string>()
+  readonly #failed = new Map<string, string>()
   readonly #off: (() => void)[]
   #stopping = false
 
@@ -59,6 +60,26 @@ export class SyncReport {
     this.#clearStatus()
     if (this.#json) jsonLine(this.#io, { event: 'refused', device: deviceId, name, reason, hint: advice })
     else line(this.#io, `refused ${name} ${deviceId.slice(0, 8)}: ${reason}\n  ${advice}`)
+  }
+
+  /** Something that the user should change. */
+  warn(message: string): void {
+    if (this.#json) jsonLine(this.#io, { event: 'warning', message })
+    else this.#io.stderr.write(`warning: ${message}\n`)
+  }
+
+  /** A way to find devices failed, or works again; each once for both of its modes. */
+  provider(name: string, status: ProviderStatus): void {
+    if (this.#stopping || (status.state !== 'failed' && status.state !== 'online')) return
+    const error = status.state === 'failed' ? status.error : undefined
+    const known = this.#failed.get(name)
+    if (known === error?.message) return
+    if (error === undefined) this.#failed.delete(name)
+    else this.#failed.set(name, error.message)
+    this.#clearStatus()
+    if (this.#json) jsonLine(this.#io, { event: 'provider', name, state: status.state, error: error?.message, code: errorCode(error) })
+    else
+      line(this.#io, error === undefined ? `${name} works again` : `${name} does not work: ${printable(error.message)}; it is tried again`)
   }
 
   /**

@@ -36,27 +36,57 @@ export interface WideAreaParts {
 }
 
 export const WIDE_AREA_HELP = `
-Across the internet: devices that name the same --broker find each other wherever they are, and connect by the best way there
-is: directly, backwards, by TCP hole punching (needs --stun), or through a relay (needs --turn on one side). The bytes are
-encrypted from device to device on every way; the broker sees who meets whom, and with --group-key-file not even that.`
+Across the internet: devices that name the same --group and --broker find each other wherever they are. They connect directly, else
+backwards, by TCP hole punching (--stun), or through a relay (--turn on one of the two). If nothing works, a table says why.
+Documents are encrypted from device to device on every way. The broker sees names, addresses and who talks to whom; with
+--group-key-file only who talks when. Strangers reach brokers and open ports, too: with --broker use --trust or --ca, because
+otherwise every device with a new name is accepted. Servers that are not named are not asked.`
 
 /** Adds the options to a command. */
 export function addWideAreaOptions(command: Command): Command {
   return command
-    .option('--broker <url>', 'find devices through this MQTT broker too, mqtt:// mqtts:// ws:// wss://; repeatable', repeat(String))
-    .option('--broker-ca <file>', 'trust this authority for mqtts: and wss: (PEM); repeatable', repeat(String))
-    .option('--group-key-file <file>', 'hide everything from the broker with the passphrase in this file, the same on all devices')
-    .option('--stun <uri>', 'STUN server, stun:host:port, to learn what the router does; repeatable', repeat(String))
     .option(
-      '--turn <uri>',
-      'TURN server, turn:host:port, turns: or ?transport=tcp, to relay when nothing else works; repeatable',
+      '--broker <url>',
+      'meet devices at this MQTT broker, too: mqtt:// mqtts:// ws:// wss://, login in the URL; repeatable, all are used',
       repeat(String)
     )
-    .addOption(new Option('--turn-user <user:password>', 'log in to the TURN servers with this').argParser(parseUserOption))
-    .option('--turn-user-file <file>', 'the same, from a line of a file')
-    .option('--ntp <host>', 'time server, so that hole punching begins at one instant; repeatable', repeat(String))
-    .option('--forwarded-port <port>', 'the port that the router forwards to --port', parsePort)
+    .option('--broker-ca <file>', 'authority (PEM) of mqtts: and wss: brokers, instead of the usual ones; repeatable', repeat(String))
+    .option(
+      '--group-key-file <file>',
+      'encrypt what lies on the broker with the passphrase in this file (12 characters or more), the same on all devices'
+    )
+    .option(
+      '--stun <uri>',
+      'STUN server, stun:host[:port], that answers over UDP and TCP; needed for hole punching; name three, so that a wrong one is outvoted; repeatable',
+      repeat(String)
+    )
+    .option(
+      '--turn <uri>',
+      'TURN server, turn:host[:port], turns:host or turn:host?transport=tcp: the relay when nothing else works; one of two devices needs one; repeatable',
+      repeat(String)
+    )
+    .addOption(
+      new Option(
+        '--turn-user <user:password>',
+        'login for all TURN servers (visible in the list of processes: better --turn-user-file)'
+      ).argParser(parseUserOption)
+    )
+    .option('--turn-user-file <file>', 'the same, from the first line with user:password')
+    .option('--ntp <host>', 'time server, to punch holes at one instant; optional; repeatable', repeat(String))
+    .option('--forwarded-port <port>', 'the router forwards this port of its outer address to --port; name both', parsePort)
 }
+
+/** Options that mean nothing without `--broker`, by their names in {@link WideAreaOptions}. */
+const NEED_BROKER = {
+  brokerCa: '--broker-ca',
+  groupKeyFile: '--group-key-file',
+  stun: '--stun',
+  turn: '--turn',
+  turnUser: '--turn-user',
+  turnUserFile: '--turn-user-file',
+  ntp: '--ntp',
+  forwardedPort: '--forwarded-port'
+} as const
 
 /**
  * Makes what the options ask for; nothing is started and nobody is contacted yet.
@@ -66,9 +96,9 @@ export async function wideAreaParts(
   options: WideAreaOptions,
   parts: { readonly identity: Identity; readonly authenticator: Authenticator; readonly logger: Logger; readonly io: Io }
 ): Promise<WideAreaParts> {
-  const { broker, stun = [], turn: turnServers = [], ntp = [], forwardedPort } = options
+  const { broker, stun = [], ntp = [], forwardedPort } = options
   if (broker === undefined) {
-    const alone = [stun.length > 0 && '--stun', turnServers.length > 0 && '--turn', ntp.length > 0 && '--ntp'].filter(Boolean)
+    const alone = Object.entries(NEED_BROKER).flatMap(([key, name]) => (options[key as keyof WideAreaOptions] === undefined ? [] : [name]))
     if (alone.length > 0)
       throw cliErrors.create('ERR_CLI_USAGE', `${alone.join(' and ')} need${alone.length === 1 ? 's' : ''} --broker`, {
         hint: 'Devices on different networks meet at a broker before they connect; name one that all of them reach.'

@@ -113,6 +113,34 @@ describe('the report of a running sync', () => {
     expect(out()).to.equal('')
   })
 
+  it('says that a way to find devices fails, and that it works again, once', () => {
+    const failure = { state: 'failed', error: Object.assign(new Error('no bro\u001bker'), { code: 'ERR_MQTT_NO_BROKER' }) } as const
+    const person = make(false)
+    const machine = make(true)
+    for (const { report } of [person, machine])
+      for (const status of [
+        { state: 'online' },
+        { state: 'starting' },
+        failure,
+        failure,
+        { state: 'starting' },
+        { state: 'online' },
+        { state: 'online' }
+      ] as const)
+        report.provider('MQTT', status)
+    expect(person.out()).to.equal('MQTT does not work: no bro?ker; it is tried again\nMQTT works again\n')
+    expect(
+      machine
+        .out()
+        .trim()
+        .split('\n')
+        .map((text) => JSON.parse(text) as unknown)
+    ).to.deep.equal([
+      { event: 'provider', name: 'MQTT', state: 'failed', error: 'no bro\u001bker', code: 'ERR_MQTT_NO_BROKER' },
+      { event: 'provider', name: 'MQTT', state: 'online' }
+    ])
+  })
+
   it('tells machines of every attempt', () => {
     const { report, out } = make(true)
     report.attempted(attempted('', 'connected'))

@@ -26,6 +26,7 @@ describe('the options of sync for other networks', () => {
     expect(await refused('--stun', 'stun:127.0.0.1', '--turn', 'turn:127.0.0.1', '--ntp', '127.0.0.1')).to.include(
       '--stun and --turn and --ntp need --broker'
     )
+    expect(await refused('--forwarded-port', '4984', '--turn-user', 'a:b')).to.include('--turn-user and --forwarded-port need --broker')
     expect(await refused('--no-lan')).to.include('--no-lan needs --broker')
   })
 

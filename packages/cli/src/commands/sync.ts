@@ -69,7 +69,7 @@ Examples:
   kithmesh sync ./shop --group my-app
   kithmesh sync ./shop --group my-app --name "Shop till" --port 4984
   kithmesh sync ./shop --group my-app --trust 3fb1…64 hex digits
-  kithmesh sync ./shop --group my-app --broker mqtts://broker.example.org --stun stun:stun.example.org \\
+  kithmesh sync ./shop --group my-app --trust 3fb1… --broker mqtts://broker.example.org --stun stun:stun.example.org \\
     --turn turn:turn.example.org --turn-user-file turn-login
 
 Who is accepted: without --trust, --ca or --insecure the first device of a name is remembered in DIR/known-peers.json, and
@@ -115,10 +115,15 @@ ${VERSIONING_HELP}`
           ...(collections === undefined ? {} : { collections: collections.map(({ scope, name: last }) => `${scope}.${last}`) })
         })
         const report = new SyncReport(io, mesh, options.json === true)
+        if (options.broker !== undefined && options.trust === undefined && options.ca === undefined && options.insecure === undefined)
+          report.warn('Everybody who knows the group and the broker is accepted under a new name: --trust or --ca says who may come.')
         refusals.onRefused = (refusal) => {
           report.refused(refusal)
         }
         discovery.addObserver({
+          statusChanged: (provider, _mode, status) => {
+            report.provider(provider, status)
+          },
           connectionReport: (attempted) => {
             report.attempted(attempted)
           }
