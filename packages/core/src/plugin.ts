@@ -102,6 +102,8 @@ export { KithmeshError, defineErrors, errorCode, isKithmeshError } from './error
 export type { ErrorCatalogue, ErrorDescription, KithmeshErrorOptions } from './errors.ts'
 export { checkPeerGroupId } from './group-id.ts'
 export { ClaimTable, connectionPreamble } from './incoming-claims.ts'
+export { joinSignals } from './joined-signals.ts'
+export type { JoinedSignals } from './joined-signals.ts'
 export { Lifecycle } from './lifecycle.ts'
 export type { LifecycleHooks, LifecycleState } from './lifecycle.ts'
 export { lineLogger, silentLogger } from './loggers.ts'

@@ -2,17 +2,18 @@ import { randomBytes } from 'node:crypto'
 import type { Clock } from './contracts/clock.ts'
 import type { Logger } from './contracts/logger.ts'
 import type { Signaling, SignalingBody, SignalingChannel, SignalingHandler, SignalingRequestOptions } from './contracts/signaling.ts'
+import { withDeadline } from './deadline.ts'
 import { coreErrors } from './error-catalogue.ts'
 import { errorCode } from './errors.ts'
+import { joinSignals } from './joined-signals.ts'
+import { RememberedRequests } from './remembered-requests.ts'
 import { decodeSignal, encodeSignal, type Signal } from './signaling-message.ts'
 
 const REQUEST_TIMEOUT_MS = 5_000
 /** Handlers at work; one more request is refused. */
 const MAX_HANDLING = 64
 const MAX_HANDLING_PER_PEER = 8
-/** Requests remembered with their answers, so that one that comes twice is handled once. */
-const MAX_REMEMBERED = 512
-/** A handler's time. Longer than any request's, so that the requester gives up first. */
+/** A handler's time. Longer than any request's, so that the requester gives up first; then its place is free, whatever it does. */
 const HANDLER_DEADLINE_MS = 30_000
 
 export interface SignalingHubOptions {
@@ -25,11 +26,6 @@ interface Pending {
   readonly answered: (signal: Signal) => void
 }
 
-interface Handled {
-  /** The answer as sent, once there is one. */
-  answer: Uint8Array | undefined
-}
-
 /**
  * Requests and answers between devices over any number of signalling channels. A message that gets lost is sent once more, over another
  * channel if there is one; one that comes twice is handled once. `echo` is answered here: what was sent comes back.
@@ -40,7 +36,7 @@ export class SignalingHub implements Signaling {
   readonly #unsubscribe: Array<() => void> = []
   readonly #handlers = new Map<string, SignalingHandler>()
   readonly #pending = new Map<string, Pending>()
-  readonly #handled = new Map<string, Handled>()
+  readonly #handled = new RememberedRequests()
   readonly #handling = new Map<string, number>()
   readonly #life = new AbortController()
   #busy = 0
@@ -73,7 +69,12 @@ export class SignalingHub implements Signaling {
   }
 
   async notify(toPeerId: string, kind: string, body: SignalingBody, { signal }: { readonly signal: AbortSignal }): Promise<void> {
-    await this.#send(toPeerId, encodeSignal({ kind, body }), AbortSignal.any([signal, this.#life.signal]))
+    const ending = joinSignals(signal, this.#life.signal)
+    try {
+      await this.#send(toPeerId, encodeSignal({ kind, body }), ending.signal)
+    } finally {
+      ending.release()
+    }
   }
 
   request(
@@ -85,12 +86,14 @@ export class SignalingHub implements Signaling {
     const { clock } = this.#options
     const id = randomBytes(12).toString('base64url')
     return new Promise<SignalingBody>((resolve, reject) => {
-      const ending = AbortSignal.any([signal, this.#life.signal])
+      const joined = joinSignals(signal, this.#life.signal)
+      const ending = joined.signal
       const end = (settle: () => void): void => {
         if (!this.#pending.delete(id)) return
         cancelTimeout()
         cancelRepeat()
         ending.removeEventListener('abort', onAbort)
+        joined.release()
         settle()
       }
       const fail = (error: unknown): void => {
@@ -146,6 +149,7 @@ export class SignalingHub implements Signaling {
     this.#life.abort(reason)
     for (const end of this.#unsubscribe) end()
     this.#handlers.clear()
+    this.#handled.clear()
   }
 
   /** @param rotate begins with a later one of the channels that reach the peer */
@@ -188,8 +192,7 @@ export class SignalingHub implements Signaling {
       this.#run(from, signal, () => {})
       return
     }
-    const key = `${from} ${signal.id}`
-    const known = this.#handled.get(key)
+    const known = this.#handled.get(from, signal.id)
     const answer = (message: Uint8Array): void => {
       this.#send(from, message, this.#life.signal).catch((error: unknown) => {
         this.#options.logger.debug('an answer could not be sent', { to: from, error })
@@ -199,9 +202,8 @@ export class SignalingHub implements Signaling {
       if (known.answer !== undefined) answer(known.answer)
       return
     }
-    const handled: Handled = { answer: undefined }
-    this.#remember(key, handled)
     const { id } = signal
+    const handled = this.#handled.add(from, id)
     this.#run(from, signal, (result) => {
       handled.answer = encodeSignal({ answers: id, ...result })
       answer(handled.answer)
@@ -222,37 +224,35 @@ export class SignalingHub implements Signaling {
     }
     this.#busy++
     this.#handling.set(from, own + 1)
-    const signal = AbortSignal.any([this.#life.signal, clock.timeout(HANDLER_DEADLINE_MS, `Handling ${kind}`)])
-    new Promise<SignalingBody | undefined>((resolve) => {
-      resolve(handler(from, body, { signal }))
+    const ending = joinSignals(this.#life.signal)
+    withDeadline(async () => await handler(from, body, { signal: ending.signal }), {
+      clock,
+      ms: HANDLER_DEADLINE_MS,
+      what: `Handling ${kind}`,
+      signal: ending.signal
     })
-      .then(
-        (result) => {
-          if (result !== undefined) answer({ body: result })
-        },
-        (error: unknown) => {
-          logger.info(`a request of a peer was refused`, { from, kind, error })
-          const message = error instanceof Error ? error.message.slice(0, 500) : 'it failed'
-          answer({ error: { code: errorCode(error) ?? 'ERR_SIGNAL_FAILED', message } })
-        }
-      )
+      .then((result) => {
+        if (result !== undefined) answer({ body: result })
+      })
       .catch((error: unknown) => {
-        logger.warn('an answer could not be encoded', { to: from, kind, error })
+        ending.abort(error)
+        if (this.#life.signal.aborted) return
+        logger.info(`a request of a peer was refused`, { from, kind, error })
+        answer({ error: refusal(error) })
       })
       .finally(() => {
+        ending.release()
         this.#busy--
         const left = (this.#handling.get(from) ?? 1) - 1
         if (left === 0) this.#handling.delete(from)
         else this.#handling.set(from, left)
       })
   }
+}
 
-  #remember(key: string, handled: Handled): void {
-    this.#handled.set(key, handled)
-    if (this.#handled.size <= MAX_REMEMBERED) return
-    for (const oldest of this.#handled.keys()) {
-      this.#handled.delete(oldest)
-      return
-    }
-  }
+/** What a peer is told of an error. Those of the operating system may name addresses of this network, which are none of its business. */
+function refusal(error: unknown): { readonly code: string; readonly message: string } {
+  const code = errorCode(error)
+  if (code?.startsWith('ERR_') !== true || !(error instanceof Error)) return { code: 'ERR_SIGNAL_FAILED', message: 'it failed' }
+  return { code, message: error.message.slice(0, 500) }
 }

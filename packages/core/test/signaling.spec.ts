@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { expect } from 'chai'
 import type { SignalingBody, SignalingChannel } from '@kithmesh/core'
 import { SignalingHub } from '@kithmesh/core/plugin'
@@ -33,6 +34,12 @@ function subject() {
 }
 
 const { signal } = new AbortController()
+
+/** How many signals Node keeps as made of this one by `AbortSignal.any`; it does not forget them when they are gone. */
+function dependents(of: AbortSignal): number {
+  const symbol = Object.getOwnPropertySymbols(of).find(({ description }) => description === 'kDependantSignals')
+  return symbol === undefined ? 0 : ((of as unknown as Record<symbol, Set<unknown> | undefined>)[symbol]?.size ?? 0)
+}
 
 describe('signalling', () => {
   it('asks a peer and gets its answer', async () => {
@@ -185,6 +192,70 @@ describe('signalling', () => {
     inject(THEM, OTHERS, JSON.stringify({ k: 'echo', i: 'other', b: {} }))
     await until(() => sent.length === 13)
     expect(JSON.parse(sent.at(-1)?.text ?? '')).to.deep.equal({ r: 'other', b: {} })
+  })
+
+  it('remembers the answers to one peer, however much another one asks', async () => {
+    const { us, them, sent, inject } = subject()
+    let handled = 0
+    them.handle('count', () => ({ count: ++handled }))
+    await us.request(THEM, 'count', {}, { signal })
+    const { text } = sent[0] as { text: string }
+    for (let index = 0; index < 2_000; index++) {
+      inject(THEM, OTHERS, JSON.stringify({ k: 'echo', i: `flood-${index}`, b: {} }))
+      if (index % 8 === 7) await settle()
+    }
+    inject(THEM, US, text)
+    await settle()
+    expect(handled).to.equal(1)
+  })
+
+  it('frees the place of a handler that never comes to an end, and tells the peer', async () => {
+    const { them, inject, sent, clock } = subject()
+    const signals: AbortSignal[] = []
+    them.handle('hang', (_from, _body, options) => {
+      signals.push(options.signal)
+      return never()
+    })
+    for (let index = 0; index < 8; index++) inject(THEM, US, JSON.stringify({ k: 'hang', i: `id-${index}`, b: {} }))
+    await settle()
+    expect(sent).to.have.length(0)
+    await clock.advance(30_000)
+    expect(signals.map(({ aborted }) => aborted)).to.deep.equal(Array.from({ length: 8 }, () => true))
+    expect(sent.map(({ text }) => (JSON.parse(text) as { e: { code: string } }).e.code)).to.deep.equal(
+      Array.from({ length: 8 }, () => 'ERR_CORE_TIMEOUT')
+    )
+    inject(THEM, US, JSON.stringify({ k: 'echo', i: 'again', b: {} }))
+    await settle()
+    expect(JSON.parse(sent.at(-1)?.text ?? '')).to.deep.equal({ r: 'again', b: {} })
+  })
+
+  it('keeps no timer of a request that was handled', async () => {
+    const { us, clock } = subject()
+    await us.request(THEM, 'echo', {}, { signal })
+    await settle()
+    expect(clock.pending).to.equal(0)
+  })
+
+  it('tells a peer that its answer does not fit, and nothing of what went wrong in the operating system', async () => {
+    const { us, them } = subject()
+    them.handle('large', () => ({ text: 'x'.repeat(20_000) }))
+    them.handle('dial', () => {
+      throw Object.assign(new Error('connect ECONNREFUSED 10.0.0.1:22'), { code: 'ECONNREFUSED' })
+    })
+    expect((await rejection(us.request(THEM, 'large', {}, { signal }))).details).to.have.property('code', 'ERR_SIGNAL_TOO_LARGE')
+    expect((await rejection(us.request(THEM, 'dial', {}, { signal }))).details).to.deep.equal({
+      code: 'ERR_SIGNAL_FAILED',
+      message: 'it failed'
+    })
+  })
+
+  it('leaves nothing behind in a signal that lives longer than its requests', async () => {
+    const { us } = subject()
+    const controller = new AbortController()
+    for (let index = 0; index < 100; index++) await us.request(THEM, 'echo', {}, { signal: controller.signal })
+    await us.notify(THEM, 'news', {}, { signal: controller.signal })
+    expect(getEventListeners(controller.signal, 'abort')).to.have.length(0)
+    expect(dependents(controller.signal)).to.equal(0)
   })
 
   it('has one handler per kind, until that is ended', () => {
