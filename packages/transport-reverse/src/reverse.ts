@@ -1,6 +1,7 @@
 import {
   TRANSPORT_CONTRACT_VERSION,
   isPeerId,
+  joinSignals,
   type Assessment,
   type ConnectTarget,
   type ListenOptions,
@@ -92,12 +93,16 @@ function createStrategy(options: ReverseOptions, context: TransportContext): Tra
       const judged = judge(target)
       if (!judged.usable) throw reverseErrors.create('ERR_REVERSE_UNUSABLE', `Nobody can be asked to connect: ${judged.reason}`)
       const peerId = target.device.id
-      const ending = AbortSignal.any([signal, life.signal])
-      const leave = await turnstile.enter(peerId, ending)
+      const ending = joinSignals(signal, life.signal)
       try {
-        return await askToConnect(context, { peerId, endpoints: judged.endpoints, deadlineMs, signal: ending, progress })
+        const leave = await turnstile.enter(peerId, ending.signal)
+        try {
+          return await askToConnect(context, { peerId, endpoints: judged.endpoints, deadlineMs, signal: ending.signal, progress })
+        } finally {
+          leave()
+        }
       } finally {
-        leave()
+        ending.release()
       }
     },
 
@@ -119,10 +124,12 @@ function createStrategy(options: ReverseOptions, context: TransportContext): Tra
         unhandle = signaling.handle(REVERSE_CONNECT, async (fromPeerId, body, { signal }) => {
           const [first] = takers.keys()
           if (first === undefined) throw reverseErrors.create('ERR_REVERSE_BUSY', 'This device takes no connections at present')
-          return await caller.answer(fromPeerId, body, {
-            signal: AbortSignal.any([signal, first.signal]),
-            take: first.take
-          })
+          const ending = joinSignals(signal, first.signal)
+          try {
+            return await caller.answer(fromPeerId, body, { signal: ending.signal, take: first.take })
+          } finally {
+            ending.release()
+          }
         })
       takers.set(taker, controller)
       return {
