@@ -51,7 +51,7 @@ export function createPeerDiscovery(options: PeerDiscoveryOptions): PeerDiscover
     .factory(OBSERVERS, (parts) => new ObserverSet<PeerDiscoveryObserver>(parts.get(LOGGER), batches))
     .factory(REGISTRY, makeRegistry)
     .value(LISTENING, { port: undefined })
-    .factory(CLAIMS, (parts) => new ClaimTable(parts.get(CLOCK)))
+    .factory(CLAIMS, makeClaims)
     .factory(NETWORK, makeNetwork)
     .factory(SIGNALING, makeSignaling)
     .factory(STRATEGIES, makeStrategies)
@@ -109,6 +109,14 @@ function makeRegistry(injector: Injector): PeerRegistry {
       )
   })
   return new PeerRegistry(table, injector.get(OBSERVERS), injector.get(LOGGER))
+}
+
+function makeClaims(injector: Injector): ClaimTable {
+  const claims = new ClaimTable(injector.get(CLOCK))
+  injector.own(async () => {
+    claims.close(injector.get(OWNER).signal.reason)
+  })
+  return claims
 }
 
 function makeNetwork(injector: Injector): NetworkWatch {

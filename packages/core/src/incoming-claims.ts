@@ -7,6 +7,8 @@ const TOKEN_BYTES = 16
 const PREAMBLE_BYTES = PREFIX.length + 2 * TOKEN_BYTES + 1
 /** A stream that says nothing for so long opened of its own accord. */
 const PREAMBLE_DEADLINE_MS = 5_000
+/** Streams whose first bytes are waited for at a time; one more, and the oldest is no longer waited for. */
+const MAX_UNDECIDED = 128
 
 /**
  * What a device writes first on a connection that it opened because a peer asked it to: `KITHMESH`, a space, the token in lowercase hex and a
@@ -22,6 +24,10 @@ export function connectionPreamble(token: Uint8Array): Uint8Array {
 export class ClaimTable implements IncomingClaims {
   readonly #clock: Clock
   readonly #waiting = new Map<string, (socket: ByteSocket, remote: string) => void>()
+  readonly #cancels = new Set<(reason: unknown) => void>()
+  /** Gives up waiting for the first bytes of a stream; in the order of their arrival. */
+  readonly #undecided = new Map<ByteSocket, () => void>()
+  #closed = false
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -34,21 +40,36 @@ export class ClaimTable implements IncomingClaims {
     let cancel: (reason?: unknown) => void = () => {}
     const socket = new Promise<{ readonly socket: ByteSocket; readonly remote: string }>((resolve, reject) => {
       this.#waiting.set(key, (claimed, remote) => {
+        this.#cancels.delete(cancel)
         resolve({ socket: claimed, remote })
       })
       cancel = (reason) => {
+        this.#cancels.delete(cancel)
         if (this.#waiting.delete(key)) reject((reason as Error | undefined) ?? new DOMException('No longer waited for', 'AbortError'))
       }
     })
+    this.#cancels.add(cancel)
     socket.catch(() => {})
+    if (this.#closed) cancel()
     return { socket, cancel }
+  }
+
+  /** Nobody waits for anything any more; streams of which it is not known yet what they are are destroyed. Idempotent. */
+  close(reason: unknown): void {
+    this.#closed = true
+    for (const cancel of [...this.#cancels]) cancel(reason)
+    for (const socket of [...this.#undecided.keys()]) socket.destroy()
   }
 
   /**
    * Gives a stream to whoever waits for its token, or to `otherwise` when it has none. While nobody waits, that happens at once; otherwise
-   * its first bytes are waited for and put back.
+   * its first bytes are waited for and put back. Streams that say nothing are bounded in time and number.
    */
   sort(socket: ByteSocket, remote: string, otherwise: () => void): void {
+    if (this.#closed) {
+      socket.destroy()
+      return
+    }
     if (this.#waiting.size === 0) {
       otherwise()
       return
@@ -56,6 +77,7 @@ export class ClaimTable implements IncomingClaims {
     let held: Buffer = Buffer.alloc(0)
     const end = (): void => {
       cancelDeadline()
+      this.#undecided.delete(socket)
       socket.removeListener('readable', onReadable)
       socket.removeListener('close', end)
     }
@@ -89,14 +111,17 @@ export class ClaimTable implements IncomingClaims {
         claim(socket, remote)
       })
     }
-    const cancelDeadline = this.#clock.after(PREAMBLE_DEADLINE_MS, () => {
+    const giveUp = (): void => {
       if (held.length === 0) {
         pass(otherwise)
         return
       }
       end()
       socket.destroy()
-    })
+    }
+    const cancelDeadline = this.#clock.after(PREAMBLE_DEADLINE_MS, giveUp)
+    if (this.#undecided.size >= MAX_UNDECIDED) this.#undecided.values().next().value?.()
+    this.#undecided.set(socket, giveUp)
     socket.on('error', () => {})
     socket.once('close', end)
     socket.on('readable', onReadable)

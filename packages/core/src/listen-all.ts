@@ -14,7 +14,21 @@ export async function listenAll(
   options: DiscoveryListenOptions,
   { claims, logger }: { readonly claims: ClaimTable; readonly logger: Logger }
 ): Promise<DiscoveryListener> {
-  const listening = strategies.flatMap((strategy) => (strategy.listen === undefined ? [] : [listen(strategy, options, claims)]))
+  let closed = false
+  /** What came in before the end and is found to be for the listener after it. */
+  const onConnection: DiscoveryListenOptions['onConnection'] = (socket, ...how) => {
+    if (closed) {
+      socket.destroy()
+      return
+    }
+    try {
+      options.onConnection(socket, ...how)
+    } catch (error) {
+      logger.error('taking over a connection failed', { remote: how[0], error })
+      socket.destroy()
+    }
+  }
+  const listening = strategies.flatMap((strategy) => (strategy.listen === undefined ? [] : [listen(strategy, { onConnection }, claims)]))
   const results = await Promise.allSettled(listening)
   const listeners = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
   const errors = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as Error] : []))
@@ -30,7 +44,10 @@ export async function listenAll(
   return {
     port: listeners.find(({ port }) => port !== undefined)?.port,
     addresses: listeners.flatMap(({ addresses }) => addresses),
-    close: () => allSettledOrThrow(listeners.map((listener) => () => listener.close()))
+    close: () => {
+      closed = true
+      return allSettledOrThrow(listeners.map((listener) => () => listener.close()))
+    }
   }
 }
 

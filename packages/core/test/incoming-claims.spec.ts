@@ -114,6 +114,35 @@ describe('claims on incoming streams', () => {
     expect(silent.destroyed).to.equal(false)
   })
 
+  it('waits for the first bytes of a bounded number of streams, and hands on the oldest when there is one more', async () => {
+    claims.expect(TOKEN)
+    const flood = Array.from({ length: 128 }, () => open())
+    await until(() => accepted.length === flood.length)
+    expect(ordinary).to.have.length(0)
+    const [first] = accepted
+    open()
+    await until(() => ordinary.length === 1)
+    expect(ordinary).to.deep.equal([first])
+    open(Buffer.from('GET / HTTP/1.1'))
+    await until(() => ordinary.length === 3)
+    expect(await text(ordinary.find((socket) => socket.readableLength > 0) as Socket, 3)).to.equal('GET / HTTP/1.1')
+  })
+
+  it('rejects claims and destroys what is undecided when it is closed', async () => {
+    const claim = claims.expect(TOKEN)
+    open()
+    await until(() => accepted.length === 1)
+    const reason = new Error('shut down')
+    claims.close(reason)
+    claims.close(reason)
+    expect(await rejection(claim.socket)).to.equal(reason)
+    expect(accepted[0]?.destroyed).to.equal(true)
+    expect(await rejection(claims.expect(TOKEN).socket)).to.have.property('name', 'AbortError')
+    const late = open()
+    await once(late, 'close')
+    expect(ordinary).to.have.length(0)
+  })
+
   it('no longer waits once cancelled', async () => {
     const claim = claims.expect(TOKEN)
     claim.cancel(new Error('too late'))

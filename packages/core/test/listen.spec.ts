@@ -1,9 +1,9 @@
 import { PassThrough } from 'node:stream'
 import { expect } from 'chai'
 import { createPeerDiscovery } from '@kithmesh/core'
-import type { ListenOptions, PeerDiscovery, TransportListener } from '@kithmesh/core'
+import type { ListenOptions, PeerDiscovery, TransportContext, TransportListener } from '@kithmesh/core'
 import { Deferred } from '@kithmesh/core/plugin'
-import { FakeProvider, FakeTransport, RecordingLogger, US, rejection } from './fakes.ts'
+import { FakeProvider, FakeTransport, RecordingLogger, US, rejection, until } from './fakes.ts'
 
 class ListeningTransport extends FakeTransport {
   closed = false
@@ -65,6 +65,72 @@ describe('PeerDiscovery.listen', () => {
     expect(streams).to.deep.equal([socket, 'h:1', 'one'])
     await listener.close()
     expect([one.closed, two.closed]).to.deep.equal([true, true])
+  })
+
+  describe('while an attempt waits for a connection of a peer', () => {
+    let transport: ListeningTransport
+    let context: TransportContext
+    let subject: PeerDiscovery
+    let taken: unknown[]
+
+    beforeEach(() => {
+      transport = new ListeningTransport('one')
+      const { factory } = transport
+      subject = createPeerDiscovery({
+        peerGroupId: 'test',
+        localPeerId: US,
+        providers: [new FakeProvider().factory],
+        transports: [
+          {
+            ...factory,
+            create: (given) => {
+              context = given
+              return factory.create(given)
+            }
+          }
+        ],
+        logger
+      })
+      discoveries.push(subject)
+      taken = []
+    })
+
+    it('hands over nothing after its end', async () => {
+      const listener = await subject.listen({ onConnection: (socket) => taken.push(socket) })
+      context.claims.expect(Buffer.alloc(16, 1))
+      const socket = new PassThrough()
+      transport.told?.onConnection(socket, 'h:1')
+      socket.write('GET / HTTP/1.1')
+      await listener.close()
+      await until(() => socket.destroyed)
+      expect(taken).to.have.length(0)
+    })
+
+    it('outlives an owner that fails to take over a connection', async () => {
+      const listener = await subject.listen({
+        onConnection: () => {
+          throw new Error('a bug')
+        }
+      })
+      context.claims.expect(Buffer.alloc(16, 1))
+      const socket = new PassThrough()
+      transport.told?.onConnection(socket, 'h:1')
+      socket.write('GET / HTTP/1.1')
+      await until(() => socket.destroyed)
+      expect(logger.at('error')).to.deep.equal(['taking over a connection failed'])
+      await listener.close()
+    })
+
+    it('leaves no stream open after the shutdown', async () => {
+      await subject.listen({ onConnection: (socket) => taken.push(socket) })
+      const claim = context.claims.expect(Buffer.alloc(16, 1))
+      const socket = new PassThrough()
+      transport.told?.onConnection(socket, 'h:1')
+      await subject.shutdown()
+      expect(socket.destroyed).to.equal(true)
+      expect((await rejection(claim.socket)).code).to.equal('ERR_PD_SHUT_DOWN')
+      expect(taken).to.have.length(0)
+    })
   })
 
   it('does with those that work, and logs the others, also one that throws at once', async () => {
