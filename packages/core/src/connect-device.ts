@@ -3,6 +3,7 @@ import type { NetworkFacts } from './contracts/network.ts'
 import type { Device, Peer, ResolvedUrl } from './contracts/peer.ts'
 import type { ByteSocket, ByteSocketFactory } from './contracts/socket.ts'
 import type { AttemptOptions, ConnectTarget, TransportStrategy } from './contracts/transport.ts'
+import { DialledAddresses } from './dialled-addresses.ts'
 import { coreErrors } from './error-catalogue.ts'
 import type { RouteCandidate } from './route-race.ts'
 import { RouteRace } from './route-race.ts'
@@ -43,7 +44,7 @@ export interface Route {
  * Connects to a device:
  *
  * 1. every connectable sighting is resolved, side by side;
- * 2. as each answer comes, every dialer assesses it, and the usable pairs join the race;
+ * 2. as each answer comes, every dialer assesses it, and the usable pairs join the race; no dialer is given an address twice;
  * 3. the first stream is claimed, the others are aborted, or destroyed when they come too late.
  *
  * The report is complete when this settles.
@@ -113,6 +114,7 @@ class CandidateSearch {
   readonly #abort = new AbortController()
   readonly #reasons: string[] = []
   readonly #resolveErrors: unknown[] = []
+  readonly #dialled = new DialledAddresses()
   #candidates = 0
 
   constructor(options: ConnectDeviceOptions, race: RouteRace<Route>) {
@@ -204,9 +206,15 @@ class CandidateSearch {
       {
         rank,
         holdMs,
+        needless: () => {
+          if (!this.#dialled.covers(dialer, target.resolved)) return false
+          row.skip('Another sighting of the device names the same addresses')
+          return true
+        },
         start: async (signal) => {
           row.progress('dial')
-          return await attempt(dialer, target, row, signal)
+          const resolved = this.#dialled.take(dialer, target.resolved)
+          return await attempt(dialer, Object.freeze({ ...target, resolved }), row, signal)
         },
         won: () => {
           row.won()

@@ -6,6 +6,8 @@ export interface RouteCandidate<T> {
   readonly rank: number
   /** Milliseconds of head start over the next one. @default that of the race */
   readonly holdMs?: number | undefined
+  /** Asked when it is its turn: whether others have made it needless meanwhile. Then it is dropped, and no callback is told. */
+  needless?(): boolean
   /** Resolves with the route; the signal aborts when it is no longer wanted. */
   start(signal: AbortSignal): Promise<T>
   won(): void
@@ -26,8 +28,9 @@ export interface RouteRaceOptions<T> {
 
 /**
  * Starts candidates one after the other, the next one when the head start of all that run is over, and takes the first that succeeds
- * (Happy Eyeballs, RFC 8305 §5, over whole strategies). A candidate that fails holds up nobody any longer. Candidates may be added while it runs. There is a single point where
- * a route is claimed; losers are aborted, and what they still deliver is discarded.
+ * (Happy Eyeballs, RFC 8305 §5, over whole strategies). A candidate that fails holds up nobody any longer. Candidates may be added while it
+ * runs; one that ranks before all that run starts at once, as a head start is over later ones only. There is a single point where a route
+ * is claimed; losers are aborted, and what they still deliver is discarded.
  */
 export class RouteRace<T> {
   /** The winner; rejects with an AggregateError of all failures, or with the reason of `cancel`. */
@@ -78,7 +81,7 @@ export class RouteRace<T> {
     })
   }
 
-  /** Starts the next candidate now, or when nobody that runs holds it up any more. */
+  /** Starts the next candidate now, or when nobody that runs and ranks before it holds it up any more. */
   #advance(): void {
     this.#clearStagger()
     if (this.#decided) return
@@ -87,7 +90,9 @@ export class RouteRace<T> {
       return
     }
     const { clock } = this.#options
-    const wait = Math.max(0, ...[...this.#running.values()].map(({ heldUntil }) => heldUntil - clock.monotonic()))
+    const { rank } = this.#waiting[0] as RouteCandidate<T>
+    const holding = [...this.#running].filter(([running]) => running.rank <= rank)
+    const wait = Math.max(0, ...holding.map(([, { heldUntil }]) => heldUntil - clock.monotonic()))
     if (wait === 0) {
       this.#startNext()
       return
@@ -100,6 +105,10 @@ export class RouteRace<T> {
 
   #startNext(): void {
     const candidate = this.#waiting.shift() as RouteCandidate<T>
+    if (candidate.needless?.() === true) {
+      this.#advance()
+      return
+    }
     const { clock, staggerMs } = this.#options
     const abort = new AbortController()
     this.#running.set(candidate, { abort, heldUntil: clock.monotonic() + (candidate.holdMs ?? staggerMs) })

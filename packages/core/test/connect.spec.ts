@@ -20,6 +20,7 @@ describe('PeerDiscovery.connect', () => {
   beforeEach(() => {
     clock = new ManualClock()
     provider = new FakeProvider()
+    provider.onResolve = async (id) => ({ url: `wss://${id}.test:4984`, addresses: [`127.0.1.${id.charCodeAt(0)}`] })
     reports = []
     discovery = undefined
   })
@@ -122,6 +123,43 @@ describe('PeerDiscovery.connect', () => {
     const { report } = await subject.connect(THEM)
     expect(rows(report)).to.deep.equal(['direct a failed dial - ECONNREFUSED', 'direct b won won b.test:4984 -'])
     expect(report.attempts[0]?.hint).to.match(/Nothing listens/)
+  })
+
+  it('dials an address that several sightings name once', async () => {
+    const dialled: string[][] = []
+    const direct = new FakeTransport('direct')
+    direct.onAttempt = async ({ resolved }) => {
+      dialled.push([...resolved.addresses])
+      throw new Error('refused')
+    }
+    const other = new FakeTransport('other', 1)
+    other.onAttempt = direct.onAttempt
+    const addresses: Record<string, string[]> = {
+      a: ['10.0.0.1', '10.0.0.2'],
+      b: ['10.0.0.2', '10.0.0.1'],
+      c: ['10.0.0.2', '10.0.0.3'],
+      d: []
+    }
+    provider.onResolve = async (id) => ({ url: `wss://${id}.test:4984`, addresses: addresses[id] ?? [] })
+    const subject = await compose([direct, other], [provider], ['a', 'b', 'c', 'd'])
+    await rejection(subject.connect(THEM))
+    expect(dialled).to.deep.equal([...[['10.0.0.1', '10.0.0.2'], ['10.0.0.3'], []], ...[['10.0.0.1', '10.0.0.2'], ['10.0.0.3'], []]])
+    const skipped = subject.explain(THEM)?.attempts.filter(({ state }) => state === 'skipped')
+    expect(skipped?.map(({ strategy, peerId, message }) => `${strategy} ${peerId}: ${message}`)).to.deep.equal([
+      'direct b: Another sighting of the device names the same addresses',
+      'other b: Another sighting of the device names the same addresses'
+    ])
+  })
+
+  it('dials an address at each of the ports that sightings name', async () => {
+    const direct = new FakeTransport('direct')
+    direct.onAttempt = async () => {
+      throw new Error('refused')
+    }
+    provider.onResolve = async (id) => ({ url: `wss://[::1]:${id === 'a' ? 1 : 2}`, addresses: ['::1'] })
+    const subject = await compose([direct], [provider], ['a', 'b'])
+    await rejection(subject.connect(THEM))
+    expect(direct.attempts).to.deep.equal(['a', 'b'])
   })
 
   it('fails with every attempt in the report and every error in the cause', async () => {

@@ -65,6 +65,30 @@ describe('RouteRace', () => {
     expect(relay.signal?.aborted).to.equal(false)
   })
 
+  it('starts a better candidate that comes late at once, however long a worse one holds up others', async () => {
+    const { race, clock, events, candidate } = subject()
+    const [punch, relay, direct, second] = [
+      candidate('punch', 40, 5_000),
+      candidate('relay', 80),
+      candidate('direct', 0),
+      candidate('second', 0)
+    ]
+    race.add([punch, relay])
+    await clock.advance(1_000)
+    race.add([direct, second])
+    race.complete()
+    expect(events).to.deep.equal(['start punch', 'start direct'])
+    await clock.advance(250)
+    expect(events).to.deep.equal(['start punch', 'start direct', 'start second'])
+    await clock.advance(3_749)
+    expect(events).to.have.length(3)
+    await clock.advance(1)
+    expect(events).to.deep.equal(['start punch', 'start direct', 'start second', 'start relay'])
+    race.cancel(new Error('enough'))
+    await rejection(race.result)
+    expect(clock.pending).to.equal(0)
+  })
+
   it('does not wait after a failure', async () => {
     const { race, events, candidate, clock } = subject()
     const [one, two] = [candidate('one'), candidate('two')]
