@@ -1,7 +1,7 @@
 import { asBuffer } from './bytes.ts'
 import type { DeltaPeer } from './contracts/replication.ts'
 import { DocumentFlag } from './contracts/storage.ts'
-import type { StorageEngine, StorageReader, StorageWriter, StoredDocument } from './contracts/storage.ts'
+import type { StorageEngine, StorageReader, StorageWriter, StoredChange, StoredDocument } from './contracts/storage.ts'
 import type { StorableDocument } from './revision-inserter.ts'
 import { allRemoteRevisions } from './remote-list.ts'
 
@@ -105,8 +105,7 @@ export class BaseBodies {
   }
 
   /** Lets go of the bases of a document that is about to be purged. */
-  drop(writer: StorageWriter, collection: number, id: string): void {
-    const flags = writer.getChange(collection, id)?.flags ?? 0
+  drop(writer: StorageWriter, collection: number, { id, flags }: StoredChange): void {
     if ((flags & DocumentFlag.hasBases) !== 0) writer.setValue(spaceOf(collection), id, undefined)
   }
 

@@ -92,14 +92,17 @@ export class CollectionCore {
     writer.update(this.id, existing.id, { flags, tree: withRemotes(after, historyPart(existing.tree)) })
   }
 
-  /** Lets go of every trace of the documents. Returns how many there were. */
-  purge(ids: Iterable<string>): number {
+  /** Lets go of every trace of the documents, unless `mayGo` says otherwise about what they are now. Returns what there was. */
+  purge(ids: Iterable<string>, mayGo?: (change: StoredChange) => boolean): StoredChange[] {
     return this.transact((writer) => {
-      let purged = 0
+      const purged: StoredChange[] = []
       for (const id of ids) {
-        this.shared.bases.drop(writer, this.id, id)
-        if (writer.purge(this.id, id)) purged += 1
+        const change = writer.getChange(this.id, id)
+        if (change === undefined || mayGo?.(change) === false) continue
+        this.shared.bases.drop(writer, this.id, change)
+        writer.purge(this.id, id)
         writer.setValue(this.#conflicts, id, undefined)
+        purged.push(change)
       }
       return purged
     })

@@ -97,7 +97,7 @@ export class Collection {
 
   /** Forgets a document without a tombstone: peers are not told, and may bring it back. False when there was none. */
   purge(id: string): boolean {
-    return this.#core.purge([id]) > 0
+    return this.#core.purge([id]).length > 0
   }
 
   /** All documents that are not deleted, in order of their ids (as UTF-8 bytes); `limit` ends it early. Safe to write meanwhile. */

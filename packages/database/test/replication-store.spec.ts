@@ -41,6 +41,41 @@ for (const place of ['on disk', 'in memory']) {
     const insert = (revision: IncomingRevision): unknown => items.insertRevisions([revision])[0]
     const text = (id: string): string => Buffer.from(items.revision(id)?.body ?? []).toString()
 
+    it('purges what is still as it may go, and tells what was there', () => {
+      const remote = items.remoteId('peer')
+      for (const id of ['a', 'b', 'c']) insert(incoming(id, '1-aa', [], { remote }))
+      insert(incoming('c', '2-cc', ['1-aa']))
+      const asked: unknown[] = []
+      const purged = items.purge(
+        ['c', 'a', 'none'],
+        (entry) => {
+          asked.push([entry.id, entry.revId, entry.remoteRevId])
+          return entry.remoteRevId === entry.revId
+        },
+        remote
+      )
+      expect(asked).to.deep.equal([
+        ['c', '2-cc', '1-aa'],
+        ['a', '1-aa', '1-aa']
+      ])
+      expect(purged).to.deep.equal([
+        { sequence: 1, id: 'a', revId: '1-aa', deleted: false, conflicted: false, bodySize: 13, remoteRevId: '1-aa' }
+      ])
+      expect(items.changesSince(0, 10).map(({ id }) => id)).to.deep.equal(['b', 'c'])
+      expect(items.purge(['c', 'none']).map(({ id, remoteRevId }) => [id, remoteRevId])).to.deep.equal([['c', undefined]])
+      expect(items.purge(['c'], () => expect.fail('there is nothing to ask about'))).to.deep.equal([])
+    })
+
+    if (place === 'on disk')
+      it('asks before a purge about the documents as other processes left them', async () => {
+        insert(incoming('a', '1-aa'))
+        expect(items.change('a')?.revId).to.equal('1-aa')
+        const elsewhere = await temporary.open(database.directory)
+        const edit = elsewhere.collection().put('a', { edited: true })
+        expect(items.purge(['a'], ({ revId }) => revId === '1-aa')).to.deep.equal([])
+        expect(items.change('a')?.revId).to.equal(edit.revId)
+      })
+
     it('stores new documents and gives them back as they came', () => {
       const body = Buffer.from('{ "b": 1,  "a": 2.0 }')
       expect(insert(incoming('a', '2-bb', ['1-aa'], { body, hasBlobs: true }))).to.deep.equal({ status: 'stored', sequence: 1 })

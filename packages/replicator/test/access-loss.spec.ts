@@ -194,6 +194,61 @@ describe('word of lost access', () => {
     expect(active.documents).to.deep.equal([])
   })
 
+  describe('while somebody else writes to the database', () => {
+    const kept = (): string[] => active.documents.flatMap(({ error }) => error?.code ?? [])
+
+    beforeEach(async () => {
+      await wanted([1, 'doc', '1-aa'])
+      await rev(1, 'doc', '1-aa', { from: 'peer' })
+    })
+
+    it('does not cost an edit made just before the purge', async () => {
+      const purge = store.default.purge.bind(store.default)
+      store.default.purge = (...args) => {
+        store.default.put('doc', { from: 'here' })
+        return purge(...args)
+      }
+      await wanted([2, 'doc', '1-aa', 2])
+      expect(store.default.json('doc')).to.deep.equal({ from: 'here' })
+      await until(() => kept().length > 0, 'the event')
+      expect(kept()).to.deep.equal(['ERR_REPL_DOC_KEPT'])
+    })
+
+    it('does not cost an edit made while the pull filter thinks about it', async () => {
+      active.session.close(1000)
+      await active.ended
+      pair = new BlipPair()
+      let subscribed = false
+      pair.b.handle('getCollections', (request) => {
+        request.respond({ body: Buffer.from('[{}]') })
+      })
+      pair.b.handle('subChanges', (request) => {
+        subscribed = true
+        request.respond()
+      })
+      const pullFilter = (): boolean => store.default.put('doc', { from: 'here' }) !== ''
+      active = activeSession(pair.a, store, { push: false, continuous: true, collections: [{ pullFilter }] })
+      active.session.start()
+      await until(() => subscribed, 'the subscription')
+      await wanted([2, 'doc', '1-aa', 2])
+      expect(store.default.json('doc')).to.deep.equal({ from: 'here' })
+      await until(() => kept().length > 0, 'the event')
+      expect(kept()).to.deep.equal(['ERR_REPL_DOC_KEPT'])
+    })
+
+    it('says nothing of a document that somebody else removed meanwhile', async () => {
+      const purge = store.default.purge.bind(store.default)
+      store.default.purge = (...args) => {
+        store.default.docs.delete('doc')
+        return purge(...args)
+      }
+      store.default.put('other', {})
+      await wanted([2, 'doc', '1-aa', 2], [3, 'other', store.default.change('other')?.revId, 2])
+      await until(() => purged().includes('other'), 'the event')
+      expect(purged()).to.deep.equal(['other'])
+    })
+  })
+
   it('ends the session when the database cannot purge', async () => {
     store.default.put('doc', {})
     const revId = store.default.change('doc')?.revId ?? ''

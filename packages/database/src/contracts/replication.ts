@@ -168,7 +168,12 @@ export interface ReplicationCollection {
    * covered here; the current content gets a new version above both.
    */
   graft?(id: string, onto: string): boolean
-  purge(ids: readonly string[]): void
+  /**
+   * Removes every trace of the documents, in one transaction, and tells what was there of them.
+   * @param mayGo asked in that transaction about each, so that what another process wrote since is seen; false keeps the document.
+   * @param remote as in `changesSince`: what is asked about tells its revision.
+   */
+  purge(ids: readonly string[], mayGo?: (entry: ChangeEntry) => boolean, remote?: number): ChangeEntry[]
   /** Small integer for a remote's stable id, to be given in `remote`. */
   remoteId(uid: string): number
   /**

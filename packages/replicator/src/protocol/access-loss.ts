@@ -48,11 +48,10 @@ export class AccessLoss {
     const { target, flush, outstanding } = this.#options
     flush()
     if (this.#context.closed) return
-    const purge: ChangeEntry[] = []
+    const purge: LostDocument[] = []
     for (const document of documents) {
       if (outstanding() > 0) this.#lost.add(document.id)
-      const entry = target.collection.change(document.id)
-      if (entry !== undefined && this.#mayPurge(document, entry)) purge.push(entry)
+      if (target.collection.change(document.id) !== undefined && this.#mayPurge(document)) purge.push(document)
     }
     this.#purge(purge)
   }
@@ -76,14 +75,11 @@ export class AccessLoss {
   /** The peer took a revision of ours: what was kept for it may go. */
   pushed(id: string): void {
     const document = this.#kept.size === 0 ? undefined : this.#kept.get(id)
-    if (document === undefined) return
-    const entry = this.#options.target.collection.change(id)
-    if (entry !== undefined && this.#hasLocalChanges(document, entry)) return
-    this.#kept.delete(id)
-    if (entry !== undefined) this.#purge([entry])
+    if (document !== undefined) this.#purge([document])
   }
 
-  #mayPurge(document: LostDocument, entry: ChangeEntry): boolean {
+  /** What the application wants; its filter may do anything, so this is asked before and not in the transaction. */
+  #mayPurge(document: LostDocument): boolean {
     const { target } = this.#options
     const { id, revId } = document
     if (!this.#context.autoPurge) {
@@ -104,30 +100,30 @@ export class AccessLoss {
       )
       return false
     }
-    if (!this.#hasLocalChanges(document, entry)) return true
-    this.#kept.set(id, document)
-    this.#report(
-      document,
-      replicatorErrors.create('ERR_REPL_DOC_KEPT', `Access to document "${id}" was lost, but it has changes that the peer does not have`, {
-        details: { id, revId: entry.revId }
-      }),
-      this.#options.pusher() !== undefined
-    )
-    return false
+    return true
   }
 
   #hasLocalChanges({ id, revId }: LostDocument, entry: ChangeEntry): boolean {
-    const { target, remote, pusher } = this.#options
+    const { pusher } = this.#options
     if (entry.conflicted) return true
     if (entry.revId === revId || pusher()?.acknowledged(id, entry.revId) === true) return false
-    return remote === undefined || target.collection.remoteAncestor(remote, id) !== entry.revId
+    return entry.remoteRevId !== entry.revId
   }
 
-  #purge(entries: readonly ChangeEntry[]): void {
-    if (entries.length === 0) return
-    const { target } = this.#options
+  /** Purges the documents, apart from those with local changes as of the purge's own transaction: others may write at any time. */
+  #purge(documents: readonly LostDocument[]): void {
+    if (documents.length === 0) return
+    const { target, remote } = this.#options
+    const byId = new Map(documents.map((document) => [document.id, document]))
+    const changed: ChangeEntry[] = []
+    const mayGo = (entry: ChangeEntry): boolean => {
+      if (!this.#hasLocalChanges(byId.get(entry.id) as LostDocument, entry)) return true
+      changed.push(entry)
+      return false
+    }
+    let entries: ChangeEntry[]
     try {
-      target.collection.purge(entries.map(({ id }) => id))
+      entries = target.collection.purge([...byId.keys()], mayGo, remote)
     } catch (cause) {
       this.#context.fail(
         replicatorErrors.create('ERR_REPL_STORE', 'Documents to which access was lost could not be purged', { cause }),
@@ -135,11 +131,26 @@ export class AccessLoss {
       )
       return
     }
+    const before = new Set(documents.flatMap(({ id }) => (this.#kept.delete(id) ? [id] : [])))
+    for (const entry of changed) {
+      const document = byId.get(entry.id) as LostDocument
+      this.#kept.set(entry.id, document)
+      if (!before.has(entry.id)) this.#reportKept(document, entry)
+    }
     for (const { id, revId, deleted } of entries) {
       // A document that is made anew under this id does not descend from what the peer took.
       this.#options.pusher()?.pulled(id)
       documentEnded(this.#context, 'pull', target, { id, revId, deleted, accessRemoved: true })
     }
+  }
+
+  #reportKept(document: LostDocument, { id, revId }: ChangeEntry): void {
+    const error = replicatorErrors.create(
+      'ERR_REPL_DOC_KEPT',
+      `Access to document "${id}" was lost, but it has changes that the peer does not have`,
+      { details: { id, revId } }
+    )
+    this.#report(document, error, this.#options.pusher() !== undefined)
   }
 
   #report({ id, revId }: LostDocument, error: Parameters<typeof documentEnded>[4], transient: boolean): void {

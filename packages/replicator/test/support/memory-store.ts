@@ -341,8 +341,15 @@ export class MemoryCollection implements ReplicationCollection {
     return this.docs.get(id)?.revs.has(closing) === true ? closing : undefined
   }
 
-  purge(ids: readonly string[]): void {
-    for (const id of ids) this.docs.delete(id)
+  purge(ids: readonly string[], mayGo?: (entry: ChangeEntry) => boolean, remote?: number): ChangeEntry[] {
+    return ids.flatMap((id) => {
+      const change = this.change(id)
+      if (change === undefined) return []
+      const entry = remote === undefined ? change : { ...change, remoteRevId: this.remoteAncestor(remote, id) ?? '' }
+      if (mayGo?.(entry) === false) return []
+      this.docs.delete(id)
+      return [entry]
+    })
   }
   renewRemote(uid: string): number {
     const known = this.#remotes.indexOf(uid)
