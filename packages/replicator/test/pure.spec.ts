@@ -192,6 +192,16 @@ describe('sequences', () => {
 })
 
 describe('progress', () => {
+  it('is open again for what an earlier session pushed, once that is reopened', () => {
+    const progress = new PushProgress([
+      [0, 3],
+      [5, 9]
+    ])
+    progress.scanned(6, [3, 4])
+    progress.reopen(5)
+    expect([progress.isCompletedEarlier(5), progress.isCompletedEarlier(8)]).to.deep.equal([false, true])
+    expect([progress.isPending(5), progress.isPending(6)]).to.deep.equal([true, false])
+  })
   it('of a push is what was scanned without what is pending', () => {
     const progress = new PushProgress([
       [0, 5],

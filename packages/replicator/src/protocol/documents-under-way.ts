@@ -63,8 +63,7 @@ export class DocumentsUnderWay {
     entries.forEach((entry, i) => {
       const ahead = this.#context.active ? this.#busy.get(entry.id) : undefined
       if (ahead !== undefined) {
-        if (ahead.next !== undefined) progress.complete(ahead.next.sequence)
-        ahead.next = entry
+        this.#putBehind(ahead, entry)
         return
       }
       const parent = parents[i]
@@ -94,17 +93,17 @@ export class DocumentsUnderWay {
     return items
   }
 
-  /** Those of the changes to announce once more that are still the current ones of their documents. */
+  /** Those of the changes to announce once more that are still the current ones of their documents, and go to the peer at all. */
   takeAgain(): ChangeEntry[] {
     const again = this.#again
     if (again.length === 0) return []
     this.#again = []
-    const { target, progress } = this.#options
+    const { target, progress, selection } = this.#options
     const current: ChangeEntry[] = []
     for (const entry of again) {
       const now = target.collection.change(entry.id)
-      if (now?.sequence === entry.sequence) current.push(entry)
-      else progress.complete(entry.sequence) // A newer change exists and comes by the scan.
+      if (now?.sequence === entry.sequence && selection.includes(entry)) current.push(entry)
+      else progress.complete(entry.sequence) // A newer change exists, or will, and comes by the scan.
     }
     return current
   }
@@ -114,7 +113,7 @@ export class DocumentsUnderWay {
     const ahead = this.#busy.get(entry.id)
     this.#options.progress.reopen(entry.sequence)
     if (ahead === undefined) this.#again.push(entry)
-    else ahead.next = entry
+    else this.#putBehind(ahead, entry)
     this.#options.ready()
   }
 
@@ -133,6 +132,14 @@ export class DocumentsUnderWay {
     const tries = (this.#tries.get(id) ?? 0) + 1
     this.#tries.set(id, tries)
     return tries <= max
+  }
+
+  /** The change waits for the one of its document that is on its way, instead of what waited so far. */
+  #putBehind(ahead: PushItem, entry: ChangeEntry): void {
+    const { next } = ahead
+    if (next !== undefined && next.sequence !== entry.sequence && next.sequence !== ahead.sequence)
+      this.#options.progress.complete(next.sequence)
+    ahead.next = entry
   }
 
   // ---- Ends

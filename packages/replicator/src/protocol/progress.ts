@@ -26,9 +26,9 @@ export class PushProgress {
     return first === undefined ? this.#scannedTo : first - 1
   }
 
-  /** Whether an earlier session already pushed this sequence. */
+  /** Whether an earlier session already pushed this sequence, which was not scanned yet. */
   isCompletedEarlier(sequence: number): boolean {
-    return this.#beyond.length > 0 && rangesInclude(this.#beyond, sequence)
+    return this.#beyond.length > 0 && sequence > this.#scannedTo && rangesInclude(this.#beyond, sequence)
   }
 
   /** Records a scan up to `upTo`, in which `pending` (ascending) remain to be pushed. */

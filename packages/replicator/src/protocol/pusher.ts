@@ -218,7 +218,7 @@ export class Pusher {
     // What the peer waits for goes first.
     this.#sender.pump()
     this.#ancestors.store(false)
-    this.#announcer.announce(this.#documents.begin(this.#documents.takeAgain().filter((entry) => this.#selection.includes(entry))))
+    this.#announcer.announce(this.#documents.begin(this.#documents.takeAgain()))
     this.#scan()
     this.#bases.keep(false)
     if (this.idle) this.#ancestors.store(true)
