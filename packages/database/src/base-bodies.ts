@@ -109,9 +109,11 @@ export class BaseBodies {
     if ((flags & DocumentFlag.hasBases) !== 0) writer.setValue(spaceOf(collection), id, undefined)
   }
 
-  /** Lets go of all bases of a collection that is about to be removed. */
+  /**
+   * Lets go of all bases of a collection that is about to be removed. Only the documents tell whether there are any: another process may have
+   * kept them, or this one for a peer that took no deltas after all.
+   */
   dropAll(writer: StorageWriter, collection: number): void {
-    if (this.#useOf(collection) === undefined) return
     const space = spaceOf(collection)
     for (let since = 0; ; ) {
       const page = writer.changesSince(collection, since, PAGE)

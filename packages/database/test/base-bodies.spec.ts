@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import type { Database } from '@kithmesh/database'
+import { Database } from '@kithmesh/database'
 import type { IncomingRevision, ReplicationCollection } from '@kithmesh/database/replication'
 import { replicationStore } from '@kithmesh/database/replication'
 import { internals } from '../dist/internals.js'
@@ -215,6 +215,77 @@ for (const [place, versioning] of [
         expect([flags('a'), flags('b')]).to.deep.equal([16, 0])
       })
     })
+
+    it('go with the collection too when they were kept for a peer that takes no deltas after all', () => {
+      database.collection('things', '_default', { create: true })
+      const view = replicationStore(database).collection('_default', 'things') as ReplicationCollection
+      view.keepBases?.({ takesDeltas: undefined })
+      const { revId } = database.collection('things').put('a', large(1))
+      view.setRemoteAncestors(view.remoteId('peer'), [{ id: 'a', revId }])
+      database.collection('things').put('a', large(2))
+      expect(kept(2)).to.deep.equal(['a'])
+      view.keepBases?.({ takesDeltas: false })
+      database.deleteCollection('things')
+      expect(kept(2)).to.deep.equal([])
+    })
+
+    if (place === 'on disk')
+      it('go with the collection too when another process kept them', async () => {
+        const things = database.collection('things', '_default', { create: true })
+        const { revId } = things.put('a', large(1))
+        things.put('b', large(1))
+        things.put('b', large(2))
+        const elsewhere = await temporary.open(database.directory, { versioning })
+        const view = replicationStore(elsewhere).collection('_default', 'things') as ReplicationCollection
+        view.keepBases?.({ takesDeltas: true })
+        view.setRemoteAncestors(view.remoteId('peer'), [{ id: 'a', revId }])
+        elsewhere.collection('things').put('a', large(2))
+        expect(kept(2)).to.deep.equal(['a'])
+        database.deleteCollection('things')
+        expect(kept(2)).to.deep.equal([])
+        expect(database[internals].engine.reader.valuesIn('bases')).to.deep.equal([])
+      })
+
+    if (place === 'on disk')
+      it('come along with a copy, and stay when the database is compacted', async () => {
+        items.keepBases?.({ takesDeltas: true })
+        const first = put('a', large(1))
+        note('a', first)
+        const second = put('a', large(2))
+        database.compact()
+        expect(body('a', first)).to.deep.equal(large(1))
+        const to = temporary.directory()
+        await Database.copy(database.directory, to)
+        database = await temporary.open(to, { versioning })
+        items = viewOf(database)
+        expect([body('a', first), body('a', second)]).to.deep.equal([large(1), large(2)])
+        note('a', put('a', large(3)))
+        expect(kept()).to.deep.equal([])
+      })
+
+    if (place === 'on disk' && versioning === 'rev-trees')
+      it('survive the upgrade to version vectors, and go by the same rules afterwards', async () => {
+        items.keepBases?.({ takesDeltas: true })
+        const revisions = ['a', 'b', 'c'].map((id) => {
+          const first = put(id, large(1))
+          note(id, first)
+          put(id, large(2))
+          return first
+        })
+        const { directory } = database
+        await database.close()
+        database = await temporary.open(directory, { versioning: 'version-vectors' })
+        items = viewOf(database)
+        const bodies = (): unknown[] => revisions.map((revId, index) => body(['a', 'b', 'c'][index] as string, revId))
+        expect(bodies()).to.deep.equal([large(1), large(1), large(1)])
+        // Replaced by versions of the new kind, while the peer is still at the old revision.
+        for (const id of ['a', 'b', 'c']) expect(put(id, large(3))).to.include('@')
+        expect(bodies()).to.deep.equal([large(1), large(1), large(1)])
+        note('a', items.change('a')?.revId ?? '')
+        items.purge(['b'])
+        database.collection().remove('c')
+        expect(kept()).to.deep.equal([])
+      })
 
     if (place === 'on disk')
       it('survive closing, and so does the wish to keep them', async () => {
