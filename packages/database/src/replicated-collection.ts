@@ -42,8 +42,6 @@ export class ReplicatedCollection implements ReplicationCollection {
   changesSince(since: number, limit: number, remote?: number): ChangeEntry[] {
     const changes = this.#reader.changesSince(this.#core.id, since, limit)
     return changes.map((change) => changeEntry(change, remote))
-    if (remote === undefined) return changes.map((change) => changeEntry(change))
-    return changes.map((change) => entryFor(change, remote))
   }
 
   change(id: string): ChangeEntry | undefined {
@@ -130,8 +128,8 @@ export class ReplicatedCollection implements ReplicationCollection {
   }
 
   purge(ids: readonly string[], mayGo?: (entry: ChangeEntry) => boolean, remote?: number): ChangeEntry[] {
-    const asked = mayGo === undefined ? undefined : (change: StoredChange): boolean => mayGo(entryFor(change, remote))
-    return this.#core.purge(ids, asked).map((change) => entryFor(change, remote))
+    const asked = mayGo === undefined ? undefined : (change: StoredChange): boolean => mayGo(changeEntry(change, remote))
+    return this.#core.purge(ids, asked).map((change) => changeEntry(change, remote))
   }
 
   remoteId(uid: string): number {
@@ -226,10 +224,6 @@ export class ReplicatedCollection implements ReplicationCollection {
     const sequence = this.#core.store(writer, existing, plan.document, known, remote === undefined && plan.document.revId === revId)
     return { status: plan.status, sequence, ...(plan.successor !== undefined && { successor: plan.successor }) }
   }
-}
-
-function entryFor(change: StoredChange, remote: number | undefined): ChangeEntry {
-  return changeEntry(change, remote === undefined ? undefined : (findRemote(remotePart(change.tree), remote, change.revId) ?? ''))
 }
 
 function checkRevision({ id, body }: IncomingRevision, maxSize: number): void {
