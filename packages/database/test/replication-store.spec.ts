@@ -59,7 +59,7 @@ for (const place of ['on disk', 'in memory']) {
         ['a', '1-aa', '1-aa']
       ])
       expect(purged).to.deep.equal([
-        { sequence: 1, id: 'a', revId: '1-aa', deleted: false, conflicted: false, bodySize: 13, remoteRevId: '1-aa' }
+        { sequence: 1, id: 'a', revId: '1-aa', deleted: false, conflicted: false, bodySize: 13, remoteRevId: '1-aa', elsewhere: true }
       ])
       expect(items.changesSince(0, 10).map(({ id }) => id)).to.deep.equal(['b', 'c'])
       expect(items.purge(['c', 'none']).map(({ id, remoteRevId }) => [id, remoteRevId])).to.deep.equal([['c', undefined]])
