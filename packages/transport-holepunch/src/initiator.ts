@@ -6,13 +6,14 @@ import { attemptKey } from './hello-frames.ts'
 import { MAPPINGS_KIND, readAnswer, writeCancel, writeOffer, type PunchAnswer, type PunchOffer } from './messages.ts'
 import { allowedPlans, readClock, type PunchParts } from './parts.ts'
 import { planPunch } from './plan.ts'
+import type { PunchCounts } from './puncher.ts'
 import { punchRound } from './round.ts'
 import { pairRoutes, type RoutePair } from './route-pairs.ts'
 import { waitForStart } from './schedule.ts'
 
 /** A failed round is repeated with fresh ports, and fresh guesses of where counters stand. */
 const ROUNDS = 2
-/** Where both sides refuse each other, it is a matter of chance which try succeeds. */
+/** Where routers refuse or reject, it is a matter of chance which try succeeds: one side may be open while the other was told off. */
 const ROUNDS_OF_REFUSALS = 3
 /** A busy peer is asked again this often. */
 const BUSY_RETRIES = 3
@@ -44,8 +45,8 @@ export async function initiate(target: ConnectTarget, options: AttemptOptions, p
 }
 
 function roundsAfter(error: unknown): number {
-  const { dials, refused } = (error as { details: { readonly dials: number; readonly refused: number } }).details
-  return refused > dials / 2 ? ROUNDS_OF_REFUSALS : ROUNDS
+  const { dials, refused, unreachable, opened } = (error as { readonly details: PunchCounts }).details
+  return refused + unreachable > dials / 2 || opened > 0 ? ROUNDS_OF_REFUSALS : ROUNDS
 }
 
 function choosePairs({ resolved }: ConnectTarget, { context }: PunchParts): readonly RoutePair[] {
