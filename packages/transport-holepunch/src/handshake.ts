@@ -61,9 +61,13 @@ export class Handshake {
     this.#send('nominate')
   }
 
-  /** Hands out the stream, with everything that came after the frames still unread in it. */
+  /**
+   * Hands out the stream, with everything that came after the frames still unread in it. It may break before its next owner listens, even
+   * in this turn, by writing the nomination: its end tells then.
+   */
   release(): Socket {
     this.#stop()
+    this.#options.socket.on('error', ignore)
     return this.#options.socket
   }
 

@@ -31,8 +31,10 @@ export interface Punched {
   readonly remote: Endpoint
 }
 
-/** Connections of which it is not known yet who is at the other end; the oldest gives way. */
+/** Connections of which it is not known yet who is at the other end; one from an address that nobody named gives way, then the oldest. */
 const MAX_STRANGERS = 16
+/** Connections of the other device: more than there are targets come from one that plays tricks. */
+const MAX_KNOWN = 32
 const HANDSHAKE_MS = 2_500
 /** The responder waits longer for a nomination than the initiator for a connection. */
 const RESPONDER_GRACE_MS = 500
@@ -98,20 +100,18 @@ class Round {
       clock,
       random,
       onOpen: (socket, remote) => {
-        this.#opened(plan.pair, socket, remote)
+        this.#opened(plan, socket, remote)
       }
     })
     this.#punchers.push(puncher)
     puncher.start()
   }
 
-  #opened(pair: number, socket: Socket, remote: Endpoint): void {
-    if (this.#ended) {
+  #opened({ pair }: PunchPlan, socket: Socket, remote: Endpoint): void {
+    if (this.#ended || !this.#makeRoom(remote)) {
       discardSocket(socket)
       return
     }
-    const strangers = [...this.#handshakes.keys()].filter(({ known }) => !known)
-    if (strangers.length >= MAX_STRANGERS) this.#drop(strangers[0])
     const { key, role, clock } = this.#options
     const handshake = new Handshake({
       socket,
@@ -131,6 +131,22 @@ class Round {
       }
     })
     this.#handshakes.set(handshake, remote)
+  }
+
+  /** Whether one more connection is taken. */
+  #makeRoom(remote: Endpoint): boolean {
+    const strangers = [...this.#handshakes.keys()].filter(({ known }) => !known)
+    if (this.#handshakes.size - strangers.length >= MAX_KNOWN) return false
+    if (strangers.length < MAX_STRANGERS) return true
+    const unexpected = strangers.find((stranger) => !this.#isExpected(this.#handshakes.get(stranger)!))
+    if (unexpected === undefined && !this.#isExpected(remote)) return false
+    this.#drop(unexpected ?? strangers[0])
+    return true
+  }
+
+  /** Whether the other device named this address. */
+  #isExpected({ address }: Endpoint): boolean {
+    return this.#options.plans.some(({ targets }) => targets.some((target) => target.address === address))
   }
 
   #win(winner: Handshake): void {
