@@ -25,17 +25,20 @@ export class Calls {
     this.#outgoing.set(peerId, calls.add(controller))
     return () => {
       calls.delete(controller)
-      if (calls.size === 0) this.#outgoing.delete(peerId)
+      if (calls.size === 0 && this.#outgoing.get(peerId) === calls) this.#outgoing.delete(peerId)
     }
   }
 
   /**
    * Registers an attempt of a peer; the returned function ends it. Our own attempts towards the peer are given up when its attempt counts.
    * @param takesPart whether the peer would take part in an attempt of ours
-   * @throws ERR_PUNCH_GLARE when ours counts, ERR_PUNCH_CANCELLED when the peer has given it up already
+   * @throws ERR_PUNCH_GLARE when ours counts, ERR_PUNCH_CANCELLED when the peer has given it up already, ERR_PUNCH_MESSAGE for one that is
+   * under way: what is counted by its name must have one of its own
    */
   answer(peerId: string, attempt: string, controller: AbortController, takesPart: boolean): () => void {
     if (this.#cancelled.delete(`${peerId} ${attempt}`)) throw cancelled()
+    if (this.#incoming.get(peerId)?.has(attempt) === true)
+      throw punchErrors.create('ERR_PUNCH_MESSAGE', 'The other device sent an attempt twice')
     const ours = this.#outgoing.get(peerId)
     if (ours !== undefined) {
       if (takesPart && dials(this.#localId, peerId)) throw glare()
@@ -45,7 +48,7 @@ export class Calls {
     this.#incoming.set(peerId, answers.set(attempt, controller))
     return () => {
       answers.delete(attempt)
-      if (answers.size === 0) this.#incoming.delete(peerId)
+      if (answers.size === 0 && this.#incoming.get(peerId) === answers) this.#incoming.delete(peerId)
     }
   }
 

@@ -116,7 +116,11 @@ function createStrategy(options: CheckedOptions, context: TransportContext): Tra
       const end = calls.call(target.device.id, controller)
       signal.addEventListener('abort', onAbort, { once: true })
       try {
-        return await initiate(target, { signal: controller.signal, progress }, parts)
+        const socket = await initiate(target, { signal: controller.signal, progress }, parts)
+        // It may have come about in the very turn in which it was given up.
+        if (!controller.signal.aborted) return socket
+        socket.destroy()
+        throw controller.signal.reason
       } finally {
         end()
         signal.removeEventListener('abort', onAbort)

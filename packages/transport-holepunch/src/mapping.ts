@@ -61,6 +61,7 @@ export async function mapRoute(route: NetworkRoute, pair: number, options: Mappi
   for (let tries = 0; tries < PORT_TRIES; tries++) {
     lastPort = ports.low + Math.floor(random() * (ports.high - ports.low))
     const found = await askServers(route, lastPort, options)
+    if (signal.aborted && typeof found === 'object') found.close()
     signal.throwIfAborted()
     if (found !== 'port unusable') return toCandidate(route, pair, lastPort, found)
   }
@@ -72,21 +73,25 @@ async function askServers(
   localPort: number,
   { bind, stun, clock, signal, progress }: MappingOptions
 ): Promise<TcpMapping | undefined | 'port unusable'> {
+  let unusable = false
   for (const server of stun.servers) {
     signal.throwIfAborted()
     progress('stun', server)
     try {
       const within = AbortSignal.any([signal, clock.timeout(SERVER_MS, `Asking ${server}`)])
       const mapping = await bind({ server, localAddress, localPort, signal: within })
-      stun.answered(server)
-      if (mapping.port >= LOWEST_MAPPED) return mapping
+      if (mapping.port >= LOWEST_MAPPED) {
+        stun.answered(server)
+        return mapping
+      }
+      // The router has drawn such a port, or this server says what is not true: the next one tells.
       mapping.close()
-      return 'port unusable'
+      unusable = true
     } catch (error) {
       if (hasCode(error, 'EADDRINUSE')) return 'port unusable'
     }
   }
-  return undefined
+  return unusable ? 'port unusable' : undefined
 }
 
 function toCandidate(route: NetworkRoute, pair: number, boundPort: number, mapping: TcpMapping | undefined): MappedCandidate {

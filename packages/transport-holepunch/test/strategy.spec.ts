@@ -96,6 +96,33 @@ describe('hole punching between two strategies', () => {
     expect(unanswered).to.equal(2)
   })
 
+  it('does not believe a STUN server that names a port which no router gives, when another one knows better', async () => {
+    const mirror = new Mirror()
+    const bind: BindTcp = async (options) => {
+      const mapping = await mirror.bind(options)
+      return options.server === 'stun:192.0.2.1' ? { ...mapping, port: 22 } : mapping
+    }
+    const [a, b] = await pair({ stun: ['stun:192.0.2.1', 'stun:192.0.2.2'], bind })
+    await within(machines.attempt(a, b), LIMIT_MS, 'the attempt')
+    await within(machines.attempt(a, b), LIMIT_MS, 'another one')
+    expect(mirror.asked.filter((server) => server === 'stun:192.0.2.1')).to.have.length(2)
+    await eventually('all to be closed', () => mirror.open === 0)
+  })
+
+  it('closes a mapping that comes in the very turn in which the attempt is cancelled', async () => {
+    const mirror = new Mirror()
+    const controller = new AbortController()
+    const bind: BindTcp = async (options) => {
+      const mapping = await mirror.bind(options)
+      controller.abort(new Error('enough'))
+      return mapping
+    }
+    const a = machines.add('a', { stun: ['stun:192.0.2.1'], bind })
+    const b = machines.add('b')
+    expect(await codeOf(machines.attempt(a, b, controller.signal))).to.contain('enough')
+    expect(mirror.open).to.equal(0)
+  })
+
   it('takes another port when one is in use', async () => {
     const mirror = new Mirror()
     let refused = 0
@@ -268,6 +295,13 @@ describe('hole punching at the request of hostile devices', () => {
     expect(codes.filter((code) => code === 'ERR_PUNCH_BUSY').length).to.be.at.least(4)
     await within(machines.attempt(honest, victim), LIMIT_MS, 'an honest attempt')
     await eventually('the stream to arrive', () => victim.accepted.length === 1)
+  })
+
+  it('counts an attempt that is sent again and again under one name as what it is', async () => {
+    const [hostile, victim] = [machines.add('hostile', { punchMs: 500 }), machines.add('victim', { punchMs: 500 })]
+    await machines.listen(victim)
+    const codes = await Promise.all(Array.from({ length: 6 }, () => refusalOf(hostile, victim, anOffer())))
+    expect(codes.filter((code) => code === 'ERR_PUNCH_MESSAGE').length).to.equal(5)
   })
 
   it('is not confused by cancellations of attempts that nobody knows', async () => {
