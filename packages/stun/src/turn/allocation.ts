@@ -120,11 +120,12 @@ export abstract class BaseAllocation implements Allocation {
     })
   }
 
-  /** Runs an operation of the user within its deadline and the life of the allocation. */
+  /** Runs an operation of the user within its deadline and the life of the allocation. @param late gets what came when nobody waited any more */
   protected async within<T>(
     what: string,
     { signal, deadlineMs = 10_000 }: TurnOperationOptions,
-    run: (signal: AbortSignal) => Promise<T>
+    run: (signal: AbortSignal) => Promise<T>,
+    late?: (value: T) => void
   ): Promise<T> {
     if (this.#over) throw closedError()
     const limit = deadline(
@@ -134,7 +135,7 @@ export abstract class BaseAllocation implements Allocation {
       signal === undefined ? this.life.signal : AbortSignal.any([signal, this.life.signal])
     )
     try {
-      return await unlessAborted(limit.signal, () => run(limit.signal))
+      return await unlessAborted(limit.signal, () => run(limit.signal), late)
     } finally {
       limit.end()
     }

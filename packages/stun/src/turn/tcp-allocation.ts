@@ -34,7 +34,7 @@ export class TurnTcpAllocation extends BaseAllocation implements TcpAllocation {
     if (addressFamily(peer.address) === undefined) throw new TypeError(`${peer.address} is no IP address`)
     const name = formatTransportAddress(peer)
     const options = { deadlineMs, ...(signal !== undefined && { signal }) }
-    return this.within(`Connecting to ${name} through the relay`, options, async (within) => {
+    const connect = async (within: AbortSignal): Promise<Duplex> => {
       await this.permit(peer.address, { signal: within, deadlineMs })
       const { message } = await this.request(
         { method: 'connect', attributes: { xorPeerAddress: [peer] } },
@@ -45,6 +45,9 @@ export class TurnTcpAllocation extends BaseAllocation implements TcpAllocation {
       if (connectionId === undefined)
         throw stunErrors.create('ERR_STUN_RESPONSE', `The relay connected to ${name} without saying which connection it is`)
       return this.#bindConnection(connectionId, name, within)
+    }
+    return this.within(`Connecting to ${name} through the relay`, options, connect, (late) => {
+      late.destroy()
     })
   }
 
