@@ -59,7 +59,12 @@ export function exchangeHello(stream: Duplex, { secret, side, clock, deadlineMs,
       end()
       if (side === 'host') stream.write(hello(secret, 'host'))
       // In a later turn the stream has forgotten that anybody listened, and flows for its next owner as a fresh one would.
-      setImmediate(resolve)
+      setImmediate(() => {
+        // Its next owner would never hear of an end that was before its time.
+        if (stream.destroyed || stream.readableEnded) onClose()
+        else if (signal.aborted) fail(signal.reason)
+        else resolve()
+      })
     }
     const cancelDeadline = clock.after(deadlineMs, () => {
       fail(stranger(`it said nothing for ${deadlineMs} ms`))
@@ -69,6 +74,10 @@ export function exchangeHello(stream: Duplex, { secret, side, clock, deadlineMs,
     })
     if (signal.aborted) {
       fail(signal.reason)
+      return
+    }
+    if (stream.destroyed) {
+      onClose()
       return
     }
     stream.once('end', onClose)

@@ -32,6 +32,8 @@ export interface HostOptions {
 export class RelayHost {
   /** The guest's stream, which owns the relay from then on. Rejects with ERR_TURN_CONNECT, ERR_TURN_LOST or the signal's reason. */
   readonly stream: Promise<Duplex>
+  /** Resolves, never rejects, when the guest has come, or nobody waits for it any more and the relay was given back. */
+  readonly over: Promise<void>
   readonly #options: HostOptions
   readonly #permitted = new Set<string>()
   readonly #waiting = new AbortController()
@@ -42,11 +44,18 @@ export class RelayHost {
     this.#options = options
     this.#signal = AbortSignal.any([options.signal, this.#waiting.signal])
     const { allocated } = options
+    let closing: Promise<void> | undefined
     this.stream = (allocated.kind === 'tcp' ? this.#acceptConnection() : this.#acceptDatagrams()).catch(async (error: unknown) => {
-      await allocated.close()
-      throw this.#refused === undefined || this.#signal.aborted ? error : this.#withReason(error)
+      closing = allocated.close()
+      // Who cancels does not wait for a server that may be gone.
+      if (this.#signal.aborted) throw error
+      await closing
+      throw this.#refused === undefined ? error : this.#withReason(error)
     })
-    this.stream.catch(() => {})
+    this.over = this.stream.then(
+      () => {},
+      () => closing
+    )
   }
 
   /** Lets the guest come from further addresses. Those that the server refuses are left out. */

@@ -124,7 +124,7 @@ export class TurnStrategy implements TransportStrategy {
     if (!this.#life.signal.aborted) this.#life.abort(turnErrors.create('ERR_TURN_SHUT_DOWN', 'The relay transport was shut down'))
     this.#unhandle()
     this.#listeners.clear()
-    await Promise.allSettled([...this.#hosts.values()].map((host) => host.stream))
+    await Promise.all([...this.#hosts.values()].map((host) => host.over))
   }
 
   /** With a relay of ours; over one for datagrams when nobody came to one for connections; with one of the peer's when we get none. */
@@ -161,16 +161,22 @@ export class TurnStrategy implements TransportStrategy {
   async #invite(meeting: Meeting, allocated: Allocated, known: readonly string[]): Promise<Duplex> {
     const { id, secret, progress } = meeting
     const host = this.#open(meeting, allocated)
-    try {
-      progress('signal')
+    let met = false
+    const ask = async (): Promise<void> => {
       const permitted = host.permit(known)
       const answer = await this.#ask(meeting, { step: 'offer', id, secret, relay: allocated.relay, addresses: [] }, SIGNAL_MS)
       await Promise.all([permitted, host.permit(parseAddresses(answer))])
-      progress('connect', formatTransportAddress(allocated.relay.address))
-      return await host.stream
-    } catch (error) {
+      if (!met) progress('connect', formatTransportAddress(allocated.relay.address))
+    }
+    progress('signal')
+    // The peer may come before its answer, or although the answer is lost: it has proved then that it agrees.
+    ask().catch((error: unknown) => {
       host.cancel(error)
-      throw error
+    })
+    try {
+      return await host.stream
+    } finally {
+      met = true
     }
   }
 
@@ -228,7 +234,7 @@ export class TurnStrategy implements TransportStrategy {
     const forget = (): void => {
       this.#hosts.delete(key)
     }
-    host.stream.then(forget, forget)
+    void host.over.then(forget)
     return host
   }
 

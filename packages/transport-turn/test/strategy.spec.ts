@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { finished } from 'node:stream/promises'
-import { errorCode, type DialPolicy, type KithmeshError } from '@kithmesh/core'
-import { eventually } from '@kithmesh/testkit'
+import { errorCode, type DialPolicy, type KithmeshError, type PeerNetwork } from '@kithmesh/core'
+import { eventually, unknownNetwork } from '@kithmesh/testkit'
 import { turn, type TurnServer } from '@kithmesh/transport-turn'
 import { expect } from 'chai'
 import { DatagramServer } from './support/datagram-server.ts'
@@ -38,6 +38,9 @@ async function expectCarries([one, other]: readonly [Duplex, Duplex]): Promise<v
   other.write('back')
   expect(String((await once(one, 'data'))[0])).to.equal('back')
 }
+
+/** A device whose connections are known to come from this machine, so that a relay lets it in before it has said anything. */
+const fromHere: PeerNetwork = { routes: unknownNetwork().routes.map((route) => ({ ...route, externalAddress: '127.0.0.1' })), port: 0 }
 
 /** A server that nobody runs. */
 const dead: TurnServer = { url: 'turn:127.0.0.1:1?transport=tcp', username: 'user', credential: 'password' }
@@ -144,6 +147,24 @@ describe('turn', () => {
       await eventually('the relay', () => server.open === 1, { withinMs: 5_000 })
       controller.abort(new Error('no longer'))
       expect((await attempt).message).to.equal('no longer')
+      await eventually('the relay to be given back', () => server.open === 0, { withinMs: 5_000 })
+    })
+    it('is met on although the answer of the peer is lost', async () => {
+      const server = await startServer()
+      const both = await between([server.server], [])
+      both.signaling.loses = (from) => from === peerIdOf('b')
+      await expectCarries(await both.connect(fromHere))
+    }).timeout(10_000)
+    it('is given back when the attempt is cancelled after the peer has come and before it has answered', async () => {
+      const server = await startServer()
+      const both = await between([server.server], [])
+      both.signaling.loses = (from) => from === peerIdOf('b')
+      const controller = new AbortController()
+      const attempt = both.attempt({ signal: controller.signal, target: both.target(fromHere) }).catch((error: unknown) => error)
+      await eventually('the peer to come', () => both.accepted.length === 1, { withinMs: 5_000 })
+      controller.abort(new Error('no longer'))
+      const outcome = await attempt
+      if (!(outcome instanceof Error)) (outcome as Duplex).destroy()
       await eventually('the relay to be given back', () => server.open === 0, { withinMs: 5_000 })
     })
     it('is given back when both sides have everything', async () => {

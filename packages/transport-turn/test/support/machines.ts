@@ -56,9 +56,13 @@ export class Machines {
   }
 
   async attempt(
-    options: { readonly signal?: AbortSignal; readonly progress?: (phase: string, address?: string) => void } = {}
+    options: {
+      readonly signal?: AbortSignal
+      readonly progress?: (phase: string, address?: string) => void
+      readonly target?: ConnectTarget
+    } = {}
   ): Promise<Duplex> {
-    const stream = await this.strategies.a.attempt(this.target(), {
+    const stream = await this.strategies.a.attempt(options.target ?? this.target(), {
       signal: options.signal ?? new AbortController().signal,
       progress: options.progress ?? (() => {})
     })
@@ -68,9 +72,9 @@ export class Machines {
   }
 
   /** Both ends of a stream from `a` to `b`. */
-  async connect(): Promise<[Duplex, Duplex]> {
+  async connect(network?: PeerNetwork): Promise<[Duplex, Duplex]> {
     const before = this.accepted.length
-    const dialled = await this.attempt()
+    const dialled = await this.attempt({ target: this.target(network) })
     return [dialled, await eventually('the stream to be accepted', () => this.accepted[before], { withinMs: 5_000 })]
   }
 
