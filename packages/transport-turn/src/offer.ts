@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import type { SignalingBody } from '@kithmesh/core'
-import type { TransportAddress } from '@kithmesh/stun'
+import { canonicalAddress, type TransportAddress } from '@kithmesh/stun'
 import { turnErrors } from './errors.ts'
 
 export const TURN_OFFER = 'turn-offer'
@@ -75,7 +75,7 @@ function parseAddress(value: unknown, where: string): TransportAddress {
   const { address, port } = (value ?? {}) as Record<string, unknown>
   if (typeof address !== 'string' || isIP(address) === 0 || address.includes('%')) throw malformed(`${where}.address`)
   if (typeof port !== 'number' || !Number.isInteger(port) || port < 1 || port > 65_535) throw malformed(`${where}.port`)
-  return { address, port }
+  return { address: canonicalAddress(address), port }
 }
 
 function malformed(member: string): Error {

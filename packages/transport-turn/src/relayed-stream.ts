@@ -73,6 +73,11 @@ export class RelayedStream extends Duplex {
   }
 
   override _write(bytes: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
+    // A frame without bytes would be none.
+    if (bytes.length === 0) {
+      done()
+      return
+    }
     this.#pending = { bytes, done }
     this.#send()
   }
@@ -84,6 +89,7 @@ export class RelayedStream extends Duplex {
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     const orderly = error === null && this.#heardEnd && this.writableFinished
+    this.#pending?.done(error ?? cut('it was destroyed here'))
     this.#pending = undefined
     if (!orderly || this.#socket.destroyed) this.#socket.destroy()
     else
@@ -105,7 +111,7 @@ export class RelayedStream extends Duplex {
       else this.#pending.bytes = bytes.subarray(part.length)
       socket.cork()
       socket.write(frame(part.length))
-      if (last) socket.write(part, done)
+      if (last) socket.write(part, (error) => done(error ? cut(error.message, error) : null))
       else socket.write(part)
       socket.uncork()
     }
@@ -176,9 +182,12 @@ export class RelayedStream extends Duplex {
       this.#socket.destroy()
       return
     }
-    const why = cause === undefined ? 'it was closed before both sides had ended it' : cause.message
-    this.destroy(turnErrors.create('ERR_TURN_CUT', `A connection through a relay was cut: ${why}`, cause === undefined ? {} : { cause }))
+    this.destroy(cause === undefined ? cut('it was closed before both sides had ended it') : cut(cause.message, cause))
   }
+}
+
+function cut(why: string, cause?: Error): Error {
+  return turnErrors.create('ERR_TURN_CUT', `A connection through a relay was cut: ${why}`, cause === undefined ? {} : { cause })
 }
 
 function frame(word: number): Buffer {
