@@ -50,6 +50,8 @@ export class BrokerSession {
   readonly #name: string
   #end: ((reason: Error | undefined) => void) | undefined
   #open = true
+  /** What waits for an acknowledgement. */
+  readonly #unacknowledged = new Set<(cause: unknown) => void>()
   /** Packet identifiers of publications that nobody reads; the library tells of them nowhere else. */
   readonly #unheard = new Set<number | undefined>()
 
@@ -190,23 +192,25 @@ export class BrokerSession {
   #close(reason: Error | undefined): void {
     const expected = !this.#open
     this.#open = false
-    this.#end?.(
-      expected
-        ? undefined
-        : mqttErrors.create(
-            'ERR_MQTT_LOST',
-            `The connection to the broker ${this.#name} ended${reason === undefined ? '' : `: ${reason.message}`}`,
-            {
-              cause: reason
-            }
-          )
-    )
+    const why = expected
+      ? undefined
+      : mqttErrors.create(
+          'ERR_MQTT_LOST',
+          `The connection to the broker ${this.#name} ended${reason === undefined ? '' : `: ${reason.message}`}`,
+          { cause: reason }
+        )
+    for (const lost of [...this.#unacknowledged]) lost(why)
+    this.#end?.(why)
   }
 
   #acknowledged<T>(begin: (done: (error: Error | undefined, value: T) => void) => void): Promise<T> {
     return new Promise((resolve, reject) => {
-      const lost = (cause: unknown): void => {
+      const end = (): void => {
         cancel()
+        this.#unacknowledged.delete(lost)
+      }
+      const lost = (cause: unknown): void => {
+        end()
         reject(mqttErrors.create('ERR_MQTT_LOST', `The broker ${this.#name} did not acknowledge`, { cause }))
       }
       const cancel = this.#clock.after(acknowledgeMs, () => {
@@ -218,9 +222,9 @@ export class BrokerSession {
         lost(undefined)
         return
       }
-      void this.ended.then(lost)
+      this.#unacknowledged.add(lost)
       begin((error, value) => {
-        cancel()
+        end()
         if (error === undefined) resolve(value)
         else reject(mqttErrors.create('ERR_MQTT_DENIED', `The broker ${this.#name} refused: ${error.message}`, { cause: error }))
       })

@@ -132,25 +132,28 @@ export class Inbox implements SignalingChannel {
   }
 
   #accept(letter: Letter, monotonic: number): void {
-    const { clock, logger } = this.#options.context
     const { peerId } = letter.sender
     if (peerId === this.#options.signer.peerId) return
     if (!this.#bucketOf(peerId, monotonic).take(monotonic)) return
-    const refused = this.#guard.refuse(peerId, letter.id, letter.time, clock.now())
-    if (refused !== undefined) {
-      const differenceMs = clock.now() - letter.time
-      if (Math.abs(differenceMs) > this.#options.options.clockSkewMs && !this.#told.has(peerId) && this.#told.size < 1000) {
-        this.#told.add(peerId)
-        logger.warn('Messages of a device are not taken: its clock, or that of this one, is wrong', { peerId, differenceMs })
-      } else logger.debug('A message was dropped', { peerId, reason: refused })
-      return
-    }
     if (this.#undecided >= maxUndecided) return
     this.#undecided++
+    // Strangers come first to the authenticator, so that they take no place among the senders whose messages are remembered.
     void this.#admission.admits(letter.sender).then((admitted) => {
       this.#undecided--
-      if (admitted) this.#deliver(letter)
+      if (admitted && this.#isFresh(letter)) this.#deliver(letter)
     })
+  }
+
+  #isFresh({ sender: { peerId }, id, time }: Letter): boolean {
+    const { clock, logger } = this.#options.context
+    const refused = this.#guard.refuse(peerId, id, time, clock.now())
+    if (refused === undefined) return true
+    const differenceMs = clock.now() - time
+    if (Math.abs(differenceMs) > this.#options.options.clockSkewMs && !this.#told.has(peerId) && this.#told.size < 1000) {
+      this.#told.add(peerId)
+      logger.warn('Messages of a device are not taken: its clock, or that of this one, is wrong', { peerId, differenceMs })
+    } else logger.debug('A message was dropped', { peerId, reason: refused })
+    return false
   }
 
   #deliver({ sender: { peerId }, replyTo, body, remember }: Letter): void {

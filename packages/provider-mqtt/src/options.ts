@@ -26,7 +26,7 @@ export interface BrokerOptions {
 /** What a provider knows of one of its brokers. */
 export interface BrokerStatus {
   readonly id: string
-  /** Without user name and password. */
+  /** Without user name, password and query, which often has a key. */
   readonly url: string
   /** `waiting`: the connection failed or broke and is tried again later. */
   readonly state: 'idle' | 'connecting' | 'connected' | 'waiting'
@@ -73,6 +73,7 @@ export interface MqttOptions {
 
 export interface CheckedBroker {
   readonly id: string
+  /** As it may be shown. */
   readonly url: string
   readonly host: string
   readonly port: number
@@ -160,9 +161,9 @@ function checkBroker(given: string | BrokerOptions): CheckedBroker {
   let url: URL
   try {
     url = new URL(options.url)
-  } catch (cause) {
-    // The text may hold a password: it is not repeated.
-    throw new TypeError('a broker URL is malformed', { cause })
+  } catch {
+    // The text may hold a password: it is not repeated, and neither is the cause, which has it as a property.
+    throw new TypeError('a broker URL is malformed')
   }
   const scheme = schemes[url.protocol]
   if (scheme === undefined) throw new TypeError(`a broker URL begins with mqtt://, mqtts://, ws:// or wss://, not ${url.protocol}`)
@@ -176,18 +177,27 @@ function checkBroker(given: string | BrokerOptions): CheckedBroker {
   const protocolVersion = options.protocolVersion ?? 'auto'
   if (![4, 5, 'auto'].includes(protocolVersion)) throw new TypeError('protocolVersion must be 4, 5 or "auto"')
   const authority = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
-  const path = scheme.webSocket ? (url.pathname === '/' ? '/mqtt' : url.pathname) + url.search : undefined
+  const path = scheme.webSocket ? (url.pathname === '/' ? '/mqtt' : url.pathname) : undefined
   return {
     id: options.id ?? authority,
     url: `${url.protocol}//${authority}${path ?? ''}`,
     host,
     port,
     secure: scheme.secure,
-    webSocketPath: path,
-    username: options.username ?? (url.username === '' ? undefined : decodeURIComponent(url.username)),
-    password: options.password ?? (url.password === '' ? undefined : decodeURIComponent(url.password)),
+    webSocketPath: path === undefined ? undefined : path + url.search,
+    username: options.username ?? decoded(url.username),
+    password: options.password ?? decoded(url.password),
     trust: options.trust ?? { mode: 'ca' },
     clientIdentity: options.clientIdentity,
     protocolVersion
+  }
+}
+
+function decoded(text: string): string | undefined {
+  if (text === '') return undefined
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    throw new TypeError('user name or password of a broker URL have a % that is not followed by two hexadecimal digits of UTF-8')
   }
 }

@@ -4,7 +4,7 @@ import { wrapBytes } from './group.ts'
 import type { KnownSignatories } from './identity-signature.ts'
 import { PresenceTable } from './presence-table.ts'
 import type { PresenceEvents, PresenceLimits } from './presence-table.ts'
-import { decodeStatement, maxStatementBytes } from './statement.ts'
+import { claimedPeerId, decodeStatement, maxStatementBytes } from './statement.ts'
 import type { VerifiedStatement } from './statement.ts'
 import { TokenBucket } from './token-bucket.ts'
 
@@ -56,14 +56,19 @@ export class PresenceWatch {
 
   /** Undefined when it is not what belongs on this topic. */
   read(topic: string, payload: Buffer): VerifiedStatement | undefined {
-    if (payload.length === 0 || payload.length > maxStatementBytes + wrapBytes || !this.#rate.take(this.#clock.monotonic()))
-      return undefined
+    if (payload.length === 0 || payload.length > maxStatementBytes + wrapBytes) return undefined
     const bytes = this.#group.unwrap(topic, payload)
-    if (bytes === undefined) return undefined
+    const claimed = bytes && claimedPeerId(bytes)
+    if (bytes === undefined || claimed === undefined) return undefined
+    if (this.#group.presenceTopic(claimed) !== topic) {
+      this.#logger.debug('A presence was dropped: it belongs on another topic', { peerId: claimed })
+      return undefined
+    }
+    // Garbage costs nothing of what may be verified, so that a broker full of it hides nobody.
+    if (!this.#rate.take(this.#clock.monotonic())) return undefined
     try {
       const verified = decodeStatement(bytes, this.#group.id, this.#known)
-      if (this.#group.presenceTopic(verified.signatory.peerId) === topic) return verified
-      this.#logger.debug('A presence was dropped: it belongs on another topic', { peerId: verified.signatory.peerId })
+      if (verified.signatory.peerId === claimed) return verified
     } catch (error) {
       this.#logger.debug('A presence was dropped', { error })
     }

@@ -1,6 +1,7 @@
 /** What a device says of itself on its presence topic: that it is here, or that it is gone. Signed with the key of its certificate. */
 import { decodeTxt, deviceIdFromMetadata, encodeTxt } from '@kithmesh/core'
 import type { Metadata, NetworkFacts, PeerNetwork } from '@kithmesh/core'
+import { peerIdOf } from '@kithmesh/identity'
 import { ByteReader, ByteWriter } from './bytes.ts'
 import { mqttErrors } from './errors.ts'
 import { verifySignature } from './identity-signature.ts'
@@ -106,6 +107,20 @@ export function decodeStatement(bytes: Uint8Array, group: Uint8Array, known: Kno
   remember()
   const fields = fieldsOf(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body)), 'statement')
   return { signatory, statement: kind === kinds.presence ? presenceFrom(fields, signatory.peerId) : goneFrom(fields) }
+}
+
+/**
+ * Whose statement this claims to be, for a first look that costs next to nothing: the id of the certificate in it, of which nothing is
+ * checked. Undefined for what is no statement.
+ */
+export function claimedPeerId(bytes: Uint8Array): string | undefined {
+  try {
+    const reader = new ByteReader(bytes)
+    if (reader.u8() !== version || !(Object.values(kinds) as number[]).includes(reader.u8()) || reader.u8() === 0) return undefined
+    return peerIdOf(reader.block())
+  } catch {
+    return undefined
+  }
 }
 
 function encode(signer: Signer, group: Uint8Array, kind: keyof typeof kinds, fields: Fields): Buffer {

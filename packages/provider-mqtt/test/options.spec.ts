@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { createIdentity } from '@kithmesh/identity'
 import type { Identity } from '@kithmesh/identity'
 import { mqtt } from '@kithmesh/provider-mqtt'
@@ -41,7 +42,7 @@ describe('options', () => {
       ['one:1883', 'mqtt://one:1883', 'one', 1883, false, undefined, undefined, undefined],
       ['[::1]:8883', 'mqtts://[::1]:8883', '::1', 8883, true, undefined, undefined, undefined],
       ['three:8080', 'ws://three:8080/mqtt', 'three', 8080, false, '/mqtt', undefined, undefined],
-      ['four:443', 'wss://four:443/path?x=1', 'four', 443, true, '/path?x=1', 'user', 'p@ss'],
+      ['four:443', 'wss://four:443/path', 'four', 443, true, '/path?x=1', 'user', 'p@ss'],
       ['other', 'mqtt://one:99', 'one', 99, false, undefined, 'u', '']
     ])
   })
@@ -61,6 +62,7 @@ describe('options', () => {
     'a prefix with a wildcard': { topicPrefix: 'a/+' },
     'a prefix with an empty level': { topicPrefix: '/a' },
     'no time to live': { presenceTtlMs: 0 },
+    'a broken escape': { brokers: ['mqtt://user:100%@b'] },
     'half a device': { maxPeers: 1.5 }
   })) {
     it(`refuse ${title}`, () => {
@@ -69,12 +71,20 @@ describe('options', () => {
   }
 
   it('never repeat a password', () => {
-    for (const url of ['mqtt://user:secret@', 'http://user:secret@b', 'mqtt://user:secret@b/path', 'mqtt://user:secret@b:0'])
+    for (const url of [
+      'mqtt://user:secret@',
+      'mqtt://user:secret@b:port',
+      'http://user:secret@b',
+      'mqtt://user:secret@b/path',
+      'mqtt://user:secret@b:0',
+      'mqtt://user:secret%@b'
+    ])
       try {
         check({ brokers: [url] })
         expect.fail('it was taken')
       } catch (error) {
-        expect(String(error)).to.not.include('secret')
+        expect(error).to.be.instanceOf(TypeError)
+        expect(inspect(error, { depth: Infinity, showHidden: true })).to.not.include('secret')
       }
   })
 

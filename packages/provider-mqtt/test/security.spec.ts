@@ -1,4 +1,4 @@
-import { createIdentity } from '@kithmesh/identity'
+import { certificateToPem, createIdentity, parseCertificates, peerIdOf } from '@kithmesh/identity'
 import type { Identity } from '@kithmesh/identity'
 import { eventually, manualClock } from '@kithmesh/testkit'
 import { expect } from 'chai'
@@ -195,6 +195,20 @@ describe('hostile brokers and their clients', () => {
       expect(names(device)).to.include('shop')
     })
 
+    it('is seen at once on a broker that keeps thousands of topics of garbage', async () => {
+      const own = createGroup(groupName, 'kithmesh')
+      for (let index = 0; index < 5_000; index++) {
+        const node = index.toString(16).padStart(64, '0')
+        broker.retained.set(
+          own.presenceTopic(node),
+          index % 2 === 0 ? Buffer.from(`garbage ${index}`) : encodePresence(signer, own.id, input())
+        )
+      }
+      put(encodePresence(signer, group.id, input()))
+      const device = await browser({ maxPeers: 10 })
+      await sees(device, 'mallory')
+    })
+
     it('is nothing to who has another group key, or none', async () => {
       const key = Buffer.alloc(16, 1)
       const a = await devices.online('a', { brokers: [broker.url], groupKey: key })
@@ -325,6 +339,32 @@ describe('hostile brokers and their clients', () => {
       await a.channel.send(b.peerId, Buffer.from('after'), { signal: never() })
       await eventually('the message of the other', () => heard.includes('after'))
       expect(heard.filter((text) => text.startsWith('flood')).length).to.be.lessThan(200)
+    })
+
+    it('of a thousand strangers who are not admitted leave room for others', async () => {
+      const friend = await createIdentity({ commonName: 'friend' })
+      const { b, heard } = await pair({
+        messagesPerSecond: 100_000,
+        authenticator: { name: 'test', check: async ({ peerId }) => peerId === friend.peerId }
+      })
+      const key = keyOf(b)
+      const [leaf] = parseCertificates(identity.chainPem)
+      if (leaf === undefined) throw new Error('there is no certificate')
+      const send = (as: Signer): void => {
+        broker.inject({ topic: group.inboxTopic(b.peerId), payload: forge(b, key, { as, body: as.peerId }), retain: false })
+      }
+      for (let index = 0; index < 1_100; index++) {
+        // The issuer's signature is nobody's business: one key has as many ids as it likes.
+        const der = Buffer.from(leaf.raw)
+        der.writeUInt16BE(index, der.length - 2)
+        send(createSigner({ ...identity, peerId: peerIdOf(der), chainPem: certificateToPem(der) }))
+        if (index % 100 === 99) await new Promise(setImmediate)
+      }
+      await eventually('the friend to be heard', () => {
+        send(createSigner(friend))
+        return heard.length > 0
+      })
+      expect(new Set(heard)).to.deep.equal(new Set([friend.peerId]))
     })
 
     it('in reverse order arrive all the same', async () => {
