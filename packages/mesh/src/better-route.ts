@@ -1,9 +1,11 @@
 import type { Clock, Logger } from '@kithmesh/core/plugin'
-import { errorCode } from '@kithmesh/core/plugin'
+import { errorCode, joinSignals } from '@kithmesh/core/plugin'
 
 /** Before the first try: what just failed will hardly work at once. */
 const firstPauseMs = 5_000
 const maxPauseMs = 300_000
+/** Between two tries at least, however often something changes. */
+const minPauseMs = 1_000
 /** For one try, after which the connection is given up. */
 const tryDeadlineMs = 30_000
 
@@ -15,6 +17,8 @@ export interface BetterRouteOptions<T> {
   readonly open: (signal: AbortSignal) => Promise<T>
   /** Takes over what was opened. Called once, and nothing is tried after it. */
   readonly found: (connection: T) => void
+  /** Gets rid of what was opened when nobody wanted it any more. */
+  readonly discard: (connection: T) => void
 }
 
 /**
@@ -25,6 +29,7 @@ export class BetterRoute<T> {
   readonly #options: BetterRouteOptions<T>
   readonly #life = new AbortController()
   #pauseMs = firstPauseMs
+  #lastTry = Number.NEGATIVE_INFINITY
   #cancelPause: (() => void) | undefined
   #trying = false
 
@@ -33,10 +38,12 @@ export class BetterRoute<T> {
     this.#pause()
   }
 
-  /** The network or the device's addresses changed: tries now. */
+  /** The network or the device's addresses changed: tries now, or soon after the try before. */
   nudge(): void {
     this.#pauseMs = firstPauseMs
-    this.#try()
+    const early = this.#lastTry + minPauseMs - this.#options.clock.monotonic()
+    if (early <= 0) this.#try()
+    else if (!this.#trying && !this.#life.signal.aborted) this.#tryAfter(early)
   }
 
   /** No longer wanted; a connection that is being opened is given up. Idempotent. */
@@ -47,10 +54,15 @@ export class BetterRoute<T> {
   }
 
   #pause(): void {
-    this.#cancelPause = this.#options.clock.after(this.#pauseMs, () => {
+    this.#tryAfter(this.#pauseMs)
+    this.#pauseMs = Math.min(2 * this.#pauseMs, maxPauseMs)
+  }
+
+  #tryAfter(ms: number): void {
+    this.#cancelPause?.()
+    this.#cancelPause = this.#options.clock.after(ms, () => {
       this.#try()
     })
-    this.#pauseMs = Math.min(2 * this.#pauseMs, maxPauseMs)
   }
 
   #try(): void {
@@ -58,12 +70,24 @@ export class BetterRoute<T> {
     this.#cancelPause?.()
     this.#cancelPause = undefined
     this.#trying = true
-    const { clock, logger, displayName, open, found } = this.#options
-    open(AbortSignal.any([this.#life.signal, clock.timeout(tryDeadlineMs, 'Looking for a better route')])).then(
+    const { clock, logger, displayName, open, found, discard } = this.#options
+    this.#lastTry = clock.monotonic()
+    const limit = joinSignals(this.#life.signal)
+    const cancelDeadline = clock.after(tryDeadlineMs, () => {
+      limit.abort(new DOMException(`No better route was found within ${tryDeadlineMs} ms`, 'TimeoutError'))
+    })
+    const end = (): void => {
+      cancelDeadline()
+      limit.release()
+    }
+    open(limit.signal).then(
       (connection) => {
-        found(connection)
+        end()
+        if (this.#life.signal.aborted) discard(connection)
+        else found(connection)
       },
       (error: unknown) => {
+        end()
         this.#trying = false
         if (this.#life.signal.aborted) return
         logger.debug('there is no better route than the relayed one yet', { device: displayName, code: errorCode(error) })

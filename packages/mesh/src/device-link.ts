@@ -7,8 +7,9 @@ import { Endings } from './endings.ts'
 import { meshErrors } from './error-catalogue.ts'
 import type { IncomingConnection } from './incoming.ts'
 import type { LinkEnvironment } from './link-environment.ts'
-import { type Active, type Passive, abandon, endReplaced, incomingState, moveTo, outgoingState, takeNext } from './link-sides.ts'
+import { type Active, type Passive, abandon, discard, incomingState, moveTo, outgoingState, takeNext } from './link-sides.ts'
 import type { DialOptions, OutgoingConnection } from './outgoing.ts'
+import { ReplacedConnections } from './replaced-connections.ts'
 import { maxRetryMs, retryDelay } from './retry-delay.ts'
 
 /** Silence after which a connection is probed, so that a peer that vanished without a word is noticed within a minute. */
@@ -39,20 +40,22 @@ export class DeviceLink {
   #cancelTimer: (() => void) | undefined
   #lastNudge = Number.NEGATIVE_INFINITY
   readonly #life = new AbortController()
+  readonly #replaced: ReplacedConnections
 
   constructor(deviceId: string, displayName: string, environment: LinkEnvironment) {
     this.deviceId = deviceId
     this.displayName = displayName
     this.#environment = environment
     this.#endings = new Endings(environment)
+    this.#replaced = new ReplacedConnections(environment.clock)
   }
 
   get connected(): boolean {
     return this.#dialled !== undefined || this.#passive !== undefined
   }
-  /** The peer our own open connection leads to. */
+  /** The peer our own open connection leads to, or the one it is moving to. */
   get dialledPeerId(): string | undefined {
-    return this.#dialled?.connection?.peerId
+    return this.#active?.connection?.peerId ?? this.#active?.next?.peerId
   }
   /** The peer whose incoming connection is served; such links are named by the proven peer id. */
   get servedPeerId(): string | undefined {
@@ -152,8 +155,7 @@ export class DeviceLink {
     const passive = this.#passive
     if (passive === undefined) return
     this.#passive = undefined
-    const { clock } = this.#environment
-    void this.#endings.add(endReplaced(passive, { clock, signal: this.#life.signal }), passive.socket, this.displayName)
+    void this.#endings.add(this.#replaced.end(passive, this.#life.signal), passive.socket, this.displayName)
   }
 
   /** Ends everything in order, for good; resolves when nothing runs any more. */
@@ -254,12 +256,14 @@ export class DeviceLink {
       clock,
       logger,
       displayName: this.displayName,
-      open: (signal) => dial(this.deviceId, this.displayName, { signal, protocols, heartbeatMs, allowRelayed: false }),
+      open: async (signal) => {
+        const connection = await dial(this.deviceId, this.displayName, { signal, protocols, heartbeatMs, allowRelayed: false })
+        if (connection.peerId === peerId) return connection
+        discard(connection)
+        throw new Error('another device is there')
+      },
+      discard,
       found: (connection) => {
-        if (this.#active !== active || connection.peerId !== peerId) {
-          connection.socket.close(1000, 'no longer wanted')
-          return
-        }
         logger.info('a link moves to a better route', { device: this.displayName, from: active.connection?.route, to: connection.route })
         moveTo(active, connection)
       }

@@ -1,11 +1,8 @@
-import { type Clock, type MessageSocket, withDeadline } from '@kithmesh/core/plugin'
+import type { MessageSocket } from '@kithmesh/core/plugin'
 import type { PassiveReplication, Replicator } from '@kithmesh/replicator'
 import type { BetterRoute } from './better-route.ts'
 import type { MeshLink } from './contracts.ts'
 import type { OutgoingConnection } from './outgoing.ts'
-
-/** How long a connection that a newer one of the same device replaces may go on: the device ends it itself when it moves to a better route. */
-const replacedMs = 10_000
 
 /** Our side of the link: a replicator that dials. */
 export interface Active {
@@ -49,19 +46,6 @@ export function moveTo(active: Active, connection: OutgoingConnection): void {
   active.replicator.resume()
 }
 
-/** Resolves when the device has ended a connection that a newer one replaced, which is done for it after a while, or when the signal aborts. */
-export function endReplaced(
-  { service }: Passive,
-  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal }
-): Promise<void> {
-  const gone = new Promise<void>((resolve) => {
-    service.onStatus(({ activity }) => {
-      if (activity === 'stopped') resolve()
-    })
-  })
-  return withDeadline(() => gone, { clock, ms: replacedMs, what: 'Being replaced', signal }).catch(() => service.stop(1000))
-}
-
 /** The better connection that waits to be used, once. */
 export function takeNext(active: Active): OutgoingConnection | undefined {
   const { next } = active
@@ -73,5 +57,11 @@ export function takeNext(active: Active): OutgoingConnection | undefined {
 export function abandon(active: Active): void {
   active.betterRoute?.stop()
   active.betterRoute = undefined
-  takeNext(active)?.socket.close(1000, 'no longer wanted')
+  const next = takeNext(active)
+  if (next !== undefined) discard(next)
+}
+
+/** Closes a connection that came too late. */
+export function discard({ socket }: OutgoingConnection): void {
+  socket.close(1000, 'no longer wanted')
 }

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
-import type { NetworkProbeFactory, TransportFactory } from '@kithmesh/core'
-import { eventually } from '@kithmesh/testkit'
+import type { ByteSocket, NetworkProbeFactory, TransportFactory } from '@kithmesh/core'
+import { type LogEntry, eventually } from '@kithmesh/testkit'
 import { direct } from '@kithmesh/transport-direct'
 import { type TestPeer, World, converged, isUp, linkTo, linked } from './world.ts'
 
@@ -8,6 +8,9 @@ import { type TestPeer, World, converged, isUp, linkTo, linked } from './world.t
 class Obstructed {
   directly = false
   readonly dialled: string[] = []
+  readonly direct: ByteSocket[] = []
+  /** Tries without a way. */
+  refused = 0
   #stale: Array<() => void> = []
 
   get transports(): readonly TransportFactory[] {
@@ -48,13 +51,28 @@ class Obstructed {
           capabilities,
           ...(relayed || listen === undefined ? {} : { listen }),
           attempt: async (target, options) => {
-            if (!relayed && !this.directly) throw Object.assign(new Error('no way'), { code: 'EHOSTUNREACH' })
+            if (!relayed && !this.directly) {
+              this.refused++
+              throw Object.assign(new Error('no way'), { code: 'EHOSTUNREACH' })
+            }
             this.dialled.push(name)
-            return await strategy.attempt(target, options)
+            const stream = await strategy.attempt(target, options)
+            if (!relayed) this.direct.push(stream)
+            return stream
           }
         }
       }
     }
+  }
+}
+
+/** Runs it in the moment in which something is logged. */
+function whenLogged({ logger }: TestPeer, text: string, run: () => void): void {
+  const entries = logger.entries as LogEntry[]
+  const push = entries.push.bind(entries)
+  entries.push = (...added) => {
+    if (added.some(({ message }) => message.includes(text))) run()
+    return push(...added)
   }
 }
 
@@ -112,6 +130,48 @@ describe('a relayed link', () => {
     })
     expect(shop.mesh.statistics.documentsIn).to.equal(written)
     expect(store.mesh.statistics.documentsIn).to.equal(written)
+  })
+
+  it('goes on when the direct connection dies before it is used', async () => {
+    let cut = 0
+    whenLogged(dialler(), 'moves to a better route', () => {
+      if (cut++ === 0) for (const stream of net.direct) stream.destroy()
+    })
+    net.directly = true
+    net.change()
+    await eventually('the connection to be cut', () => cut === 1)
+    for (let index = 0; index < 20; index++) peers[index % 2]?.database.collection().put(`doc-${index}`, { index })
+    await converged(peers, 20)
+    await eventually('the link to be direct', () => outgoing()?.relayed === false && isUp(outgoing()))
+    expect(peers.map(({ mesh }) => mesh.statistics.documentsIn)).to.deep.equal([10, 10])
+  })
+
+  it('leaves nothing open when it ends while it moves', async () => {
+    const [one, two] = [dialler(), other(dialler())]
+    let left: Promise<void> | undefined
+    whenLogged(one, 'moves to a better route', () => {
+      left ??= one.mesh.stop()
+    })
+    net.directly = true
+    net.change()
+    await eventually('the stop', () => left !== undefined)
+    await left
+    expect(one.mesh.links).to.deep.equal([])
+    await eventually('the streams to be closed', () => net.direct.length > 0 && net.direct.every(({ destroyed }) => destroyed))
+    await eventually('the other one to notice', () => !isUp(linkTo(two, one)))
+    await one.mesh.start()
+    one.database.collection().put('after', {})
+    await converged(peers, 1)
+  })
+
+  it('tries at most once a second, however often the network changes', async () => {
+    net.refused = 0
+    for (let index = 0; index < 20; index++) {
+      net.change()
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    await eventually('a try', () => net.refused > 0)
+    expect(net.refused).to.be.lessThan(4)
   })
 
   it('stops looking for another way when it ends', async () => {
