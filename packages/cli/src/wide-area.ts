@@ -1,5 +1,12 @@
 import { type Command, Option } from 'commander'
-import type { Logger, NetworkProbeFactory, NetworkView, ProviderFactory, TransportFactory } from '@kithmesh/core'
+import {
+  type Logger,
+  type NetworkProbeFactory,
+  type NetworkView,
+  type ProviderFactory,
+  type TransportFactory,
+  errorCode
+} from '@kithmesh/core'
 import type { Authenticator, Identity } from '@kithmesh/identity'
 import { NetworkClock } from '@kithmesh/network-clock'
 import { mqtt } from '@kithmesh/provider-mqtt'
@@ -90,7 +97,7 @@ const NEED_BROKER = {
 
 /**
  * Makes what the options ask for; nothing is started and nobody is contacted yet.
- * @throws ERR_CLI_USAGE for options that need others, ERR_CLI_FILE, ERR_STUN_URI
+ * @throws ERR_CLI_USAGE for options that need others or cannot be understood; ERR_CLI_FILE
  */
 export async function wideAreaParts(
   options: WideAreaOptions,
@@ -106,7 +113,11 @@ export async function wideAreaParts(
     return { providers: [], transports: [], network: undefined, start: async () => {}, stop: async () => {} }
   }
   const { identity, authenticator, logger } = parts
-  const clock = ntp.length === 0 ? undefined : new NetworkClock({ servers: ntp, logger: logger.child('clock') })
+  checkSecrets({ '--stun': stun, '--turn': turnServers, '--ntp': ntp })
+  const named = await brokers(options)
+  const key = await groupKey(options)
+  const servers = await relays(options, parts.io)
+  const clock = ntp.length === 0 ? undefined : understood('--ntp', () => new NetworkClock({ servers: ntp, logger: logger.child('clock') }))
   clock?.addObserver({
     skewed: ({ offsetMs }) => {
       logger.warn(`This machine's clock is off by ${Math.round(offsetMs)} ms`)
@@ -114,13 +125,13 @@ export async function wideAreaParts(
   })
   let unwatch = (): void => {}
   return {
-    providers: [mqtt({ brokers: await brokers(options), identity, authenticator, ...(await groupKey(options)) })],
+    providers: [understood('--broker', () => mqtt({ brokers: named, identity, authenticator, ...key }))],
     transports: [
-      reverse(forwardedPort === undefined ? {} : { forwardedPort }),
-      holePunch({ stun, ...(clock === undefined ? {} : { clock }) }),
-      turn({ servers: await relays(options, parts.io) })
+      understood('--forwarded-port', () => reverse(forwardedPort === undefined ? {} : { forwardedPort })),
+      understood('--stun', () => holePunch({ stun, ...(clock === undefined ? {} : { clock }) })),
+      understood('--turn', () => turn({ servers }))
     ],
-    network: stun.length === 0 ? undefined : natProbe({ servers: stun }),
+    network: stun.length === 0 ? undefined : understood('--stun', () => natProbe({ servers: stun })),
     start: async (network) => {
       unwatch = network.onChange(() => {
         clock?.networkChanged()
@@ -132,6 +143,32 @@ export async function wideAreaParts(
       await clock?.stop()
     }
   }
+}
+
+const FORMS: Readonly<Record<string, string>> = {
+  '--broker': 'Write mqtt://host, mqtts://host:port, ws://host/path or wss://user:password@host/path.',
+  '--stun': 'Write stun:host or stun:host:port.',
+  '--turn': 'Write turn:host, turn:host:port?transport=tcp or turns:host, and the login as --turn-user or --turn-user-file.',
+  '--ntp': 'Write a host name or address, with :port if it is not 123.',
+  '--forwarded-port': 'Write a port from 1 to 65535.'
+}
+
+/** Makes something of what was given. @throws ERR_CLI_USAGE for what cannot be understood */
+function understood<T>(option: string, make: () => T): T {
+  try {
+    return make()
+  } catch (error) {
+    const given = error instanceof TypeError || ['ERR_STUN_URI', 'ERR_NTP_SERVER'].includes(errorCode(error) ?? '')
+    if (!given) throw error
+    throw cliErrors.create('ERR_CLI_USAGE', `${option}: ${(error as Error).message}`, { hint: FORMS[option] ?? '' })
+  }
+}
+
+/** Where no login belongs, one that is there all the same must not get into messages, which repeat what was given. */
+function checkSecrets(options: Readonly<Record<string, readonly string[]>>): void {
+  for (const [option, values] of Object.entries(options))
+    if (values.some((value) => value.includes('@')))
+      throw cliErrors.create('ERR_CLI_USAGE', `${option} takes no user name or password`, { hint: FORMS[option] ?? '' })
 }
 
 async function brokers({ broker = [], brokerCa }: WideAreaOptions) {

@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
+import { type AddressInfo, type Socket, createServer } from 'node:net'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { run, temporaryDirectories } from './support/command.ts'
@@ -29,6 +31,49 @@ describe('the options of sync for other networks', () => {
     expect(await refused('--forwarded-port', '4984', '--turn-user', 'a:b')).to.include('--turn-user and --forwarded-port need --broker')
     expect(await refused('--no-lan')).to.include('--no-lan needs --broker')
   })
+
+  it('that cannot be understood are misuse, with a hint, and no secret is repeated', async () => {
+    const broker = ['--broker', 'mqtt://127.0.0.1:9']
+    const login = ['--turn-user', 'u:hidden']
+    for (const wrong of [
+      ['--broker', 'http://u:secret@h'],
+      ['--broker', 'mqtt://u:secret@h:port'],
+      ['--broker', 'mqtt://u:secret%@h'],
+      [...broker, '--stun', 'stun:u:secret@h'],
+      [...broker, '--stun', 'http://h'],
+      [...broker, '--turn', 'turn:u:secret@h', ...login],
+      [...broker, '--turn', 'turns:h?transport=udp', ...login],
+      [...broker, '--ntp', 'u:secret@h'],
+      [...broker, '--ntp', 'http://h'],
+      [...broker, '--forwarded-port', '0']
+    ])
+      for (const json of [[], ['--json']]) {
+        const { code, err, out } = await run(['sync', join(temporary.make(), 'db'), '--group', 'test', '--insecure', ...wrong, ...json])
+        expect(code, err).to.equal(2)
+        expect(err, wrong.join(' ')).to.match(json.length === 0 ? /hint: Write / : /"hint":"Write /)
+        expect(err + out).to.not.match(/secret|hidden/)
+      }
+  })
+
+  it('end with an interrupt while a broker does not answer', async () => {
+    const sockets: Socket[] = []
+    const silent = createServer((socket) => {
+      sockets.push(socket.resume())
+      stop.abort()
+    }).listen(0, '127.0.0.1')
+    const stop = new AbortController()
+    await once(silent, 'listening')
+    const { port } = silent.address() as AddressInfo
+    try {
+      const options = ['--group', 'test', '--insecure', '--no-lan', '--broker', `mqtt://127.0.0.1:${port}`, '--json']
+      const { code, out, err } = await run(['sync', join(temporary.make(), 'db'), ...options], { signal: stop.signal })
+      expect([code, out, err]).to.deep.equal([0, '', ''])
+      await Promise.all(sockets.map((socket) => (socket.destroyed ? undefined : once(socket, 'close'))))
+    } finally {
+      for (const socket of sockets) socket.destroy()
+      silent.close()
+    }
+  }).timeout(8_000)
 
   it('are checked before anybody is contacted', async () => {
     const broker = ['--broker', 'mqtt://127.0.0.1:9']

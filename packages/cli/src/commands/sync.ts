@@ -129,22 +129,41 @@ ${VERSIONING_HELP}`
           }
         })
         let started = false
+        const interrupted = untilInterrupted(io)
         try {
-          await Promise.all([mesh.start(), wide.start(discovery.network)])
-          started = true
-          report.started({ name, peerId: identity.peerId, group: options.group, port: mesh.port, versioning: database.versioning })
-          await untilInterrupted(io)
+          const starting = Promise.all([mesh.start(), wide.start(discovery.network)]).then(() => {
+            started = true
+          })
+          await Promise.race([starting, interrupted])
+          if (started)
+            report.started({ name, peerId: identity.peerId, group: options.group, port: mesh.port, versioning: database.versioning })
+          else starting.catch(() => {})
+          await interrupted
         } finally {
           report.stopping()
-          await mesh.stop()
-          await discovery.shutdown()
-          await wide.stop()
+          // A start that is under way ends with the discovery; brokers that do not answer would hold it up otherwise.
+          const steps = [() => mesh.stop(), () => discovery.shutdown(), () => wide.stop()]
+          if (!started) steps.unshift(() => discovery.shutdown())
+          await everyStep(steps)
           if (started) report.stopped()
         }
       } finally {
         await database.close()
       }
     })
+}
+
+/** One after the other, whatever fails. @throws the first failure */
+async function everyStep(steps: ReadonlyArray<() => Promise<void>>): Promise<void> {
+  const errors: unknown[] = []
+  for (const step of steps) {
+    try {
+      await step()
+    } catch (error) {
+      errors.push(error)
+    }
+  }
+  if (errors.length > 0) throw errors[0]
 }
 
 async function chooseAuthenticator(directory: string, options: SyncOptions): Promise<Authenticator> {
