@@ -113,7 +113,7 @@ export async function wideAreaParts(
     return { providers: [], transports: [], network: undefined, start: async () => {}, stop: async () => {} }
   }
   const { identity, authenticator, logger } = parts
-  checkSecrets({ '--stun': stun, '--turn': turnServers, '--ntp': ntp })
+  checkSecrets({ '--stun': stun, '--turn': options.turn ?? [], '--ntp': ntp })
   const named = await brokers(options)
   const key = await groupKey(options)
   const servers = await relays(options, parts.io)
