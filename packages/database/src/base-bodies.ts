@@ -1,5 +1,5 @@
 import { asBuffer } from './bytes.ts'
-import type { DeltaPeer } from './contracts/replication.ts'
+import type { DeltaPeer, RevisionForPush } from './contracts/replication.ts'
 import { DocumentFlag } from './contracts/storage.ts'
 import type { StorageEngine, StorageReader, StorageWriter, StoredChange, StoredDocument } from './contracts/storage.ts'
 import type { StorableDocument } from './revision-inserter.ts'
@@ -22,6 +22,8 @@ interface Use {
   /** The same as last stored. */
   readonly stored: number
 }
+
+type Rival = Pick<RevisionForPush, 'revId' | 'deleted' | 'body'>
 
 interface Base {
   readonly revId: string
@@ -60,22 +62,30 @@ export class BaseBodies {
   /**
    * A document's winner is replaced: keeps its body if a peer may be at it, and lets go of what no peer is at any more.
    * @param remotes the list of remotes after the change.
+   * @param rival the side of a conflict that ends with the change, and that a remote may be at.
    * @returns the flag to store with the document.
    */
-  replace(writer: StorageWriter, collection: number, existing: StoredDocument, document: StorableDocument, remotes: string): number {
+  replace(
+    writer: StorageWriter,
+    collection: number,
+    existing: StoredDocument,
+    document: StorableDocument,
+    remotes: string,
+    rival?: Rival
+  ): number {
     const had = existing.flags & DocumentFlag.hasBases
-    if (document.revId === existing.revId) return had
-    if (had === 0 && existing.body.length < MIN_BASE_BYTES) return 0
+    if (document.revId === existing.revId && rival === undefined) return had
+    if (had === 0 && rival === undefined && existing.body.length < MIN_BASE_BYTES) return 0
     const use = this.#useOf(collection)
     if (use === undefined && had === 0) return 0
     const old = had === 0 ? [] : this.#read(writer, collection, existing.id)
     const kept: Base[] = []
     if ((document.flags & DocumentFlag.deleted) === 0) {
       const named = allRemoteRevisions(remotes, document.revId)
-      const replaced = use === undefined ? undefined : replacedBase(existing, use.served, named)
+      const fresh = use === undefined ? [] : [rivalBase(rival, named), replacedBase(existing, use.served, named)]
       let anonymous = 0
-      for (const base of replaced === undefined ? old : [replaced, ...old]) {
-        if (base.revId === document.revId || (base !== replaced && base.revId === existing.revId)) continue
+      for (const base of [...fresh, ...old]) {
+        if (base === undefined || base.revId === document.revId || kept.some(({ revId }) => revId === base.revId)) continue
         if (kept.length === MAX_BASES || !(named.has(base.revId) || (base.anonymous && anonymous < MAX_ANONYMOUS))) continue
         kept.push(base)
         if (base.anonymous) anonymous++
@@ -155,6 +165,11 @@ function replacedBase(existing: StoredDocument, served: number, named: ReadonlyS
   if (body.length < MIN_BASE_BYTES || (flags & DocumentFlag.deleted) !== 0) return undefined
   const anonymous = (flags & DocumentFlag.received) !== 0 || sequence <= served
   return anonymous || named.has(revId) ? { revId, anonymous, body } : undefined
+}
+
+function rivalBase(rival: Rival | undefined, named: ReadonlySet<string>): Base | undefined {
+  if (rival === undefined || rival.deleted || rival.body.length < MIN_BASE_BYTES || !named.has(rival.revId)) return undefined
+  return { revId: rival.revId, anonymous: false, body: rival.body }
 }
 
 function spaceOf(collection: number): string {

@@ -1,4 +1,4 @@
-import type { ChangeEntry, ConflictResolution } from './contracts/replication.ts'
+import type { ChangeEntry, ConflictResolution, RevisionForPush } from './contracts/replication.ts'
 import { DocumentFlag } from './contracts/storage.ts'
 import type { StorageWriter, StoredChange, StoredDocument } from './contracts/storage.ts'
 import { databaseErrors } from './errors.ts'
@@ -50,13 +50,15 @@ export class CollectionCore {
    * @param document its `tree` is the history alone.
    * @param known a remote that is known to have `revId`.
    * @param received the winner came from a peer that is not noted by name.
+   * @param rival the side of a conflict that ends with this.
    */
   store(
     writer: StorageWriter,
     existing: StoredDocument | undefined,
     document: StorableDocument,
     known?: { readonly remote: number; readonly revId: string },
-    received = false
+    received = false,
+    rival?: RevisionForPush
   ): number {
     const conflicted = document.flags & DocumentFlag.conflicted
     if (conflicted !== ((existing?.flags ?? 0) & DocumentFlag.conflicted)) {
@@ -64,7 +66,7 @@ export class CollectionCore {
     }
     let remotes = existing === undefined ? '' : rebaseRemotes(remotePart(existing.tree), existing.revId, document.revId)
     if (known !== undefined) remotes = setRemote(remotes, known.remote, known.revId, document.revId)
-    const bases = existing === undefined ? 0 : this.shared.bases.replace(writer, this.id, existing, document, remotes)
+    const bases = existing === undefined ? 0 : this.shared.bases.replace(writer, this.id, existing, document, remotes, rival)
     const flags = (document.flags & ~KEPT_HERE) | receivedFlag(existing, document, received) | bases
     if (remotes === '' && flags === document.flags) return writer.put(this.id, document, existing)
     return writer.put(this.id, { ...document, flags, tree: withRemotes(remotes, document.tree) }, existing)
@@ -121,7 +123,11 @@ export class CollectionCore {
     return this.transact((writer) => {
       const existing = writer.get(this.id, id)
       if (existing === undefined) throw databaseErrors.create('ERR_DB_NO_DOCUMENT', `There is no document ${JSON.stringify(id)}`)
-      this.store(writer, existing, this.shared.model.resolve(existing, localRevId, remoteRevId, resolution, insertionContext(existing)))
+      const { model } = this.shared
+      // The branch of a tree ends with its own revision; a vector goes on, and the peer takes a delta to the version that it has.
+      const rival = model.versioning === 'version-vectors' ? model.conflictOf(existing)?.remote : undefined
+      const outcome = model.resolve(existing, localRevId, remoteRevId, resolution, insertionContext(existing))
+      this.store(writer, existing, outcome, undefined, false, rival)
       return changeEntry(writer.getChange(this.id, id) as StoredChange)
     })
   }

@@ -15,7 +15,7 @@ import type {
   RevisionForPush
 } from './contracts/replication.ts'
 import { DocumentFlag } from './contracts/storage.ts'
-import type { StorageReader, StorageWriter, StoredChange } from './contracts/storage.ts'
+import type { StorageReader, StorageWriter, StoredChange, StoredDocument } from './contracts/storage.ts'
 import { databaseErrors } from './errors.ts'
 import { REMOTES_SPACE } from './internals.ts'
 import { MAX_FOREIGN_DOCUMENT_ID, checkDocumentId } from './names.ts'
@@ -76,13 +76,16 @@ export class ReplicatedCollection implements ReplicationCollection {
     this.#core.shared.bases.learn(this.#core.id, peer)
   }
 
-  findMissing(entries: readonly { readonly id: string; readonly revId: string }[]): (readonly string[] | 'known')[] {
+  findMissing(entries: readonly { readonly id: string; readonly revId: string }[], remote?: number): (readonly string[] | 'known')[] {
     return entries.map(({ id, revId }) => {
       const change = this.#reader.getChange(this.#core.id, id)
       if (change === undefined) return []
       if (change.revId === revId) return 'known'
       const stored = this.#reader.get(this.#core.id, id)
-      return stored === undefined ? [] : this.#model.missing(stored, revId)
+      if (stored === undefined) return []
+      const missing = this.#model.missing(stored, revId)
+      const base = missing === 'known' ? undefined : this.#baseFor(stored, remote)
+      return base === undefined || missing.includes(base) ? missing : [...missing, base]
     })
   }
 
@@ -181,6 +184,13 @@ export class ReplicatedCollection implements ReplicationCollection {
   #noteFirst(writer: StorageWriter, remote: number, { id, sequence, revId }: Wanted & { readonly revId: string }): boolean {
     if (sequence === undefined || writer.fillTree === undefined) return false
     return writer.fillTree(this.#core.id, { id, sequence, revId, tree: firstRemote(remote) })
+  }
+
+  /** What a delta for a document in conflict can be made from: in vectors, the peer is told no ancestors. */
+  #baseFor(stored: StoredDocument, remote: number | undefined): string | undefined {
+    if (remote === undefined || (stored.flags & DocumentFlag.hasBases) === 0 || this.#model.versioning === 'rev-trees') return undefined
+    const theirs = findRemote(remotePart(stored.tree), remote, stored.revId)
+    return theirs !== undefined && this.#core.shared.bases.find(stored, this.#core.id, theirs) !== undefined ? theirs : undefined
   }
 
   get #reader(): StorageReader {

@@ -191,6 +191,43 @@ for (const [place, versioning] of [
         expect(kept()).to.deep.equal(['b'])
       })
 
+      if (versioning === 'version-vectors')
+        describe('and a document is in conflict', () => {
+          const remote = (): number => items.remoteId('peer')
+          const theirs = (time: string): string => `${time}@AAECAwQFBgcICQoLDA0ODw`
+          const current = (): string => items.change('a')?.revId ?? ''
+
+          it('are told to a peer that announces another version of it', () => {
+            const first = put('a', large(1))
+            note('a', first)
+            const announced = [{ id: 'a', revId: theirs('10') }]
+            expect(items.findMissing(announced, remote())).to.deep.equal([[first]])
+            const second = put('a', large(2))
+            expect(items.findMissing(announced, remote())).to.deep.equal([[second, first]])
+            expect(items.findMissing(announced, items.remoteId('another'))).to.deep.equal([[second]])
+            expect(items.findMissing(announced)).to.deep.equal([[second]])
+            note('a', second)
+            expect(items.findMissing(announced, remote())).to.deep.equal([[second]])
+          })
+
+          for (const take of ['local', 'remote', 'merged'] as const)
+            it(`are those of the side that the peer is at, when the outcome is "${take}", until it is beyond`, () => {
+              put('a', large(1))
+              items.insertRevisions([incoming('a', theirs('10'), [], { onConflict: 'branch', remote: remote() })])
+              const { local, remote: rival } = items.conflict('a') ?? expect.fail('there is no conflict')
+              items.resolveConflict(
+                'a',
+                local.revId,
+                rival.revId,
+                take === 'merged' ? { take, body: Buffer.from(JSON.stringify({ n: 3, filler })) } : { take }
+              )
+              expect(body('a', theirs('10'))).to.deep.equal({ is: theirs('10'), filler })
+              expect(kept()).to.deep.equal(take === 'remote' ? [] : ['a'])
+              note('a', current())
+              expect(kept()).to.deep.equal([])
+            })
+        })
+
       it('are no longer there when the transaction that replaced them was undone', () => {
         const first = put('a', large(1))
         note('a', first)

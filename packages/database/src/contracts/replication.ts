@@ -133,8 +133,10 @@ export interface ReplicationCollection {
    * For an incoming `changes` list (cbmobile.md §6), per entry: `known` when the revision or a descendant is here,
    * otherwise the ancestors the peer may build on, newest first, at most ten. Vectors: the current version, and those in conflict with it;
    * a version that lost here although it is later than ours is asked for, because only its vector tells whether the peer decided otherwise.
+   * @param remote of the peer. Vectors: the version it was last known to have is told too while its body is kept, for a delta, because the peer
+   * need not know what was made here since.
    */
-  findMissing(entries: readonly { readonly id: string; readonly revId: string }[]): (readonly string[] | 'known')[]
+  findMissing(entries: readonly { readonly id: string; readonly revId: string }[], remote?: number): (readonly string[] | 'known')[]
   /**
    * For an incoming `proposeChanges` list (cbmobile.md §7): 0, 304, or 409 with our current revision. Vectors: both ids may be whole vectors,
    * and the 409 comes with our whole vector, as from Couchbase Lite; `parseVector` and `headOf` read it, `vectorCovers` tells whether one

@@ -17,25 +17,40 @@ export type PeerBody = (revId: string, body: Uint8Array) => Uint8Array
 /** Peers that take blobs inside documents see what is stored (cbmobile.md §9). */
 export const asStored: PeerBody = (_revId, body) => body
 
+export interface Delta {
+  /** The revision that it is to be applied to. */
+  readonly source: string
+  readonly bytes: Buffer
+}
+
 /**
- * The delta that makes a revision of `source`, a revision the peer has, if it is smaller than the body it stands for (delta.md §1).
- * Never to or from a deletion; undefined also when the body of `source` is no longer here.
+ * The delta that makes a revision of one that the peer has, the first of `sources` whose body is here, if it is smaller than the body it stands
+ * for (delta.md §1). Never to or from a deletion.
  */
 export function deltaTo(
   revision: RevisionForPush,
-  source: string,
+  sources: Iterable<string>,
   collection: ReplicationCollection,
   peerBody: PeerBody
-): Buffer | undefined {
+): Delta | undefined {
   if (revision.deleted || revision.body.length < MIN_BODY_BYTES) return undefined
-  const base = collection.bodyOf?.(revision.id, source)
-  if (base === undefined || base.length <= EMPTY_BODY) return undefined
-  const body = peerBody(revision.revId, revision.body)
-  const delta = encodeDelta(peerBody(source, base), body)
-  return delta !== undefined && delta.length + source.length + PROPERTY_BYTES < body.length ? delta : undefined
+  let tried = 0
+  for (const source of sources) {
+    const base = collection.bodyOf?.(revision.id, source)
+    if (base !== undefined) {
+      if (base.length <= EMPTY_BODY) return undefined
+      const body = peerBody(revision.revId, revision.body)
+      const bytes = encodeDelta(peerBody(source, base), body)
+      return bytes !== undefined && bytes.length + source.length + PROPERTY_BYTES < body.length ? { source, bytes } : undefined
+    }
+    if (++tried === MAX_SOURCES) return undefined
+  }
+  return undefined
 }
 
 const EMPTY_BODY = '{}'.length
+/** In vectors a peer in conflict names what it has made itself, of which nothing is known here, before what it had from here. */
+const MAX_SOURCES = 3
 
 /**
  * The body of a received revision that came as a delta. It is still to be checked like one that came whole.

@@ -125,7 +125,7 @@ export class IncomingLists {
 
   #takeChanges(request: IncomingRequest): void {
     const { limits, statistics, versioning } = this.#context
-    const { expected, target, accessLoss } = this.#options
+    const { expected, target, accessLoss, remote } = this.#options
     const changes = parseChanges(request, versioning, limits.maxIncomingEntries)
     if (changes.length === 0) {
       this.#caughtUp = true
@@ -137,7 +137,7 @@ export class IncomingLists {
     const candidates = changes.filter((change) => this.#isCandidate(change) && !lost.has(change.id))
     statistics.documentsAnnounced += candidates.length
     for (const { id } of candidates) accessLoss.regained(id)
-    const missing = target.collection.findMissing(candidates)
+    const missing = target.collection.findMissing(candidates, remote)
     // A revision with branches stays known. That of a vector need not: one that is still on its way may win over it for a while.
     const underWay = versioning.branches ? undefined : expected.documents()
     const known: IncomingChange[] = []

@@ -4,6 +4,7 @@ import type { Properties, Reply } from '../blip/contracts.ts'
 import { withCollection } from './context.ts'
 import type { SessionCollection, SessionContext } from './context.ts'
 import { UNUSABLE_DELTA, asStored, deltaTo } from './deltas.ts'
+import type { Delta } from './deltas.ts'
 import { withShadowAttachments } from './shadow-attachments.ts'
 
 /** A document on its way, from being announced to being answered. */
@@ -151,12 +152,11 @@ export class RevSender {
 
   #sendRev(item: PushItem, revision: RevisionForPush, replaced: boolean): void {
     const stored = revision.body.length === 0 ? EMPTY_BODY : revision.body
-    const source = this.options.deltas ? firstOf(item.known) : undefined
-    let delta: Buffer | undefined
+    let delta: Delta | undefined
     let body: Uint8Array
     try {
-      delta = source === undefined ? undefined : this.#deltaFrom(source, revision)
-      body = delta ?? (this.options.shadows && revision.hasBlobs ? withShadowAttachments(revision.revId, stored) : stored)
+      delta = this.options.deltas && item.known.size > 0 ? this.#deltaFrom(item.known, revision) : undefined
+      body = delta?.bytes ?? (this.options.shadows && revision.hasBlobs ? withShadowAttachments(revision.revId, stored) : stored)
     } catch (cause) {
       // Nested too deep to be written anew.
       if (!(cause instanceof RangeError)) throw cause
@@ -175,7 +175,7 @@ export class RevSender {
     this.#context.blip.request(
       {
         profile: 'rev',
-        properties: this.#properties(item, revision, replaced, delta === undefined ? undefined : source),
+        properties: this.#properties(item, revision, replaced, delta?.source),
         body,
         compress: true
       },
@@ -194,9 +194,9 @@ export class RevSender {
     )
   }
 
-  #deltaFrom(source: string, revision: RevisionForPush): Buffer | undefined {
+  #deltaFrom(known: ReadonlySet<string>, revision: RevisionForPush): Delta | undefined {
     if (this.#whole.get(revision.id) === revision.revId) return undefined
-    return deltaTo(revision, source, this.options.target.collection, this.options.shadows ? withShadowAttachments : asStored)
+    return deltaTo(revision, known, this.options.target.collection, this.options.shadows ? withShadowAttachments : asStored)
   }
 
   /** 8. The peer could make nothing of the delta: the revision goes out once more, at once and whole. */
@@ -256,11 +256,6 @@ export class RevSender {
     if (item.held !== undefined) for (const held of item.held) this.#queue.push(held)
     this.#ended(item, outcome)
   }
-}
-
-function firstOf(known: ReadonlySet<string>): string | undefined {
-  for (const revId of known) return revId
-  return undefined
 }
 
 /**

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { Database } from '@kithmesh/database'
 import { replicationStore } from '@kithmesh/database/replication'
-import type { ReplicationCollection, ReplicationStore } from '@kithmesh/database/replication'
+import type { DocumentVersioning, ReplicationCollection, ReplicationStore } from '@kithmesh/database/replication'
 import { Replicator, serveReplication, socketEndpoint } from '@kithmesh/replicator'
 import { expect } from 'chai'
 import { MemorySocket } from '../blip/socket-pair.ts'
@@ -29,8 +29,8 @@ describe('deltas between two databases', () => {
   let b: Database
   const open: Database[] = []
 
-  const database = async (): Promise<Database> => {
-    const made = await Database.open(':memory:')
+  const database = async (versioning: DocumentVersioning = 'rev-trees'): Promise<Database> => {
+    const made = await Database.open(':memory:', { versioning })
     open.push(made)
     return made
   }
@@ -337,6 +337,24 @@ describe('deltas between two databases', () => {
     await sync()
     expect(text(a, 'doc')).to.equal(text(b, 'doc'))
     expect(view(a).conflicts(10)).to.deep.equal([])
+  })
+
+  it('take part in conflicts of version vectors, both ways and again and again', async () => {
+    a = await database('version-vectors')
+    b = await database('version-vectors')
+    a.collection().put('doc', { n: 1, prose: PROSE })
+    await sync()
+    for (let n = 2; n < 6; n++) {
+      b.collection().put('doc', { n, prose: PROSE, by: 'b' })
+      a.collection().put('doc', { n, prose: PROSE, by: 'a' })
+      const conflictResolver = (): { take: 'local' } => ({ take: 'local' })
+      const { pair, error } = await sync({ collections: [{ conflictResolver }] })
+      expect(error).to.equal(undefined)
+      // b's edit is made of what both had, and the outcome of what b has, though a never had it as its current version.
+      for (const way of ['B>A', 'A>B'] as const) expect(revs(pair, way).map((m) => 'deltaSrc' in m.properties)).to.deep.equal([true])
+      expect(statuses(pair)).to.deep.equal([])
+      expect([text(a, 'doc'), view(b).change('doc')?.revId]).to.deep.equal([text(b, 'doc'), view(a).change('doc')?.revId])
+    }
   })
 
   it('tell what they are made of to a third peer too', async () => {
