@@ -75,7 +75,7 @@ export const replicatorErrors = defineErrors({
   ERR_REPL_DOC_REJECTED: { when: 'The peer, or the pull filter, refused a document.', hint: 'See the code and message in the details.' },
   ERR_REPL_DOC_KEPT: {
     when: 'The peer took our access to a document away, which was not purged because it has changes that the peer does not have.',
-    hint: 'It is purged when the peer takes the changes in the same session. Otherwise save what is needed and purge it yourself.'
+    hint: 'It is purged once the peer has taken the changes. If it never will, save what is needed and purge it yourself.'
   },
   ERR_REPL_FILTER: {
     when: 'A push or pull filter threw, or returned something else than true or false; the document counts as refused by it.',

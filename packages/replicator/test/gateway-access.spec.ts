@@ -171,6 +171,81 @@ describe('access to documents of a gateway', () => {
       expect(lost().at(-1)).to.equal('edited')
     })
 
+    describe('of a document with local changes that the gateway takes in a later session', () => {
+      const refusing = (): void => {
+        client.gateway.store.syncFunction = () => {
+          throw new GatewayError(403, 'missing channel access')
+        }
+      }
+
+      beforeEach(async () => {
+        put('edited', 'a')
+        put('clean', 'a')
+        await client.run()
+        const { syncFunction } = client.gateway.store
+        refusing()
+        client.database.collection().put('edited', { mine: true })
+        client.gateway.store.revoke('alice', 'a')
+        await client.run()
+        expect(client.documents).to.deep.equal({ edited: { mine: true } })
+        expect(lost()).to.have.members(['edited kept', 'clean'])
+        client.gateway.store.syncFunction = syncFunction
+        client.events.length = 0
+      })
+
+      it('has it purged then', async () => {
+        client.database.collection().put('edited', { mine: 'more' })
+        expect((await client.run()).error).to.equal(undefined)
+        expect(client.gateway.store.currentOf('edited')?.body).to.deep.equal({ mine: 'more' })
+        expect(client.documents).to.deep.equal({})
+        expect(lost()).to.deep.equal(['edited'])
+        // It is not meant any more.
+        client.database.collection().put('edited', { anew: true })
+        await client.run()
+        await client.run()
+        expect(client.documents).to.deep.equal({ edited: { anew: true } })
+      })
+
+      it('has it purged by the next pull when a replicator that only pushes brought them over', async () => {
+        client.database.collection().put('edited', { mine: 'more' })
+        await client.run({ type: 'push' })
+        expect(client.documents).to.deep.equal({ edited: { mine: 'more' } })
+        await client.run()
+        expect(client.documents).to.deep.equal({})
+        expect(lost()).to.deep.equal(['edited'])
+      })
+
+      it('leaves it as it is while the gateway refuses them, without saying so again', async () => {
+        refusing()
+        client.database.collection().put('edited', { mine: 'more' })
+        for (let n = 0; n < 2; n++) await client.run()
+        expect(client.documents).to.deep.equal({ edited: { mine: 'more' } })
+        expect(lost()).to.deep.equal([])
+      })
+
+      it('does not concern a document that is announced again meanwhile', async () => {
+        client.gateway.store.grant('alice', 'a')
+        client.database.collection().put('edited', { mine: 'later', channels: ['a'] })
+        for (let n = 0; n < 3; n++) await client.run()
+        expect(client.documents['edited']).to.deep.equal({ mine: 'later', channels: ['a'] })
+        expect(lost()).to.deep.equal([])
+      })
+
+      it('does not concern a document that was purged and made anew meanwhile', async () => {
+        client.database.collection().purge('edited')
+        client.database.collection().put('edited', { anew: true })
+        for (let n = 0; n < 3; n++) await client.run()
+        expect(lost()).to.deep.equal([])
+        expect(client.database.collection().get('edited')).to.not.equal(undefined)
+      })
+
+      it('leaves it without autoPurge', async () => {
+        client.database.collection().put('edited', { mine: 'more' })
+        await client.run({ autoPurge: false })
+        expect(client.documents).to.deep.equal({ edited: { mine: 'more' } })
+      })
+    })
+
     it('in the middle of a conflict waits for its end', async () => {
       put('doc', 'a')
       await client.run()

@@ -159,7 +159,7 @@ describe('two processes in sync that are killed', () => {
       expect(behind).to.be.above(looked / 3)
       expect(said).to.deep.equal([])
       // In which direction is up to the kills.
-      expect([...pair.a.deltas].sort(), 'directions in which deltas were sent').to.deep.equal(settings.deltas ? ['in', 'out'] : [])
+      expect(pair.a.deltas.size > 0, 'a delta was sent').to.equal(settings.deltas)
       console.log(
         `      ${pair.a.deaths + pair.b.deaths} kills (${behind} of ${looked} looked at before all was replicated), ${documents} documents, ${blobs} files of blobs, ${((Date.now() - from) / 1000).toFixed(1)} s`
       )

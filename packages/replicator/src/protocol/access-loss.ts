@@ -4,20 +4,17 @@ import { replicatorErrors } from '../error-catalogue.ts'
 import { documentEnded } from './context.ts'
 import type { SessionCollection, SessionContext } from './context.ts'
 import { passesPullFilter } from './document-filter.ts'
+import { KeptDocuments } from './kept-documents.ts'
+import type { LostDocument } from './kept-documents.ts'
 import type { OppositePusher } from './pusher.ts'
-
-/** A document that the peer says we may not see any more. */
-export interface LostDocument {
-  readonly id: string
-  /** The peer's revision of it. */
-  readonly revId: string
-}
 
 export interface AccessLossOptions {
   readonly target: SessionCollection
   /** Number of the remote in the collection's bookkeeping. */
   readonly remote: number | undefined
   readonly pusher: () => OppositePusher | undefined
+  /** Under which what is kept is remembered; see {@link KeptDocuments}. */
+  readonly checkpoint: string | undefined
   /** Revisions asked for and not here yet. */
   readonly outstanding: () => number
   /** Stores what arrived and waits for its transaction. */
@@ -28,7 +25,7 @@ export interface AccessLossOptions {
  * Purges documents to which the peer took our access away: they left the channels we may see, or we left them (cbmobile.md §6, §9).
  *
  * Couchbase Lite purges local changes that were never pushed along with the rest. Here such a document stays until the peer has taken its
- * changes, for as long as the session runs, and a document error says so: losing them is for the user to decide.
+ * changes, be it in a later session, and a document error says so: losing them is for the user to decide.
  */
 export class AccessLoss {
   readonly #context: SessionContext
@@ -36,11 +33,32 @@ export class AccessLoss {
   /** Lost while revisions were on their way: what still comes of them was announced before. */
   readonly #lost = new Set<string>()
   /** Kept for their local changes. */
-  readonly #kept = new Map<string, LostDocument>()
+  readonly #kept: KeptDocuments
 
   constructor(context: SessionContext, options: AccessLossOptions) {
     this.#context = context
     this.#options = options
+    this.#kept = new KeptDocuments(context, options.checkpoint)
+  }
+
+  /** @param remembered the peer is what it was in the last session. */
+  start(remembered: boolean): void {
+    if (remembered) this.#kept.load(this.#options.target.collection)
+    else this.#kept.forget()
+  }
+
+  /**
+   * The peer has told all that it had to tell: what it did not announce again is still lost, and goes if an earlier session, or another
+   * replicator, pushed its changes.
+   */
+  caughtUp(): void {
+    if (!this.#context.autoPurge) return
+    this.#purge(this.#kept.all())
+    this.#kept.save()
+  }
+
+  stop(): void {
+    this.#kept.save()
   }
 
   /** Access was lost to these, in this order; what may go is purged when this returns. */
@@ -54,6 +72,7 @@ export class AccessLoss {
       if (target.collection.change(document.id) !== undefined && this.#mayPurge(document)) purge.push(document)
     }
     this.#purge(purge)
+    this.#kept.save()
   }
 
   /** Whether a revision that arrives now was announced before access to its document was lost. */
@@ -61,10 +80,13 @@ export class AccessLoss {
     return this.#lost.size > 0 && this.#lost.has(id)
   }
 
-  /** The peer announces the document again. */
-  regained(id: string): void {
-    if (this.#lost.size > 0) this.#lost.delete(id)
-    if (this.#kept.size > 0) this.#kept.delete(id)
+  /** The peer announces the documents again. */
+  regained(documents: readonly { readonly id: string }[]): void {
+    for (const { id } of documents) {
+      if (this.#lost.size > 0) this.#lost.delete(id)
+      this.#kept.delete(id)
+    }
+    this.#kept.save()
   }
 
   /** No revision is on its way any more. */
@@ -74,8 +96,10 @@ export class AccessLoss {
 
   /** The peer took a revision of ours: what was kept for it may go. */
   pushed(id: string): void {
-    const document = this.#kept.size === 0 ? undefined : this.#kept.get(id)
-    if (document !== undefined) this.#purge([document])
+    const document = this.#kept.get(id)
+    if (document === undefined || !this.#context.autoPurge) return
+    this.#purge([document])
+    this.#kept.saveSoon()
   }
 
   /** What the application wants; its filter may do anything, so this is asked before and not in the transaction. */
@@ -134,7 +158,7 @@ export class AccessLoss {
     const before = new Set(documents.flatMap(({ id }) => (this.#kept.delete(id) ? [id] : [])))
     for (const entry of changed) {
       const document = byId.get(entry.id) as LostDocument
-      this.#kept.set(entry.id, document)
+      this.#kept.add(document, entry.revId)
       if (!before.has(entry.id)) this.#reportKept(document, entry)
     }
     for (const { id, revId, deleted } of entries) {

@@ -99,7 +99,8 @@ export class CollectionSession {
     const { push, pull, target, index } = this.#options
     this.#start = this.#checkpointer?.begin(remoteCheckpoint) ?? EMPTY_CHECKPOINT
     const { remoteUid } = this.#options
-    if (remoteUid !== undefined && this.#checkpointer?.remembered === false) this.#remote = target.collection.renewRemote(remoteUid)
+    const remembered = this.#checkpointer?.remembered === true
+    if (remoteUid !== undefined && !remembered) this.#remote = target.collection.renewRemote(remoteUid)
     if (pull) {
       this.#pullProgress = new PullProgress(this.#start.remote)
       this.#puller = this.#newPuller(this.#pullProgress)
@@ -123,7 +124,7 @@ export class CollectionSession {
         }
       })
     }
-    this.#puller?.start()
+    this.#puller?.start(remembered)
     this.#pusher?.start()
   }
 
@@ -208,6 +209,7 @@ export class CollectionSession {
       target: this.#options.target,
       documentIds: this.#documentIds,
       remote: this.#remote,
+      checkpoint: this.#checkpointer?.id,
       progress,
       inserted: (sequence) => {
         this.#pusher?.echo(sequence)

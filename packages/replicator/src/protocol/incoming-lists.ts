@@ -128,6 +128,7 @@ export class IncomingLists {
     const { expected, target, accessLoss, remote } = this.#options
     const changes = parseChanges(request, versioning, limits.maxIncomingEntries)
     if (changes.length === 0) {
+      if (!this.#caughtUp) accessLoss.caughtUp()
       this.#caughtUp = true
       if (!request.noReply) request.respond({ body: encodeListReply([]), ...this.#reply() })
       return
@@ -136,7 +137,7 @@ export class IncomingLists {
     const lost = this.#takeLost(changes)
     const candidates = changes.filter((change) => this.#isCandidate(change) && !lost.has(change.id))
     statistics.documentsAnnounced += candidates.length
-    for (const { id } of candidates) accessLoss.regained(id)
+    accessLoss.regained(candidates)
     const missing = target.collection.findMissing(candidates, remote)
     // A revision with branches stays known. That of a vector need not: one that is still on its way may win over it for a while.
     const underWay = versioning.branches ? undefined : expected.documents()

@@ -27,6 +27,8 @@ export interface PullerOptions {
   readonly documentIds: ReadonlySet<string> | undefined
   /** Number of the remote in the collection's bookkeeping; undefined on the passive side. */
   readonly remote: number | undefined
+  /** Id of the checkpoint; undefined on the passive side. */
+  readonly checkpoint: string | undefined
   /** Passive sides keep no record of the peer's sequences. */
   readonly progress: PullProgress | undefined
   /** Told the local sequence of every inserted revision, so that it is not sent back. */
@@ -85,6 +87,7 @@ export class Puller {
       target,
       remote,
       pusher,
+      checkpoint: options.checkpoint,
       outstanding: () => this.#expected.size,
       flush: () => {
         this.#inserter.flush()
@@ -136,10 +139,14 @@ export class Puller {
     return this.#inserter.waiting + this.#blobs.waiting
   }
 
-  /** 5. Subscribes to the peer's changes (active side). */
-  start(): void {
+  /**
+   * 5. Subscribes to the peer's changes (active side).
+   * @param remembered the peer is what it was in the last session.
+   */
+  start(remembered: boolean): void {
     const { blip } = this.#context
     const { index, target, documentIds, progress } = this.#options
+    this.#accessLoss.start(remembered)
     this.#conflicts.start()
     const properties = subscriptionProperties(this.#context, target, progress)
     this.#subscribed = true
@@ -160,6 +167,7 @@ export class Puller {
   stop(): void {
     this.#stopped = true
     this.#inserter.stop()
+    this.#accessLoss.stop()
   }
 
   /** A live session asks again for what failed only by a new session, because the peer announces each sequence once. */
