@@ -23,19 +23,23 @@ describe('a slow loris', function () {
   let listener
   let clients = []
 
-  beforeEach(async () => {
-    clock = manualClock()
-    database = await Database.open(':memory:')
-    database.collection().put('ours', { n: 1 })
+  const listen = async (heartbeatMs) => {
     listener = new UrlEndpointListener({
       databases: { db: database },
       host: '127.0.0.1',
       tls: 'off',
       authenticator: 'insecure',
-      heartbeatMs: 60_000,
+      heartbeatMs,
       clock
     })
     await listener.start()
+  }
+
+  beforeEach(async () => {
+    clock = manualClock()
+    database = await Database.open(':memory:')
+    database.collection().put('ours', { n: 1 })
+    await listen(60_000)
   })
   afterEach(async () => {
     for (const client of clients) client.destroy()
@@ -122,6 +126,21 @@ describe('a slow loris', function () {
       expect(clock.monotonic() - from).to.be.below(HOUR_MS)
       await servesOthers()
       await eventually(() => listener.status.connectionCount === 0, 'no connection left')
+    })
+
+  for (const what of ['in the header of a WebSocket frame', 'in the first BLIP message'])
+    it(`${what} is cut off for owing a first message, not only for a pong`, async () => {
+      await listener.stop()
+      await listen(2 * HOUR_MS)
+      const [client, dribble] = await kinds[what]()
+      const from = clock.monotonic()
+      await eventually(async () => {
+        if (!client.over) dribble()
+        await clock.advance(STEP_MS)
+        return client.over
+      }, 'the end')
+      expect(clock.monotonic() - from).to.be.below(HOUR_MS)
+      await servesOthers()
     })
 
   it('in a later BLIP message, or in a blob, costs no more than its connection', async () => {
