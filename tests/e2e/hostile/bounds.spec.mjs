@@ -80,9 +80,9 @@ describe('the bounds of a listener', function () {
       }
     await eventually(() => greedy.filter(({ over }) => over).length >= 3, 'the end of those that are too many')
     expect(modest.over).to.equal(false)
-    expect(await modest.ask({ Profile: 'getCollections' }, '{"checkpoint_ids":["cp-hostile"],"collections":["_default"]}')).to.have.property(
-      'type'
-    )
+    expect(
+      await modest.ask({ Profile: 'getCollections' }, '{"checkpoint_ids":["cp-hostile"],"collections":["_default"]}')
+    ).to.have.property('type')
     for (const client of greedy) client.destroy()
     await eventually(() => listener.status.connectionCount <= 1, 'the end of the connections')
     await servesOthers()
