@@ -1,10 +1,14 @@
 import { networkInterfaces } from 'node:os'
+import { withDeadline } from './deadline.ts'
+import { joinSignals } from './joined-signals.ts'
 import type { Clock } from './contracts/clock.ts'
 import type { Logger } from './contracts/logger.ts'
 import type { NatBehaviour, NetworkFacts, NetworkProbe, NetworkRoute, NetworkView } from './contracts/network.ts'
 
 const MAX_INTERFACES = 3
 const POLL_MS = 5_000
+/** For one measurement. Probes have shorter deadlines of their own; one that hangs must not be the last. */
+const MEASURE_DEADLINE_MS = 30_000
 const UNKNOWN: NatBehaviour = Object.freeze({ mapping: 'unknown', filtering: 'unknown', ports: Object.freeze({ kind: 'unknown' }) })
 
 export interface NetworkWatchOptions {
@@ -88,8 +92,18 @@ export class NetworkWatch implements NetworkView {
       return
     }
     this.#measuring = true
-    probe
-      .measure({ signal: this.#life.signal })
+    const { clock } = this.#options
+    const ending = joinSignals(this.#life.signal)
+    withDeadline(() => probe.measure({ signal: ending.signal }), {
+      clock,
+      ms: MEASURE_DEADLINE_MS,
+      what: 'Measuring the network',
+      signal: ending.signal
+    })
+      .catch((error: unknown) => {
+        ending.abort(error)
+        throw error
+      })
       .then(
         (facts) => {
           if (this.#life.signal.aborted) return
@@ -104,6 +118,7 @@ export class NetworkWatch implements NetworkView {
         }
       )
       .finally(() => {
+        ending.release()
         this.#measuring = false
         if (!this.#stale || this.#life.signal.aborted) return
         this.#stale = false
@@ -112,7 +127,8 @@ export class NetworkWatch implements NetworkView {
   }
 
   #tell(facts: NetworkFacts): void {
-    for (const listener of this.#listeners) {
+    for (const listener of [...this.#listeners]) {
+      if (!this.#listeners.has(listener)) continue
       try {
         listener(facts)
       } catch (error) {

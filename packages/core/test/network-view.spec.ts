@@ -55,6 +55,41 @@ describe("this machine's network", () => {
     expect(unmeasuredRoutes(many)).to.have.length(3)
   })
 
+  it('is measured again after a probe that hung or threw', async () => {
+    const clock = new ManualClock()
+    const probe = new FakeProbe()
+    const signals: AbortSignal[] = []
+    const measure = probe.measure.bind(probe)
+    const results = [
+      (): Promise<NetworkFacts> => {
+        throw new Error('a bug')
+      },
+      measure,
+      measure
+    ]
+    probe.measure = (options?: { readonly signal: AbortSignal }) => {
+      if (options !== undefined) signals.push(options.signal)
+      return (results.shift() as () => Promise<NetworkFacts>)()
+    }
+    const watch = new NetworkWatch({ clock, logger: new RecordingLogger(), probe })
+    watch.start()
+    await settle()
+    probe.stale()
+    await settle()
+    expect(probe.measurements).to.have.length(1)
+    await clock.advance(30_000)
+    expect(signals[1]?.aborted).to.equal(true)
+    probe.stale()
+    probe.measurements[1]?.resolve(facts(7))
+    await settle()
+    expect(watch.current.measuredAt).to.equal(7)
+    probe.measurements[0]?.resolve(facts(6))
+    await settle()
+    expect(watch.current.measuredAt).to.equal(7)
+    expect(clock.pending).to.equal(0)
+    await watch.close()
+  })
+
   it('is measured at the start and whenever it is stale, once at a time', async () => {
     const probe = new FakeProbe()
     const watch = new NetworkWatch({ clock: new ManualClock(), logger: new RecordingLogger(), probe })
