@@ -21,11 +21,11 @@ export interface StunUri {
 export function parseStunUri(uri: string): StunUri {
   const refuse = (reason: string): Error =>
     stunErrors.create('ERR_STUN_URI', `"${uri}" is no STUN or TURN URI: ${reason}`, { details: { reason } })
-  // RFC 7065 §3.1 has no place for them; they are not repeated.
-  if (uri.includes('@'))
-    throw stunErrors.create('ERR_STUN_URI', 'A STUN or TURN URI has no user name and no password in it', {
-      details: { reason: 'it has an @' }
-    })
+  if (uri.includes('@')) {
+    // RFC 7065 §3.1 has no place for them; they are not repeated.
+    const reason = 'no user name and no password stand before the host name'
+    throw stunErrors.create('ERR_STUN_URI', `A STUN or TURN URI is malformed: ${reason}`, { details: { reason } })
+  }
   if (uri.length > 1024) throw stunErrors.create('ERR_STUN_URI', 'A STUN or TURN URI has at most 1024 characters')
   const scheme = /^(stun|turn)(s?):(.*)$/is.exec(uri)
   if (scheme === null) throw refuse('it does not begin with stun:, stuns:, turn: or turns:')
