@@ -64,6 +64,8 @@ export function start(args, { host, uid, stdin } = {}) {
   child.stdin.end(stdin)
   let out = ''
   let err = ''
+  const events = []
+  let parsed = 0
   let waiting = []
   const wake = () => {
     for (const each of waiting) each()
@@ -98,7 +100,10 @@ export function start(args, { host, uid, stdin } = {}) {
       return err
     },
     get events() {
-      return jsonLines(out)
+      const end = out.lastIndexOf('\n') + 1
+      if (end > parsed) events.push(...jsonLines(out.slice(parsed, end)))
+      parsed = Math.max(parsed, end)
+      return events
     },
     /** Resolves with what `find` finds, once it does; rejects when the command ends or nothing is found in time. */
     async until(find, what) {

@@ -18,7 +18,7 @@ export { serverAddresses } from './addresses.ts'
 export type { PeerAddresses } from './addresses.ts'
 export { natlabErrors } from './errors.ts'
 export { createNatLab } from './nat-lab.ts'
-export type { ExecOptions, FlushOptions, NatLab } from './nat-lab.ts'
+export type { ExecOptions, FlushOptions, NatLab, SetNatOptions } from './nat-lab.ts'
 export { natKinds } from './options.ts'
 export type {
   BehindA,

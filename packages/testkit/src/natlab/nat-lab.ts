@@ -27,6 +27,11 @@ export interface FlushOptions {
   readonly keepTcpPorts?: readonly number[]
 }
 
+export interface SetNatOptions {
+  /** Open connections go on as they were translated; only new ones meet the new kind, as in a router that is configured anew. @default false */
+  readonly keepFlows?: boolean
+}
+
 /** Two peers, their routers and an internet with servers, each in a network namespace of its own. */
 export interface NatLab {
   /** The hosts that exist here. */
@@ -45,8 +50,11 @@ export interface NatLab {
   run(where: LabHost, command: string, args?: readonly string[], options?: SpawnOptions): ChildProcess
   /** Runs a program to its end and resolves with what it wrote. @throws ERR_NATLAB_COMMAND */
   exec(where: LabHost, command: string, args?: readonly string[], options?: ExecOptions): Promise<string>
-  /** Makes a side's router (not its carrier) one of another kind and forgets its flows. The peers behind it may get other addresses. */
-  setNat(side: LabSide, nat: NatKind | NatOptions): Promise<void>
+  /**
+   * Makes a side's router (not its carrier) one of another kind and forgets its flows, unless told to keep them. The peers behind it may get
+   * other addresses.
+   */
+  setNat(side: LabSide, nat: NatKind | NatOptions, options?: SetNatOptions): Promise<void>
   /** Lets no UDP through a side's router, or lets it through again. */
   blockUdp(side: LabSide, blocked?: boolean): Promise<void>
   /** Pulls a peer's cable or plugs it in. */
@@ -124,9 +132,9 @@ class Lab implements NatLab {
     return await this.#built.exec(where, command, args, options)
   }
 
-  async setNat(side: LabSide, nat: NatKind | NatOptions): Promise<void> {
+  async setNat(side: LabSide, nat: NatKind | NatOptions, { keepFlows = false }: SetNatOptions = {}): Promise<void> {
     this.#check(side)
-    await this.#built.setRouter(side, () => routerPlan(nat), { forget: true })
+    await this.#built.setRouter(side, () => routerPlan(nat), { forget: !keepFlows })
   }
 
   async blockUdp(side: LabSide, blocked = true): Promise<void> {

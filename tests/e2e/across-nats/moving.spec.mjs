@@ -1,0 +1,74 @@
+// A relayed link that moves in the middle of replication, and links whose network goes away.
+import { setTimeout as delay } from 'node:timers/promises'
+import { expect } from 'chai'
+import { cleanUp } from '../support/kithmesh.mjs'
+import { withItems } from './inventory.mjs'
+import { Scene, connectedLinks, linkEvents, linked, repeated, strategyOf } from './scene.mjs'
+
+/** Edits both databases, again and again, until `enough` holds; resolves with how many items were added. */
+async function editUntil(scene, enough) {
+  return await withItems(scene.directory('a'), (a) =>
+    withItems(scene.directory('b'), async (b) => {
+      let round = 0
+      for (; !enough(); round++) {
+        for (const [name, items] of [
+          ['a', a],
+          ['b', b]
+        ]) {
+          await items.addMany(`${name}-${round}`, 5, { pictureBytes: 10_000, everyNthPicture: 5 })
+          if (round > 0) items.edit(`${name}-${round - 1}-0`, { quantity: round })
+        }
+        await delay(20) // People do not type faster; the processes need the processor too.
+      }
+      return round * 10
+    })
+  )
+}
+
+describe('kithmesh sync across NATs: a link', () => {
+  let scene
+  afterEach(async () => {
+    try {
+      await cleanUp()
+    } finally {
+      await scene?.dispose()
+      scene = undefined
+    }
+  })
+
+  it('that is relayed moves to a punched connection in the middle of replication', async () => {
+    scene = await Scene.create({ a: 'symmetric-random', b: 'symmetric-random' })
+    const [a, b] = [scene.sync('a'), scene.sync('b')]
+    const before = await Promise.all([linked(a), linked(b)])
+    expect(before.flat().map(strategyOf)).to.deep.equal(['turn', 'turn'])
+    const seen = [a, b].map(({ events }) => events.length)
+    await Promise.all(['a', 'b'].map((side) => scene.lab.setNat(side, 'port-restricted', { keepFlows: true })))
+    // Each machine joins another network too, which is what makes it look at its routers anew.
+    for (const [index, host] of ['a', 'b'].entries()) {
+      const ip = (...words) => scene.lab.exec(host, 'ip', words)
+      await ip('link', 'add', 'other', 'type', 'veth', 'peer', 'name', 'far')
+      await ip('address', 'add', `192.168.${70 + index}.1/24`, 'dev', 'other')
+      await ip('link', 'set', 'far', 'up')
+      await ip('link', 'set', 'other', 'up')
+    }
+    const deadline = performance.now() + 60_000
+    const moved = (command) => connectedLinks(command).some(({ relayed }) => relayed === false)
+    let after = 0
+    await editUntil(scene, () => {
+      if (moved(a) && moved(b)) after++
+      return after > 50 || a.over || b.over || performance.now() > deadline
+    })
+    const [[linkA], [linkB]] = await Promise.all([linked(a, { passes: ({ relayed }) => !relayed }), linked(b, { passes: ({ relayed }) => !relayed })])
+    expect([linkA, linkB].map(strategyOf)).to.deep.equal(['tcp-hole-punch', 'tcp-hole-punch'])
+    await scene.becomesEqual('a', 'b')
+    for (const [index, command] of [a, b].entries()) {
+      const events = linkEvents(command, seen[index])
+      expect(events.filter(({ error, code }) => error !== undefined || code !== undefined)).to.deep.equal([])
+      expect(events.filter(({ state }) => state === 'offline' || state === 'waiting')).to.deep.equal([])
+      expect(command.events.filter(({ event, error }) => event === 'document' && error !== undefined)).to.deep.equal([])
+      expect(repeated(command)).to.deep.equal([])
+    }
+    expect([await a.stop(), await b.stop()], `${a.err}${b.err}`).to.deep.equal([0, 0])
+    await scene.expectEqual('a', 'b')
+  })
+})

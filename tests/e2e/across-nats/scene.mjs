@@ -1,0 +1,145 @@
+// Devices that run `kithmesh sync` behind routers of their own, an internet with a broker and a STUN and TURN server, and their databases.
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { dials } from '@kithmesh/core/plugin'
+import { openOrCreateIdentity } from '@kithmesh/identity'
+import { createNatLab } from '@kithmesh/testkit/natlab'
+import { done, eventually, look, newGroup, start, temporaryDirectory } from '../support/kithmesh.mjs'
+import { databaseDifferences } from '../support/database-differences.mjs'
+
+const connectedStates = ['busy', 'idle']
+
+/** A lab with its servers, and in it `a` and `b`. Of the two, `a` is the one that dials. */
+export class Scene {
+  static async create(nats) {
+    const lab = await createNatLab(nats)
+    try {
+      const [broker, relay] = await Promise.all([lab.startMosquitto(), lab.startCoturn()])
+      const home = temporaryDirectory()
+      const scene = new Scene(lab, broker, relay, home)
+      await scene.#meet()
+      return scene
+    } catch (error) {
+      await lab.dispose()
+      throw error
+    }
+  }
+
+  constructor(lab, broker, relay, home) {
+    Object.assign(this, { lab, broker, relay, home, group: newGroup(), ids: {}, directories: {} })
+  }
+
+  /** Gives the two databases identities, so that it is known who dials. */
+  async #meet() {
+    const paths = ['one', 'other'].map((name) => join(this.home, name))
+    const [one, other] = await Promise.all(paths.map((path) => openOrCreateIdentity(path, { commonName: 'device' })))
+    const order = dials(one.peerId, other.peerId) ? [0, 1] : [1, 0]
+    const ids = [one.peerId, other.peerId]
+    for (const [index, name] of ['a', 'b'].entries()) {
+      this.directories[name] = paths[order[index]]
+      this.ids[name] = ids[order[index]]
+      await done(['put', this.directories[name], `from:${name}`, '{"n":0}'])
+    }
+  }
+
+  directory(name) {
+    return (this.directories[name] ??= join(this.home, name))
+  }
+
+  /** Starts `kithmesh sync` on a host. `relay: false` names no TURN server, `stun: false` no STUN server; `lan` looks for devices nearby too. */
+  sync(name, { host = name, relay = true, stun = true, lan = false, json = true, more = [] } = {}) {
+    const { stunUrls, turnUrl, username, credential } = this.relay
+    const words = ['sync', this.directory(name), '--group', this.group, '--name', name, '--broker', this.broker.url, '--insecure']
+    if (!lan) words.push('--no-lan')
+    if (stun) words.push(...stunUrls.flatMap((url) => ['--stun', url]))
+    if (relay) words.push('--turn', turnUrl, '--turn-user', `${username}:${credential}`)
+    if (json) words.push('--json')
+    return start([...words, ...more], { host: this.lab.namespaces[host] })
+  }
+
+  /** TCP connections between a host and anybody but the servers. */
+  async connectionsBetweenPeers(host) {
+    const rows = await this.lab.exec(host, 'ss', ['-Htn', 'state', 'established'])
+    const remotes = rows.split('\n').map((row) => row.trim().split(/\s+/)[3]).filter((remote) => remote !== undefined)
+    return remotes.filter((remote) => !this.lab.servers.ipv4.some((server) => remote.startsWith(`${server}:`)))
+  }
+
+  /** Both hold the same, blobs and all, and say so. */
+  async expectEqual(...names) {
+    const [first, ...others] = names.map((name) => this.directory(name))
+    const exported = await done(['export', first, '--revisions'])
+    for (const other of others) {
+      expect(await done(['export', other, '--revisions'])).to.equal(exported)
+      const differences = await look(first, (a) => look(other, (b) => databaseDifferences(a, b)))
+      expect(differences).to.deep.equal([])
+    }
+    for (const directory of [first, ...others]) await look(directory, (database) => database.checkIntegrity())
+    return exported.split('\n').filter((line) => line !== '').length
+  }
+
+  /** Until both hold the same and nothing is open between them. */
+  async becomesEqual(...names) {
+    const [first, ...others] = names.map((name) => this.directory(name))
+    await look(first, async (a) => {
+      for (const other of others)
+        await look(other, (b) =>
+          eventually(async () => {
+            const differences = await databaseDifferences(a, b)
+            this.differences = differences
+            return differences.length === 0
+          }, `${names.join(' and ')} equal`).catch((error) => {
+            throw new Error(`${error.message}\n${this.differences.slice(0, 10).join('\n')}`, { cause: error })
+          })
+        )
+    })
+  }
+
+  async dispose() {
+    await this.lab.dispose()
+  }
+}
+
+/** What a `sync` last said of its links, by device; those that left are not there. */
+export function linksOf(command) {
+  const links = new Map()
+  for (const event of command.events) {
+    if (event.event === 'link') links.set(event.device, event)
+    else if (event.event === 'gone') links.delete(event.device)
+  }
+  return [...links.values()]
+}
+
+export function connectedLinks(command) {
+  return linksOf(command).filter(({ state }) => connectedStates.includes(state))
+}
+
+/** Waits until a `sync` is linked with so many devices, as `passes` wants; the links. */
+export function linked(command, { devices = 1, passes = () => true } = {}) {
+  return command.until(() => {
+    const links = connectedLinks(command)
+    return links.length === devices && links.every(passes) && links
+  }, `a link with ${devices} device(s)`)
+}
+
+/** The strategy of a link: the first word of its route. */
+export function strategyOf({ route }) {
+  return route.split(' ')[0]
+}
+
+/** Link events from a certain one on: `from` is the number of events seen before. */
+export function linkEvents(command, from = 0) {
+  return command.events.slice(from).filter(({ event }) => event === 'link')
+}
+
+/** Revisions that a `sync` said it moved more than once in one direction. */
+export function repeated(command) {
+  const seen = new Set()
+  const twice = []
+  for (const { event, id, rev, direction, error } of command.events) {
+    if (event !== 'document' || error !== undefined) continue
+    const key = `${direction} ${id} ${rev}`
+    if (seen.has(key)) twice.push(key)
+    seen.add(key)
+  }
+  return twice
+}
