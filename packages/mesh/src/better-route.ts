@@ -8,6 +8,8 @@ const maxPauseMs = 300_000
 const minPauseMs = 1_000
 /** For one try, after which the connection is given up. */
 const tryDeadlineMs = 30_000
+/** After a change is known here, the other device's account of it comes a little later: what began with the old one is not waited for. */
+const settledMs = 3_000
 
 export interface BetterRouteOptions<T> {
   readonly clock: Clock
@@ -32,15 +34,29 @@ export class BetterRoute<T> {
   #lastTry = Number.NEGATIVE_INFINITY
   #cancelPause: (() => void) | undefined
   #trying = false
+  #cancelSettled: (() => void) | undefined
+  #overtaken = false
+  /** Ends the running try. */
+  #giveUp: ((reason: Error) => void) | undefined
 
   constructor(options: BetterRouteOptions<T>) {
     this.#options = options
     this.#pause()
   }
 
-  /** The network or the device's addresses changed: tries now, or soon after the try before. */
+  /**
+   * The network or the device's addresses changed: tries now, or soon after the try before, and afresh in a few seconds, when both sides
+   * should know of it.
+   */
   nudge(): void {
+    if (this.#life.signal.aborted) return
     this.#pauseMs = firstPauseMs
+    this.#cancelSettled ??= this.#options.clock.after(settledMs, () => {
+      this.#cancelSettled = undefined
+      this.#overtaken = this.#trying
+      if (this.#trying) this.#giveUp?.(new DOMException('The network changed meanwhile', 'AbortError'))
+      else this.#try()
+    })
     const early = this.#lastTry + minPauseMs - this.#options.clock.monotonic()
     if (early <= 0) this.#try()
     else if (!this.#trying && !this.#life.signal.aborted) this.#tryAfter(early)
@@ -50,6 +66,8 @@ export class BetterRoute<T> {
   stop(): void {
     this.#cancelPause?.()
     this.#cancelPause = undefined
+    this.#cancelSettled?.()
+    this.#cancelSettled = undefined
     this.#life.abort(new DOMException('No better route is wanted any more', 'AbortError'))
   }
 
@@ -76,13 +94,19 @@ export class BetterRoute<T> {
     const cancelDeadline = clock.after(tryDeadlineMs, () => {
       limit.abort(new DOMException(`No better route was found within ${tryDeadlineMs} ms`, 'TimeoutError'))
     })
+    this.#giveUp = (reason) => {
+      limit.abort(reason)
+    }
     const end = (): void => {
+      this.#giveUp = undefined
       cancelDeadline()
       limit.release()
     }
     open(limit.signal).then(
       (connection) => {
         end()
+        this.#cancelSettled?.()
+        this.#cancelSettled = undefined
         if (this.#life.signal.aborted) discard(connection)
         else found(connection)
       },
@@ -91,7 +115,10 @@ export class BetterRoute<T> {
         this.#trying = false
         if (this.#life.signal.aborted) return
         logger.debug('there is no better route than the relayed one yet', { device: displayName, code: errorCode(error) })
-        this.#pause()
+        const again = this.#overtaken
+        this.#overtaken = false
+        if (again) this.#try()
+        else this.#pause()
       }
     )
   }

@@ -1,7 +1,7 @@
 // A relayed link that moves in the middle of replication, and links whose network goes away.
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
-import { cleanUp } from '../support/kithmesh.mjs'
+import { cleanUp, documentBecomes, done } from '../support/kithmesh.mjs'
 import { withItems } from './inventory.mjs'
 import { Scene, connectedLinks, linkEvents, linked, repeated, strategyOf } from './scene.mjs'
 
@@ -71,4 +71,58 @@ describe('kithmesh sync across NATs: a link', () => {
     expect([await a.stop(), await b.stop()], `${a.err}${b.err}`).to.deep.equal([0, 0])
     await scene.expectEqual('a', 'b')
   })
+
+  /** Starts both over a punched connection; what happens to the network comes next. */
+  async function punched() {
+    scene = await Scene.create({ a: 'port-restricted', b: 'port-restricted' })
+    const commands = [scene.sync('a'), scene.sync('b')]
+    const links = await Promise.all(commands.map((command) => linked(command)))
+    expect(links.flat().map(strategyOf)).to.deep.equal(['tcp-hole-punch', 'tcp-hole-punch'])
+    return commands
+  }
+
+  /** What both sides wrote meanwhile arrives within the bound, by the processes that were there all the time. */
+  async function comesBack(commands, from) {
+    for (const [name, other] of [
+      ['a', 'b'],
+      ['b', 'a']
+    ])
+      await documentBecomes(scene.directory(other), `meanwhile:${name}`, (body) => body !== undefined)
+    const tookMs = Math.round(performance.now() - from)
+    console.log('took', tookMs)
+    const links = await Promise.all(commands.map((command) => linked(command)))
+    expect(links.flat().map(strategyOf)).to.deep.equal(['tcp-hole-punch', 'tcp-hole-punch'])
+    expect(commands.map(({ over }) => over)).to.deep.equal([false, false])
+    expect(await Promise.all(commands.map((command) => command.stop())), commands.map(({ err }) => err).join('')).to.deep.equal([0, 0])
+    await scene.expectEqual('a', 'b')
+  }
+
+  const writeMeanwhile = async () => {
+    for (const name of ['a', 'b']) await done(['put', scene.directory(name), `meanwhile:${name}`, '{}'])
+  }
+
+  for (const side of ['a', 'b'])
+    it(`whose ${side === 'a' ? 'dialling' : 'other'} side loses its network is back when the network is`, async () => {
+      const commands = await punched()
+      await scene.lab.setLink(side, false)
+      await writeMeanwhile()
+      // The routers forget the connection, as they do after some minutes.
+      await scene.lab.flush()
+      await scene.lab.setLink(side, true)
+      await comesBack(commands, performance.now())
+    })
+
+  for (const side of ['a', 'b'])
+    it(`whose ${side === 'a' ? 'dialling' : 'other'} side gets another address is made anew`, async () => {
+      const commands = await punched()
+      const { ipv4 } = scene.lab.addresses(side)
+      const ip = (...words) => scene.lab.exec(side, 'ip', words)
+      const from = performance.now()
+      await ip('address', 'add', `${ipv4.replace(/\d+$/, '77')}/24`, 'dev', 'eth0')
+      await ip('address', 'delete', `${ipv4}/24`, 'dev', 'eth0')
+      await ip('address', 'replace', `${ipv4.replace(/\d+$/, '77')}/24`, 'dev', 'eth0')
+      await ip('route', 'replace', 'default', 'via', ipv4.replace(/\d+$/, '1'))
+      await writeMeanwhile()
+      await comesBack(commands, from)
+    })
 })

@@ -131,15 +131,15 @@ export function linkEvents(command, from = 0) {
   return command.events.slice(from).filter(({ event }) => event === 'link')
 }
 
-/** Revisions that a `sync` said it moved more than once in one direction. */
+/** Revisions that a `sync` said it moved to or from a device more than once. */
 export function repeated(command) {
-  const seen = new Set()
+  const seen = new Map()
   const twice = []
-  for (const { event, id, rev, direction, error } of command.events) {
+  for (const [index, { event, device, id, rev, direction, error }] of command.events.entries()) {
     if (event !== 'document' || error !== undefined) continue
-    const key = `${direction} ${id} ${rev}`
-    if (seen.has(key)) twice.push(key)
-    seen.add(key)
+    const key = `${direction} ${id} ${rev} ${device.slice(0, 8)}`
+    if (seen.has(key)) twice.push(`${key} (events ${seen.get(key)} and ${index})`)
+    seen.set(key, index)
   }
   return twice
 }

@@ -71,9 +71,12 @@ export class PullAnswers {
         // Asked for all the same, see IncomingLists: the peer may lack what we have instead.
         if (!this.#context.versioning.branches) this.#options.known(rev)
     }
-    this.#context.statistics.documentsPulled++
-    if (!request.noReply) request.respond(outcome.status === 'known' ? { properties: { noop: 'true' } } : undefined)
+    const known = outcome.status === 'known'
+    if (!request.noReply) request.respond(known ? { properties: { noop: 'true' } } : undefined)
     if (expected !== undefined) this.#options.expected.complete(expected)
+    // It came before, in place of an older revision that was asked for: nothing more was received.
+    if (known) return
+    this.#context.statistics.documentsPulled++
     if (this.#context.wantsDocuments) documentEnded(this.#context, 'pull', this.#options.target, rev)
     if (outcome.status === 'conflicted') this.#options.conflicted(rev.id)
   }

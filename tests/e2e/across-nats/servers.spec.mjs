@@ -1,0 +1,103 @@
+// Brokers, relays and STUN servers that die, and come back.
+import { expect } from 'chai'
+import { cleanUp, documentBecomes, done } from '../support/kithmesh.mjs'
+import { Scene, connectedLinks, linkEvents, linked, linksOf, repeated, strategyOf } from './scene.mjs'
+
+describe('kithmesh sync across NATs: servers', () => {
+  let scene
+  afterEach(async () => {
+    try {
+      await cleanUp()
+    } finally {
+      await scene?.dispose()
+      scene = undefined
+    }
+  })
+
+  /** Something new of each reaches the other. */
+  async function newsTravels(n) {
+    for (const name of ['a', 'b']) await done(['put', scene.directory(name), `news:${name}`, `{"n":${n}}`])
+    await documentBecomes(scene.directory('b'), 'news:a', (body) => body?.n === n)
+    await documentBecomes(scene.directory('a'), 'news:b', (body) => body?.n === n)
+  }
+
+  it('a broker that dies does not concern a link, and one that is back introduces newcomers', async () => {
+    scene = await Scene.create({ a: 'port-restricted', b: 'port-restricted' })
+    const [a, b] = [scene.sync('a'), scene.sync('b')]
+    await Promise.all([linked(a), linked(b)])
+    const seen = [a, b].map(({ events }) => events.length)
+    await scene.broker.kill('SIGKILL')
+    await newsTravels(1)
+    await scene.broker.restart()
+    // A third device, on a host of its own in the internet.
+    const c = scene.sync('c', { host: 'srv' })
+    await linked(c, { devices: 2 })
+    await Promise.all([linked(a, { devices: 2 }), linked(b, { devices: 2 })])
+    await done(['put', scene.directory('c'), 'news:c', '{"n":1}'])
+    for (const name of ['a', 'b']) await documentBecomes(scene.directory(name), 'news:c', (body) => body?.n === 1)
+    for (const [index, command] of [a, b].entries()) {
+      const old = linkEvents(command, seen[index]).filter(({ device }) => Object.values(scene.ids).includes(device))
+      expect(old.filter(({ state, error }) => error !== undefined || !['busy', 'idle'].includes(state))).to.deep.equal([])
+      expect(repeated(command)).to.deep.equal([])
+    }
+    expect(await Promise.all([a.stop(), b.stop(), c.stop()]), `${a.err}${b.err}${c.err}`).to.deep.equal([0, 0, 0])
+    await scene.expectEqual('a', 'b', 'c')
+  })
+
+  it('a relay that dies ends its link with a reason, and carries a new one when it is back', async () => {
+    scene = await Scene.create({ a: 'symmetric-random', b: 'symmetric-random' })
+    const [a, b] = [scene.sync('a'), scene.sync('b')]
+    const links = await Promise.all([linked(a), linked(b)])
+    expect(links.flat().map(strategyOf)).to.deep.equal(['turn', 'turn'])
+    await newsTravels(1)
+    const seen = a.events.length
+    await scene.relay.kill('SIGKILL')
+    await done(['put', scene.directory('a'), 'meanwhile:a', '{}'])
+    await done(['put', scene.directory('b'), 'meanwhile:b', '{}'])
+    await Promise.all([a, b].map((command) => command.until(() => connectedLinks(command).length === 0, 'the end of the link')))
+    const offline = await a.until(
+      ({ events }) => events.slice(seen).find(({ event, state, error }) => event === 'link' && state === 'offline' && error !== undefined),
+      'an error'
+    )
+    console.log(JSON.stringify(offline))
+    const report = await a.until(
+      ({ events }) => events.slice(seen).find(({ event, state }) => event === 'report' && state === 'failed'),
+      'a report of why there is no link'
+    )
+    console.log(JSON.stringify(report, null, 1))
+    await scene.relay.restart()
+    const back = await Promise.all([linked(a), linked(b)])
+    expect(back.flat().map(strategyOf)).to.deep.equal(['turn', 'turn'])
+    await documentBecomes(scene.directory('b'), 'meanwhile:a', (body) => body !== undefined)
+    await documentBecomes(scene.directory('a'), 'meanwhile:b', (body) => body !== undefined)
+    expect(await Promise.all([a.stop(), b.stop()]), `${a.err}${b.err}`).to.deep.equal([0, 0])
+    await scene.expectEqual('a', 'b')
+  })
+
+  it('a STUN server that is dead from the start leaves what works without it, and the report says so', async () => {
+    scene = await Scene.create({ a: 'port-restricted', b: 'open' })
+    const { stunUrls } = scene.relay
+    await scene.relay.kill('SIGKILL')
+    const [a, b] = [scene.sync('a'), scene.sync('b')]
+    const links = await Promise.all([linked(a), linked(b)])
+    console.log(stunUrls, links.flat().map(({ route }) => route))
+    await newsTravels(1)
+    await Promise.all([a.stop(), b.stop()])
+    await scene.lab.setNat('b', 'port-restricted')
+    const [again, other] = [scene.sync('a'), scene.sync('b')]
+    const reported = await again.until(() => again.events.find(({ event, state }) => event === 'report' && state !== 'connecting'), 'a report')
+    console.log(JSON.stringify(reported, null, 1), JSON.stringify(linksOf(again)), JSON.stringify(linksOf(other)))
+  })
+
+  it('a broker that is dead from the start is joined when it comes up', async () => {
+    scene = await Scene.create({ a: 'port-restricted', b: 'port-restricted' })
+    await scene.broker.kill('SIGKILL')
+    const [a, b] = [scene.sync('a', { lan: true }), scene.sync('b', { lan: true })]
+    await Promise.all([a, b].map((command) => command.event(({ event }) => event === 'started', 'a start')))
+    await scene.broker.restart()
+    const links = await Promise.all([linked(a), linked(b)])
+    expect(links.flat().map(strategyOf)).to.deep.equal(['tcp-hole-punch', 'tcp-hole-punch'])
+    await newsTravels(1)
+    expect(await Promise.all([a.stop(), b.stop()]), `${a.err}${b.err}`).to.deep.equal([0, 0])
+  })
+})
