@@ -82,10 +82,15 @@ export class DeviceLink {
 
   /** Our own network changed: what works may be dead, what failed may work now, and a relayed connection may have become needless. */
   networkChanged(): void {
-    this.#active?.connection?.socket.probe?.(probeMs)
-    this.#passive?.socket.probe?.(probeMs)
+    this.probe()
     if (!this.connected && this.listed) this.#nudge()
     else this.#active?.betterRoute?.nudge()
+  }
+
+  /** Looks whether what is open is alive, and ends it soon if it is not. */
+  probe(): void {
+    this.#active?.connection?.socket.probe?.(probeMs)
+    this.#passive?.socket.probe?.(probeMs)
   }
 
   /** No provider sees it any more: an open connection lives on, nothing else does. */

@@ -77,6 +77,8 @@ export class Links {
       if (other.dialledPeerId !== deviceId) continue
       if (this.#keeps(deviceId, 'outgoing', 'incoming') === 'outgoing') {
         socket.close(1000, 'duplicate link')
+        // The device would hardly call if it had not lost the connection that we think we have.
+        other.probe()
         return
       }
       other.yieldActive()

@@ -69,10 +69,12 @@ async function onePass(
   const release = await slots.acquire(addresses, { clock, signal, withinMs: SLOT_MS })
   let close = (): void => {}
   let offered: Buffer | undefined
+  let unseen = false
   try {
     const routes = pairs.map(({ mine, theirs }, pair) => ({ route: mine, pair, towards: theirs.interfaceIndex }))
     const gathered = await gather(routes, parts, signal, progress)
     close = gathered.close
+    unseen = gathered.candidates.every(({ mapped }) => mapped === undefined)
     const offer: PunchOffer = {
       attempt: randomBytes(12),
       secret: randomBytes(32),
@@ -110,11 +112,21 @@ async function onePass(
   } catch (error) {
     if (offered !== undefined) cancelAtPeer(device.id, offered, parts)
     logger.debug('a hole could not be punched', { peer: device.id, error })
-    throw error
+    throw unseen && !signal.aborted ? withoutServers(error, parts) : error
   } finally {
     close()
     release()
   }
+}
+
+/** The other device refused local addresses, and nothing else could be offered: why that is so matters more. */
+function withoutServers(error: unknown, { stun }: PunchParts): unknown {
+  if (!isKithmeshError(error, 'ERR_PUNCH_REFUSED')) return error
+  const { servers } = stun
+  const why = servers.length === 0 ? 'No STUN server is named' : `No STUN server answered (${servers.join(', ')})`
+  return punchErrors.create('ERR_PUNCH_STUN', `${why}: it is not known how this device looks from outside. ${error.message}`, {
+    cause: error
+  })
 }
 
 async function ask(peerId: string, offer: PunchOffer, signal: AbortSignal, { context }: PunchParts): Promise<PunchAnswer> {

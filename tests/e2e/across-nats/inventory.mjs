@@ -33,7 +33,10 @@ class Items {
 
   async addMany(prefix, count, options = {}) {
     for (let index = 0; index < count; index++)
-      await this.add(`${prefix}-${index}`, { ...options, ...(options.everyNthPicture && index % options.everyNthPicture !== 0 ? { pictureBytes: 0 } : {}) })
+      await this.add(`${prefix}-${index}`, {
+        ...options,
+        ...(options.everyNthPicture && index % options.everyNthPicture !== 0 ? { pictureBytes: 0 } : {})
+      })
   }
 
   edit(name, changes) {

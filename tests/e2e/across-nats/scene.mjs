@@ -60,7 +60,10 @@ export class Scene {
   /** TCP connections between a host and anybody but the servers. */
   async connectionsBetweenPeers(host) {
     const rows = await this.lab.exec(host, 'ss', ['-Htn', 'state', 'established'])
-    const remotes = rows.split('\n').map((row) => row.trim().split(/\s+/)[3]).filter((remote) => remote !== undefined)
+    const remotes = rows
+      .split('\n')
+      .map((row) => row.trim().split(/\s+/)[3])
+      .filter((remote) => remote !== undefined)
     return remotes.filter((remote) => !this.lab.servers.ipv4.some((server) => remote.startsWith(`${server}:`)))
   }
 
@@ -83,11 +86,14 @@ export class Scene {
     await look(first, async (a) => {
       for (const other of others)
         await look(other, (b) =>
-          eventually(async () => {
-            const differences = await databaseDifferences(a, b)
-            this.differences = differences
-            return differences.length === 0
-          }, `${names.join(' and ')} equal`).catch((error) => {
+          eventually(
+            async () => {
+              const differences = await databaseDifferences(a, b)
+              this.differences = differences
+              return differences.length === 0
+            },
+            `${names.join(' and ')} equal`
+          ).catch((error) => {
             throw new Error(`${error.message}\n${this.differences.slice(0, 10).join('\n')}`, { cause: error })
           })
         )

@@ -59,12 +59,16 @@ describe('kithmesh sync across NATs: servers', () => {
       ({ events }) => events.slice(seen).find(({ event, state, error }) => event === 'link' && state === 'offline' && error !== undefined),
       'an error'
     )
-    console.log(JSON.stringify(offline))
+    expect(offline.code).to.match(/^ERR_/)
+    const relayFailed = ({ strategy, state }) => strategy === 'turn' && state === 'failed'
     const report = await a.until(
-      ({ events }) => events.slice(seen).find(({ event, state }) => event === 'report' && state === 'failed'),
+      ({ events }) => events.slice(seen).find(({ event, attempts }) => event === 'report' && attempts.some(relayFailed)),
       'a report of why there is no link'
     )
-    console.log(JSON.stringify(report, null, 1))
+    const relayed = report.attempts.find(relayFailed)
+    expect(relayed.code).to.match(/^ERR_TURN_/)
+    expect(relayed.message).to.contain(scene.lab.servers.ipv4[0]).and.to.contain('ECONNREFUSED')
+    expect(relayed.hint).to.be.a('string').and.not.equal('')
     await scene.relay.restart()
     const back = await Promise.all([linked(a), linked(b)])
     expect(back.flat().map(strategyOf)).to.deep.equal(['turn', 'turn'])
@@ -74,19 +78,32 @@ describe('kithmesh sync across NATs: servers', () => {
     await scene.expectEqual('a', 'b')
   })
 
-  it('a STUN server that is dead from the start leaves what works without it, and the report says so', async () => {
+  it('a STUN server that is dead from the start leaves what works without it, and otherwise the report says so', async () => {
     scene = await Scene.create({ a: 'port-restricted', b: 'open' })
-    const { stunUrls } = scene.relay
     await scene.relay.kill('SIGKILL')
     const [a, b] = [scene.sync('a'), scene.sync('b')]
     const links = await Promise.all([linked(a), linked(b)])
-    console.log(stunUrls, links.flat().map(({ route }) => route))
+    expect(links.flat().map(strategyOf)).to.deep.equal(['direct', 'direct'])
     await newsTravels(1)
-    await Promise.all([a.stop(), b.stop()])
+    expect(await Promise.all([a.stop(), b.stop()])).to.deep.equal([0, 0])
+
     await scene.lab.setNat('b', 'port-restricted')
     const [again, other] = [scene.sync('a'), scene.sync('b')]
-    const reported = await again.until(() => again.events.find(({ event, state }) => event === 'report' && state !== 'connecting'), 'a report')
-    console.log(JSON.stringify(reported, null, 1), JSON.stringify(linksOf(again)), JSON.stringify(linksOf(other)))
+    const failed = ({ event, state, attempts }) =>
+      event === 'report' && state === 'failed' && attempts.some(({ code }) => code === 'ERR_PUNCH_STUN')
+    const { attempts } = await again.event(failed, 'a report that names the STUN servers')
+    const { message, hint } = attempts.find(({ strategy }) => strategy === 'tcp-hole-punch')
+    for (const url of scene.relay.stunUrls)
+      expect(message)
+        .to.match(/^No STUN server answered/)
+        .and.to.contain(url)
+    expect(hint).to.contain('Check the STUN servers')
+
+    // It comes up after all.
+    await scene.relay.restart()
+    await Promise.all([linked(again), linked(other)])
+    await newsTravels(2)
+    expect(await Promise.all([again.stop(), other.stop()])).to.deep.equal([0, 0])
   })
 
   it('a broker that is dead from the start is joined when it comes up', async () => {

@@ -42,19 +42,19 @@ describe('kithmesh sync across NATs: an inventory', () => {
       // Both edit the same items at once, and delete what the other one edits.
       await withItems(scene.directory('a'), (atA) =>
         withItems(scene.directory('b'), (atB) => {
-          for (const [own, other, items] of [
+          const sides = [
             ['a', 'b', atA],
             ['b', 'a', atB]
-          ]) {
+          ]
+          for (const [own, other, items] of sides) {
             items.edit('a-1', { quantity: own === 'a' ? 10 : 20 })
             items.edit(`${own}-2`, { name: 'renamed' })
             items.edit(`${other}-3`, { note: 'edited while the other one deletes' })
-            items.delete(`${own}-3`)
           }
+          for (const [own, , items] of sides) items.delete(`${own}-3`)
         })
       )
-      for (const name of ['a', 'b'])
-        await withItems(scene.directory(name), (items) => items.add(`late-${name}`, { pictureBytes: 300_000 }))
+      for (const name of ['a', 'b']) await withItems(scene.directory(name), (items) => items.add(`late-${name}`, { pictureBytes: 300_000 }))
       await done(['rm', scene.directory('a'), 'from:b'])
       await scene.becomesEqual('a', 'b')
       expect(repeated(a)).to.deep.equal([])
