@@ -1,7 +1,7 @@
 // Brokers, relays and STUN servers that die, and come back.
 import { expect } from 'chai'
 import { cleanUp, documentBecomes, done } from '../support/kithmesh.mjs'
-import { Scene, connectedLinks, linkEvents, linked, linksOf, repeated, strategyOf } from './scene.mjs'
+import { Scene, connectedLinks, linkEvents, linked, repeated, strategyOf } from './scene.mjs'
 
 describe('kithmesh sync across NATs: servers', () => {
   let scene
