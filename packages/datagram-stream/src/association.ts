@@ -1,30 +1,17 @@
 import { AckTracker } from './ack-tracker.ts'
-import { CongestionController } from './congestion-controller.ts'
 import type { AssociationOptions, AssociationState } from './association-options.ts'
 import { connectionIds } from './connection-ids.ts'
 import { datagramErrors } from './errors.ts'
-import { Pacer } from './pacer.ts'
-import { ACK, type Acknowledgement, CONNECTION_ID_BYTES, DATA, DATA_HEADER_BYTES, DONE, FIN, HEADER_BYTES } from './packet.ts'
-import { MAX_REASON_BYTES, OPEN, PING, type Packet, RESET, ackBytes, decodePacket, writeAck, writeHeader } from './packet.ts'
-import { PathSize } from './path-size.ts'
+import { type Acknowledgement, CONNECTION_ID_BYTES, DATA, DONE, FIN, HEADER_BYTES, MAX_REASON_BYTES, OPEN, PING } from './packet.ts'
+import { type Packet, RESET, decodePacket } from './packet.ts'
+import { type PacketHead, dataOverhead, writeControl, writeData } from './packet-writer.ts'
 import { ReceiveBuffer } from './receive-buffer.ts'
-import { RttEstimator } from './rtt-estimator.ts'
-import { SendBuffer, type StreamPart } from './send-buffer.ts'
-import { SentPackets } from './sent-packets.ts'
+import { Recovery } from './recovery.ts'
+import { SendBuffer } from './send-buffer.ts'
+import { LINGER_AFTER_RESET_MS, LINGER_MS, OPEN_EVERY_AT_MOST_MS, OPEN_EVERY_MS } from './timing.ts'
+import { REPEAT_EVERY_MS, RESETS, RESETS_UNHEARD, RESET_EVERY_MS } from './timing.ts'
 
-const OPEN_EVERY_MS = 50
-const OPEN_EVERY_AT_MOST_MS = 500
-const PROBES = 2
-/** Time-outs do not grow further, so that a stream goes on soon after a long gap. */
-const MAX_PROBE_TIMEOUT_MS = 2_000
-const RESETS = 6
-const RESET_EVERY_MS = 100
-/** When nothing ever came, the other side hardly hears either. */
-const RESETS_UNHEARD = 2
-const REPEAT_EVERY_MS = 250
-/** Longer than two time-outs of the other side. */
-const LINGER_MS = 4_500
-const LINGER_AFTER_RESET_MS = 1_000
+const NOTHING = Buffer.alloc(0)
 
 /**
  * One side of the protocol as a pure state machine: datagrams come in by {@link receive} and go out by {@link next}; {@link deadline} says
@@ -35,26 +22,19 @@ export class Association {
   state: AssociationState = 'opening'
   /** Why it ended, unless in order. */
   error: Error | undefined
-  readonly rtt = new RttEstimator()
-  readonly sentPackets = new SentPackets()
-  readonly congestion: CongestionController
+  readonly recovery: Recovery
   readonly #options: AssociationOptions
   readonly #ids: { readonly ours: Buffer; readonly theirs: Buffer }
   readonly #send: SendBuffer
   readonly #receive: ReceiveBuffer
   readonly #acks = new AckTracker()
-  readonly #pacer: Pacer
-  readonly #size: PathSize
   #theirWindowEnd = 0
   /** The end of our window as last told in a packet that is repeated when it is lost. */
   #toldWindowEnd = 0
   #repeatWindow = false
   #confirmed = false
   #heardAt: number
-  #timeouts = 0
-  #probes = 0
   #ping = false
-  #paced = false
   /** When the present state's own timer is due: the next OPEN, the next RESET, the end of lingering. */
   #stateAt: number
   #stateUntil: number
@@ -62,7 +42,7 @@ export class Association {
   #theyAreDone = false
   /** One of the two sides has cut the stream. */
   #cut = false
-  #reason: Buffer = Buffer.alloc(0)
+  #reason: Buffer = NOTHING
   #firstReset = Number.POSITIVE_INFINITY
 
   constructor(options: AssociationOptions, now: number) {
@@ -70,9 +50,15 @@ export class Association {
     this.#ids = connectionIds(options.secret, options.role)
     this.#send = new SendBuffer(options.windowBytes)
     this.#receive = new ReceiveBuffer(options.windowBytes)
-    this.congestion = new CongestionController(options.maxDatagram, options.windowBytes)
-    this.#pacer = new Pacer(options.maxDatagram)
-    this.#size = new PathSize(options.maxDatagram)
+    this.recovery = new Recovery({
+      maxDatagram: options.maxDatagram,
+      windowBytes: options.windowBytes,
+      send: this.#send,
+      lost: ({ start, end }) => {
+        this.#repeatWindow = true
+        if (start === end) this.#ping = true
+      }
+    })
     this.#heardAt = now
     this.#stateAt = now
     this.#stateUntil = now + options.openTimeoutMs
@@ -120,7 +106,7 @@ export class Association {
   reset(reason: string, now: number): void {
     if (this.state !== 'opening' && this.state !== 'open') return
     this.#reason = Buffer.from(Buffer.from(reason).subarray(0, MAX_REASON_BYTES))
-    this.#firstReset = this.sentPackets.nextNumber
+    this.#firstReset = this.recovery.sentPackets.nextNumber
     this.state = 'resetting'
     this.#cut = true
     this.#stateAt = now
@@ -136,7 +122,7 @@ export class Association {
 
   /** Takes a datagram; what does not belong here is ignored. @returns whether it belongs here and is no copy of one that came before */
   receive(datagram: Buffer, now: number): boolean {
-    if (this.#over || datagram.length < HEADER_BYTES) return false
+    if (this.state === 'closed' || datagram.length < HEADER_BYTES) return false
     if (datagram.compare(this.#ids.theirs, 0, CONNECTION_ID_BYTES, 0, CONNECTION_ID_BYTES) !== 0) return false
     const packet = decodePacket(datagram)
     if (packet === undefined) return false
@@ -165,7 +151,7 @@ export class Association {
     }
     if (this.state === 'resetting' && now >= this.#stateAt) {
       this.#stateTries++
-      this.#stateAt = now + Math.min(Math.max(this.rtt.probeTimeout, RESET_EVERY_MS), OPEN_EVERY_AT_MOST_MS)
+      this.#stateAt = now + Math.min(Math.max(this.recovery.rtt.probeTimeout, RESET_EVERY_MS), OPEN_EVERY_AT_MOST_MS)
       return this.#control(RESET, false, now)
     }
     if (this.state === 'lingering') return this.#nextLingering(now)
@@ -180,10 +166,9 @@ export class Association {
     if (this.state === 'lingering') return this.#cut ? this.#stateUntil : Math.min(this.#stateAt, this.#stateUntil)
     return Math.min(
       this.#heardAt + this.#options.idleTimeoutMs,
-      this.sentPackets.lastSentAt + this.#options.keepAliveMs,
-      this.sentPackets.lossAt ?? this.#probeAt,
-      this.#acks.dueAt ?? Number.POSITIVE_INFINITY,
-      this.#paced ? this.#pacer.readyAt : Number.POSITIVE_INFINITY
+      this.recovery.sentPackets.lastSentAt + this.#options.keepAliveMs,
+      this.recovery.dueAt,
+      this.#acks.dueAt ?? Number.POSITIVE_INFINITY
     )
   }
 
@@ -191,46 +176,14 @@ export class Association {
     return this.state === 'closed'
   }
 
-  get #probeAt(): number {
-    if (this.sentPackets.bytesInFlight === 0) return Number.POSITIVE_INFINITY
-    const timeout = this.rtt.probeTimeout
-    return this.sentPackets.lastSentAt + Math.min(timeout * 2 ** this.#timeouts, Math.max(timeout, MAX_PROBE_TIMEOUT_MS))
-  }
-
   /** @returns false when it cannot be true */
   #acknowledge(ack: Acknowledgement, now: number): boolean {
-    const before = this.sentPackets.bytesInFlight
-    const acknowledged = this.sentPackets.acknowledge(ack.ranges)
-    if (acknowledged === undefined) return false
+    const packets = this.recovery.acknowledge(ack, now)
+    if (packets === undefined) return false
     this.#theirWindowEnd = Math.max(this.#theirWindowEnd, ack.window)
-    const { packets, largest } = acknowledged
-    if (packets.length === 0) return true
-    if (largest !== undefined) this.rtt.sample(now - largest.sentAt, ack.ageMs)
-    const { window, slowStart } = this.congestion
-    const limited = slowStart ? 2 * before >= window : before + 3 * this.#options.maxDatagram >= window
-    this.#timeouts = 0
-    this.#confirmed = true
-    for (const packet of packets) {
-      if (packet.end > packet.start) this.#send.acknowledged(packet.start, packet.end)
-      if (packet.late) this.congestion.wasLate(packet.sentAt)
-      this.congestion.acknowledged(packet.bytes, packet.sentAt, limited)
-      this.#size.acknowledged(packet.bytes, now)
-      if (packet.number >= this.#firstReset) this.state = 'closed'
-    }
-    this.#detectLost(now)
+    if (packets.length > 0) this.#confirmed = true
+    if (packets.some(({ number }) => number >= this.#firstReset)) this.state = 'closed'
     return true
-  }
-
-  #detectLost(now: number): void {
-    const lost = this.sentPackets.detectLost(now, this.rtt)
-    if (lost.length === 0) return
-    this.#repeatWindow = true
-    for (const packet of lost) {
-      if (packet.end > packet.start) this.#send.lost(packet.start, packet.end)
-      else this.#ping = true
-      if (this.#size.lost(packet.bytes)) this.congestion.lost(packet.sentAt, now)
-    }
-    if (this.sentPackets.brokeDown(lost, this.rtt.persistentCongestion)) this.congestion.brokeDown()
   }
 
   #react({ flags, data }: Packet, now: number): void {
@@ -275,15 +228,8 @@ export class Association {
       this.state = 'closed'
       return
     }
-    const { lossAt } = this.sentPackets
-    if (lossAt !== undefined) {
-      if (now >= lossAt) this.#detectLost(now)
-    } else if (now >= this.#probeAt) {
-      this.#timeouts++
-      this.#probes = PROBES
-      for (const packet of this.sentPackets.oldest(PROBES)) this.#send.lost(packet.start, packet.end)
-    }
-    if (now >= this.sentPackets.lastSentAt + this.#options.keepAliveMs) this.#ping = true
+    this.recovery.advance(now)
+    if (now >= this.recovery.sentPackets.lastSentAt + this.#options.keepAliveMs) this.#ping = true
     if (this.#send.finished && this.#receive.complete) this.#linger(now)
   }
 
@@ -297,22 +243,12 @@ export class Association {
   }
 
   #nextOpen(now: number): Buffer | undefined {
-    this.#paced = false
-    if (this.#send.pending(this.#theirWindowEnd)) {
-      const maxBytes = this.#size.next(now, this.#timeouts)
-      const fits = this.sentPackets.bytesInFlight + maxBytes <= this.congestion.window
-      if (fits && this.#probes === 0) {
-        this.#pacer.update(now, this.congestion.window, this.rtt.smoothed)
-        this.#paced = !this.#pacer.ready
-      }
-      if (this.#probes > 0 || (fits && !this.#paced)) {
-        const datagram = this.#data(maxBytes, now)
-        if (datagram !== undefined) return datagram
-      }
-    }
+    const maxBytes = this.recovery.grant(this.#send.pending(this.#theirWindowEnd), now)
+    const datagram = maxBytes > 0 ? this.#data(maxBytes, now) : undefined
+    if (datagram !== undefined) return datagram
     const windowMoved = this.#receive.windowEnd - this.#toldWindowEnd >= this.#options.windowBytes / 2
-    if (this.#probes > 0 || this.#ping || windowMoved) {
-      this.#probes = 0
+    if (this.recovery.probing || this.#ping || windowMoved) {
+      this.recovery.probed()
       return this.#control(PING, true, now)
     }
     return this.#acks.due(now) ? this.#control(0, true, now) : undefined
@@ -329,52 +265,33 @@ export class Association {
 
   #data(maxBytes: number, now: number): Buffer | undefined {
     const withAck = this.#acks.pending || this.#repeatWindow
-    const overhead = HEADER_BYTES + DATA_HEADER_BYTES + (withAck ? ackBytes(this.#acks.ranges) : 0)
-    const part = this.#send.next(maxBytes - overhead, this.#theirWindowEnd)
+    const part = this.#send.next(maxBytes - dataOverhead(withAck ? this.#acks.ranges : undefined), this.#theirWindowEnd)
     if (part === undefined) return undefined
-    const bytes = part.end - part.start - (part.fin ? 1 : 0)
-    const datagram = Buffer.allocUnsafe(overhead + bytes)
-    let at = this.#begin(datagram, DATA | (part.fin ? FIN : 0), withAck, now)
+    const datagram = writeData(this.#head(withAck, now), part, this.#send)
     if (withAck) this.#tellWindow()
-    at = datagram.writeUIntBE(part.start, at, 6)
-    this.#send.copy(part.start, bytes, datagram, at)
     this.#send.taken(part)
-    this.#pacer.sent(at + bytes)
-    this.#size.sent(at + bytes, now)
-    if (this.#probes > 0) this.#probes--
-    return this.#sent(datagram, at + bytes, part, now)
+    this.recovery.sentData(datagram.length, part, now)
+    return datagram
   }
 
   /** A packet without data. */
   #control(flags: number, withAck: boolean, now: number): Buffer {
-    const ack = withAck && this.#acks.any
-    const datagram = Buffer.allocUnsafe(HEADER_BYTES + (ack ? ackBytes(this.#acks.ranges) : 0) + this.#reason.length)
-    let at = this.#begin(datagram, flags, ack, now)
-    if (flags === RESET) at += this.#reason.copy(datagram, at)
-    if (flags === 0 || flags === DONE) {
-      this.sentPackets.sent(undefined)
-      return datagram.subarray(0, at)
-    }
+    const datagram = writeControl(this.#head(withAck && this.#acks.any, now), flags, flags === RESET ? this.#reason : NOTHING)
     if (flags === PING) {
       this.#ping = false
       this.#tellWindow()
     }
-    return this.#sent(datagram, at, undefined, now)
+    this.recovery.sentControl(datagram.length, flags !== 0 && flags !== DONE, now)
+    return datagram
   }
 
-  #begin(datagram: Buffer, flags: number, withAck: boolean, now: number): number {
-    const at = writeHeader(datagram, this.#ids.ours, withAck ? flags | ACK : flags, this.sentPackets.nextNumber)
-    return withAck ? writeAck(datagram, at, this.#acks.take(now, this.#receive.windowEnd)) : at
+  #head(withAck: boolean, now: number): PacketHead {
+    const ack = withAck ? this.#acks.take(now, this.#receive.windowEnd) : undefined
+    return { connectionId: this.#ids.ours, number: this.recovery.sentPackets.nextNumber, ack }
   }
 
   #tellWindow(): void {
     this.#toldWindowEnd = this.#receive.windowEnd
     this.#repeatWindow = false
-  }
-
-  #sent(datagram: Buffer, bytes: number, part: StreamPart | undefined, now: number): Buffer {
-    const number = this.sentPackets.nextNumber
-    this.sentPackets.sent({ number, sentAt: now, bytes, start: part?.start ?? 0, end: part?.end ?? 0, state: 'sent', late: false })
-    return bytes === datagram.length ? datagram : datagram.subarray(0, bytes)
   }
 }

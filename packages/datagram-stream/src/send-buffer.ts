@@ -67,11 +67,6 @@ export class SendBuffer {
     return this.#lost.count > 0 || this.#sent < Math.min(this.#tail, windowEnd) || (this.#ended && this.#sent === this.#tail)
   }
 
-  /** New bytes wait for the other side's window to move. */
-  blockedByWindow(windowEnd: number): boolean {
-    return this.#sent < this.#tail && this.#sent >= windowEnd
-  }
-
   /** The next part to be sent: what was lost first, then new bytes before `windowEnd`. */
   next(maxBytes: number, windowEnd: number): StreamPart | undefined {
     if (this.#lost.count > 0) {

@@ -32,7 +32,7 @@ describe('association', () => {
       const { sides } = plays({})
       for (const side of sides) {
         expect(side.association.resentBytes).to.equal(0)
-        expect(side.association.sentPackets.lostPackets).to.equal(0)
+        expect(side.association.recovery.sentPackets.lostPackets).to.equal(0)
       }
     })
     it('is open on both sides after one and a half round trips', () => {
