@@ -8,7 +8,7 @@ import { type PacketHead, dataOverhead, writeControl, writeData } from './packet
 import { ReceiveBuffer } from './receive-buffer.ts'
 import { Recovery } from './recovery.ts'
 import { SendBuffer } from './send-buffer.ts'
-import { LINGER_AFTER_RESET_MS, LINGER_MS, OPEN_EVERY_AT_MOST_MS, OPEN_EVERY_MS } from './timing.ts'
+import { LINGER_AFTER_RESET_MS, LINGER_AT_MOST_MS, LINGER_MS, OPEN_EVERY_AT_MOST_MS, OPEN_EVERY_MS } from './timing.ts'
 import { REPEAT_EVERY_MS, RESETS, RESETS_UNHEARD, RESET_EVERY_MS } from './timing.ts'
 
 const NOTHING = Buffer.alloc(0)
@@ -39,6 +39,7 @@ export class Association {
   #stateAt: number
   #stateUntil: number
   #stateTries = 0
+  #lingerUntil = 0
   #theyAreDone = false
   /** One of the two sides has cut the stream. */
   #cut = false
@@ -237,9 +238,10 @@ export class Association {
     if (this.state !== 'lingering') {
       this.#stateAt = now
       this.#stateTries = 0
+      this.#lingerUntil = now + LINGER_AT_MOST_MS
     }
     this.state = 'lingering'
-    this.#stateUntil = now + (this.#cut ? LINGER_AFTER_RESET_MS : LINGER_MS)
+    this.#stateUntil = Math.min(this.#lingerUntil, now + (this.#cut ? LINGER_AFTER_RESET_MS : LINGER_MS))
   }
 
   #nextOpen(now: number): Buffer | undefined {

@@ -145,8 +145,10 @@ class DatagramStream extends Duplex {
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     this.#association.reset(error === null ? 'closed' : (errorCode(error) ?? error.name), this.#clock.monotonic())
+    const { done: pending } = this.#pending ?? {}
     this.#pending = undefined
     this.#finished = undefined
+    pending?.(error ?? datagramErrors.create('ERR_DATAGRAM_RESET', 'The stream was destroyed before everything was written'))
     this.#opened(error ?? datagramErrors.create('ERR_DATAGRAM_RESET', 'The stream was destroyed while it was being opened'))
     this.#schedule()
     done(error)

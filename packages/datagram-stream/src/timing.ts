@@ -9,3 +9,5 @@ export const REPEAT_EVERY_MS = 250
 /** Longer than two time-outs of the other side. */
 export const LINGER_MS = 4_500
 export const LINGER_AFTER_RESET_MS = 1_000
+/** However much still comes: a side that goes on talking keeps nothing open. */
+export const LINGER_AT_MOST_MS = 3 * LINGER_MS

@@ -31,7 +31,12 @@ export function udpPath(socket: Socket, { address, port }: UdpEndpoint): Datagra
       socket.on('close', onClose)
     },
     send(datagram) {
-      if (!closed) socket.send(datagram, port, address, ignore)
+      if (closed) return
+      try {
+        socket.send(datagram, port, address, ignore)
+      } catch {
+        // Somebody else has closed it, which is told in a later turn.
+      }
     },
     close() {
       handlers = undefined

@@ -67,6 +67,13 @@ describe('datagram stream', () => {
       one.write('still here')
       expect(String((await once(other, 'data'))[0])).to.equal('still here')
     })
+    it('does not throw when it has something to send in the turn in which its socket was closed', async () => {
+      const { paths, sockets } = await udpPaths()
+      sockets[0].close()
+      expect(() => {
+        paths[0].send(Buffer.alloc(10))
+      }).to.not.throw()
+    })
     it('fails when its socket is closed', async () => {
       const { paths, sockets } = await udpPaths()
       const [one] = await openBoth(paths)
@@ -126,7 +133,8 @@ describe('datagram stream', () => {
       const [one] = await openBoth(pathPair(), { windowBytes: 100_000 })
       let taken = 0
       const write = (): void => {
-        one.write(Buffer.alloc(10_000), () => {
+        one.write(Buffer.alloc(10_000), (error) => {
+          if (error) return
           taken += 10_000
           write()
         })
@@ -135,6 +143,13 @@ describe('datagram stream', () => {
       await eventually('the buffers to be full', () => taken >= 190_000, { withinMs: 5_000 })
       for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve))
       expect(taken).to.be.below(400_000)
+    })
+    it('calls back who waits for room when it is destroyed', async () => {
+      const [one] = await openBoth(pathPair(), { windowBytes: 100_000 })
+      const reason = new Error('enough')
+      const told = new Promise((resolve) => one.write(Buffer.alloc(4_000_000), resolve))
+      one.destroy(reason)
+      expect(await within(told, 2_000, 'the callback')).to.equal(reason)
     })
     it('takes the bytes of a write before it calls back', async () => {
       const [one, other] = await openBoth(pathPair(), { windowBytes: 100_000 })
