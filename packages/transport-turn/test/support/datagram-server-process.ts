@@ -7,14 +7,17 @@ const probe = createSocket('udp4').bind(0, '127.0.0.1')
 await once(probe, 'listening')
 const { port } = probe.address()
 probe.close()
-new NodeTurn({
+const server = new NodeTurn({
   listeningIps: ['127.0.0.1'],
   relayIps: ['127.0.0.1'],
   listeningPort: port,
   authMech: 'long-term',
   credentials: { user: 'password' },
   log: () => {}
-}).start()
+})
+server.start()
+// Its socket is bound in a later turn.
+await once(server.network.sockets[0]!, 'listening')
 process.send!(port)
 process.once('disconnect', () => {
   process.exit()

@@ -1,4 +1,6 @@
 declare module 'node-turn' {
+  import type { Socket } from 'node:dgram'
+
   class TurnServer {
     constructor(options: {
       readonly listeningIps: readonly string[]
@@ -8,6 +10,7 @@ declare module 'node-turn' {
       readonly credentials: Readonly<Record<string, string>>
       readonly log?: (text: string) => void
     })
+    readonly network: { readonly sockets: readonly Socket[] }
     start(): void
     stop(): void
   }
