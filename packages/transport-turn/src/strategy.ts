@@ -63,6 +63,8 @@ export class TurnStrategy implements TransportStrategy {
   readonly #hosts = new Map<string, RelayHost>()
   readonly #listeners = new Set<ListenOptions['onConnection']>()
   readonly #life = new AbortController()
+  /** Aborts when nobody listens any more: what was begun for peers is given up. */
+  #listening = new AbortController()
   readonly #unhandle: () => void
 
   constructor(context: TransportContext, servers: readonly TurnServer[], ways: readonly Way[], createClient: CreateTurnClient) {
@@ -115,7 +117,9 @@ export class TurnStrategy implements TransportStrategy {
       port: undefined,
       addresses: [],
       close: async () => {
-        this.#listeners.delete(accept)
+        if (!this.#listeners.delete(accept) || this.#listeners.size > 0) return
+        this.#listening.abort(turnErrors.create('ERR_TURN_NOT_LISTENING', 'This device no longer accepts connections'))
+        this.#listening = new AbortController()
       }
     }
   }
@@ -196,7 +200,8 @@ export class TurnStrategy implements TransportStrategy {
       return {}
     }
     if (this.#listeners.size === 0) throw turnErrors.create('ERR_TURN_NOT_LISTENING', 'This device accepts no connections')
-    const meeting: Meeting = { ...offer, peerId, role: 'responder', signal: AbortSignal.any([this.#life.signal]), progress: () => {} }
+    const signal = AbortSignal.any([this.#life.signal, this.#listening.signal])
+    const meeting: Meeting = { ...offer, peerId, role: 'responder', signal, progress: () => {} }
     if (offer.relay === undefined) return await this.#hostFor(meeting, offer.addresses)
     const { relay } = offer
     const addresses = this.#addresses()

@@ -272,6 +272,17 @@ describe('turn', () => {
       }
       expect(codes).to.deep.equal([...new Array(16).fill('taken'), ...new Array(4).fill('ERR_TURN_BUSY')])
     })
+    it('are given up when the listener is closed', async () => {
+      const server = await startServer()
+      machines = new Machines({ a: turn({ servers: [] }), b: turn({ servers: [server.server] }) })
+      const listener = await machines.listen()
+      const offer = { step: 'offer', id: '0'.repeat(32), secret: 'A'.repeat(43), addresses: [] }
+      const { hubs } = machines
+      await hubs.a.request(peerIdOf('b'), 'turn-offer', offer, { signal: AbortSignal.timeout(5_000) })
+      expect(server.open).to.equal(1)
+      await listener.close()
+      await eventually('the relay to be given back', () => server.open === 0, { withinMs: 2_000 })
+    })
     it('for a relay are refused when there is no listener', async () => {
       const server = await startServer()
       machines = new Machines({ a: turn({ servers: [server.server] }), b: turn({ servers: [] }) })
