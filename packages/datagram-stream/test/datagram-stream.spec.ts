@@ -73,6 +73,7 @@ describe('datagram stream', () => {
       expect(() => {
         paths[0].send(Buffer.alloc(10))
       }).to.not.throw()
+      sockets[1].close()
     })
     it('fails when its socket is closed', async () => {
       const { paths, sockets } = await udpPaths()
