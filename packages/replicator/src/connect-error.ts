@@ -1,10 +1,15 @@
 import { isKithmeshError } from '@kithmesh/core'
 import type { KithmeshError } from '@kithmesh/core'
 import type { DocumentVersioning } from '@kithmesh/database/replication'
-import { replicatorErrors } from './error-catalogue.ts'
+import { replicatorErrors } from './errors.ts'
 import { protocolError, protocolsOfRefusal } from './sub-protocols.ts'
 
-/** Names what went wrong while connecting, by the HTTP status where there is one. */
+/**
+ * Names what went wrong while connecting, by the HTTP status where there is one: ERR_REPL_UNAUTHORIZED, ERR_REPL_NOT_FOUND, ERR_REPL_PROTOCOL,
+ * ERR_REPL_VERSIONING, ERR_REPL_HTTP, or else ERR_REPL_CONNECT, with what was thrown as its cause.
+ * @param where For people.
+ * @param versioning The database's.
+ */
 export function connectError(where: string, cause: unknown, versioning: DocumentVersioning): KithmeshError {
   const status = isKithmeshError(cause, 'ERR_WS_HTTP') ? Number(cause.details['status']) : undefined
   const details = status === undefined ? {} : { details: { status } }

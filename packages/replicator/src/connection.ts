@@ -1,19 +1,33 @@
 import type { Clock, Logger, MessageSocket } from '@kithmesh/core'
-import type { BufferBudget } from './blip/buffer-budget.ts'
-import { createBlipConnection } from './blip/connection.ts'
-import type { BlipPeer } from './blip/contracts.ts'
+import type { BufferBudget, OpenBlipConnection } from '@kithmesh/blip'
+import { createBlipConnection } from '@kithmesh/blip'
 import type { Scheduler } from './protocol/context.ts'
 import type { ReplicationSession } from './protocol/session.ts'
 
 /** Settings of the wire that both ends of a replication have. */
 export interface WireOptions {
-  /** zlib level, 1 to 9; 0 sends nothing compressed. @default 6 */
+  /** zlib level, 1 to 9; 0 sends nothing compressed. Of no effect over an {@link OpenBlipConnection}, which has its own. @default 6 */
   readonly compressionLevel?: number
-  /** Messages shorter than this go uncompressed. */
+  /** Messages shorter than this go uncompressed. Of no effect over an {@link OpenBlipConnection}, which has its own. */
   readonly compressFromBytes?: number
-  /** Size of a document's JSON, bytes. @default 20 MiB */
+  /**
+   * Size of a document's JSON, bytes. An {@link OpenBlipConnection} may have a lower limit of its own, `maxBodyBytes`: give it some more
+   * than this. @default 20 MiB
+   */
   readonly maxDocumentBytes?: number
 }
+
+/** @throws TypeError for settings that make no sense: where they are given, not when the first connection is there. */
+export function checkWireOptions({ compressionLevel = 6, compressFromBytes = 0, maxDocumentBytes = 1 }: WireOptions): void {
+  if (!Number.isInteger(compressionLevel) || compressionLevel < 0 || compressionLevel > 9)
+    throw new TypeError(`compressionLevel must be an integer from 0 to 9, not ${compressionLevel}`)
+  if (!(compressFromBytes >= 0)) throw new TypeError(`compressFromBytes must not be negative, but is ${compressFromBytes}`)
+  if (!(maxDocumentBytes > 0 && Number.isFinite(maxDocumentBytes)))
+    throw new TypeError(`maxDocumentBytes must be a positive number, not ${maxDocumentBytes}`)
+}
+
+/** What a replication runs over: a socket, which it takes over, or BLIP that is open already and may be shared. */
+export type ReplicationConnection = MessageSocket | OpenBlipConnection
 
 export const eventLoop: Scheduler = {
   soon: (run) => {
@@ -24,9 +38,15 @@ export const eventLoop: Scheduler = {
 const TICK_MS = 1000
 const OVERHEAD_BYTES = 1024 * 1024
 
-/** Starts BLIP on an open socket. */
-export function blipOver(socket: MessageSocket, options: WireOptions & { readonly bufferBudget?: BufferBudget }, logger: Logger): BlipPeer {
-  return createBlipConnection(socket, {
+/** Starts BLIP on an open socket, unless it is running. */
+export function blipOver(
+  connection: ReplicationConnection,
+  options: WireOptions & { readonly bufferBudget?: BufferBudget },
+  logger: Logger
+): OpenBlipConnection {
+  if ('blip' in connection) return connection
+  const { protocol, description } = connection
+  const blip = createBlipConnection(connection, {
     logger,
     // Above the limit for documents, so that one that is too large gets its own error instead of ending as a broken message.
     ...(options.maxDocumentBytes !== undefined && { maxBodyBytes: options.maxDocumentBytes + OVERHEAD_BYTES }),
@@ -34,6 +54,13 @@ export function blipOver(socket: MessageSocket, options: WireOptions & { readonl
     ...(options.compressionLevel !== undefined && { compressionLevel: options.compressionLevel }),
     ...(options.compressFromBytes !== undefined && { compressFromBytes: options.compressFromBytes })
   })
+  return { blip, protocol, description }
+}
+
+/** Ends a connection over which nothing was begun. */
+export function closeUnused(connection: ReplicationConnection, code: number, reason?: string): void {
+  if ('blip' in connection) connection.blip.close(code, reason)
+  else connection.close(code, reason)
 }
 
 /** Gives a session its sense of time; the returned function ends it. */

@@ -1,4 +1,5 @@
-import type { Clock, MessageSocket } from '@kithmesh/core'
+import type { Clock } from '@kithmesh/core'
+import type { ReplicationConnection } from './connection.ts'
 
 export interface OpenEndpointOptions {
   /** Aborts when the replicator is stopped or the deadline passed. */
@@ -24,8 +25,11 @@ export interface ReplicatorEndpoint {
   /**
    * Opens a new connection; called for the first and for every later try. Whoever gets the socket owns it. When the signal aborts it cleans up
    * and rejects within a few seconds.
+   *
+   * In place of a socket it may give BLIP that is open already, with other things beside replication on it: the replication uses its own
+   * profiles only, but closes the connection when it ends. What the options say of the wire holds for sockets only.
    */
-  open(options: OpenEndpointOptions): Promise<MessageSocket>
+  open(options: OpenEndpointOptions): Promise<ReplicationConnection>
   /**
    * Calls back when the remote may have become reachable, until the returned function is called. A continuous replicator uses it while it is
    * offline, and tries again at once. Without it only time and `retryNow` end a wait.
@@ -42,12 +46,15 @@ export interface ReplicatorEndpoint {
  * @example A `MessageSocketFactory` of one's own for URLs
  * const endpoint = socketEndpoint({ uid: url, open: ({ signal, protocols }) => factory.open(url, { signal, protocols }) })
  *
+ * @example Beside others on a connection
+ * const endpoint = socketEndpoint({ uid: device.id, open: async () => ({ blip, protocol: 'BLIP_3+CBMobile_3', description: device.name }) })
+ *
  * @throws TypeError for an empty uid.
  */
 export function socketEndpoint(options: {
   readonly uid: string
   readonly description?: string
-  open(options: OpenEndpointOptions): Promise<MessageSocket>
+  open(options: OpenEndpointOptions): Promise<ReplicationConnection>
   /** See {@link ReplicatorEndpoint.onReachable}. */
   onReachable?(reachable: () => void, clock: Clock): () => void
 }): ReplicatorEndpoint {

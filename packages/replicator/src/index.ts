@@ -30,30 +30,19 @@
  *
  * @packageDocumentation
  */
-export { BufferBudget } from './blip/buffer-budget.ts'
-export type { BudgetHolder } from './blip/buffer-budget.ts'
-export { createBlipConnection } from './blip/connection.ts'
-export type { BlipConnectionOptions } from './blip/connection-options.ts'
-export type {
-  BlipPeer,
-  IncomingMessage,
-  IncomingRequest,
-  OutgoingMessage,
-  OutgoingRequest,
-  Properties,
-  Reply,
-  RequestOptions
-} from './blip/contracts.ts'
+export { connectError } from './connect-error.ts'
 export { socketEndpoint } from './endpoint.ts'
 export type { OpenEndpointOptions, ReplicatorEndpoint } from './endpoint.ts'
-export { replicatorErrors } from './error-catalogue.ts'
-export { acceptedProtocols, refuseProtocols } from './listener/offered-protocols.ts'
+export { replicatorErrors } from './errors.ts'
+export { acceptedProtocols, proposedProtocols, refuseProtocols } from './listener/offered-protocols.ts'
 export type { OfferedProtocolsOptions } from './listener/offered-protocols.ts'
 export { serveReplication } from './listener/serve-replication.ts'
 export type { PassiveReplication, PassiveStatus, ServeReplicationOptions, ServedCollection } from './listener/serve-replication.ts'
 export { UrlEndpointListener } from './listener/url-endpoint-listener.ts'
 export type { ListenerClient, ListenerStatus } from './listener/listener-connections.ts'
 export type { ServedDatabase, UrlEndpointListenerOptions } from './listener/url-endpoint-listener.ts'
+export { locatedEndpoint } from './located-endpoint.ts'
+export type { LocatedEndpointOptions } from './located-endpoint.ts'
 export { fromCompletions } from './message-endpoint/from-completions.ts'
 export type { CompletionConnection, MessagingCompletion } from './message-endpoint/from-completions.ts'
 export type { MessageLinkOptions, ProtocolType } from './message-endpoint/link-options.ts'
@@ -68,13 +57,14 @@ export type {
 export { MessageEndpoint } from './message-endpoint/message-endpoint.ts'
 export type { MessageEndpointDelegate } from './message-endpoint/message-endpoint.ts'
 export { MessagingError } from './message-endpoint/messaging-error.ts'
-export type { WireOptions } from './connection.ts'
+export type { ReplicationConnection, WireOptions } from './connection.ts'
 export { formatCollectionPath, parseCollectionPath } from './protocol/collection-path.ts'
 export type { CollectionName } from './protocol/collection-path.ts'
 export { defaultConflictResolver } from './protocol/conflict-resolver.ts'
-export type { Conflict, ConflictResolver, ConflictingRevision, Resolution } from './protocol/conflict-resolver.ts'
-export type { DocumentEvent, SessionStatistics } from './protocol/context.ts'
+export type { CollectionConflictEvent, Conflict, ConflictResolver, ConflictingRevision, Resolution } from './protocol/conflict-resolver.ts'
+export type { DocumentEvent, Scheduler, SessionStatistics } from './protocol/context.ts'
 export type { DocumentFilter, FilteredDocument } from './protocol/document-filter.ts'
+export { SharedRequests } from './protocol/shared-requests.ts'
 export { Replicator } from './replicator.ts'
 export type { ReplicatorActivity, ReplicatorStatus } from './replicator-status.ts'
 export type { ReplicatorCollection, ReplicatorOptions, ReplicatorType } from './replicator-options.ts'

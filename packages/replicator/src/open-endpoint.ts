@@ -1,5 +1,6 @@
 import { systemClock } from '@kithmesh/core'
-import type { MessageSocket } from '@kithmesh/core'
+import { closeUnused } from './connection.ts'
+import type { ReplicationConnection } from './connection.ts'
 import type { OpenEndpointOptions, ReplicatorEndpoint } from './endpoint.ts'
 
 /** How long an endpoint may take to clean up after its signal aborted. */
@@ -9,7 +10,7 @@ const ABANDON_MS = 6_000
  * Opens a connection, or rejects with the signal's reason. An endpoint that does not heed the signal is left alone after a while, and what it
  * opens later is closed.
  */
-export function openEndpoint(endpoint: ReplicatorEndpoint, options: OpenEndpointOptions): Promise<MessageSocket> {
+export function openEndpoint(endpoint: ReplicatorEndpoint, options: OpenEndpointOptions): Promise<ReplicationConnection> {
   const { signal, clock = systemClock } = options
   return new Promise((resolve, reject) => {
     let cancel = (): void => {}
@@ -31,11 +32,11 @@ export function openEndpoint(endpoint: ReplicatorEndpoint, options: OpenEndpoint
     Promise.resolve()
       .then(() => endpoint.open(options))
       .then(
-        (socket) => {
+        (connection) => {
           settled()
-          if (!signal.aborted) resolve(socket)
+          if (!signal.aborted) resolve(connection)
           else {
-            discard(socket)
+            discard(connection)
             reject(signal.reason as Error)
           }
         },
@@ -47,7 +48,7 @@ export function openEndpoint(endpoint: ReplicatorEndpoint, options: OpenEndpoint
   })
 }
 
-function discard(socket: MessageSocket): void {
-  socket.attach({ message: () => {}, drained: () => {}, closed: () => {} })
-  socket.close(1000)
+function discard(connection: ReplicationConnection): void {
+  if (!('blip' in connection)) connection.attach({ message: () => {}, drained: () => {}, closed: () => {} })
+  closeUnused(connection, 1000)
 }

@@ -1,8 +1,10 @@
-import type { Clock, KithmeshError, Logger, MessageSocket } from '@kithmesh/core'
+import { once } from 'node:events'
+import { type Clock, type JoinedSignals, type KithmeshError, type Logger, joinSignals, limitedSignal } from '@kithmesh/core/plugin'
 import type { ReplicationStore } from '@kithmesh/database/replication'
 import { connectError } from './connect-error.ts'
-import { blipOver, eventLoop, tickEvery } from './connection.ts'
-import { replicatorErrors } from './error-catalogue.ts'
+import { blipOver, closeUnused, eventLoop, tickEvery } from './connection.ts'
+import type { ReplicationConnection } from './connection.ts'
+import { replicatorErrors } from './errors.ts'
 import type { Observers } from './observers.ts'
 import { openEndpoint } from './open-endpoint.ts'
 import { addStatistics, newStatistics } from './protocol/context.ts'
@@ -48,7 +50,7 @@ export class ReplicationRun {
   readonly #parts: ReplicationRunParts
   readonly #stopping = new AbortController()
   /** Ends the pause before the next attempt. */
-  #wake: AbortController | undefined
+  #wake: JoinedSignals | undefined
   /** Ends the present attempt, because of `suspend`. */
   #interruption = new AbortController()
   #cancelGrace: (() => void) | undefined
@@ -94,7 +96,7 @@ export class ReplicationRun {
     if (this.#suspension !== undefined || this.stopping) return
     this.#suspension = new AbortController()
     this.#interruption.abort()
-    this.#wake?.abort()
+    this.#wake?.abort(undefined)
     this.#endSession()
   }
 
@@ -106,7 +108,7 @@ export class ReplicationRun {
 
   /** Ends a pause between attempts. */
   retryNow(): void {
-    this.#wake?.abort()
+    this.#wake?.abort(undefined)
   }
 
   /** Connects until it is done, stopped, or no further attempt helps; to be called once. */
@@ -121,7 +123,7 @@ export class ReplicationRun {
         failures = 0
         tellError(undefined)
         tellActivity('offline')
-        await aborted(AbortSignal.any([stopping, this.#suspension.signal]))
+        await aborted(stopping, this.#suspension.signal)
         continue
       }
       this.#interruption = new AbortController()
@@ -141,19 +143,21 @@ export class ReplicationRun {
       tellError(error)
       const wait = nextAttemptIn(++failures, classifyFailure(error), { continuous, maxAttempts, maxAttemptWaitMs })
       if (wait === undefined) {
-        logger.warn('The replication ended with an error', { error })
+        // Who asked for one attempt judges for itself what its end is worth.
+        logger[maxAttempts === 1 ? 'info' : 'warn']('The replication ended with an error', { error })
         return
       }
       logger.info('The connection failed and is tried again', { error, waitMs: wait })
       tellActivity('offline')
-      const wake = new AbortController()
+      const wake = joinSignals(stopping)
       this.#wake = wake
       const unwatch = continuous
         ? this.#parts.options.endpoint.onReachable?.(() => {
-            wake.abort()
+            this.retryNow()
           }, clock)
         : undefined
-      await clock.sleep(wait, { signal: AbortSignal.any([stopping, wake.signal]) }).catch(() => {})
+      await clock.sleep(wait, { signal: wake.signal }).catch(() => {})
+      wake.release()
       unwatch?.()
       this.#wake = undefined
     }
@@ -180,45 +184,48 @@ export class ReplicationRun {
     const { clock, options, store, pull } = this.#parts
     const { endpoint, heartbeatMs = 300_000, connectTimeoutMs = 15_000, legacy = false } = options
     const protocols = compatibleProtocols(store.versioning, { pulls: pull, legacy })
-    const ending = AbortSignal.any([this.#stopping.signal, this.#interruption.signal])
-    const late = new AbortController()
-    const cancelDeadline = clock.after(connectTimeoutMs, () => {
-      late.abort(replicatorErrors.create('ERR_REPL_TIMEOUT', `Connecting did not finish within ${connectTimeoutMs} ms`))
-    })
-    let socket: MessageSocket
+    const interruption = this.#interruption.signal
+    const late = (): Error => replicatorErrors.create('ERR_REPL_TIMEOUT', `Connecting did not finish within ${connectTimeoutMs} ms`)
+    const ending = limitedSignal(clock, connectTimeoutMs, late, this.#stopping.signal, interruption)
+    let connection: ReplicationConnection
     try {
-      const signal = AbortSignal.any([ending, late.signal])
-      socket = await openEndpoint(endpoint, { signal, protocols, heartbeatMs, clock, onResponse: this.#onResponse })
+      connection = await openEndpoint(endpoint, { signal: ending.signal, protocols, heartbeatMs, clock, onResponse: this.#onResponse })
     } catch (cause) {
       return { error: connectError(endpoint.description, cause, store.versioning), began: false }
     } finally {
-      cancelDeadline()
+      ending.release()
     }
-    if (ending.aborted) {
-      socket.close(1000)
+    if (this.stopping || interruption.aborted) {
+      closeUnused(connection, 1000)
       return { error: undefined, began: false }
     }
-    const { protocol } = socket
+    const { protocol } = connection
     if (protocol !== '' && !protocols.includes(protocol)) {
-      socket.close(1002)
+      closeUnused(connection, 1002)
       const what = `${endpoint.description} chose the protocol "${protocol}", which was not offered`
       return { error: protocolError(store.versioning, what, [protocol]), began: false }
     }
-    return await this.#converse(socket, reset)
+    return await this.#converse(connection, reset)
   }
 
-  #converse(socket: MessageSocket, resetCheckpoint: boolean): Promise<Outcome> {
+  #converse(connection: ReplicationConnection, resetCheckpoint: boolean): Promise<Outcome> {
     const { options, push, pull, store, targets, logger, clock, documents, tellActivity, tellError, tellProgress } = this.#parts
     return new Promise((resolve) => {
       const tell = (events: readonly DocumentEvent[]): void => {
         documents.emit(events)
       }
       let failure: KithmeshError | undefined
+      let endProgress: (() => void) | undefined
+      // An idle replication leaves the processor alone.
+      const watchProgress = (busy: boolean): void => {
+        endProgress?.()
+        endProgress = busy ? clock.every(PROGRESS_MS, tellProgress) : undefined
+      }
       const session = new ReplicationSession({
         role: 'active',
-        blip: blipOver(socket, options, logger),
+        blip: blipOver(connection, options, logger).blip,
         store,
-        scheduler: eventLoop,
+        scheduler: options.scheduler ?? eventLoop,
         logger,
         now: () => clock.now(),
         push,
@@ -229,14 +236,20 @@ export class ReplicationRun {
         resetCheckpoint,
         skipOldTombstones: options.skipOldTombstones,
         deltas: options.deltas,
+        sharedRequests: options.sharedRequests,
         autoPurge: options.autoPurge,
-        legacy: socket.protocol === LEGACY_PROTOCOL,
+        legacy: connection.protocol === LEGACY_PROTOCOL,
         legacyFallback: options.legacy,
         ...(options.maxDocumentBytes !== undefined && { limits: { maxDocumentBytes: options.maxDocumentBytes } }),
         ...(options.checkpointIntervalMs !== undefined && { checkpointIntervalMs: options.checkpointIntervalMs }),
         events: {
-          activity: (activity) => {
+          began: () => {
+            // Not only once it is idle: stopped before, it would end with the error of an attempt that a later one made good.
             tellError(undefined)
+            tellActivity('busy')
+          },
+          activity: (activity) => {
+            watchProgress(activity === 'busy')
             tellActivity(activity)
           },
           get documents() {
@@ -244,7 +257,7 @@ export class ReplicationRun {
           },
           ended: (error) => {
             endTicks()
-            endProgress()
+            watchProgress(false)
             this.#cancelGrace?.()
             this.#cancelGrace = undefined
             this.#before = addStatistics(this.#before, session.statistics)
@@ -255,7 +268,7 @@ export class ReplicationRun {
       })
       this.#session = session
       const endTicks = tickEvery(clock, session)
-      const endProgress = clock.every(PROGRESS_MS, tellProgress)
+      watchProgress(true)
       tellActivity('busy')
       try {
         session.start()
@@ -267,15 +280,9 @@ export class ReplicationRun {
   }
 }
 
-async function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return
-  await new Promise<void>((resolve) => {
-    signal.addEventListener(
-      'abort',
-      () => {
-        resolve()
-      },
-      { once: true }
-    )
-  })
+/** Resolves when one of them aborts. */
+async function aborted(...signals: readonly AbortSignal[]): Promise<void> {
+  const { signal, release } = joinSignals(...signals)
+  if (!signal.aborted) await once(signal, 'abort')
+  release()
 }

@@ -1,10 +1,13 @@
 import type { Clock, Logger } from '@kithmesh/core'
 import type { Database } from '@kithmesh/database'
+import { checkWireOptions } from './connection.ts'
 import type { WireOptions } from './connection.ts'
 import type { ReplicatorEndpoint } from './endpoint.ts'
 import type { CollectionName } from './protocol/collection-path.ts'
-import type { ConflictResolver } from './protocol/conflict-resolver.ts'
+import type { CollectionConflictEvent, ConflictResolver } from './protocol/conflict-resolver.ts'
+import type { Scheduler } from './protocol/context.ts'
 import type { DocumentFilter } from './protocol/document-filter.ts'
+import type { SharedRequests } from './protocol/shared-requests.ts'
 
 export type ReplicatorType = 'push-and-pull' | 'push' | 'pull'
 
@@ -15,8 +18,10 @@ export interface ReplicatorCollection {
   readonly scope?: string
   /** Instead of names, e.g. a `Collection` of the database. */
   readonly collection?: CollectionName
-  /** @default the rule of Couchbase Lite 3.x, see `defaultConflictResolver` */
+  /** @default the rule of Couchbase Lite for the database's versioning, see `defaultConflictResolver` */
   readonly conflictResolver?: ConflictResolver
+  /** Told how each conflict of the collection ended that this replicator had to decide. What it throws is logged. */
+  readonly onConflict?: (event: CollectionConflictEvent) => void
   /** Documents it refuses stay here, silently; they count as pushed. */
   readonly pushFilter?: DocumentFilter
   /** Documents it refuses are reported as document errors; the peer is told 403. It is asked too before a document is purged. */
@@ -67,8 +72,12 @@ export interface ReplicatorOptions extends WireOptions {
   readonly checkpointIntervalMs?: number
   /** Until a connection is open. @default 15,000 */
   readonly connectTimeoutMs?: number
+  /** Among others over which the same documents come. @default none */
+  readonly sharedRequests?: SharedRequests
   readonly logger?: Logger
   readonly clock?: Clock
+  /** Where later turns come from; simulators bring their own. @default the event loop */
+  readonly scheduler?: Scheduler
 }
 
 /** @throws TypeError for settings that make no sense. */
@@ -76,10 +85,11 @@ export function checkReplicatorOptions(options: ReplicatorOptions): void {
   const { type = 'push-and-pull', maxAttempts = 1, collections } = options
   if (!['push-and-pull', 'push', 'pull'].includes(type)) throw new TypeError(`type must be push-and-pull, push or pull, not ${type}`)
   if (!(maxAttempts >= 1)) throw new TypeError('maxAttempts must be at least 1; 1 means no second try')
-  for (const name of ['heartbeatMs', 'maxAttemptWaitMs', 'checkpointIntervalMs', 'connectTimeoutMs', 'maxDocumentBytes'] as const) {
+  for (const name of ['heartbeatMs', 'maxAttemptWaitMs', 'checkpointIntervalMs', 'connectTimeoutMs'] as const) {
     const value = options[name]
     if (value !== undefined && !(value > 0 && Number.isFinite(value)))
       throw new TypeError(`${name} must be a positive number, not ${value}`)
   }
+  checkWireOptions(options)
   if (collections?.length === 0) throw new TypeError('At least one collection is needed')
 }

@@ -2,7 +2,7 @@ import { silentLogger, systemClock } from '@kithmesh/core'
 import type { Clock, KithmeshError, Logger } from '@kithmesh/core'
 import { replicationStore } from '@kithmesh/database/replication'
 import type { ReplicationStore } from '@kithmesh/database/replication'
-import { replicatorErrors } from './error-catalogue.ts'
+import { replicatorErrors } from './errors.ts'
 import { Observers } from './observers.ts'
 import { pendingDocumentIds } from './pending.ts'
 import { formatCollectionPath } from './protocol/collection-path.ts'
@@ -183,10 +183,10 @@ export class Replicator {
     const collection = this.#store.collection(scope, name)
     if (collection === undefined)
       throw replicatorErrors.create('ERR_REPL_COLLECTION_UNKNOWN', `There is no collection ${scope}.${name} in the database`)
-    const { conflictResolver, pushFilter, pullFilter, documentIds, channels } = config
+    const { conflictResolver, onConflict, pushFilter, pullFilter, documentIds, channels } = config
     if (channels !== undefined && (channels.length === 0 || channels.some((channel) => channel === '' || channel.includes(','))))
       throw new TypeError('channels needs at least one name, and names have no comma')
-    return { collection, conflictResolver, pushFilter, pullFilter, documentIds, channels }
+    return { collection, conflictResolver, onConflict, pushFilter, pullFilter, documentIds, channels }
   }
 
   #pending(name: CollectionName, only: string | undefined): Set<string> {

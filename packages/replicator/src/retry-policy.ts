@@ -17,7 +17,8 @@ const TRANSIENT_CODES: ReadonlySet<string> = new Set([
   'ERR_WS_TIMEOUT',
   'ERR_DIRECT_TIMEOUT',
   'ERR_REPL_TIMEOUT',
-  'ERR_IDENTITY_HANDSHAKE_TIMEOUT'
+  'ERR_IDENTITY_HANDSHAKE_TIMEOUT',
+  'ERR_PD_RESOLVE_BUSY'
 ])
 const NETWORK_CODES: ReadonlySet<string> = new Set([
   'ENETDOWN',
@@ -30,7 +31,11 @@ const NETWORK_CODES: ReadonlySet<string> = new Set([
   'ENOTFOUND',
   'ENODATA',
   'ENODEV',
-  'ERR_DIRECT_INTERFACE'
+  'ERR_DIRECT_INTERFACE',
+  'ERR_REPL_AWAY',
+  'ERR_PD_PEER_OFFLINE',
+  'ERR_PD_RESOLVE_FAILED',
+  'ERR_PD_UNKNOWN_DEVICE'
 ])
 const TRANSIENT_HTTP: ReadonlySet<number> = new Set([408, 429, 502, 503, 504])
 /** 1000 and 1001: the peer went away in good order and may come back. */

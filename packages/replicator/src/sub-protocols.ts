@@ -1,7 +1,7 @@
 import { isKithmeshError } from '@kithmesh/core'
 import type { KithmeshError } from '@kithmesh/core'
 import type { DocumentVersioning } from '@kithmesh/database/replication'
-import { replicatorErrors } from './error-catalogue.ts'
+import { replicatorErrors } from './errors.ts'
 import { LEGACY_PROTOCOL } from './protocol/legacy-protocol.ts'
 
 /** Carries revision trees. */

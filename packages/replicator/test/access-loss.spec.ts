@@ -1,9 +1,9 @@
 import { expect } from 'chai'
-import type { IncomingRequest, OutgoingRequest, Reply } from '../dist/blip/contracts.js'
+import type { IncomingRequest, OutgoingRequest, Reply } from '@kithmesh/blip'
 import { BlipPair } from './support/blip-pair.ts'
 import { MemoryStore } from './support/memory-store.ts'
 import { activeSession, until } from './support/sessions.ts'
-import type { Running } from './support/sessions.ts'
+import type { ActiveSettings, Running } from './support/sessions.ts'
 
 /** What no well-ordered gateway does, and what real ones do when things happen at once. */
 describe('word of lost access', () => {
@@ -23,8 +23,8 @@ describe('word of lost access', () => {
     return reply.kind === 'ok' ? (JSON.parse(reply.body.toString()) as unknown) : reply
   }
 
-  beforeEach(async () => {
-    store = new MemoryStore()
+  /** A session that pulls from `pair.b`, which has answered its subscription. */
+  const subscribe = async (settings: Partial<ActiveSettings>): Promise<void> => {
     pair = new BlipPair()
     let subscribed = false
     const answer = (profile: string, respond: (request: IncomingRequest) => void): void => {
@@ -40,9 +40,14 @@ describe('word of lost access', () => {
       subscribed = true
       request.respond()
     })
-    active = activeSession(pair.a, store, { push: false, continuous: true, limits: { maxRevsRequested: 3 } })
+    active = activeSession(pair.a, store, { push: false, continuous: true, ...settings })
     active.session.start()
     await until(() => subscribed, 'the subscription')
+  }
+
+  beforeEach(async () => {
+    store = new MemoryStore()
+    await subscribe({ limits: { maxRevsRequested: 3 } })
   })
   afterEach(async () => {
     active.session.close(1000)
@@ -169,20 +174,9 @@ describe('word of lost access', () => {
   it('does not concern documents that were not asked for, in whichever form it comes', async () => {
     active.session.close(1000)
     await active.ended
-    pair = new BlipPair()
-    let subscribed = false
-    pair.b.handle('getCollections', (request) => {
-      request.respond({ body: Buffer.from('[{}]') })
-    })
-    pair.b.handle('subChanges', (request) => {
-      subscribed = true
-      request.respond()
-    })
     store.default.put('private', {})
     const revId = store.default.change('private')?.revId ?? ''
-    active = activeSession(pair.a, store, { push: false, continuous: true, collections: [{ documentIds: ['asked'] }] })
-    active.session.start()
-    await until(() => subscribed, 'the subscription')
+    await subscribe({ collections: [{ documentIds: ['asked'] }] })
     await wanted([1, 'private', revId, 2])
     expect(store.default.change('private')?.revId).to.equal(revId)
     expect(await rev(2, 'private', revId, { _removed: true })).to.include({ kind: 'error', code: 403 })
@@ -217,19 +211,8 @@ describe('word of lost access', () => {
     it('does not cost an edit made while the pull filter thinks about it', async () => {
       active.session.close(1000)
       await active.ended
-      pair = new BlipPair()
-      let subscribed = false
-      pair.b.handle('getCollections', (request) => {
-        request.respond({ body: Buffer.from('[{}]') })
-      })
-      pair.b.handle('subChanges', (request) => {
-        subscribed = true
-        request.respond()
-      })
       const pullFilter = (): boolean => store.default.put('doc', { from: 'here' }) !== ''
-      active = activeSession(pair.a, store, { push: false, continuous: true, collections: [{ pullFilter }] })
-      active.session.start()
-      await until(() => subscribed, 'the subscription')
+      await subscribe({ collections: [{ pullFilter }] })
       await wanted([2, 'doc', '1-aa', 2])
       expect(store.default.json('doc')).to.deep.equal({ from: 'here' })
       await until(() => kept().length > 0, 'the event')

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import type { OutgoingRequest, Reply } from '../dist/blip/contracts.js'
+import type { OutgoingRequest, Reply } from '@kithmesh/blip'
 import type { FilteredDocument } from '../dist/protocol/document-filter.js'
 import { BlipPair } from './support/blip-pair.ts'
 import { MemoryStore } from './support/memory-store.ts'

@@ -62,8 +62,7 @@ describe('edits, conflicts and access that comes and goes, at random', () => {
     }
   }
 
-  it('end with the documents that one may see, and those kept for changes that the gateway does not have', async function () {
-    this.timeout(60_000)
+  it('end with the documents that one may see, and those kept for changes that the gateway does not have', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 25 }), async (steps) => {
         if (over) return

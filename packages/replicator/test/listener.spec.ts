@@ -25,12 +25,10 @@ import type {
 import { webSocketFactory } from '@kithmesh/transport-direct'
 import { manualClock } from '@kithmesh/testkit'
 import { expect } from 'chai'
-import { FrameEncoder } from '../dist/blip/frame-encoder.js'
-import { MORE_COMING } from '../dist/blip/frame.js'
+import { FrameEncoder, MORE_COMING } from '@kithmesh/blip/wire'
 import { until } from './support/sessions.ts'
 
-describe('a listener', function () {
-  this.timeout(20_000)
+describe('a listener', () => {
   let here: Database
   let there: Database
   let authority: Identity
@@ -216,6 +214,10 @@ describe('a listener', function () {
       expect(await login('broken', 'x')).to.equal('ERR_REPL_UNAUTHORIZED')
       expect((await replicate(url)).error?.code).to.equal('ERR_REPL_UNAUTHORIZED')
       expect(users).to.deep.equal(['änna'])
+    })
+
+    it('nobody with a rate of tries that lets nothing through', () => {
+      expect(() => listening({ loginTries: { burst: 0, perMinute: 1 } })).to.throw(TypeError, 'burst')
     })
 
     it('nobody by certificate without TLS', () => {
@@ -434,6 +436,40 @@ describe('a listener', function () {
       const stuck = replicate(url, { basicAuth: { username: 'stuck', password: '' } })
       expect((await replicate(url, { basicAuth: { username: 'good', password: '' } })).error).to.equal(undefined)
       expect((await stuck).error?.code).to.equal('ERR_REPL_CONNECT')
+    })
+
+    it('somebody who tries passwords, of whom it answers a few and then some a minute, and asks nobody about the rest', async () => {
+      const clock = manualClock()
+      const asked: string[] = []
+      const listener = await serve({
+        clock,
+        loginTries: { burst: 3, perMinute: 2 },
+        authenticator: passwordAuthenticator((user, password, origin) => {
+          asked.push(`${user}@${origin.address}`)
+          return password === 'right'
+        })
+      })
+      const from = async (localAddress: string, password: string | undefined): Promise<string> => {
+        const socket = connect({ port: listener.port!, host: '127.0.0.1', localAddress })
+        sockets.push(socket)
+        socket.on('error', () => {})
+        const login = password === undefined ? '' : `Authorization: Basic ${Buffer.from(`ann:${password}`).toString('base64')}\r\n`
+        socket.write(`GET /shop/_blipsync HTTP/1.1\r\nHost: x\r\n${login}\r\n`)
+        const [answer] = (await once(socket, 'data')) as [Buffer]
+        socket.destroy()
+        return answer.toString('latin1').slice(9, 12) + (/Retry-After: \d+/.exec(answer.toString('latin1'))?.[0] ?? '')
+      }
+      expect(await from('127.0.0.2', undefined), 'who names no login is asked for one, and spends nothing').to.equal('401')
+      const atOnce = await Promise.all(Array.from({ length: 9 }, (_, index) => from('127.0.0.2', `guess ${index}`)))
+      expect(atOnce.filter((status) => status === '401')).to.have.length(3)
+      expect(atOnce.filter((status) => status === '429Retry-After: 30')).to.have.length(6)
+      expect(asked.splice(0)).to.deep.equal(Array.from({ length: 3 }, () => 'ann@127.0.0.2'))
+      expect(await from('127.0.0.2', 'right'), 'nor is the right one looked at, or it could be told from the others').to.match(/^429/)
+      for (let index = 0; index < 5; index++) expect(await from('127.0.0.3', 'right'), 'others, as often as they like').to.equal('426')
+      await clock.advance(30_000)
+      expect(await from('127.0.0.2', 'right'), 'and the same address when a try has come back').to.equal('426')
+      expect(await from('127.0.0.2', 'wrong')).to.equal('401')
+      expect(await from('127.0.0.2', 'wrong')).to.match(/^429/)
     })
 
     it('more connections than it takes', async () => {

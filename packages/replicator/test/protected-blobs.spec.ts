@@ -1,6 +1,6 @@
 import { expect } from 'chai'
-import type { Reply } from '../dist/blip/contracts.js'
-import { attachmentProof } from '../dist/protocol/attachments.js'
+import type { Reply } from '@kithmesh/blip'
+import { attachmentProof } from '../dist/protocol/serve-attachment.js'
 import { BlipPair } from './support/blip-pair.ts'
 import { MemoryStore, digestOf } from './support/memory-store.ts'
 import { passiveSession, replicate, until } from './support/sessions.ts'

@@ -3,7 +3,7 @@ import { replicatorErrors as errors } from '@kithmesh/replicator'
 import { KithmeshError } from '@kithmesh/core'
 import { classifyFailure, defaultConflictResolver, formatCollectionPath, nextAttemptIn, parseCollectionPath } from '@kithmesh/replicator'
 import { expect } from 'chai'
-import { attachmentProof } from '../dist/protocol/attachments.js'
+import { attachmentProof } from '../dist/protocol/serve-attachment.js'
 import { checkReceivedBody, isCompressible } from '../dist/protocol/body.js'
 import {
   completedUpTo,
@@ -419,6 +419,10 @@ describe('the retry policy (cbmobile.md §12)', () => {
     ],
     ['an unknown host', errors.create('ERR_REPL_CONNECT', 'x', { cause: node('ENOTFOUND') }), 'network'],
     ['no route', node('ENETUNREACH'), 'network'],
+    ['a peer that is away', errors.create('ERR_REPL_CONNECT', 'x', { cause: errors.create('ERR_REPL_AWAY', 'x') }), 'network'],
+    ['a peer whose address cannot be found out', new KithmeshError('ERR_PD_RESOLVE_FAILED', 'x'), 'network'],
+    ['a peer that went offline', new KithmeshError('ERR_PD_PEER_OFFLINE', 'x'), 'network'],
+    ['two who ask a peer for its address at once', new KithmeshError('ERR_PD_RESOLVE_BUSY', 'x'), 'transient'],
     ['HTTP 503', http(503), 'transient'],
     ['HTTP 429', http(429), 'transient'],
     ['HTTP 401', http(401), 'permanent'],

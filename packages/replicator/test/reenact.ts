@@ -1,8 +1,8 @@
-import type { Properties } from '../dist/blip/contracts.js'
+import type { Properties } from '@kithmesh/blip'
 import { checkpointId } from '../dist/protocol/checkpointer.js'
 import { BlipPair } from './support/blip-pair.ts'
 import type { Seen } from './support/blip-pair.ts'
-import { MemoryStore, revIdFor } from './support/memory-store.ts'
+import { MemoryStore } from './support/memory-store.ts'
 import { VectorMemoryStore } from './support/vector-memory-store.ts'
 import { recordedDatabase } from './support/recorded-store.ts'
 import type { RecordedCollection, RecordedStore } from './support/recorded-store.ts'
@@ -48,7 +48,7 @@ class Half {
 const ENTRY_SIZE_AT = { changes: 4, proposeChanges: 3 } as const
 
 /** A message as text, without what may differ: ids of checkpoints and databases, times, size estimates, ways to write true, our own words. */
-export function normal(message: { readonly properties: Properties; readonly body: Buffer }, profile: string, type: string): string {
+function normal(message: { readonly properties: Properties; readonly body: Buffer }, profile: string, type: string): string {
   const properties: Record<string, string> = {}
   for (const [key, value] of Object.entries(message.properties)) {
     if (['Profile', 'uuid', 'client', 'noop', 'Error-Domain', 'endsBranches', 'unproposed', 'takesDeltas'].includes(key)) continue
@@ -504,5 +504,3 @@ function ourLines(seen: readonly Seen[], direction: 'A>B' | 'B>A', peer: Half, o
   }
   return [...said(seen.filter((s) => s.dir === direction && s.type === 'REQ')), ...answers]
 }
-
-export { revIdFor }

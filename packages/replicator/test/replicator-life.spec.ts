@@ -5,7 +5,7 @@ import type { ConflictResolver, ReplicatorOptions, ReplicatorStatus } from '@kit
 import { manualClock } from '@kithmesh/testkit'
 import type { ManualClock } from '@kithmesh/testkit'
 import { expect } from 'chai'
-import { MemorySocket } from './blip/socket-pair.ts'
+import { memorySocketPair } from '@kithmesh/testkit/memory'
 import { Remote, refused } from './support/remote.ts'
 import { until } from './support/sessions.ts'
 
@@ -201,7 +201,7 @@ describe('the life of a replicator', () => {
       await until(() => stopped, 'the stop')
       expect(replicator.status).to.deep.include({ activity: 'stopped', error: undefined })
       expect(clock.pending).to.equal(0)
-      const [ours, theirs] = MemorySocket.pair()
+      const [ours, theirs] = memorySocketPair()
       const closes: SocketCloseInfo[] = []
       theirs.attach({
         message() {},
@@ -320,6 +320,25 @@ describe('the life of a replicator', () => {
       await clock.advance(2_000)
       await becomes('idle')
       expect(replicator.status.error).to.equal(undefined)
+    })
+
+    it('has no error once the other side answered, also when it is stopped before it has caught up', async () => {
+      remote.obstacle = refused
+      here.collection().put('a', {})
+      make({ continuous: true }).start()
+      await becomes('offline')
+      expect(replicator.status.error?.code).to.equal('ERR_REPL_CONNECT')
+      remote.obstacle = undefined
+      let stopped: Promise<void> | undefined
+      replicator.onDocuments(() => {
+        expect(replicator.status).to.deep.include({ activity: 'busy', error: undefined })
+        stopped = replicator.stop()
+      })
+      replicator.retryNow()
+      await until(() => stopped !== undefined, 'the first document')
+      await stopped
+      expect(activities()).to.not.include('idle')
+      expect(replicator.status).to.deep.include({ activity: 'stopped', error: undefined })
     })
 
     it('tells progress while the activity stays the same, and only when there is some', async () => {

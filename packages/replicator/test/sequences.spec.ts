@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import type { IncomingRequest } from '../dist/blip/contracts.js'
+import type { IncomingRequest } from '@kithmesh/blip'
 import { BlipPair } from './support/blip-pair.ts'
 import { MemoryStore } from './support/memory-store.ts'
 import { activeSession } from './support/sessions.ts'

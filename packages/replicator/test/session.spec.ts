@@ -224,6 +224,59 @@ describeInBothSchemes('a replication session between two peers', ({ newStore, ve
       expect(a.default.snapshot()).to.deep.equal(b.default.snapshot())
     })
 
+    it('a session that is called leaves a conflict to the one that found it and has the resolver', async () => {
+      const us = await SimulatedPeer.create(versioning)
+      const other = await SimulatedPeer.create(versioning, 1000)
+      const caller = await SimulatedPeer.create(versioning, 2000)
+      us.put('d', { who: ['nobody'] })
+      await replicate(us.store, other.store, { pull: false })
+      other.put('d', { who: ['other'] })
+      // Two edits, so that ours stays current: what the caller makes of it could not be pushed otherwise.
+      for (const who of ['nearly us', 'us']) us.put('d', { who: [who] })
+      await replicate(us.store, caller.store, { pull: false })
+      caller.put('d', { who: ['us', 'caller'] })
+
+      const pair = new BlipPair()
+      passiveSession(pair.b, other.store)
+      const asked: unknown[] = []
+      let answer: (() => void) | undefined
+      const active = activeSession(pair.a, us.store, {
+        collections: [
+          {
+            conflictResolver: async ({ local, remote }) => {
+              const both = [local.body['who'], remote.body['who']] as const
+              asked.push(both)
+              await new Promise<void>((resolve) => {
+                answer = resolve
+              })
+              return { take: 'merged', body: { who: both.flat() } }
+            }
+          }
+        ]
+      })
+      active.session.start()
+      await until(() => asked.length === 1, 'the resolver to be asked')
+
+      const called = await replicate(caller.store, us.store, { pull: false })
+      expect(called.error).to.equal(undefined)
+      expect(called.active.documents.map(({ error }) => error)).to.deep.equal([undefined])
+      const ours = us.store.collection('_default', '_default')
+      expect(us.database.collection().get('d')?.body).to.deep.equal({ who: ['us', 'caller'] })
+      expect(ours?.change('d')?.conflicted).to.equal(true)
+      expect(called.passive.session.statistics.conflictsResolved).to.equal(0)
+
+      answer?.()
+      await until(() => asked.length === 2, 'the resolver to be asked about what the caller brought')
+      answer?.()
+      expect((await active.ended).error).to.equal(undefined)
+      expect(asked).to.deep.equal([
+        [['us'], ['other']],
+        [['us', 'caller'], ['other']]
+      ])
+      expect(us.database.collection().get('d')?.body).to.deep.equal({ who: ['us', 'caller', 'other'] })
+      expect(other.snapshot()).to.deep.equal(us.snapshot())
+    })
+
     it('a peer that takes only descendants of its own revision is given one', async () => {
       const [ours, theirs] = await Promise.all([SimulatedPeer.create(), SimulatedPeer.create()])
       const passive = theirs.store.collection('_default', '_default') as ReplicationCollection

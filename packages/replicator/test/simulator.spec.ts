@@ -4,7 +4,7 @@ import type { ConflictResolver } from '../dist/protocol/conflict-resolver.js'
 import { CouchbaseLitePeer } from './support/couchbase-lite-peer.ts'
 import { describeInBothSchemes } from './support/both-schemes.ts'
 import { replicate } from './support/sessions.ts'
-import { SKEWS_MS, play, playBetween, topologies, turn } from './support/simulated-network.ts'
+import { Network, SKEWS_MS, meshes, play, playBetween, topologies, turn } from './support/simulated-network.ts'
 import type { Step } from './support/simulated-network.ts'
 import { SimulatedPeer } from './support/simulated-peer.ts'
 
@@ -85,8 +85,7 @@ const resolvers: Readonly<Record<string, ConflictResolver>> = {
 describeInBothSchemes('simulated networks with random edits, deliveries and disconnections', ({ versioning }) => {
   for (const [name, [peers]] of Object.entries(topologies)) {
     for (const variant of variants) {
-      it(`${name}, ${variant.name}: all end with the same revisions`, async function () {
-        this.timeout(60_000)
+      it(`${name}, ${variant.name}: all end with the same revisions`, async () => {
         await fc.assert(
           fc.asyncProperty(fc.array(edits(peers, variant.deletions, variant.foreign), LENGTH), async (steps) => {
             await play(name, withFewForeignEdits(steps), undefined, versioning)
@@ -96,8 +95,7 @@ describeInBothSchemes('simulated networks with random edits, deliveries and disc
       })
     }
     for (const [description, resolver] of Object.entries(resolvers)) {
-      it(`${name}, a resolver that ${description}: all end with the same revisions`, async function () {
-        this.timeout(60_000)
+      it(`${name}, a resolver that ${description}: all end with the same revisions`, async () => {
         await fc.assert(
           fc.asyncProperty(fc.array(edits(peers, 1), LENGTH), async (steps) => {
             await play(name, steps, resolver, versioning)
@@ -109,8 +107,7 @@ describeInBothSchemes('simulated networks with random edits, deliveries and disc
   }
 
   if (versioning === 'version-vectors')
-    it("a star around one that knows only Couchbase Lite's rules: all end with the same revisions", async function () {
-      this.timeout(60_000)
+    it("a star around one that knows only Couchbase Lite's rules: all end with the same revisions", async () => {
       const links = [1, 2].map((caller) => [caller, 0] as const)
       await fc.assert(
         fc.asyncProperty(fc.array(edits(3, 2), LENGTH), async (steps) => {
@@ -160,6 +157,46 @@ describeInBothSchemes('simulated networks with random edits, deliveries and disc
       versioning
     )
   })
+
+  for (const [name, [count, links]] of Object.entries(meshes)) {
+    for (const variant of variants.slice(1, 3))
+      it(`${name} that share what they ask for, ${variant.name}: all end with the same revisions`, async () => {
+        await fc.assert(
+          fc.asyncProperty(fc.array(edits(count, variant.deletions), LENGTH), async (steps) => {
+            await play(name, steps, undefined, versioning, true)
+          }),
+          { numRuns: 40 }
+        )
+      })
+
+    it(`${name} that share what they ask for: each gets each document once, in whatever order messages arrive`, async () => {
+      const deliveries = fc.record({
+        kind: fc.constant('deliver' as const),
+        link: fc.nat(links.length - 1),
+        to: fc.constantFrom('a' as const, 'b' as const),
+        count: fc.integer({ min: 1, max: 6 })
+      })
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(fc.nat(count - 1), { minLength: 1, maxLength: 12 }),
+          fc.array(deliveries, { maxLength: 150, size: 'max' }),
+          async (writers, steps) => {
+            const peers = await Promise.all(Array.from({ length: count }, () => SimulatedPeer.create(versioning)))
+            writers.forEach((writer, i) => {
+              ;(peers[writer] as SimulatedPeer).put(`doc${i}`, { by: writer, i })
+            })
+            const network = new Network(peers, links, undefined, true)
+            for (const step of steps) await network.step(step)
+            await network.settle()
+            await network.end()
+            for (const peer of peers) expect(Object.keys(peer.snapshot())).to.have.length(writers.length)
+            expect(network.transfers).to.have.length(writers.length * (count - 1))
+          }
+        ),
+        { numRuns: 40 }
+      )
+    })
+  }
 
   it('one-shot runs in turn bring a star together', async () => {
     await fc.assert(

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import type { IncomingMessage } from '../dist/blip/contracts.js'
+import type { IncomingMessage } from '@kithmesh/blip'
 import { defaultWinner } from '../dist/protocol/conflict-resolver.js'
 import { parseChanges, parseProposals, parseRev } from '../dist/protocol/messages.js'
 import { vectorVersioning } from '../dist/protocol/vector-versioning.js'

@@ -1,6 +1,6 @@
-import { BufferBudget } from '@kithmesh/replicator'
+import { BufferBudget } from '@kithmesh/blip'
+import type { IncomingRequest, Reply } from '@kithmesh/blip'
 import { expect } from 'chai'
-import type { IncomingRequest, Reply } from '../dist/blip/contracts.js'
 import { BlipPair } from './support/blip-pair.ts'
 import { MemoryStore, digestOf, revIdFor } from './support/memory-store.ts'
 import { activeSession, passiveSession, replicate, until } from './support/sessions.ts'

@@ -1,4 +1,4 @@
-import { replicatorErrors } from '../error-catalogue.ts'
+import { replicatorErrors } from '../errors.ts'
 import { JsonText } from './json-text.ts'
 import type { JsonMember, JsonNode } from './json-text.ts'
 import { applyTextPatch, hasUtf8 } from './text-patch.ts'

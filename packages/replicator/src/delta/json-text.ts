@@ -1,10 +1,10 @@
 import { isUtf8 } from 'node:buffer'
-import { replicatorErrors } from '../error-catalogue.ts'
+import { replicatorErrors } from '../errors.ts'
 
 /** Levels of arrays and objects in a text that a delta is made from, applied to, or consists of. */
 export const MAX_DEPTH = 256
 /** Values in such a text. Together with {@link MAX_DEPTH} it bounds memory and stack; what has more is sent in full. */
-export const MAX_VALUES = 2_000_000
+const MAX_VALUES = 2_000_000
 
 /** A value of a {@link JsonText}: where it is in the text. */
 export type JsonNode = number

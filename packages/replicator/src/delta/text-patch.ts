@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { diffArrays } from 'diff'
 import { commonPrefix, commonSuffix } from './common-ends.ts'
-import { replicatorErrors } from '../error-catalogue.ts'
+import { replicatorErrors } from '../errors.ts'
 
 /** Strings below this many bytes are replaced as a whole (delta.md §3). */
 const MIN_TEXT_BYTES = 60

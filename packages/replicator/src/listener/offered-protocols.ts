@@ -21,6 +21,14 @@ export function acceptedProtocols(database: Database, { allowPull = true }: Offe
 }
 
 /**
+ * The sub-protocols that an active side offers for a database, best first: for those who open connections themselves (cbmobile.md §1).
+ * @param modes `pull`: documents are to come in too. @default both ways
+ */
+export function proposedProtocols(database: Database, { pull = true }: { readonly pull?: boolean } = {}): readonly string[] {
+  return compatibleProtocols(replicationStore(database).versioning, { pulls: pull })
+}
+
+/**
  * Judges what a client offers before it is let in: undefined when there is a common sub-protocol, or when it offers none at all. Otherwise the
  * answer, which lists ours so that the client can tell its user why, and the error for our own side (ERR_REPL_PROTOCOL, ERR_REPL_VERSIONING).
  * @param peer For people.

@@ -1,17 +1,18 @@
 import { silentLogger, systemClock } from '@kithmesh/core'
-import type { Clock, KithmeshError, Logger, MessageSocket } from '@kithmesh/core'
+import type { Clock, KithmeshError, Logger } from '@kithmesh/core'
 import type { Database } from '@kithmesh/database'
 import { replicationStore } from '@kithmesh/database/replication'
-import type { BufferBudget } from '../blip/buffer-budget.ts'
-import { blipOver, eventLoop, tickEvery } from '../connection.ts'
-import type { WireOptions } from '../connection.ts'
+import type { BufferBudget } from '@kithmesh/blip'
+import { blipOver, checkWireOptions, closeUnused, eventLoop, tickEvery } from '../connection.ts'
+import type { ReplicationConnection, WireOptions } from '../connection.ts'
 import { Observers } from '../observers.ts'
 import { formatCollectionPath } from '../protocol/collection-path.ts'
 import type { CollectionName } from '../protocol/collection-path.ts'
-import type { DocumentEvent, SessionStatistics } from '../protocol/context.ts'
+import type { DocumentEvent, Scheduler, SessionStatistics } from '../protocol/context.ts'
 import type { DocumentFilter } from '../protocol/document-filter.ts'
 import { LEGACY_PROTOCOL } from '../protocol/legacy-protocol.ts'
 import { ReplicationSession } from '../protocol/session.ts'
+import type { SharedRequests } from '../protocol/shared-requests.ts'
 import { protocolError } from '../sub-protocols.ts'
 import { acceptedProtocols } from './offered-protocols.ts'
 
@@ -20,7 +21,7 @@ export interface ServeReplicationOptions extends WireOptions {
   readonly database: Database
   /** Collections that peers may replicate, with filters if need be. @default all of the database, as they are when asked for */
   readonly collections?: readonly ServedCollection[]
-  /** Whom filters are told the peer is: a device id or a user name. @default the description of the socket */
+  /** Whom filters are told the peer is: a device id or a user name. @default the description of the connection */
   readonly peerId?: string
   /**
    * Give blobs only to peers that are being sent a document with them, and have peers that push a document prove that they have its blobs
@@ -39,8 +40,12 @@ export interface ServeReplicationOptions extends WireOptions {
    * their comparing. @default false
    */
   readonly deltas?: boolean
+  /** Among others over which the same documents come. @default none */
+  readonly sharedRequests?: SharedRequests
   readonly logger?: Logger
   readonly clock?: Clock
+  /** Where later turns come from; simulators bring their own. @default the event loop */
+  readonly scheduler?: Scheduler
 }
 
 /** A collection that is offered, and what peers get of it and may change in it. */
@@ -76,17 +81,22 @@ export interface PassiveReplication {
 }
 
 /**
- * Answers one peer's replicator over an open message socket, which it takes over: the passive side for listeners, meshes and
- * message endpoints. Whether the peer is welcome was decided before.
- * @throws ERR_REPL_PROTOCOL, ERR_REPL_VERSIONING when the socket agreed on a protocol that is not the database's; the socket is closed then.
+ * Answers one peer's replicator: the passive side for listeners, meshes and message endpoints. Whether the peer is welcome was decided before.
+ *
+ * @param connection An open message socket, which it takes over; or BLIP that is open already, over which other things may run beside it. It
+ * uses its own profiles only, but closes the connection when it ends, and what the options say of the wire holds for sockets only. It may begin
+ * after messages have come: those for it were answered `BLIP`/404, so tell the peer when it may begin.
+ * @throws ERR_REPL_PROTOCOL, ERR_REPL_VERSIONING when the connection agreed on a protocol that is not the database's; it is closed then.
+ * TypeError when a replication runs over this BLIP connection already, or for options that make no sense; the connection is left as it is then.
  */
-export function serveReplication(socket: MessageSocket, options: ServeReplicationOptions): PassiveReplication {
+export function serveReplication(connection: ReplicationConnection, options: ServeReplicationOptions): PassiveReplication {
+  checkWireOptions(options)
   const logger = (options.logger ?? silentLogger).child('passive')
   const clock = options.clock ?? systemClock
   const store = replicationStore(options.database)
-  const { protocol } = socket
+  const { protocol, description } = connection
   if (protocol !== '' && !acceptedProtocols(options.database, options).includes(protocol)) {
-    socket.close(1002, 'unsupported protocol')
+    closeUnused(connection, 1002, 'unsupported protocol')
     throw protocolError(store.versioning, `The peer speaks "${protocol}", which this database cannot`, [protocol])
   }
   const offered =
@@ -105,19 +115,20 @@ export function serveReplication(socket: MessageSocket, options: ServeReplicatio
   const ended = new Promise<PassiveStatus>((resolve) => {
     finish = resolve
   })
-  const blip = blipOver(socket, options, logger)
+  const { blip } = blipOver(connection, options, logger)
   const session = new ReplicationSession({
     role: 'passive',
     blip,
     store,
-    scheduler: eventLoop,
+    scheduler: options.scheduler ?? eventLoop,
     logger,
     now: () => clock.now(),
     bufferBudget: options.bufferBudget,
+    sharedRequests: options.sharedRequests,
     deltas: options.deltas ?? false,
-    legacy: socket.protocol === LEGACY_PROTOCOL,
+    legacy: protocol === LEGACY_PROTOCOL,
     protectBlobs: options.protectBlobs,
-    peerId: options.peerId ?? socket.description,
+    peerId: options.peerId ?? description,
     allowPush: options.allowPush ?? true,
     allowPull: options.allowPull ?? true,
     collection: (name) => {
@@ -136,7 +147,7 @@ export function serveReplication(socket: MessageSocket, options: ServeReplicatio
       },
       ended: (error) => {
         endTicks()
-        if (error !== undefined) logger.info('A replication by a peer ended with an error', { peer: socket.description, error })
+        if (error !== undefined) logger.info('A replication by a peer ended with an error', { peer: description, error })
         set({ activity: 'stopped', error })
         finish(status)
       }
@@ -144,7 +155,7 @@ export function serveReplication(socket: MessageSocket, options: ServeReplicatio
   })
   const endTicks = tickEvery(clock, session)
   return {
-    description: socket.description,
+    description,
     get status() {
       return status
     },

@@ -1,5 +1,5 @@
-import { isKithmeshError, silentLogger } from '@kithmesh/core'
-import type { Logger, MessageSocket } from '@kithmesh/core'
+import { isKithmeshError, remoteAddress, silentLogger, systemClock } from '@kithmesh/core'
+import type { Logger, MessageSocket, Rate } from '@kithmesh/core'
 import type { Database } from '@kithmesh/database'
 import { createIdentity } from '@kithmesh/identity'
 import type { Authenticator, Identity, PasswordAuthenticator } from '@kithmesh/identity'
@@ -7,10 +7,12 @@ import { createTcpListener } from '@kithmesh/transport-direct'
 import type { AcceptedConnection, TcpListener } from '@kithmesh/transport-direct'
 import { createWebSocketAcceptor, unauthorized } from '@kithmesh/websocket'
 import type { AcceptedRequest, UpgradeDecision, UpgradeRequest, WebSocketAcceptor } from '@kithmesh/websocket'
-import { BufferBudget } from '../blip/buffer-budget.ts'
-import { replicatorErrors } from '../error-catalogue.ts'
+import { BufferBudget } from '@kithmesh/blip'
+import { replicatorErrors } from '../errors.ts'
+import { checkWireOptions } from '../connection.ts'
 import { ListenerConnections } from './listener-connections.ts'
 import type { ListenerClient, ListenerStatus } from './listener-connections.ts'
+import { LOGIN_TRIES, LoginTries } from './login-tries.ts'
 import { acceptedProtocols, refuseProtocols } from './offered-protocols.ts'
 import { serveReplication } from './serve-replication.ts'
 import type { PassiveReplication, ServeReplicationOptions, ServedCollection } from './serve-replication.ts'
@@ -42,8 +44,16 @@ export interface UrlEndpointListenerOptions extends Omit<ServeReplicationOptions
   readonly authenticator: PasswordAuthenticator | Authenticator | 'insecure'
   /** Peers may only pull. @default false */
   readonly readOnly?: boolean
+  /**
+   * How many wrong logins of one address are answered, of IPv6 of one /64: so many at once, and so many a minute. After that all logins from
+   * there are answered 429 until a try has come back, the right ones too; clients come again by themselves.
+   * @default 20 at once, and 6 a minute
+   */
+  readonly loginTries?: Rate
   /** Connections at a time; more are cut at once. @default 1,000 */
   readonly maxConnections?: number
+  /** Of those, from one address, of IPv6 from one /64. @default a quarter of them, and 16 at least */
+  readonly maxConnectionsPerAddress?: number
   /** For TLS, and again for login and WebSocket upgrade, in milliseconds; slower clients are cut. @default 15,000 */
   readonly handshakeTimeoutMs?: number
   /**
@@ -69,6 +79,7 @@ export class UrlEndpointListener {
   readonly #databases: ReadonlyMap<string, ServedDatabase>
   readonly #connections: ListenerConnections
   readonly #budget: BufferBudget
+  readonly #loginTries: LoginTries
   #listener: TcpListener | undefined
   #acceptor: WebSocketAcceptor<AcceptedConnection> | undefined
   #identity: Identity | undefined
@@ -77,6 +88,7 @@ export class UrlEndpointListener {
 
   /** @throws TypeError for settings that contradict each other. */
   constructor(options: UrlEndpointListenerOptions) {
+    checkWireOptions(options)
     this.#options = options
     this.#logger = (options.logger ?? silentLogger).child('listener')
     this.#databases = new Map(
@@ -84,6 +96,7 @@ export class UrlEndpointListener {
     )
     this.#connections = new ListenerConnections(this.#logger)
     this.#budget = new BufferBudget(options.maxBufferedBytes)
+    this.#loginTries = new LoginTries(options.loginTries ?? LOGIN_TRIES, options.clock ?? systemClock)
     if (this.#databases.size === 0) throw new TypeError('At least one database is needed')
     if (options.host !== undefined && options.networkInterface !== undefined)
       throw new TypeError('host and networkInterface exclude each other')
@@ -157,7 +170,7 @@ export class UrlEndpointListener {
   async #open(): Promise<void> {
     if (this.#listener !== undefined) return
     const { port = 0, tls = 'self-signed', authenticator, maxConnections, clock, heartbeatMs = HEARTBEAT_MS } = this.#options
-    const { host, networkInterface, handshakeTimeoutMs = HANDSHAKE_MS } = this.#options
+    const { host, networkInterface, maxConnectionsPerAddress, handshakeTimeoutMs = HANDSHAKE_MS } = this.#options
     if (tls === 'self-signed') this.#identity ??= await createIdentity({ commonName: 'Kithmesh' })
     const common = { logger: this.#logger, ...(clock !== undefined && { clock }) }
     const acceptor = createWebSocketAcceptor<AcceptedConnection>({
@@ -178,6 +191,7 @@ export class UrlEndpointListener {
         ...(host !== undefined && { host }),
         ...(networkInterface !== undefined && { interfaces: [networkInterface] }),
         ...(maxConnections !== undefined && { maxConnections }),
+        ...(maxConnectionsPerAddress !== undefined && { maxConnectionsPerAddress }),
         ...(this.#identity !== undefined &&
           tls !== 'off' && {
             tls:
@@ -202,8 +216,12 @@ export class UrlEndpointListener {
     const { authenticator } = this.#options
     let user: string | undefined
     if (authenticator !== 'insecure' && 'challenge' in authenticator) {
-      user = await authenticator.check(request.headers.authorization)
-      if (user === undefined) return unauthorized()
+      const address = remoteAddress(request.context.remote)
+      const { handshakeTimeoutMs = HANDSHAKE_MS } = this.#options
+      const login = await this.#loginTries.check(authenticator, request.headers.authorization, { address }, handshakeTimeoutMs)
+      if (login === 'later') return this.#tooManyTries(address)
+      if (login.user === undefined) return unauthorized()
+      user = login.user
     }
     const served = this.#databaseAt(request.path)
     if (served === undefined) return { allow: false, status: 404, message: 'No such database' }
@@ -213,6 +231,12 @@ export class UrlEndpointListener {
       return refusal.decision
     }
     return user === undefined ? { allow: true } : { allow: true, user }
+  }
+
+  #tooManyTries(address: string | null): UpgradeDecision {
+    this.#logger.warn('A login was not looked at: there were too many wrong ones from its address', { address })
+    const headers = { 'Retry-After': String(this.#loginTries.retryAfterSeconds) }
+    return { allow: false, status: 429, headers, message: 'Too many wrong logins; try again later' }
   }
 
   #databaseAt(path: string): ServedDatabase | undefined {

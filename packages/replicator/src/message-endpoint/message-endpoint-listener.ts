@@ -1,6 +1,6 @@
-import { isKithmeshError, silentLogger, systemClock } from '@kithmesh/core'
+import { isKithmeshError, limitedSignal, silentLogger, systemClock } from '@kithmesh/core/plugin'
 import type { KithmeshError, Logger, MessageSocket } from '@kithmesh/core'
-import { replicatorErrors } from '../error-catalogue.ts'
+import { replicatorErrors } from '../errors.ts'
 import { serveReplication } from '../listener/serve-replication.ts'
 import type { PassiveReplication, ServeReplicationOptions } from '../listener/serve-replication.ts'
 import { Observers } from '../observers.ts'
@@ -8,6 +8,7 @@ import { framedSocket } from './framed-socket.ts'
 import { checkProtocolType } from './link-options.ts'
 import type { MessageLinkOptions, ProtocolType } from './link-options.ts'
 import { LinkSocket } from './link-socket.ts'
+import { checkWireOptions } from '../connection.ts'
 import type { MessageEndpointConnection } from './message-endpoint-connection.ts'
 import { MessageLink } from './message-link.ts'
 
@@ -57,6 +58,7 @@ export class MessageEndpointListener {
   /** @throws TypeError for an unknown type. */
   constructor(options: MessageEndpointListenerOptions) {
     checkProtocolType(options.protocolType ?? 'message-stream')
+    checkWireOptions(options)
     this.#options = options
     this.#logger = (options.logger ?? silentLogger).child('message-listener')
     this.#observers = new Observers(this.#logger)
@@ -141,21 +143,17 @@ export class MessageEndpointListener {
 
   async #open(connection: MessageEndpointConnection, description: string, stopping: AbortSignal): Promise<MessageSocket> {
     const { clock = systemClock, openTimeoutMs = 15_000, protocolType = 'message-stream', heartbeatMs = 300_000 } = this.#options
-    const late = new AbortController()
-    const cancel = clock.after(openTimeoutMs, () => {
-      late.abort(
-        replicatorErrors.create('ERR_REPL_MESSAGING_TIMEOUT', `${description} did not open within ${openTimeoutMs} ms`, {
-          details: { ms: openTimeoutMs }
-        })
-      )
-    })
+    const late = (): Error =>
+      replicatorErrors.create('ERR_REPL_MESSAGING_TIMEOUT', `${description} did not open within ${openTimeoutMs} ms`, {
+        details: { ms: openTimeoutMs }
+      })
+    const ending = limitedSignal(clock, openTimeoutMs, late, stopping)
     try {
-      const signal = AbortSignal.any([stopping, late.signal])
       const link = new MessageLink(connection, description, this.#options)
-      await link.open(signal)
+      await link.open(ending.signal)
       return protocolType === 'message-stream' ? new LinkSocket(link) : await framedSocket(link, 'server', { heartbeatMs })
     } finally {
-      cancel()
+      ending.release()
     }
   }
 

@@ -1,6 +1,6 @@
 import type { MessageSocket } from '@kithmesh/core'
 import type { OpenEndpointOptions, ReplicatorEndpoint } from '../endpoint.ts'
-import { replicatorErrors } from '../error-catalogue.ts'
+import { replicatorErrors } from '../errors.ts'
 import { framedSocket } from './framed-socket.ts'
 import { checkProtocolType } from './link-options.ts'
 import type { MessageLinkOptions, ProtocolType } from './link-options.ts'

@@ -1,6 +1,6 @@
 import { silentLogger, systemClock } from '@kithmesh/core'
 import type { Clock, Logger } from '@kithmesh/core'
-import { replicatorErrors } from '../error-catalogue.ts'
+import { replicatorErrors } from '../errors.ts'
 import type { LinkEnd, LinkHandlers, MessageLinkOptions } from './link-options.ts'
 import { Message } from './message.ts'
 import type { MessageEndpointConnection, ReplicatorConnection } from './message-endpoint-connection.ts'

@@ -1,4 +1,4 @@
-import { replicatorErrors } from '../error-catalogue.ts'
+import { replicatorErrors } from '../errors.ts'
 import { classifyFailure } from '../retry-policy.ts'
 import type { LinkEnd } from './link-options.ts'
 

@@ -1,4 +1,4 @@
-import { replicatorErrors } from '../error-catalogue.ts'
+import { replicatorErrors } from '../errors.ts'
 
 /** Above it `add` says that the giver should wait. */
 const HIGH_WATER_BYTES = 1024 * 1024

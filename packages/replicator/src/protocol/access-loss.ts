@@ -1,6 +1,6 @@
 import { errorCode } from '@kithmesh/core'
 import type { ChangeEntry } from '@kithmesh/database/replication'
-import { replicatorErrors } from '../error-catalogue.ts'
+import { replicatorErrors } from '../errors.ts'
 import { documentEnded } from './context.ts'
 import type { SessionCollection, SessionContext } from './context.ts'
 import { passesPullFilter } from './document-filter.ts'

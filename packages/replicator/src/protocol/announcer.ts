@@ -1,4 +1,4 @@
-import type { Reply } from '../blip/contracts.ts'
+import type { Reply } from '@kithmesh/blip'
 import { withCollection } from './context.ts'
 import type { SessionContext } from './context.ts'
 import { encodeChanges, encodeProposals } from './messages.ts'

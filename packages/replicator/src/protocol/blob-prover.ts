@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import type { BlobReference } from '@kithmesh/database/replication'
-import type { Reply } from '../blip/contracts.ts'
-import { replicatorErrors } from '../error-catalogue.ts'
-import { attachmentProof } from './attachments.ts'
-import type { BlobFailure } from './attachments.ts'
+import type { Reply } from '@kithmesh/blip'
+import { replicatorErrors } from '../errors.ts'
+import { attachmentProof } from './serve-attachment.ts'
+import type { BlobFailure } from './blob-fetcher.ts'
 import { isTransientStatus, withCollection } from './context.ts'
 import type { SessionContext } from './context.ts'
 

@@ -1,5 +1,5 @@
 import { errorCode } from '@kithmesh/core'
-import { blobsIn, checkBody } from '@kithmesh/database/replication'
+import { checkBody } from '@kithmesh/database/replication'
 import type { BlobReference } from '@kithmesh/database/replication'
 import { MessageError } from './messages.ts'
 
@@ -17,7 +17,6 @@ export interface ReceivedBody {
 }
 
 const EMPTY: ReceivedBody = { body: Buffer.from('{}'), blobs: [], value: {}, removed: false, dangling: [] }
-const NO_BLOBS: readonly BlobReference[] = []
 const NOTHING: readonly string[] = []
 const DIGEST = /^sha1-[A-Za-z0-9+/]{27}=$/
 
@@ -38,8 +37,7 @@ export function checkReceivedBody(bytes: Buffer, maxBytes: number): ReceivedBody
   } catch (cause) {
     throw new MessageError('HTTP', errorCode(cause) === 'ERR_DB_TOO_LARGE' ? 413 : 400, (cause as Error).message, { cause })
   }
-  const { body, value, hasBlobs, reserved } = checked
-  const blobs = hasBlobs ? blobsIn(value) : NO_BLOBS
+  const { body, value, blobs, reserved } = checked
   if (!blobs.every(({ digest }) => isBlobDigest(digest)))
     throw new MessageError('HTTP', 400, 'A blob of the document has an invalid digest')
   if (reserved === undefined) return { body, blobs, value, removed: false, dangling: NOTHING }

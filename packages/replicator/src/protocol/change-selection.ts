@@ -1,5 +1,5 @@
 import type { ChangeEntry } from '@kithmesh/database/replication'
-import { replicatorErrors } from '../error-catalogue.ts'
+import { replicatorErrors } from '../errors.ts'
 import { documentEnded } from './context.ts'
 import type { SessionCollection, SessionContext } from './context.ts'
 import { passesPushFilter } from './document-filter.ts'
@@ -14,6 +14,9 @@ export interface ChangeSelectionOptions {
   readonly documentIds: ReadonlySet<string> | undefined
 }
 
+/** More is not remembered of what the peer has: hearing of it once more does no harm. */
+const MAX_HEARD = 10_000
+
 /** Which of one collection's changes go to the peer at all. */
 export class ChangeSelection {
   readonly #context: SessionContext
@@ -22,6 +25,8 @@ export class ChangeSelection {
   #backlogEnd = 0
   /** Own inserts of this session: what came from the peer is not sent back to it. */
   readonly #echoes = new Set<number>()
+  /** Revisions that the peer said it has before they were scanned here, by document. */
+  readonly #heard = new Map<string, string>()
   /** The last change that was left out for that, while nothing after it was announced. */
   #lastEcho: ChangeEntry | undefined
 
@@ -40,9 +45,14 @@ export class ChangeSelection {
     if (sequence > this.#options.progress.scannedTo) this.#echoes.add(sequence)
   }
 
+  /** The peer has this revision. */
+  heard(id: string, revId: string): void {
+    if (this.#heard.size < MAX_HEARD) this.#heard.set(id, revId)
+  }
+
   includes(entry: ChangeEntry): boolean {
     const { progress, documentIds, activeOnly } = this.#options
-    if (progress.isCompletedEarlier(entry.sequence) || this.#echoes.has(entry.sequence)) return false
+    if (progress.isCompletedEarlier(entry.sequence) || this.#isTheirs(entry)) return false
     if (documentIds !== undefined && !documentIds.has(entry.id)) return false
     if (activeOnly && entry.deleted && entry.sequence <= this.#backlogEnd) return false
     // 11. Documents in conflict wait for their resolution, which is a new change.
@@ -73,8 +83,13 @@ export class ChangeSelection {
   scanned(entries: readonly ChangeEntry[], announced: boolean): void {
     if (announced) this.#lastEcho = undefined
     const last = entries.at(-1)
-    if (last !== undefined && this.#echoes.has(last.sequence)) this.#lastEcho = last
+    if (last !== undefined && this.#isTheirs(last)) this.#lastEcho = last
     if (this.#echoes.size > 0) for (const entry of entries) this.#echoes.delete(entry.sequence)
+    if (this.#heard.size > 0) for (const entry of entries) this.#heard.delete(entry.id)
+  }
+
+  #isTheirs({ sequence, id, revId }: ChangeEntry): boolean {
+    return this.#echoes.has(sequence) || (this.#heard.size > 0 && this.#heard.get(id) === revId)
   }
 
   /** The change that was left out last because it came from the peer, unless something was announced since; once. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { KithmeshError } from '@kithmesh/core'
-import type { IncomingRequest, Reply } from '../blip/contracts.ts'
+import type { IncomingRequest, Reply } from '@kithmesh/blip'
 import { EMPTY_CHECKPOINT, checkpointFrom, confirms, decodeCheckpoint, encodeCheckpoint, reconcile } from './checkpoint.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { remoteError, withCollection } from './context.ts'

@@ -1,9 +1,9 @@
-import type { IncomingRequest, Properties } from '../blip/contracts.ts'
+import type { IncomingRequest, Properties } from '@kithmesh/blip'
 import { EMPTY_CHECKPOINT } from './checkpoint.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { Checkpointer, checkpointId, serveGetCheckpoint, serveSetCheckpoint } from './checkpointer.ts'
 import type { SessionCollection, SessionContext } from './context.ts'
-import { serveAttachment, serveProof } from './attachments.ts'
+import { serveAttachment, serveProof } from './serve-attachment.ts'
 import { serveGetRev } from './connected-client.ts'
 import { MessageError, incompatibleVersioning, parseSubChanges } from './messages.ts'
 import { ownAbilities } from './own-properties.ts'
@@ -214,6 +214,7 @@ export class CollectionSession {
       inserted: (sequence) => {
         this.#pusher?.echo(sequence)
       },
+      anyPusher: () => this.#pusher,
       pusher: () => (this.#context.active ? this.#pusher : undefined)
     })
   }

@@ -1,3 +1,4 @@
+import type { KithmeshError } from '@kithmesh/core'
 import { compareVersionsForWin } from '@kithmesh/database/replication'
 import type { ConflictedDocument, RevisionForPush } from '@kithmesh/database/replication'
 
@@ -25,6 +26,17 @@ export type Resolution =
 
 /** Decides a conflict; may be slow. A throw leaves the document in conflict and is reported as a document error. */
 export type ConflictResolver = (conflict: Conflict) => Resolution | Promise<Resolution>
+
+/** How a conflict ended, for whoever wants to know. */
+export interface CollectionConflictEvent {
+  readonly id: string
+  readonly collection: { readonly scope: string; readonly name: string }
+  readonly local: Pick<ConflictingRevision, 'revId' | 'deleted'>
+  readonly remote: Pick<ConflictingRevision, 'revId' | 'deleted'>
+  /** Undefined when it was not decided, for the reason in `error`; it stays in conflict then. */
+  readonly taken: Resolution['take'] | undefined
+  readonly error: KithmeshError | undefined
+}
 
 /**
  * Couchbase Lite's rule (cbmobile.md §11), of 4.x for revisions that are versions, of 3.x for those of trees.

@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
-import { errorCode, isKithmeshError } from '@kithmesh/core'
+import { type KithmeshError, errorCode, isKithmeshError } from '@kithmesh/core'
 import type { ConflictedDocument, ConflictResolution } from '@kithmesh/database/replication'
-import { replicatorErrors } from '../error-catalogue.ts'
+import { replicatorErrors } from '../errors.ts'
 import { conflictOf, defaultWinner } from './conflict-resolver.ts'
-import type { Resolution } from './conflict-resolver.ts'
+import type { CollectionConflictEvent, Resolution } from './conflict-resolver.ts'
 import { asBuffer, documentEnded } from './context.ts'
 import type { SessionCollection, SessionContext } from './context.ts'
 
@@ -95,8 +95,10 @@ export class ConflictWorker {
     const document = given ?? this.#target.collection.conflict(id)
     if (document === undefined) return true
     try {
-      this.#target.collection.resolveConflict(id, document.local.revId, document.remote.revId, decide(document))
+      const resolution = decide(document)
+      this.#target.collection.resolveConflict(id, document.local.revId, document.remote.revId, resolution)
       this.#context.statistics.conflictsResolved++
+      this.#tell(document, resolution.take, undefined)
       // A document may have more than two leaves.
       if (this.#target.collection.conflict(id) !== undefined) this.#queue.add(id)
       return true
@@ -118,6 +120,19 @@ export class ConflictWorker {
       ? cause
       : replicatorErrors.create('ERR_REPL_RESOLVER', `The conflict of document "${id}" was not resolved`, { cause })
     documentEnded(this.#context, 'pull', this.#target, { id, revId: remote.revId, deleted: remote.deleted }, error)
+    this.#tell(document, undefined, error)
+  }
+
+  #tell({ id, local, remote }: ConflictedDocument, taken: Resolution['take'] | undefined, error: KithmeshError | undefined): void {
+    const { collection, onConflict } = this.#target
+    if (onConflict === undefined) return
+    const revision = ({ revId, deleted }: ConflictedDocument['local']): CollectionConflictEvent['local'] => ({ revId, deleted })
+    const { scope, name } = collection
+    try {
+      onConflict({ id, collection: { scope, name }, local: revision(local), remote: revision(remote), taken, error })
+    } catch (failure) {
+      this.#context.logger.error('a listener threw', { error: failure })
+    }
   }
 }
 

@@ -1,5 +1,5 @@
-import type { IncomingRequest } from '../blip/contracts.ts'
-import { replicatorErrors } from '../error-catalogue.ts'
+import type { IncomingRequest } from '@kithmesh/blip'
+import { replicatorErrors } from '../errors.ts'
 import { documentEnded } from './context.ts'
 import type { SessionCollection, SessionContext } from './context.ts'
 import { passesPushFilter } from './document-filter.ts'

@@ -1,10 +1,11 @@
 import type { KithmeshError, Logger } from '@kithmesh/core'
 import type { ReplicationCollection, ReplicationStore } from '@kithmesh/database/replication'
-import type { BlipPeer, Properties, Reply } from '../blip/contracts.ts'
-import { replicatorErrors } from '../error-catalogue.ts'
-import type { ConflictResolver } from './conflict-resolver.ts'
+import type { BlipPeer, Properties, Reply } from '@kithmesh/blip'
+import { replicatorErrors } from '../errors.ts'
+import type { CollectionConflictEvent, ConflictResolver } from './conflict-resolver.ts'
 import type { DocumentFilter } from './document-filter.ts'
 import type { SessionLimits } from './limits.ts'
+import type { SharedRequests } from './shared-requests.ts'
 import type { Versioning } from './versioning.ts'
 import type { WaitingBytes } from './waiting-bytes.ts'
 
@@ -18,6 +19,8 @@ export interface SessionCollection {
   /** Only documents in these channels of Sync Gateway are pulled. */
   readonly channels?: readonly string[] | undefined
   readonly conflictResolver?: ConflictResolver | undefined
+  /** Told how conflicts end. */
+  readonly onConflict?: ((event: CollectionConflictEvent) => void) | undefined
 }
 
 /** One document's way through a replication, successful or not. */
@@ -96,6 +99,7 @@ export interface SessionContext {
   readonly versioning: Versioning
   readonly limits: SessionLimits
   readonly waiting: WaitingBytes
+  readonly sharedRequests: SharedRequests | undefined
   readonly logger: Logger
   readonly scheduler: Scheduler
   readonly statistics: SessionStatistics

@@ -1,7 +1,7 @@
 import type { ReplicationCollection, RevisionForPush } from '@kithmesh/database/replication'
 import { applyDelta } from '../delta/apply-delta.ts'
 import { encodeDelta } from '../delta/encode-delta.ts'
-import { replicatorErrors } from '../error-catalogue.ts'
+import { replicatorErrors } from '../errors.ts'
 import { asBuffer } from './context.ts'
 import { MessageError } from './messages.ts'
 import { withShadowAttachments } from './shadow-attachments.ts'

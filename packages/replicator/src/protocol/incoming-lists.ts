@@ -1,19 +1,16 @@
 import { errorCode } from '@kithmesh/core'
 import type { AccessLoss } from './access-loss.ts'
-import type { IncomingRequest, Properties } from '../blip/contracts.ts'
-import { replicatorErrors } from '../error-catalogue.ts'
+import type { IncomingRequest, Properties } from '@kithmesh/blip'
+import { replicatorErrors } from '../errors.ts'
 import type { SessionCollection, SessionContext } from './context.ts'
 import type { ExpectedRevisions } from './expected-revisions.ts'
-import { MessageError, encodeListReply, parseChanges, parseProposals } from './messages.ts'
+import { MessageError, encodeListReply } from './messages.ts'
 import { ownProperties } from './own-properties.ts'
-import type { IncomingChange } from './messages.ts'
-import type { OppositePusher } from './pusher.ts'
+import type { IncomingChange, IncomingProposal } from './messages.ts'
+import type { OppositePusher, Pusher } from './pusher.ts'
+import type { SessionRequests } from './shared-requests.ts'
+import { WaitingLists } from './waiting-lists.ts'
 import { versioningError } from '../sub-protocols.ts'
-
-/**
- * Our own word in answers to proposals: `deleted_branch` is understood. Couchbase Lite's passive side does not say so, and would keep the branch
- * that it is told was ended as a conflict (litecore-observed.md, surprise 3).
- */
 
 export interface IncomingListsOptions {
   readonly target: SessionCollection
@@ -21,8 +18,12 @@ export interface IncomingListsOptions {
   /** Number of the remote in the collection's bookkeeping; undefined on the passive side. */
   readonly remote: number | undefined
   readonly expected: ExpectedRevisions
+  readonly requests: SessionRequests | undefined
   readonly accessLoss: AccessLoss
   readonly pusher: () => OppositePusher | undefined
+  /** The push of this session, on either side. */
+  readonly anyPusher: () => Pick<Pusher, 'heard' | 'progress'> | undefined
+  readonly stopped: () => boolean
   /** Few enough revisions are under way to ask for more. */
   readonly hasRoom: () => boolean
 }
@@ -41,17 +42,24 @@ function isLoss({ flags }: IncomingChange): boolean {
 export class IncomingLists {
   readonly #context: SessionContext
   readonly #options: IncomingListsOptions
-  readonly #waiting: IncomingRequest[] = []
+  readonly #waiting: WaitingLists
   /** Vectors are as long as they are. */
   readonly #historyWanted: { readonly maxHistory?: string } = {}
   #caughtUp = false
   #announcedDeltas = false
   #taking = false
+  #takingSoon = false
 
   constructor(context: SessionContext, options: IncomingListsOptions) {
     this.#context = context
     if (context.versioning.branches) this.#historyWanted = { maxHistory: String(context.limits.maxHistory) }
     this.#options = options
+    const { requests, anyPusher } = options
+    this.#waiting = new WaitingLists(context, {
+      requests,
+      anyPusher,
+      isCandidate: (entry) => !('flags' in entry) || this.#isCandidate(entry)
+    })
   }
 
   /** The peer said that it has no more for now. */
@@ -73,7 +81,7 @@ export class IncomingLists {
       )
       return
     }
-    this.#waiting.push(request)
+    this.#waiting.add(request)
     this.take()
   }
 
@@ -87,12 +95,30 @@ export class IncomingLists {
     this.#context.changed()
   }
 
+  /** {@link take} in a later turn. */
+  takeSoon(): void {
+    if (this.#takingSoon || this.#waiting.length === 0) return
+    this.#takingSoon = true
+    this.#context.scheduler.soon(() => {
+      this.#takingSoon = false
+      if (!this.#options.stopped() && !this.#context.closed) this.take()
+    })
+  }
+
+  /** Takes up what was held up for too long. */
+  tick(): void {
+    if (this.#waiting.heldUp) this.take()
+  }
+
   #takeAll(): void {
-    while (this.#waiting.length > 0 && this.#options.hasRoom()) {
-      const request = this.#waiting.shift() as IncomingRequest
+    while (this.#options.hasRoom()) {
+      const list = this.#waiting.take()
+      if (list === undefined) return
+      const { request } = list
       try {
-        if (this.#context.active) this.#takeChanges(request)
-        else this.#takeProposals(request)
+        if ('error' in list) throw list.error
+        if (this.#context.active) this.#takeChanges(request, list.entries as readonly IncomingChange[])
+        else this.#takeProposals(request, list.entries as readonly IncomingProposal[])
       } catch (cause) {
         this.#fail(request, cause)
         return
@@ -123,10 +149,9 @@ export class IncomingLists {
 
   // ---- Active side
 
-  #takeChanges(request: IncomingRequest): void {
-    const { limits, statistics, versioning } = this.#context
-    const { expected, target, accessLoss, remote } = this.#options
-    const changes = parseChanges(request, versioning, limits.maxIncomingEntries)
+  #takeChanges(request: IncomingRequest, changes: readonly IncomingChange[]): void {
+    const { statistics, versioning } = this.#context
+    const { expected, target, accessLoss, remote, requests } = this.#options
     if (changes.length === 0) {
       if (!this.#caughtUp) accessLoss.caughtUp()
       this.#caughtUp = true
@@ -153,6 +178,7 @@ export class IncomingLists {
         answers.push(0)
       } else {
         expected.expect(change.sequence, change.id)
+        requests?.begin(change.id, change.revId, this.#context.now())
         answers.push(result)
       }
     }
@@ -213,19 +239,36 @@ export class IncomingLists {
 
   // ---- Passive side
 
-  #takeProposals(request: IncomingRequest): void {
-    const { limits, statistics, versioning } = this.#context
-    const proposals = parseProposals(request, versioning, limits.maxIncomingEntries)
+  #takeProposals(request: IncomingRequest, proposals: readonly IncomingProposal[]): void {
+    const { statistics, versioning } = this.#context
     if (proposals.length === 0) {
       if (!request.noReply) request.respond({ body: encodeListReply([]), ...this.#reply() })
       return
     }
     statistics.documentsAnnounced += proposals.length
     const statuses = this.#options.target.collection.checkProposals(proposals)
+    this.#share(proposals, statuses)
     const withRevs = request.properties['conflictIncludesRev'] !== undefined
     request.respond({
       body: encodeListReply(withRevs ? statuses : statuses.map((status) => (typeof status === 'number' ? status : status.status))),
       ...this.#reply(ownProperties(versioning))
+    })
+  }
+
+  /** Other sessions are told what was asked for, and our push what the peer has. */
+  #share(proposals: readonly IncomingProposal[], statuses: readonly unknown[]): void {
+    const { requests, target } = this.#options
+    if (requests === undefined) return
+    const now = this.#context.now()
+    const pusher = this.#options.anyPusher()
+    proposals.forEach((proposal, i) => {
+      const revId = this.#waiting.revIdOf(proposal)
+      if (statuses[i] === 0) requests.begin(proposal.id, revId, now)
+      else if (statuses[i] === 304 && pusher !== undefined) {
+        const current = target.collection.change(proposal.id)
+        if (current !== undefined && current.revId === revId && current.sequence > pusher.progress.scannedTo)
+          pusher.heard(proposal.id, revId)
+      }
     })
   }
 

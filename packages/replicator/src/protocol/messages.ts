@@ -1,4 +1,4 @@
-import type { IncomingMessage, Properties } from '../blip/contracts.ts'
+import type { IncomingMessage, Properties } from '@kithmesh/blip'
 import type { Versioning } from './versioning.ts'
 
 /** A message that cannot be taken: what to answer (cbmobile.md §4–§9), and what is wrong. */
@@ -37,7 +37,7 @@ export const incompatibleVersioning = (): MessageError => new MessageError('Lite
 const LEADING_ID_BYTES = 255
 
 /** Whether a document id may come in a list: 1–255 bytes (cbmobile.md §6). */
-export function isDocumentId(id: unknown): id is string {
+function isDocumentId(id: unknown): id is string {
   return typeof id === 'string' && id !== '' && (id.length <= 85 || Buffer.byteLength(id) <= LEADING_ID_BYTES)
 }
 

@@ -1,10 +1,13 @@
-import type { Properties } from '../blip/contracts.ts'
+import type { Properties } from '@kithmesh/blip'
 import { isTrue } from './messages.ts'
 import type { Versioning } from './versioning.ts'
 
 /** What peers of our own make understand beyond Couchbase Lite, and say so in their answers to `getCollections` and `proposeChanges`. */
 export interface OwnAbilities {
-  /** A revision may say which branch of the peer it ends (`deleted_branch`). */
+  /**
+   * A revision may say which branch of the peer it ends (`deleted_branch`). Couchbase Lite's passive side does not say so, and would keep the branch
+   * that it is told was ended as a conflict (litecore-observed.md, surprise 3).
+   */
   readonly endsBranches: boolean
   /** Revisions may come without having been proposed. */
   readonly unproposed: boolean

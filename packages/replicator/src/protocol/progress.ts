@@ -1,6 +1,6 @@
 import { completedUpTo, rangesInclude, rangesWithout } from './checkpoint.ts'
 import type { Ranges } from './checkpoint.ts'
-import { NumberMap } from '../number-map.ts'
+import { NumberMap } from '@kithmesh/core/plugin'
 import type { RemoteSequence } from './sequences.ts'
 
 /** Which local sequences are pushed: everything up to `scannedTo` that is not pending, and what an earlier session did beyond. */

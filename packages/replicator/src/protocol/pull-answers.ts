@@ -1,8 +1,8 @@
 import { errorCode, isKithmeshError } from '@kithmesh/core'
 import type { KithmeshError } from '@kithmesh/core'
 import type { InsertOutcome } from '@kithmesh/database/replication'
-import type { IncomingRequest } from '../blip/contracts.ts'
-import { replicatorErrors } from '../error-catalogue.ts'
+import type { IncomingRequest } from '@kithmesh/blip'
+import { replicatorErrors } from '../errors.ts'
 import { documentEnded, isTransientStatus } from './context.ts'
 import type { SessionCollection, SessionContext } from './context.ts'
 import type { ExpectedRevisions } from './expected-revisions.ts'
@@ -10,10 +10,12 @@ import type { IncomingRev, MessageError } from './messages.ts'
 import type { OppositePusher } from './pusher.ts'
 import type { BlobRefusal } from './revision-blobs.ts'
 import type { Arrival } from './revision-inserter.ts'
+import type { SessionRequests } from './shared-requests.ts'
 
 export interface PullAnswersOptions {
   readonly target: SessionCollection
   readonly expected: ExpectedRevisions
+  readonly requests: SessionRequests | undefined
   readonly pusher: () => OppositePusher | undefined
   /** Told the local sequence of every inserted revision, so that it is not sent back. */
   readonly inserted: (sequence: number) => void
@@ -71,6 +73,7 @@ export class PullAnswers {
         // Asked for all the same, see IncomingLists: the peer may lack what we have instead.
         if (!this.#context.versioning.branches) this.#options.known(rev)
     }
+    this.#options.requests?.stored(rev.id, rev.revId)
     const known = outcome.status === 'known'
     if (!request.noReply) request.respond(known ? { properties: { noop: 'true' } } : undefined)
     if (expected !== undefined) this.#options.expected.complete(expected)
@@ -85,6 +88,7 @@ export class PullAnswers {
   unavailable(request: IncomingRequest): void {
     const { sequence, seq, id, rev, error, reason } = request.properties
     const expected = this.#options.expected.get(sequence ?? seq)
+    if (id !== undefined) this.#options.requests?.failed(id)
     if (expected !== undefined) this.#options.expected.complete(expected)
     if (id !== undefined && error !== '410') {
       const message = `The peer cannot send document "${id}": ${error ?? ''} ${reason ?? ''}`.trimEnd()
@@ -97,6 +101,7 @@ export class PullAnswers {
     const { id, rev, sequence, deleted } = request.properties
     request.respondError(cause.domain, cause.status, cause.message)
     const transient = isTransientStatus(cause.status)
+    if (id !== undefined) this.#options.requests?.failed(id)
     this.#failed(
       { id: id ?? '', revId: rev ?? '', deleted: deleted !== undefined },
       replicatorErrors.create(code, `Document "${id ?? ''}" was refused: ${cause.message}`, { cause }),
@@ -109,6 +114,7 @@ export class PullAnswers {
   /** A revision that was taken, and cannot be stored. */
   reject({ request, rev, expected }: Arrival, { domain, code, error, transient }: BlobRefusal): void {
     request.respondError(domain, code, error.message)
+    this.#options.requests?.failed(rev.id)
     this.#failed(rev, error, transient)
     if (expected !== undefined) this.#options.expected.drop(expected, transient, this.#context.now())
   }

@@ -1,5 +1,5 @@
-import type { IncomingRequest } from '../blip/contracts.ts'
-import { replicatorErrors } from '../error-catalogue.ts'
+import type { IncomingRequest } from '@kithmesh/blip'
+import { replicatorErrors } from '../errors.ts'
 import { AccessLoss } from './access-loss.ts'
 import { checkReceivedBody } from './body.ts'
 import type { ReceivedBody } from './body.ts'
@@ -13,13 +13,14 @@ import { IncomingLists } from './incoming-lists.ts'
 import { MessageError, parseRev } from './messages.ts'
 import type { IncomingRev } from './messages.ts'
 import type { PullProgress, RemoteEntry } from './progress.ts'
-import type { OppositePusher } from './pusher.ts'
+import type { OppositePusher, Pusher } from './pusher.ts'
 import { PullAnswers } from './pull-answers.ts'
 import { subscriptionProperties } from './subscription.ts'
 import { RevisionBlobs } from './revision-blobs.ts'
 import type { BlobRefusal } from './revision-blobs.ts'
 import { RevisionInserter } from './revision-inserter.ts'
 import type { Arrival } from './revision-inserter.ts'
+import type { SessionRequests } from './shared-requests.ts'
 
 export interface PullerOptions {
   readonly index: number | undefined
@@ -33,6 +34,8 @@ export interface PullerOptions {
   readonly progress: PullProgress | undefined
   /** Told the local sequence of every inserted revision, so that it is not sent back. */
   readonly inserted: (sequence: number) => void
+  /** The other direction, on either side. */
+  readonly anyPusher: () => Pick<Pusher, 'heard' | 'progress'> | undefined
   /** The other direction, where the outcome of one matters to the other. */
   readonly pusher: () => OppositePusher | undefined
 }
@@ -40,6 +43,8 @@ export interface PullerOptions {
 /**
  * Receives one collection's revisions: asks for what the peer's lists have and we miss, checks what arrives and its blobs, and answers
  * only when it is stored (cbmobile.md §6–§8).
+ *
+ * One file because it is the fork of a revision's way: what each part of the pull does is in a file of its own, what follows what is here.
  */
 export class Puller {
   readonly #context: SessionContext
@@ -47,6 +52,8 @@ export class Puller {
   readonly #blobs: RevisionBlobs
   readonly #conflicts: ConflictWorker
   readonly #expected: ExpectedRevisions
+  /** What the sessions of this database ask for together, if they do. */
+  readonly #requests: SessionRequests | undefined
   readonly #accessLoss: AccessLoss
   readonly #lists: IncomingLists
   readonly #inserter: RevisionInserter
@@ -71,16 +78,21 @@ export class Puller {
     const { target, documentIds, remote, pusher, progress } = options
     const { maxRevsRequested } = context.limits
     this.#expected = new ExpectedRevisions(progress)
+    this.#requests = context.sharedRequests?.join(target.collection.scope, target.collection.name, () => {
+      this.#lists.takeSoon()
+    })
     this.#answers = new PullAnswers(context, {
       target,
       expected: this.#expected,
+      requests: this.#requests,
       pusher,
       inserted: options.inserted,
       known: (rev) => {
         this.#lists.noteKnown([rev])
       },
       conflicted: (id) => {
-        this.#conflicts.enqueue(id)
+        // A passive side gets none of its own: it has heard of a document that is in conflict by another session, which decides it with its resolver.
+        if (context.active) this.#conflicts.enqueue(id)
       }
     })
     this.#accessLoss = new AccessLoss(context, {
@@ -98,8 +110,11 @@ export class Puller {
       documentIds,
       remote,
       expected: this.#expected,
+      requests: this.#requests,
       accessLoss: this.#accessLoss,
       pusher,
+      anyPusher: options.anyPusher,
+      stopped: () => this.#stopped,
       hasRoom: () => this.#expected.size < maxRevsRequested && this.#inWork < maxRevsRequested && !context.waiting.full
     })
     context.waiting.onRoom(() => {
@@ -166,13 +181,18 @@ export class Puller {
 
   stop(): void {
     this.#stopped = true
+    this.#requests?.end()
     this.#inserter.stop()
     this.#accessLoss.stop()
   }
 
   /** A live session asks again for what failed only by a new session, because the peer announces each sequence once. */
   tick(now: number): void {
-    if (!this.#stopped) this.#blobs.tick(now)
+    if (!this.#stopped) {
+      this.#requests?.tick(now)
+      this.#lists.tick()
+      this.#blobs.tick(now)
+    }
     if (!this.#expected.isStartOverDue(now) || !this.#context.continuous || !this.idle) return
     this.#expected.startedOver()
     this.#context.fail(
@@ -235,6 +255,7 @@ export class Puller {
       this.#refuse(request, new MessageError('HTTP', 403, 'rejected by the pull filter'))
       return
     }
+    this.#requests?.begin(rev.id, rev.revId, this.#context.now())
     const arrival: Arrival = { request, rev, body: checked.body, hasBlobs: checked.blobs.length > 0, expected }
     const ready = checked.blobs.length === 0 || this.#blobs.take(arrival, checked)
     if (ready === true) this.#inserter.add(arrival)
@@ -272,6 +293,7 @@ export class Puller {
   #onRemoved(request: IncomingRequest, rev: IncomingRev, expected: RemoteEntry | undefined): void {
     this.#accessLoss.take([rev])
     if (!request.noReply) request.respond()
+    this.#requests?.failed(rev.id)
     if (expected !== undefined) this.#expected.complete(expected)
     this.#lists.take()
   }

@@ -1,6 +1,6 @@
 import type { KithmeshError } from '@kithmesh/core'
-import type { Reply } from '../blip/contracts.ts'
-import { replicatorErrors } from '../error-catalogue.ts'
+import type { Reply } from '@kithmesh/blip'
+import { replicatorErrors } from '../errors.ts'
 import { documentEnded, isTransientStatus } from './context.ts'
 import type { SessionCollection, SessionContext } from './context.ts'
 import type { DocumentsUnderWay } from './documents-under-way.ts'

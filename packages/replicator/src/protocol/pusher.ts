@@ -1,7 +1,7 @@
 import type { ChangeEntry } from '@kithmesh/database/replication'
 import { errorCode } from '@kithmesh/core'
-import type { Reply } from '../blip/contracts.ts'
-import { replicatorErrors } from '../error-catalogue.ts'
+import type { Reply } from '@kithmesh/blip'
+import { replicatorErrors } from '../errors.ts'
 import { Announcer } from './announcer.ts'
 import { ChangeSelection } from './change-selection.ts'
 import { isTransientStatus, remoteError } from './context.ts'
@@ -27,6 +27,8 @@ const NO_ABILITIES: OwnAbilities = { endsBranches: false, unproposed: false, del
 /**
  * Sends one collection's changes: proposes them (active, cbmobile.md §7) or announces them to a subscriber (passive, §6),
  * then sends what is wanted, within the limits of §13.
+ *
+ * One file because it is the order of a push: what each part of it does is in a file of its own, what comes after what, and when, is here.
  */
 export class Pusher {
   readonly #context: SessionContext
@@ -162,6 +164,11 @@ export class Pusher {
   /** A sequence that the peer itself just gave us. */
   echo(sequence: number): void {
     this.#selection.echo(sequence)
+  }
+
+  /** The peer has this revision, which is not stored here yet or was not announced: it need not hear of it. */
+  heard(id: string, revId: string): void {
+    this.#selection.heard(id, revId)
   }
 
   /** The peer told us its revision of the document: what was noted from our own pushes is out of date. */

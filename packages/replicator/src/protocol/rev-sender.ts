@@ -1,6 +1,6 @@
 import { blobsIn, parseBody } from '@kithmesh/database/replication'
 import type { ChangeEntry, RevisionForPush } from '@kithmesh/database/replication'
-import type { Properties, Reply } from '../blip/contracts.ts'
+import type { Properties, Reply } from '@kithmesh/blip'
 import { withCollection } from './context.ts'
 import type { SessionCollection, SessionContext } from './context.ts'
 import { UNUSABLE_DELTA, asStored, deltaTo } from './deltas.ts'

@@ -16,7 +16,7 @@ function parseNumber(text: string): number | undefined {
 }
 
 /** Parses the JSON text of a sequence; undefined when it is none. */
-export function parseSequence(text: RemoteSequence): Compound | undefined {
+function parseSequence(text: RemoteSequence): Compound | undefined {
   let inner = text
   if (text.startsWith('"')) {
     if (text.length < 2 || !text.endsWith('"')) return undefined

@@ -1,5 +1,5 @@
-import type { IncomingRequest, Properties, Reply } from '../blip/contracts.ts'
-import { replicatorErrors } from '../error-catalogue.ts'
+import type { IncomingRequest, Properties, Reply } from '@kithmesh/blip'
+import { replicatorErrors } from '../errors.ts'
 import { checkpointReply } from './checkpointer.ts'
 import { formatCollectionPath, isDefaultCollection, parseCollectionPath } from './collection-path.ts'
 import { CollectionSession } from './collection-session.ts'

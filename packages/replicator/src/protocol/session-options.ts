@@ -1,12 +1,14 @@
 import type { KithmeshError, Logger, SocketCloseInfo } from '@kithmesh/core'
 import type { ReplicationStore } from '@kithmesh/database/replication'
-import type { BufferBudget } from '../blip/buffer-budget.ts'
-import type { BlipPeer } from '../blip/contracts.ts'
+import type { BlipPeer, BufferBudget } from '@kithmesh/blip'
 import type { CollectionName } from './collection-path.ts'
 import type { DocumentEvent, Scheduler, SessionCollection } from './context.ts'
 import type { SessionLimits } from './limits.ts'
+import type { SharedRequests } from './shared-requests.ts'
 
 export interface SessionEvents {
+  /** Active side: the peer answered the first message, both know the collections; documents come next. Called once at most. */
+  began?: (() => void) | undefined
   /** Changes between working and having nothing to do; `idle` of a one-shot session precedes its end. */
   activity?: ((activity: 'busy' | 'idle') => void) | undefined
   /** Documents that ended since the last call, at most once per turn of the event loop. */
@@ -31,6 +33,8 @@ interface CommonOptions {
   readonly limits?: Partial<SessionLimits>
   /** Shared with other connections: what waits for blobs counts in it. */
   readonly bufferBudget?: BufferBudget | undefined
+  /** Shared with the other sessions of the database. */
+  readonly sharedRequests?: SharedRequests | undefined
   readonly checkpointIntervalMs?: number
   /** Changed documents may be sent as deltas, both ways, where the peer takes them. @default true on the active side, false on the passive one */
   readonly deltas?: boolean | undefined

@@ -1,6 +1,6 @@
 import type { KithmeshError, SocketCloseInfo } from '@kithmesh/core'
-import type { IncomingRequest } from '../blip/contracts.ts'
-import { replicatorErrors } from '../error-catalogue.ts'
+import type { IncomingRequest } from '@kithmesh/blip'
+import { replicatorErrors } from '../errors.ts'
 import { COLLECTION_PROFILES } from './collection-session.ts'
 import type { CollectionSession } from './collection-session.ts'
 import { newStatistics } from './context.ts'
@@ -58,6 +58,7 @@ export class ReplicationSession {
       waiting: new WaitingBytes(limits.maxBytesWaiting, options.bufferBudget, (error) => {
         this.#fail(error, true)
       }),
+      sharedRequests: options.sharedRequests,
       logger: options.logger,
       scheduler: options.scheduler,
       statistics: this.statistics,
@@ -93,9 +94,6 @@ export class ReplicationSession {
         this.#collections.answer(request)
       })
     })
-    options.blip.handle('PING', (request) => {
-      request.respond()
-    })
     for (const profile of COLLECTION_PROFILES)
       options.blip.handle(profile, (request) => {
         this.#dispatch(request)
@@ -120,7 +118,10 @@ export class ReplicationSession {
   start(): void {
     if (this.#options.role === 'passive') return
     this.#collections.request(this.#options, (checkpoints) => {
-      if (!this.#closing) this.#collections.begin(checkpoints)
+      if (!this.#closing) {
+        this.#collections.begin(checkpoints)
+        this.#options.events.began?.()
+      }
       this.#changed()
     })
   }

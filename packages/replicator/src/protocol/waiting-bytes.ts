@@ -1,6 +1,6 @@
 import type { KithmeshError } from '@kithmesh/core'
-import { outOfBudget } from '../blip/buffer-budget.ts'
-import type { BudgetHolder, BufferBudget } from '../blip/buffer-budget.ts'
+import { outOfBudget } from '@kithmesh/blip'
+import type { BudgetHolder, BufferBudget } from '@kithmesh/blip'
 
 /**
  * The bytes of received revisions that wait for their blobs, over all collections of a session: a peer that names blobs and never sends them

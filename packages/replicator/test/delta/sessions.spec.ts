@@ -4,7 +4,7 @@ import { replicationStore } from '@kithmesh/database/replication'
 import type { DocumentVersioning, ReplicationCollection, ReplicationStore } from '@kithmesh/database/replication'
 import { Replicator, serveReplication, socketEndpoint } from '@kithmesh/replicator'
 import { expect } from 'chai'
-import { MemorySocket } from '../blip/socket-pair.ts'
+import { memorySocketPair } from '@kithmesh/testkit/memory'
 import type { BlipPair, Seen } from '../support/blip-pair.ts'
 import { activeSession, passiveSession, replicate, until } from '../support/sessions.ts'
 import { BlipPair as Pair } from '../support/blip-pair.ts'
@@ -429,14 +429,13 @@ describe('a delta on the line', () => {
     })
     for (const n of [1, 2]) {
       a.collection().put('doc', body(n))
-      const [near, far] = MemorySocket.pair()
-      near.recording = true
+      const [near, far] = memorySocketPair()
       const served = serveReplication(far, { database: b, deltas: true })
       const replicator = new Replicator({ database: a, endpoint: socketEndpoint({ uid: 'b', open: async () => near }) })
       replicator.start()
       expect((await replicator.finished()).error).to.equal(undefined)
       await served.ended
-      bytes.push(near.sent.reduce((sum, message) => sum + message.length, 0))
+      bytes.push(near.sentBytes)
       expect(b.collection().get('doc')?.body).to.deep.equal(body(n))
     }
     expect(bytes[0]).to.be.greaterThan(3000)

@@ -9,7 +9,7 @@ import type {
 } from '@kithmesh/replicator'
 
 /** One end of a transport in memory, as an application would write it. Notes every call. */
-export class MemoryConnection implements MessageEndpointConnection {
+class MemoryConnection implements MessageEndpointConnection {
   readonly name: string
   readonly log: string[]
   readonly #bytes: boolean

@@ -1,13 +1,5 @@
 import type { SocketCloseInfo } from '@kithmesh/core'
-import type {
-  BlipPeer,
-  IncomingRequest,
-  OutgoingMessage,
-  OutgoingRequest,
-  Properties,
-  Reply,
-  RequestOptions
-} from '../../dist/blip/contracts.js'
+import type { BlipPeer, IncomingRequest, OutgoingMessage, OutgoingRequest, Properties, Reply, RequestOptions } from '@kithmesh/blip'
 
 /** A message seen on the line. */
 export interface Seen {
@@ -188,7 +180,8 @@ export class FakePeer implements BlipPeer {
       }
     }
     const handler = this.#handlers.get(message.profile)
-    if (handler === undefined) request.respondError('BLIP', 404, 'no handler for message')
+    if (handler === undefined && message.profile === 'PING') request.respond()
+    else if (handler === undefined) request.respondError('BLIP', 404, 'no handler for message')
     else handler(request)
   }
 

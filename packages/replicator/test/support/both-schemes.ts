@@ -8,7 +8,7 @@ export interface Scheme {
   newStore(collections?: readonly string[]): MemoryStore
 }
 
-export const SCHEMES: readonly Scheme[] = [
+const SCHEMES: readonly Scheme[] = [
   { versioning: 'rev-trees', newStore: (collections) => new MemoryStore(collections) },
   { versioning: 'version-vectors', newStore: (collections) => new VectorMemoryStore(collections) }
 ]

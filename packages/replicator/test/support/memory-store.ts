@@ -374,7 +374,7 @@ export class MemoryCollection implements ReplicationCollection {
 
 export const digestOf = (bytes: Uint8Array): string => `sha1-${createHash('sha1').update(bytes).digest('base64')}`
 
-export class MemoryBlobs implements BlobAccess {
+class MemoryBlobs implements BlobAccess {
   readonly stored = new Map<string, Buffer>()
   put(bytes: Uint8Array): string {
     const digest = digestOf(bytes)

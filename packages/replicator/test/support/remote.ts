@@ -2,7 +2,7 @@ import type { Clock, MessageSocket } from '@kithmesh/core'
 import type { Database } from '@kithmesh/database'
 import { serveReplication, socketEndpoint } from '@kithmesh/replicator'
 import type { OpenEndpointOptions, PassiveReplication, ServeReplicationOptions } from '@kithmesh/replicator'
-import { MemorySocket } from '../blip/socket-pair.ts'
+import { type MemorySocket, memorySocketPair } from '@kithmesh/testkit/memory'
 
 /** A remote, over sockets in memory, whose way can be blocked and whose connections can be held up and counted. */
 export class Remote {
@@ -23,7 +23,7 @@ export class Remote {
     open: async (options) => {
       this.opened++
       if (this.obstacle !== undefined) return await this.obstacle(options)
-      const [ours, theirs] = MemorySocket.pair()
+      const [ours, theirs] = memorySocketPair()
       // As a WebSocket does after its own deadline, when the other side reads nothing any more.
       const close = ours.close.bind(ours)
       ours.close = (code, reason) => {

@@ -7,7 +7,7 @@ import { BlipPair } from './blip-pair.ts'
 import type { FakePeer } from './blip-pair.ts'
 import type { ReplicationCollection, ReplicationStore } from '@kithmesh/database/replication'
 
-export const immediate: Scheduler = {
+const immediate: Scheduler = {
   soon: (run) => {
     setImmediate(run)
   }
@@ -25,7 +25,7 @@ export interface Running {
   result: Ended | undefined
 }
 
-type ActiveSettings = Partial<Omit<ActiveSessionOptions, 'collections'>> & { collections?: readonly Partial<SessionCollection>[] }
+export type ActiveSettings = Partial<Omit<ActiveSessionOptions, 'collections'>> & { collections?: readonly Partial<SessionCollection>[] }
 
 function running(make: (events: ActiveSessionOptions['events']) => ReplicationSession): Running {
   const documents: DocumentEvent[] = []

@@ -70,7 +70,7 @@ interface RawLine {
 }
 
 /** The folder with the recordings: `shared/traces` beside the checkout or further up. @throws Error when there is none. */
-export function tracesFolder(): string {
+function tracesFolder(): string {
   let folder = dirname(fileURLToPath(import.meta.url))
   for (;;) {
     const candidate = join(folder, 'shared', 'traces')
@@ -94,7 +94,7 @@ export function traceNames(prefix = ''): string[] {
 }
 
 /** All lines of a recording, in order. */
-export function readTrace(name: string): TraceEntry[] {
+function readTrace(name: string): TraceEntry[] {
   return readFileSync(join(tracesFolder(), `${name}.jsonl`), 'utf8')
     .split('\n')
     .filter((line) => line !== '')

@@ -1,6 +1,4 @@
-import { MORE_COMING } from '../../dist/blip/frame.js'
-import { FrameDecoder } from '../../dist/blip/frame-decoder.js'
-import { PropertiesParser } from '../../dist/blip/properties.js'
+import { FrameDecoder, MORE_COMING, PropertiesParser } from '@kithmesh/blip/wire'
 import type { TraceConnection, TraceFrame } from './trace-file.ts'
 
 /** A message of a recording, decoded by us, whole. */

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import type { BlipPeer, IncomingRequest, Reply } from '../../../dist/blip/contracts.js'
+import type { BlipPeer, IncomingRequest, Reply } from '@kithmesh/blip'
 import { GatewayError, digestOf } from './store.ts'
 import type { Attachments, Body, GatewayStore } from './store.ts'
 

@@ -1,4 +1,4 @@
-import type { BlipPeer, IncomingRequest, Reply } from '../../../dist/blip/contracts.js'
+import type { BlipPeer, IncomingRequest, Reply } from '@kithmesh/blip'
 import type { AllowedAttachments } from './attachments.ts'
 import { changesSince, parseFeedSequence, sequenceJson } from './changes-feed.ts'
 import type { FeedEntry, FeedSequence } from './changes-feed.ts'

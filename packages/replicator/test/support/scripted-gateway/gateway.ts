@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream'
 import { messageSocketFromWebSocket } from '@kithmesh/websocket'
 import { WebSocketServer } from 'ws'
 import type WebSocket from 'ws'
-import { createBlipConnection } from '../../../dist/blip/connection.js'
+import { createBlipConnection } from '@kithmesh/blip'
 import { GatewaySession } from './session.ts'
 import { GatewayStore } from './store.ts'
 

@@ -1,4 +1,4 @@
-import type { BlipPeer, IncomingRequest } from '../../../dist/blip/contracts.js'
+import type { BlipPeer, IncomingRequest } from '@kithmesh/blip'
 import { AllowedAttachments, takeAttachments } from './attachments.ts'
 import { ChangesSender } from './changes-sender.ts'
 import { GatewayError } from './store.ts'

@@ -42,7 +42,7 @@ function canonical(value: unknown): string {
 }
 
 /** MD5 of `length byte ‖ parent ‖ canonical JSON` (cbmobile.md §14). */
-export function gatewayRevId(parent: string | undefined, body: Body): string {
+function gatewayRevId(parent: string | undefined, body: Body): string {
   const hash = createHash('md5')
     .update(Uint8Array.of(parent?.length ?? 0))
     .update(parent ?? '')
