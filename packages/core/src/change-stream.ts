@@ -2,7 +2,7 @@ import type { ChangesOptions, DiscoveryChange, DiscoveryChanges } from './contra
 import type { Logger } from './contracts/logger.ts'
 import type { PeerDiscoveryObserver } from './contracts/observer.ts'
 
-export const DEFAULT_CAPACITY = 1024
+const DEFAULT_CAPACITY = 1024
 
 type Result = IteratorResult<DiscoveryChange, undefined>
 const done: Result = { done: true, value: undefined }

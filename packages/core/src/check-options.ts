@@ -7,11 +7,13 @@ import type { ProviderFactory } from './contracts/provider.ts'
 import { TRANSPORT_CONTRACT_VERSION } from './contracts/transport.ts'
 import type { TransportFactory } from './contracts/transport.ts'
 import { createDialPolicy } from './dial-policy.ts'
-import { coreErrors } from './error-catalogue.ts'
+import { coreErrors } from './errors.ts'
 import { checkPeerGroupId } from './group-id.ts'
 import { safeLogger, silentLogger } from './loggers.ts'
 import { isPeerId } from './peer-id.ts'
 import { systemClock } from './system-clock.ts'
+import type { Rate } from './token-bucket.ts'
+import { AccessLists } from './trust/access-lists.ts'
 
 /** What {@link createPeerDiscovery} composes. */
 export interface PeerDiscoveryOptions {
@@ -27,6 +29,15 @@ export interface PeerDiscoveryOptions {
   readonly network?: NetworkProbeFactory
   /** Which addresses this device may connect to because a peer asked it to. @default createDialPolicy() */
   readonly dialPolicy?: DialPolicy
+  /**
+   * Who may connect to this device and be connected to; its rules may be changed at any time. @default empty lists, see `discovery.access`
+   */
+  readonly access?: AccessLists
+  /**
+   * How often one address (of IPv6: one network of 64 bits) may connect to the listeners, this machine's own included. Others do not suffer
+   * from one that comes too often. @default 512 at once, 1200 per minute
+   */
+  readonly acceptRate?: Rate
   /** @default silentLogger */
   readonly logger?: Logger
   /** @default systemClock */
@@ -40,9 +51,14 @@ export interface CheckedOptions {
   readonly transports: readonly TransportFactory[]
   readonly network: NetworkProbeFactory | undefined
   readonly dialPolicy: DialPolicy
+  readonly access: AccessLists
+  readonly acceptRate: Rate
   readonly logger: Logger
   readonly clock: Clock
 }
+
+/** A whole group behind one NAT may come at once; in the long run, handshakes of one address take a small part of a processor. */
+const ACCEPT_RATE: Rate = { burst: 512, perMinute: 1_200 }
 
 const providerCapabilities = [
   'publishes',
@@ -90,6 +106,7 @@ export function checkOptions(options: PeerDiscoveryOptions): CheckedOptions {
   const twiceRoute = duplicate(routes.map(({ name }) => name))
   if (twiceRoute !== undefined)
     throw coreErrors.create('ERR_PD_DUPLICATE_TRANSPORT', `There are two routes named ${JSON.stringify(twiceRoute)}`)
+  const logger = safeLogger(options.logger ?? silentLogger)
   return Object.freeze({
     peerGroupId,
     localPeerId: options.localPeerId,
@@ -97,9 +114,18 @@ export function checkOptions(options: PeerDiscoveryOptions): CheckedOptions {
     transports: Object.freeze([...transports]),
     network: options.network,
     dialPolicy: options.dialPolicy ?? createDialPolicy({ clock: options.clock ?? systemClock }),
-    logger: safeLogger(options.logger ?? silentLogger),
+    access: checkAccess(options.access, logger),
+    acceptRate: options.acceptRate ?? ACCEPT_RATE,
+    logger,
     clock: options.clock ?? systemClock
   })
+}
+
+function checkAccess(access: AccessLists | undefined, logger: Logger): AccessLists {
+  if (access === undefined) return new AccessLists({ logger })
+  if (typeof access?.refuses !== 'function' || typeof access.onChange !== 'function')
+    throw new TypeError('access is not an AccessLists; AccessLists.from reads stored ones')
+  return access
 }
 
 interface Shape {

@@ -1,29 +1,33 @@
 import type { Clock } from './contracts/clock.ts'
 import type { NetworkFacts } from './contracts/network.ts'
 import type { Device, Peer, ResolvedUrl } from './contracts/peer.ts'
-import type { ByteSocket, ByteSocketFactory } from './contracts/socket.ts'
-import type { AttemptOptions, ConnectTarget, TransportStrategy } from './contracts/transport.ts'
+import type { ByteSocket } from './contracts/socket.ts'
+import type { AttemptOptions, ConnectTarget, RouteQuality } from './contracts/transport.ts'
+import { connectTarget } from './connect-target.ts'
+import { assessRoute, authority } from './dialer.ts'
+import type { Dialer } from './dialer.ts'
 import { DialledAddresses } from './dialled-addresses.ts'
-import { coreErrors } from './error-catalogue.ts'
+import { coreErrors } from './errors.ts'
 import type { RouteCandidate } from './route-race.ts'
 import { RouteRace } from './route-race.ts'
 import type { ReportRow, RouteReport } from './route-report.ts'
+import { accessRefused } from './trust/access-guard.ts'
 
-export const CONNECT_DEADLINE_MS = 20_000
-export const ROUTE_STAGGER_MS = 250
+/** The longest that one strategy may have others wait, so that some of the race is left for them. */
+const MAX_HOLD_MS = 5_000
 
-/** Rank of a provider's own sockets: after the transports that call themselves good, before the ones that relay. */
-const PROVIDER_SOCKET_RANK = 50
-
-/** The part of a transport strategy that dials; a provider's own socket factory is made to look like one. */
-export type Dialer = Pick<TransportStrategy, 'name' | 'assess' | 'attempt'> & { readonly relayed: boolean }
+/** The best first. */
+const QUALITIES: readonly RouteQuality[] = ['direct', 'relayed', 'last-resort']
 
 export interface ConnectDeviceOptions {
   readonly device: Device
   readonly dialers: readonly Dialer[]
   readonly localNetwork: NetworkFacts
-  readonly allowRelayed: boolean
+  /** Only dialers of a better quality take part. */
+  readonly betterThan: RouteQuality | undefined
   readonly resolve: (peer: Peer, signal: AbortSignal) => Promise<ResolvedUrl>
+  /** Why the device is not to be connected to at an address; null for a way that has none. */
+  readonly refuses: (address: string | null) => string | undefined
   readonly report: RouteReport
   readonly clock: Clock
   readonly signal: AbortSignal
@@ -34,7 +38,7 @@ export interface ConnectDeviceOptions {
 export interface Route {
   readonly socket: ByteSocket
   readonly strategy: string
-  readonly relayed: boolean
+  readonly quality: RouteQuality
   readonly peer: Peer
   /** Strategy and address, for people. */
   readonly description: string
@@ -44,7 +48,8 @@ export interface Route {
  * Connects to a device:
  *
  * 1. every connectable sighting is resolved, side by side;
- * 2. as each answer comes, every dialer assesses it, and the usable pairs join the race; no dialer is given an address twice;
+ * 2. as each answer comes, addresses that may not be connected to are taken out, every dialer assesses what is left, and the usable pairs
+ *    join the race; no dialer is given an address twice;
  * 3. the first stream is claimed, the others are aborted, or destroyed when they come too late.
  *
  * The report is complete when this settles.
@@ -52,7 +57,11 @@ export interface Route {
  */
 export async function connectDevice(options: ConnectDeviceOptions): Promise<Route> {
   const { device, clock, signal, deadlineMs, staggerMs, report } = options
-  signal.throwIfAborted()
+  if (signal.aborted) {
+    for (const peer of device.peers) report.row('*', peer, 'access')
+    report.failed(signal.reason)
+    throw signal.reason
+  }
   const race = new RouteRace<Route>({
     clock,
     staggerMs,
@@ -86,25 +95,6 @@ export async function connectDevice(options: ConnectDeviceOptions): Promise<Rout
     cancelDeadline()
     signal.removeEventListener('abort', onAbort)
     search.stop()
-  }
-}
-
-/** A socket factory of a provider as a strategy of the provider's name, for the provider's own sightings. */
-export function providerDialer(provider: string, factory: ByteSocketFactory): Dialer {
-  return {
-    name: provider,
-    relayed: false,
-    assess: ({ peer, resolved }) => {
-      if (peer.provider !== provider) return { usable: false, reason: `opens sightings of ${provider} only` }
-      const scheme = resolved.url.slice(0, resolved.url.indexOf(':'))
-      return factory.schemes.includes(scheme)
-        ? { usable: true, rank: PROVIDER_SOCKET_RANK }
-        : { usable: false, reason: `cannot open ${scheme}: URLs` }
-    },
-    attempt: ({ resolved }, { signal, progress }) => {
-      progress('dial', authority(resolved.url))
-      return factory.open(resolved.url, { signal, addresses: resolved.addresses })
-    }
   }
 }
 
@@ -153,7 +143,7 @@ class CandidateSearch {
   }
 
   async #search(peer: Peer): Promise<void> {
-    const { report, device, dialers, localNetwork, resolve } = this.#options
+    const { report, dialers, resolve } = this.#options
     if (!peer.connectable) {
       report.row('*', peer, 'assess').skip('The peer cannot be connected to at the moment')
       this.#reasons.push(`${peer.id} cannot be connected to at the moment`)
@@ -174,38 +164,39 @@ class CandidateSearch {
       return
     }
     report.drop(resolving)
+    report.resolved(peer, resolved)
     if (this.#abort.signal.aborted) return
-    const target: ConnectTarget = Object.freeze({ device, peer, resolved, localNetwork })
+    const { target, refused } = connectTarget(peer, resolved, this.#options)
+    for (const { address, reason } of refused) {
+      const row = report.row('*', peer, 'access')
+      row.progress('access', address)
+      row.skip(reason)
+      this.#reasons.push(`${address}: ${reason}`)
+    }
     if (dialers.length === 0) this.#reasons.push('there is no transport')
     this.#race.add(dialers.flatMap((dialer) => this.#candidate(dialer, target)))
   }
 
   #candidate(dialer: Dialer, target: ConnectTarget): Array<RouteCandidate<Route>> {
     const row = this.#options.report.row(dialer.name, target.peer, 'assess')
-    if (dialer.relayed && !this.#options.allowRelayed) {
-      row.skip('A better route than a relayed one is wanted')
+    const { betterThan, refuses } = this.#options
+    if (betterThan !== undefined && QUALITIES.indexOf(dialer.quality) >= QUALITIES.indexOf(betterThan)) {
+      row.skip('A better route than the present one is wanted')
       return []
     }
-    let rank: number
-    let holdMs: number | undefined
-    try {
-      const assessment = dialer.assess(target)
-      if (!assessment.usable) {
-        row.skip(assessment.reason)
-        this.#reasons.push(`${dialer.name}: ${assessment.reason}`)
-        return []
-      }
-      ;({ rank, holdMs } = assessment)
-    } catch (error) {
-      row.fail(error)
-      this.#reasons.push(`${dialer.name}: ${messageOf(error)}`)
+    const verdict = assessRoute(dialer, target, refuses)
+    if (!verdict.usable) {
+      if (verdict.error === undefined) row.skip(verdict.reason)
+      else row.fail(verdict.error)
+      this.#reasons.push(`${dialer.name}: ${verdict.reason}`)
       return []
     }
+    const { rank, holdMs } = verdict
     this.#candidates++
     return [
       {
         rank,
-        holdMs,
+        holdMs: bounded(holdMs),
         needless: () => {
           if (!this.#dialled.covers(dialer, target.resolved)) return false
           row.skip('Another sighting of the device names the same addresses')
@@ -214,7 +205,7 @@ class CandidateSearch {
         start: async (signal) => {
           row.progress('dial')
           const resolved = this.#dialled.take(dialer, target.resolved)
-          return await attempt(dialer, Object.freeze({ ...target, resolved }), row, signal)
+          return await attempt(dialer, Object.freeze({ ...target, resolved: stillAllowed(resolved, refuses) }), row, signal)
         },
         won: () => {
           row.won()
@@ -247,19 +238,29 @@ async function attempt(dialer: Dialer, target: ConnectTarget, row: ReportRow, si
       cause: socket.errored ?? undefined,
       hint: 'The other side may have closed it at once; its log may tell why.'
     })
+  const { remoteAddress } = socket as { readonly remoteAddress?: unknown }
+  const refusal = dialer.quality === 'direct' && typeof remoteAddress === 'string' ? target.refuses?.(remoteAddress) : undefined
+  if (refusal !== undefined) {
+    destroy(socket)
+    throw accessRefused(String(remoteAddress), refusal)
+  }
   if (row.address === undefined) row.progress('dial', authority(target.resolved.url))
   return {
     socket,
     strategy: dialer.name,
-    relayed: dialer.relayed,
+    quality: dialer.quality,
     peer: target.peer,
     description: `${dialer.name} ${row.address ?? authority(target.resolved.url)}`
   }
 }
 
-/** Host and port of a URL as written. */
-function authority(url: string): string {
-  return /^[^:]+:\/\/(?:[^/?#@]*@)?([^/?#]+)/.exec(url)?.[1] ?? url
+/** What is left of the addresses when it is their turn. @throws ERR_ACCESS_REFUSED when nothing is */
+function stillAllowed(resolved: ResolvedUrl, refuses: ConnectDeviceOptions['refuses']): ResolvedUrl {
+  const reasons = resolved.addresses.map((address) => refuses(address))
+  if (reasons.every((reason) => reason === undefined)) return resolved
+  const addresses = resolved.addresses.filter((_, index) => reasons[index] === undefined)
+  if (addresses.length === 0) throw accessRefused(resolved.addresses.join(', '), reasons.find((reason) => reason !== undefined) ?? '')
+  return Object.freeze({ ...resolved, addresses: Object.freeze(addresses) })
 }
 
 function destroy(socket: ByteSocket): void {
@@ -269,4 +270,9 @@ function destroy(socket: ByteSocket): void {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
+}
+
+/** The head start of a strategy, whatever it says; undefined, which means the usual one, for what is no number of milliseconds. */
+function bounded(holdMs: number | undefined): number | undefined {
+  return holdMs !== undefined && holdMs >= 0 ? Math.min(holdMs, MAX_HOLD_MS) : undefined
 }

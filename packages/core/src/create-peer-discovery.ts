@@ -3,6 +3,7 @@ import type { PeerDiscoveryOptions } from './check-options.ts'
 import type { PeerDiscovery } from './contracts/discovery.ts'
 import type { PeerDiscoveryObserver } from './contracts/observer.ts'
 import type { TransportStrategy } from './contracts/transport.ts'
+import { Diagnostics } from './diagnostics.ts'
 import { DiscoveredPeer } from './discovered-peer.ts'
 import { withDeadline } from './deadline.ts'
 import { allSettledOrThrow } from './internal/disposer.ts'
@@ -11,7 +12,9 @@ import { Injector } from './internal/injector.ts'
 import {
   CLAIMS,
   CLOCK,
+  DIAGNOSTICS,
   DISCOVERY,
+  GUARD,
   HOSTS,
   LISTENING,
   LOGGER,
@@ -31,6 +34,8 @@ import { PeerRegistry } from './peer-registry.ts'
 import { PeerTable } from './peer-table.ts'
 import { HOST_DEADLINES, ProviderHost } from './provider-host.ts'
 import { SignalingHub } from './signaling.ts'
+import { AccessGuard } from './trust/access-guard.ts'
+import { RateLimiter } from './trust/rate-limiter.ts'
 
 /**
  * Composes a peer discovery out of providers and transports. Nothing is started yet.
@@ -48,7 +53,9 @@ export function createPeerDiscovery(options: PeerDiscoveryOptions): PeerDiscover
     .value(LOGGER, checked.logger)
     .value(CLOCK, checked.clock)
     .value(OWNER, new AbortController())
+    .value(DIAGNOSTICS, new Diagnostics(checked))
     .factory(OBSERVERS, (parts) => new ObserverSet<PeerDiscoveryObserver>(parts.get(LOGGER), batches))
+    .factory(GUARD, makeGuard)
     .factory(REGISTRY, makeRegistry)
     .value(LISTENING, { port: undefined })
     .factory(CLAIMS, makeClaims)
@@ -67,7 +74,9 @@ export function createPeerDiscovery(options: PeerDiscoveryOptions): PeerDiscover
           strategies: parts.get(STRATEGIES),
           hosts: parts.get(HOSTS),
           network: parts.get(NETWORK),
+          guard: parts.get(GUARD),
           claims: parts.get(CLAIMS),
+          diagnostics: parts.get(DIAGNOSTICS),
           listening: parts.get(LISTENING),
           dispose: () => parts.dispose()
         })
@@ -86,6 +95,12 @@ export function createPeerDiscovery(options: PeerDiscoveryOptions): PeerDiscover
 const batches: Mergers<PeerDiscoveryObserver> = {
   peersAdded: ([earlier], [later]) => [[...earlier, ...later]],
   peersRemoved: ([earlier], [later]) => [[...earlier, ...later]]
+}
+
+function makeGuard(injector: Injector): AccessGuard {
+  const { access, acceptRate, peerGroupId } = injector.get(OPTIONS)
+  const accepts = new RateLimiter({ clock: injector.get(CLOCK), perAddress: acceptRate })
+  return new AccessGuard({ access, peerGroupId, accepts, logger: injector.get(LOGGER), diagnostics: injector.get(DIAGNOSTICS) })
 }
 
 /** Providers and their peers refer to each other; the host is looked up when a peer asks, long after the composition. */
@@ -108,7 +123,13 @@ function makeRegistry(injector: Injector): PeerRegistry {
         sighting
       )
   })
-  return new PeerRegistry(table, injector.get(OBSERVERS), injector.get(LOGGER))
+  return new PeerRegistry({
+    table,
+    observers: injector.get(OBSERVERS),
+    logger: injector.get(LOGGER),
+    guard: injector.get(GUARD),
+    diagnostics: injector.get(DIAGNOSTICS)
+  })
 }
 
 function makeClaims(injector: Injector): ClaimTable {
@@ -130,7 +151,12 @@ function makeNetwork(injector: Injector): NetworkWatch {
 }
 
 function makeSignaling(injector: Injector): SignalingHub {
-  const hub = new SignalingHub({ clock: injector.get(CLOCK), logger: injector.get(LOGGER).child('signaling') })
+  const guard = injector.get(GUARD)
+  const hub = new SignalingHub({
+    clock: injector.get(CLOCK),
+    logger: injector.get(LOGGER).child('signaling'),
+    refuses: (peerId) => guard.refusesDevice(peerId)
+  })
   injector.own(async () => {
     hub.close(injector.get(OWNER).signal.reason)
   })
@@ -142,7 +168,8 @@ function makeSignaling(injector: Injector): SignalingHub {
 }
 
 function makeStrategies(injector: Injector): readonly TransportStrategy[] {
-  const { transports, localPeerId, dialPolicy } = injector.get(OPTIONS)
+  const { transports, localPeerId } = injector.get(OPTIONS)
+  const dialPolicy = injector.get(GUARD).dialPolicy(injector.get(OPTIONS).dialPolicy)
   const signaling = injector.get(SIGNALING)
   const network = injector.get(NETWORK)
   const claims = injector.get(CLAIMS)

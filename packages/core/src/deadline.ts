@@ -1,5 +1,6 @@
 import type { Clock } from './contracts/clock.ts'
-import { coreErrors } from './error-catalogue.ts'
+import { coreErrors } from './errors.ts'
+import { limitedSignal, unlessAborted } from './limited-signal.ts'
 
 export interface DeadlineOptions {
   readonly clock: Clock
@@ -11,43 +12,15 @@ export interface DeadlineOptions {
 
 /**
  * Waits for `run`, but not longer than a deadline. What `run` does after that is ignored, also its failure.
+ * @param run gets a signal that aborts at the deadline, or when the caller's does
  * @throws ERR_CORE_TIMEOUT, the signal's reason when it aborts, or what `run` throws.
  */
-export function withDeadline<T>(run: () => Promise<T>, { clock, ms, what, signal }: DeadlineOptions): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    if (signal?.aborted === true) {
-      reject(signal.reason as Error)
-      return
-    }
-    const end = (settle: () => void): void => {
-      cancel()
-      signal?.removeEventListener('abort', onAbort)
-      settle()
-    }
-    const onAbort = (): void => {
-      end(() => {
-        reject(signal?.reason as Error)
-      })
-    }
-    const cancel = clock.after(ms, () => {
-      end(() => {
-        reject(coreErrors.create('ERR_CORE_TIMEOUT', `${what} did not finish within ${ms} ms`))
-      })
-    })
-    signal?.addEventListener('abort', onAbort, { once: true })
-    new Promise<T>((begin) => {
-      begin(run())
-    }).then(
-      (value) => {
-        end(() => {
-          resolve(value)
-        })
-      },
-      (error: unknown) => {
-        end(() => {
-          reject(error as Error)
-        })
-      }
-    )
-  })
+export async function withDeadline<T>(run: (signal: AbortSignal) => Promise<T>, { clock, ms, what, signal }: DeadlineOptions): Promise<T> {
+  const late = (): Error => coreErrors.create('ERR_CORE_TIMEOUT', `${what} did not finish within ${ms} ms`)
+  const limit = limitedSignal(clock, ms, late, signal)
+  try {
+    return await unlessAborted(limit.signal, () => run(limit.signal))
+  } finally {
+    limit.release()
+  }
 }

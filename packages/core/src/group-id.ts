@@ -1,4 +1,4 @@
-import { coreErrors } from './error-catalogue.ts'
+import { coreErrors } from './errors.ts'
 
 /** Most bytes of a peer group id: it has to fit a DNS label (discovery-api.md §A2). */
 const MAX_BYTES = 63

@@ -32,8 +32,9 @@
  * @packageDocumentation
  */
 export type { PeerDiscoveryOptions } from './check-options.ts'
-export type { Clock } from './contracts/clock.ts'
+export type * from './contracts.ts'
 export type {
+  AssessOptions,
   ChangesOptions,
   ConnectOptions,
   Connection,
@@ -45,71 +46,25 @@ export type {
   PublishInput,
   StartOptions
 } from './contracts/discovery.ts'
-export type { ClaimedStream, DialPolicy, IncomingClaims } from './contracts/incoming.ts'
-export type { Logger } from './contracts/logger.ts'
-export type { Metadata, MetadataInput } from './contracts/metadata.ts'
-export type { Device, Peer, ResolvedUrl } from './contracts/peer.ts'
-export type {
-  NatBehaviour,
-  NatDependence,
-  NetworkFacts,
-  NetworkProbe,
-  NetworkProbeFactory,
-  NetworkRoute,
-  NetworkView,
-  PeerNetwork,
-  PortAllocation
-} from './contracts/network.ts'
-export type { DevicesChange, PeerDiscoveryObserver } from './contracts/observer.ts'
+export type { DevicesChange, IncomingSource, PeerDiscoveryObserver } from './contracts/observer.ts'
 export { PROVIDER_CONTRACT_VERSION } from './contracts/provider.ts'
 export type {
-  PeerDiscoveryProvider,
-  PeerSighting,
-  ProviderCapabilities,
-  ProviderContext,
-  ProviderFactory,
-  ProviderMode,
-  ProviderStatus,
-  PublishOptions
-} from './contracts/provider.ts'
-export type { ConnectionAttempt, ConnectionReport } from './contracts/report.ts'
-export type {
-  Signaling,
-  SignalingBody,
-  SignalingChannel,
-  SignalingHandler,
-  SignalingRequestOptions
-} from './contracts/signaling.ts'
-export type {
-  ByteSocket,
-  ByteSocketFactory,
-  MessageSocket,
-  MessageSocketFactory,
-  MessageSocketHandlers,
-  OpenMessageSocketOptions,
-  OpenSocketOptions,
-  SocketCloseInfo,
-  SocketFactory
-} from './contracts/socket.ts'
+  AttemptStep,
+  ConnectionAttempt,
+  ConnectionReport,
+  DeviceAssessment,
+  ReportedSighting,
+  RouteAssessment
+} from './contracts/report.ts'
 export { TRANSPORT_CONTRACT_VERSION } from './contracts/transport.ts'
-export type {
-  Assessment,
-  AttemptOptions,
-  ConnectTarget,
-  ListenOptions,
-  TransportCapabilities,
-  TransportContext,
-  TransportFactory,
-  TransportListener,
-  TransportStrategy
-} from './contracts/transport.ts'
 export { createPeerDiscovery } from './create-peer-discovery.ts'
 export { DEVICE_UUID_KEY, PEER_ID_KEY, deviceIdFromMetadata, peerIdMetadata } from './device-claim.ts'
+export { CONNECT_CHANNEL, onDiagnostic } from './diagnostics.ts'
 export { createDialPolicy } from './dial-policy.ts'
 export type { DialPolicyOptions } from './dial-policy.ts'
-export { coreErrors } from './error-catalogue.ts'
-export { KithmeshError, defineErrors, errorCode, isKithmeshError } from './errors.ts'
-export type { ErrorCatalogue, ErrorDescription, KithmeshErrorOptions } from './errors.ts'
+export { coreErrors } from './errors.ts'
+export { KithmeshError, defineErrors, errorCode, isKithmeshError } from './kithmesh-error.ts'
+export type { ErrorCatalogue, ErrorDescription, KithmeshErrorOptions } from './kithmesh-error.ts'
 export { checkPeerGroupId } from './group-id.ts'
 export { lineLogger, silentLogger } from './loggers.ts'
 export type { LogLevel } from './loggers.ts'
@@ -125,9 +80,20 @@ export type { P2pdAddress, P2pdAddressOptions, P2pdInterface } from './peer-addr
 export { formatPeerAddress, parsePeerAddress } from './peer-address/peer-address.ts'
 export type { PeerAddress } from './peer-address/peer-address.ts'
 export { isPeerId } from './peer-id.ts'
-export { formatConnectionReport } from './route-report.ts'
+export { formatConnectionReport, formatDeviceAssessment } from './route-report.ts'
 export { systemClock } from './system-clock.ts'
 export { dials, keepWhich } from './tie-break.ts'
 export type { LinkEnd } from './tie-break.ts'
 export type { Rate } from './token-bucket.ts'
+export { AccessLists } from './trust/access-lists.ts'
+export type { AccessListsJson, AccessListsOptions } from './trust/access-lists.ts'
+export { InboundQueue } from './trust/inbound-queue.ts'
+export type { InboundEntry, InboundQueueOptions } from './trust/inbound-queue.ts'
+export { KnownPeers } from './trust/known-peers.ts'
+export type { KnownPeersOptions, PeerToRemember } from './trust/known-peers.ts'
+export { remoteAddress } from './trust/remote-address.ts'
+export { ListState } from './trust/observable-list.ts'
+export { RateLimiter, addressSource } from './trust/rate-limiter.ts'
+export type { RateLimiterOptions } from './trust/rate-limiter.ts'
+export { DEFAULT_TRUST_POLICY, packetAllowed } from './trust/packet-gate.ts'
 export { decodeTxt, encodeTxt, metadataFromItems, toMetadata, txtItems } from './txt.ts'

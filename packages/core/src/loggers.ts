@@ -27,9 +27,8 @@ export function lineLogger(
     (own: LogLevel) =>
     (message: string, fields?: Readonly<Record<string, unknown>>): void => {
       if (order.indexOf(own) < order.indexOf(level)) return
-      write(
-        `${new Date(now()).toISOString()} ${own} ${name} ${message.replaceAll('\n', ' ')}${fields === undefined ? '' : ` ${toJson(fields)}`}`
-      )
+      const text = message.replace(/\p{Cc}+/gu, ' ')
+      write(`${new Date(now()).toISOString()} ${own} ${name} ${harmless(fields === undefined ? text : `${text} ${toJson(fields)}`)}`)
     }
   return {
     debug: at('debug'),
@@ -58,6 +57,17 @@ export function safeLogger(logger: Logger): Logger {
     error: safely('error'),
     child: (name) => safeLogger(logger.child(name))
   }
+}
+
+/**
+ * What others named is in log lines, too: nothing of it is to move a terminal's cursor, to look like another line, or to turn the reading
+ * direction round. In JSON text the escapes mean the same characters.
+ */
+function harmless(text: string): string {
+  return text.replace(
+    /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+  )
 }
 
 function toJson(fields: Readonly<Record<string, unknown>>): string {

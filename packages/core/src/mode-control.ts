@@ -1,7 +1,7 @@
 import type { Clock } from './contracts/clock.ts'
 import type { ProviderStatus } from './contracts/provider.ts'
 import { withDeadline } from './deadline.ts'
-import { coreErrors } from './error-catalogue.ts'
+import { coreErrors } from './errors.ts'
 import { Lifecycle } from './lifecycle.ts'
 
 export interface ModeControlOptions {

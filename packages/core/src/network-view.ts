@@ -1,6 +1,5 @@
 import { networkInterfaces } from 'node:os'
 import { withDeadline } from './deadline.ts'
-import { joinSignals } from './joined-signals.ts'
 import type { Clock } from './contracts/clock.ts'
 import type { Logger } from './contracts/logger.ts'
 import type { NatBehaviour, NetworkFacts, NetworkProbe, NetworkRoute, NetworkView } from './contracts/network.ts'
@@ -55,9 +54,13 @@ export class NetworkWatch implements NetworkView {
     if (probe === undefined) {
       this.#fingerprint = fingerprint(this.#plain())
       this.#stop.push(
-        this.#options.clock.every(POLL_MS, () => {
-          this.#poll()
-        })
+        this.#options.clock.every(
+          POLL_MS,
+          () => {
+            this.#poll()
+          },
+          { background: true }
+        )
       )
       return
     }
@@ -93,17 +96,12 @@ export class NetworkWatch implements NetworkView {
     }
     this.#measuring = true
     const { clock } = this.#options
-    const ending = joinSignals(this.#life.signal)
-    withDeadline(() => probe.measure({ signal: ending.signal }), {
+    withDeadline((signal) => probe.measure({ signal }), {
       clock,
       ms: MEASURE_DEADLINE_MS,
       what: 'Measuring the network',
-      signal: ending.signal
+      signal: this.#life.signal
     })
-      .catch((error: unknown) => {
-        ending.abort(error)
-        throw error
-      })
       .then(
         (facts) => {
           if (this.#life.signal.aborted) return
@@ -118,7 +116,6 @@ export class NetworkWatch implements NetworkView {
         }
       )
       .finally(() => {
-        ending.release()
         this.#measuring = false
         if (!this.#stale || this.#life.signal.aborted) return
         this.#stale = false

@@ -1,10 +1,15 @@
 import type { Logger } from './contracts/logger.ts'
 
-type Args<Observer, Member extends keyof Observer> = NonNullable<Observer[Member]> extends (...args: infer A) => unknown ? A : never
+/** What a member of an observer is called with. */
+export type ObserverArguments<Observer, Member extends keyof Observer> =
+  NonNullable<Observer[Member]> extends (...args: infer A) => unknown ? A : never
 
 /** Joins two successive calls of a member into one, for batches. */
 export type Mergers<Observer> = {
-  readonly [Member in keyof Observer]?: (earlier: Args<Observer, Member>, later: Args<Observer, Member>) => Args<Observer, Member>
+  readonly [Member in keyof Observer]?: (
+    earlier: ObserverArguments<Observer, Member>,
+    later: ObserverArguments<Observer, Member>
+  ) => ObserverArguments<Observer, Member>
 }
 
 interface Registration<Observer> {
@@ -64,12 +69,12 @@ export class ObserverSet<Observer extends object> {
   }
 
   /** Calls the member of every observer soon. Where a merger is given, calls of one member in a row become one. */
-  notify<Member extends keyof Observer & string>(member: Member, ...args: Args<Observer, Member>): void {
+  notify<Member extends keyof Observer & string>(member: Member, ...args: ObserverArguments<Observer, Member>): void {
     if (this.#registrations.length === 0) return
     const last = this.#queue.at(-1)
     const merge = this.#mergers[member]
     if (merge !== undefined && last?.member === member && last.to === this.#registrations) {
-      last.args = merge(last.args as Args<Observer, Member>, args)
+      last.args = merge(last.args as ObserverArguments<Observer, Member>, args)
       return
     }
     this.#queue.push({ member, args, to: this.#registrations })
@@ -79,7 +84,7 @@ export class ObserverSet<Observer extends object> {
   }
 
   /** Asks now, in the order of registration, until one answers true. An observer that throws counts as "no". */
-  ask<Member extends keyof Observer & string>(member: Member, ...args: Args<Observer, Member>): boolean {
+  ask<Member extends keyof Observer & string>(member: Member, ...args: ObserverArguments<Observer, Member>): boolean {
     return this.#registrations.some((registration) => registration.active && this.#call(registration, member, args) === true)
   }
 

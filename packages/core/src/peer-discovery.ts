@@ -1,7 +1,7 @@
 import type { NetworkView } from './contracts/network.ts'
-import type { CheckedOptions } from './check-options.ts'
 import { ChangeStream } from './change-stream.ts'
 import type {
+  AssessOptions,
   ChangesOptions,
   ConnectOptions,
   Connection,
@@ -16,32 +16,19 @@ import type { MetadataInput } from './contracts/metadata.ts'
 import type { PeerDiscoveryObserver } from './contracts/observer.ts'
 import type { Device, Peer } from './contracts/peer.ts'
 import type { ProviderMode, ProviderStatus, PublishOptions } from './contracts/provider.ts'
-import type { ConnectionReport } from './contracts/report.ts'
-import type { TransportStrategy } from './contracts/transport.ts'
-import { CONNECT_DEADLINE_MS, ROUTE_STAGGER_MS, connectDevice, providerDialer } from './connect-device.ts'
-import type { Dialer } from './connect-device.ts'
-import { coreErrors } from './error-catalogue.ts'
+import type { ConnectionReport, DeviceAssessment } from './contracts/report.ts'
+import { DeviceConnections } from './device-connections.ts'
+import type { DeviceConnectionsParts } from './device-connections.ts'
+import { coreErrors } from './errors.ts'
 import type { ClaimTable } from './incoming-claims.ts'
 import { listenAll } from './listen-all.ts'
-import type { NetworkWatch } from './network-view.ts'
-import { DiscoveredPeer } from './discovered-peer.ts'
-import type { ObserverSet } from './observer-set.ts'
 import type { PeerRegistry } from './peer-registry.ts'
 import type { ProviderHost } from './provider-host.ts'
 import { checkPublication, publishedMetadata } from './publication.ts'
-import { RouteReport } from './route-report.ts'
+import type { AccessLists } from './trust/access-lists.ts'
 
-/** Devices whose last connection report is kept. */
-const MAX_REPORTS = 1000
-
-export interface DiscoveryParts {
-  readonly options: CheckedOptions
-  readonly owner: AbortController
-  readonly observers: ObserverSet<PeerDiscoveryObserver>
+export interface DiscoveryParts extends DeviceConnectionsParts {
   readonly registry: PeerRegistry
-  readonly hosts: readonly ProviderHost[]
-  readonly strategies: readonly TransportStrategy[]
-  readonly network: NetworkWatch
   readonly claims: ClaimTable
   readonly listening: { port: number | undefined }
   /** Shuts the hosts and strategies down. */
@@ -56,16 +43,21 @@ export class Discovery implements PeerDiscovery {
   readonly transports: readonly string[]
   readonly #parts: DiscoveryParts
   readonly #streams = new Set<ChangeStream>()
-  readonly #reports = new Map<string, RouteReport>()
+  readonly #connections: DeviceConnections
   #publication: PublishOptions | undefined
   #shutdown: Promise<void> | undefined
 
   constructor(parts: DiscoveryParts) {
     this.#parts = parts
+    this.#connections = new DeviceConnections(parts)
     this.peerGroupId = parts.options.peerGroupId
     this.localPeerId = parts.options.localPeerId
     this.providers = Object.freeze(parts.hosts.map(({ name }) => name))
     this.transports = Object.freeze(parts.strategies.map(({ name }) => name))
+  }
+
+  get access(): AccessLists {
+    return this.#parts.guard.access
   }
 
   get network(): NetworkView {
@@ -118,8 +110,11 @@ export class Discovery implements PeerDiscovery {
   async startPublishing(input: PublishInput): Promise<void> {
     this.#checkOpen()
     const publication = checkPublication(input, this.localPeerId)
-    const hosts = this.#parts.hosts.filter(({ publishes }) => publishes)
-    if (hosts.length === 0) throw coreErrors.create('ERR_PD_UNSUPPORTED', `None of the providers can publish: ${this.providers.join(', ')}`)
+    const able = this.#parts.hosts.filter(({ publishes }) => publishes)
+    if (able.length === 0) throw coreErrors.create('ERR_PD_UNSUPPORTED', `None of the providers can publish: ${this.providers.join(', ')}`)
+    const hosts = able.filter(({ needsPort }) => publication.port !== 0 || !needsPort)
+    if (hosts.length === 0)
+      throw coreErrors.create('ERR_PD_PUBLISH_OPTIONS', 'None of the providers can publish without the TCP port of a listener')
     this.#publication = publication
     this.#parts.network.start()
     await this.#startAll('publishing', hosts, (host) => host.startPublishing(publication))
@@ -169,55 +164,32 @@ export class Discovery implements PeerDiscovery {
     return stream
   }
 
-  async connect(
-    target: Device | string,
-    { signal, deadlineMs = CONNECT_DEADLINE_MS, allowRelayed = true }: ConnectOptions = {}
-  ): Promise<Connection> {
+  async connect(target: Device | string, options: ConnectOptions = {}): Promise<Connection> {
     this.#checkOpen()
-    signal?.throwIfAborted()
-    const id = typeof target === 'string' ? target : target.id
-    const device = this.deviceWithId(id)
-    if (device === undefined) throw coreErrors.create('ERR_PD_UNKNOWN_DEVICE', `There is no device ${id} at the moment`)
-    const { clock } = this.#parts.options
-    const report = new RouteReport(clock, device)
-    if (allowRelayed) this.#keepReport(id, report)
-    const owner = this.#parts.owner.signal
-    const abort = new AbortController()
-    const follow = [owner, ...(signal === undefined ? [] : [signal])]
-    const onAbort = (event: Event): void => {
-      abort.abort((event.target as AbortSignal).reason)
-    }
-    for (const each of follow) each.addEventListener('abort', onAbort, { once: true })
-    try {
-      const { socket, description, strategy, relayed, peer } = await connectDevice({
-        device,
-        dialers: this.#dialers(),
-        allowRelayed,
-        localNetwork: this.#parts.network.current,
-        resolve: resolveShared,
-        report,
-        clock,
-        signal: abort.signal,
-        deadlineMs,
-        staggerMs: ROUTE_STAGGER_MS
-      })
-      this.#keepReport(id, report)
-      return { socket, route: description, strategy, relayed, peer, report: report.snapshot() }
-    } finally {
-      for (const each of follow) each.removeEventListener('abort', onAbort)
-      this.#parts.observers.notify('connectionReport', report.snapshot())
-    }
+    options.signal?.throwIfAborted()
+    return await this.#connections.connect(this.#listed(target), options)
   }
 
   explain(target: Device | string): ConnectionReport | undefined {
-    return this.#reports.get(typeof target === 'string' ? target : target.id)?.snapshot()
+    return this.#connections.explain(idOf(target))
+  }
+
+  async assess(target: Device | string, options: AssessOptions = {}): Promise<DeviceAssessment> {
+    this.#checkOpen()
+    options.signal?.throwIfAborted()
+    const assessment = await this.#connections.assess(this.#listed(target), options)
+    this.#checkOpen()
+    options.signal?.throwIfAborted()
+    return assessment
   }
 
   async listen(options: DiscoveryListenOptions): Promise<DiscoveryListener> {
     this.#checkOpen()
-    const { strategies, network, claims, listening } = this.#parts
+    const { strategies, network, claims, guard, listening } = this.#parts
     network.start()
-    const listener = await listenAll(strategies, options, { claims, logger: this.#parts.options.logger })
+    const { logger, providers } = this.#parts.options
+    const elsewhere = providers.some(({ capabilities }) => capabilities.incomingConnections)
+    const listener = await listenAll(strategies, options, { claims, guard, logger, elsewhere })
     if (this.#shutdown === undefined) {
       listening.port = listener.port
       return {
@@ -254,7 +226,7 @@ export class Discovery implements PeerDiscovery {
       await observers.idle()
       for (const stream of this.#streams) stream.end()
       observers.clear()
-      this.#reports.clear()
+      this.#connections.forget()
     }
   }
 
@@ -277,30 +249,10 @@ export class Discovery implements PeerDiscovery {
     })
   }
 
-  #dialers(): Dialer[] {
-    const transports = this.#parts.strategies.map(
-      (strategy): Dialer => ({
-        name: strategy.name,
-        relayed: strategy.capabilities.relayed,
-        assess: (target) => strategy.assess(target),
-        attempt: (target, options) => strategy.attempt(target, options)
-      })
-    )
-    const own = this.#parts.hosts.flatMap((host) => {
-      const factory = host.socketFactory()
-      return factory?.framing === 'bytes' ? [providerDialer(host.name, factory)] : []
-    })
-    return [...transports, ...own]
-  }
-
-  #keepReport(id: string, report: RouteReport): void {
-    this.#reports.delete(id)
-    this.#reports.set(id, report)
-    if (this.#reports.size <= MAX_REPORTS) return
-    for (const oldest of this.#reports.keys()) {
-      this.#reports.delete(oldest)
-      return
-    }
+  #listed(target: Device | string): Device {
+    const device = this.deviceWithId(idOf(target))
+    if (device === undefined) throw coreErrors.create('ERR_PD_UNKNOWN_DEVICE', `There is no device ${idOf(target)} at the moment`)
+    return device
   }
 
   #checkOpen(): void {
@@ -308,8 +260,8 @@ export class Discovery implements PeerDiscovery {
   }
 }
 
-function resolveShared(peer: Peer, signal: AbortSignal): ReturnType<DiscoveredPeer['resolveShared']> {
-  return peer instanceof DiscoveredPeer ? peer.resolveShared(signal) : peer.resolveUrl({ signal })
+function idOf(target: Device | string): string {
+  return typeof target === 'string' ? target : target.id
 }
 
 function shutDownError(): Error {

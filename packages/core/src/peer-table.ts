@@ -7,7 +7,7 @@ import { DeviceEntry } from './device-entry.ts'
 import type { DiscoveredPeer } from './discovered-peer.ts'
 
 /** Most sightings of one provider that are listed, so that a flooded network cannot exhaust the memory. */
-export const MAX_PEERS_PER_PROVIDER = 16_384
+const MAX_PEERS_PER_PROVIDER = 16_384
 
 export interface PeerTableOptions {
   /** A sighting that claims this peer id is ourselves and is not listed. */

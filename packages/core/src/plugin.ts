@@ -33,79 +33,30 @@
  *
  * @packageDocumentation
  */
-export type { Clock } from './contracts/clock.ts'
-export type { ClaimedStream, DialPolicy, IncomingClaims } from './contracts/incoming.ts'
-export type { Logger } from './contracts/logger.ts'
-export type { Metadata, MetadataInput } from './contracts/metadata.ts'
-export type {
-  NatBehaviour,
-  NatDependence,
-  NetworkFacts,
-  NetworkProbe,
-  NetworkProbeFactory,
-  NetworkRoute,
-  NetworkView,
-  PeerNetwork,
-  PortAllocation
-} from './contracts/network.ts'
-export type { Device, Peer, ResolvedUrl } from './contracts/peer.ts'
+export type * from './contracts.ts'
 export { PROVIDER_CONTRACT_VERSION } from './contracts/provider.ts'
-export type {
-  PeerDiscoveryProvider,
-  PeerSighting,
-  ProviderCapabilities,
-  ProviderContext,
-  ProviderFactory,
-  ProviderMode,
-  ProviderStatus,
-  PublishOptions
-} from './contracts/provider.ts'
-export type {
-  Signaling,
-  SignalingBody,
-  SignalingChannel,
-  SignalingHandler,
-  SignalingRequestOptions
-} from './contracts/signaling.ts'
-export type {
-  ByteSocket,
-  ByteSocketFactory,
-  MessageSocket,
-  MessageSocketFactory,
-  MessageSocketHandlers,
-  OpenMessageSocketOptions,
-  OpenSocketOptions,
-  SocketCloseInfo,
-  SocketFactory
-} from './contracts/socket.ts'
 export { TRANSPORT_CONTRACT_VERSION } from './contracts/transport.ts'
-export type {
-  Assessment,
-  AttemptOptions,
-  ConnectTarget,
-  ListenOptions,
-  TransportCapabilities,
-  TransportContext,
-  TransportFactory,
-  TransportListener,
-  TransportStrategy
-} from './contracts/transport.ts'
 export { defineProvider, defineTransport } from './define-plugin.ts'
 export { withDeadline } from './deadline.ts'
 export type { DeadlineOptions } from './deadline.ts'
 export { Deferred } from './deferred.ts'
 export { DEVICE_UUID_KEY, PEER_ID_KEY, deviceIdFromMetadata, peerIdMetadata } from './device-claim.ts'
+export { CONNECT_CHANNEL, Diagnostics, diagnosticError, onDiagnostic } from './diagnostics.ts'
+export type { DiagnosticFacts, DiagnosticsOptions } from './diagnostics.ts'
 export { addressKind } from './dial-target.ts'
 export type { AddressKind } from './dial-target.ts'
-export { coreErrors } from './error-catalogue.ts'
-export { KithmeshError, defineErrors, errorCode, isKithmeshError } from './errors.ts'
-export type { ErrorCatalogue, ErrorDescription, KithmeshErrorOptions } from './errors.ts'
+export { coreErrors } from './errors.ts'
+export { KithmeshError, defineErrors, errorCode, isKithmeshError } from './kithmesh-error.ts'
+export type { ErrorCatalogue, ErrorDescription, KithmeshErrorOptions } from './kithmesh-error.ts'
 export { checkPeerGroupId } from './group-id.ts'
+export { formatEndpoint, formatHostPort } from './host-port.ts'
 export { ClaimTable, connectionPreamble } from './incoming-claims.ts'
 export { joinSignals } from './joined-signals.ts'
 export type { JoinedSignals } from './joined-signals.ts'
 export { Lifecycle } from './lifecycle.ts'
 export type { LifecycleHooks, LifecycleState } from './lifecycle.ts'
+export { limitedSignal, unlessAborted } from './limited-signal.ts'
+export type { LimitedSignal } from './limited-signal.ts'
 export { lineLogger, silentLogger } from './loggers.ts'
 export type { LogLevel } from './loggers.ts'
 export { fromP2pdAddress, toP2pdAddress } from './peer-address/convert.ts'
@@ -113,17 +64,37 @@ export type { ConvertedAddress, FromP2pdOptions, ToP2pdOptions } from './peer-ad
 export type { AddressProblem } from './peer-address/invalid-address.ts'
 export { peerNetworkFromJson, peerNetworkToJson } from './peer-address/network-json.ts'
 export type { PeerNetworkJson } from './peer-address/network-json.ts'
+export { NumberMap } from './number-map.ts'
 export { formatP2pdAddress, parseP2pdAddress } from './peer-address/p2pd-address.ts'
 export type { P2pdAddress, P2pdAddressOptions, P2pdInterface } from './peer-address/p2pd-address.ts'
 export { formatPeerAddress, parsePeerAddress } from './peer-address/peer-address.ts'
 export type { PeerAddress } from './peer-address/peer-address.ts'
+export { ObserverSet } from './observer-set.ts'
+export type { Mergers, ObserverArguments } from './observer-set.ts'
 export { isPeerId } from './peer-id.ts'
 export { retry } from './retry.ts'
 export type { RetryOptions } from './retry.ts'
 export { SignalingHub } from './signaling.ts'
 export type { SignalingHubOptions } from './signaling.ts'
+export { sameMetadata } from './same-metadata.ts'
 export { systemClock } from './system-clock.ts'
 export { dials, keepWhich } from './tie-break.ts'
 export type { LinkEnd } from './tie-break.ts'
+export { TokenBucket } from './token-bucket.ts'
+export type { Rate } from './token-bucket.ts'
+export { AccessLists } from './trust/access-lists.ts'
+export type { AccessListsJson, AccessListsOptions } from './trust/access-lists.ts'
+export { ConnectionCount } from './trust/connection-count.ts'
+export { InboundQueue } from './trust/inbound-queue.ts'
+export type { InboundEntry, InboundQueueOptions } from './trust/inbound-queue.ts'
+export { KnownPeers } from './trust/known-peers.ts'
+export type { KnownPeersOptions, PeerToRemember } from './trust/known-peers.ts'
+export { addressBits, addressRange, inRange } from './trust/address-range.ts'
+export type { AddressBits, AddressRange } from './trust/address-range.ts'
+export { remoteAddress } from './trust/remote-address.ts'
+export { ListState } from './trust/observable-list.ts'
+export { RateLimiter, addressSource } from './trust/rate-limiter.ts'
+export type { RateLimiterOptions } from './trust/rate-limiter.ts'
+export { DEFAULT_TRUST_POLICY, packetAllowed } from './trust/packet-gate.ts'
 export { decodeTxt, encodeTxt, metadataFromItems, toMetadata, txtItems } from './txt.ts'
 export { PEER_GROUP_NAMESPACE, formatUuid, uuid5, uuidDigits } from './uuid5.ts'

@@ -2,6 +2,7 @@ import type { Clock } from './contracts/clock.ts'
 import type { Logger } from './contracts/logger.ts'
 import type { Metadata } from './contracts/metadata.ts'
 import type { NetworkView } from './contracts/network.ts'
+import type { IncomingSource } from './contracts/observer.ts'
 import type { ResolvedUrl } from './contracts/peer.ts'
 import type {
   PeerDiscoveryProvider,
@@ -14,6 +15,7 @@ import type {
 } from './contracts/provider.ts'
 import type { SignalingChannel } from './contracts/signaling.ts'
 import type { ByteSocket, SocketFactory } from './contracts/socket.ts'
+import type { RouteQuality } from './contracts/transport.ts'
 import { create } from './check-options.ts'
 import { withDeadline } from './deadline.ts'
 import { ModeControl } from './mode-control.ts'
@@ -28,7 +30,7 @@ export interface HostEvents {
   peersFound(provider: string, sightings: readonly PeerSighting[]): void
   peersLost(provider: string, ids: readonly string[]): void
   metadataChanged(provider: string, id: string, metadata: Metadata): void
-  incomingConnection(provider: string, id: string | undefined, socket: ByteSocket): boolean
+  incomingConnection(from: IncomingSource, id: string | undefined, socket: ByteSocket): boolean
 }
 
 export interface ProviderHostOptions {
@@ -46,6 +48,10 @@ export interface ProviderHostOptions {
 export class ProviderHost {
   readonly name: string
   readonly publishes: boolean
+  /** Publishes only with the port of a listener. */
+  readonly needsPort: boolean
+  /** Of its own sockets, and of the connections it brings. */
+  readonly quality: RouteQuality
   readonly #options: ProviderHostOptions
   readonly #provider: PeerDiscoveryProvider
   readonly #modes: Readonly<Record<ProviderMode, ModeControl>>
@@ -59,7 +65,10 @@ export class ProviderHost {
   constructor(options: ProviderHostOptions) {
     this.#options = options
     this.name = options.factory.name
-    this.publishes = options.factory.capabilities.publishes
+    const { publishes, needsPort = true, lastResort = false } = options.factory.capabilities
+    this.publishes = publishes
+    this.needsPort = needsPort
+    this.quality = lastResort ? 'last-resort' : 'direct'
     this.#modes = { browse: this.#control('browse'), publish: this.#control('publish') }
     this.#provider = create('provider', this.name, () => options.factory.create(this.#context()))
   }
@@ -223,7 +232,7 @@ export class ProviderHost {
       },
       incomingConnection: (id, socket) => {
         if (this.#closed || !this.#modes.publish.wanted || this.#modes.publish.status.state !== 'online') return false
-        return events.incomingConnection(this.name, id, socket)
+        return events.incomingConnection({ provider: this.name, quality: this.quality }, id, socket)
       }
     })
   }

@@ -1,5 +1,5 @@
 import type { Clock } from './contracts/clock.ts'
-import { coreErrors } from './error-catalogue.ts'
+import { coreErrors } from './errors.ts'
 
 export interface RetryOptions {
   /** How often to try at most, the first time included; at least 1. */

@@ -1,8 +1,8 @@
 import type { SignalingBody } from './contracts/signaling.ts'
-import { coreErrors } from './error-catalogue.ts'
+import { coreErrors } from './errors.ts'
 
 /** Bytes of a signalling message at most, as channels promise to carry. */
-export const MAX_SIGNAL_BYTES = 16_384
+const MAX_SIGNAL_BYTES = 16_384
 
 /**
  * A message between two {@link SignalingHub}s, as JSON with one-letter names: a request has `kind` (k), `id` (i) and `body` (b), a notice no

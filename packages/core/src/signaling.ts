@@ -3,11 +3,12 @@ import type { Clock } from './contracts/clock.ts'
 import type { Logger } from './contracts/logger.ts'
 import type { Signaling, SignalingBody, SignalingChannel, SignalingHandler, SignalingRequestOptions } from './contracts/signaling.ts'
 import { withDeadline } from './deadline.ts'
-import { coreErrors } from './error-catalogue.ts'
-import { errorCode } from './errors.ts'
+import { coreErrors } from './errors.ts'
+import { errorCode } from './kithmesh-error.ts'
 import { joinSignals } from './joined-signals.ts'
 import { RememberedRequests } from './remembered-requests.ts'
 import { decodeSignal, encodeSignal, type Signal } from './signaling-message.ts'
+import { accessRefused } from './trust/access-guard.ts'
 
 const REQUEST_TIMEOUT_MS = 5_000
 /** Handlers at work; one more request is refused. */
@@ -19,6 +20,8 @@ const HANDLER_DEADLINE_MS = 30_000
 export interface SignalingHubOptions {
   readonly clock: Clock
   readonly logger: Logger
+  /** Why nothing is to be exchanged with a peer. @default everybody is welcome */
+  readonly refuses?: (peerId: string) => string | undefined
 }
 
 interface Pending {
@@ -155,6 +158,8 @@ export class SignalingHub implements Signaling {
   /** @param rotate begins with a later one of the channels that reach the peer */
   async #send(peerId: string, message: Uint8Array, signal: AbortSignal, rotate = 0): Promise<void> {
     signal.throwIfAborted()
+    const refusal = this.#options.refuses?.(peerId)
+    if (refusal !== undefined) throw accessRefused(`${peerId.slice(0, 12)}…`, refusal)
     const reaching = this.#channels.filter((channel) => channel.reaches(peerId))
     const errors: unknown[] = []
     for (let index = 0; index < reaching.length; index++) {
@@ -178,6 +183,11 @@ export class SignalingHub implements Signaling {
 
   #receive(from: string, bytes: Uint8Array): void {
     if (this.#life.signal.aborted) return
+    const refusal = this.#options.refuses?.(from)
+    if (refusal !== undefined) {
+      this.#options.logger.debug('a signalling message was ignored', { from, reason: refusal })
+      return
+    }
     const signal = decodeSignal(bytes)
     if (signal === undefined) {
       this.#options.logger.debug('a malformed signalling message was ignored', { from, bytes: bytes.length })
@@ -224,24 +234,21 @@ export class SignalingHub implements Signaling {
     }
     this.#busy++
     this.#handling.set(from, own + 1)
-    const ending = joinSignals(this.#life.signal)
-    withDeadline(async () => await handler(from, body, { signal: ending.signal }), {
+    withDeadline(async (signal) => await handler(from, body, { signal }), {
       clock,
       ms: HANDLER_DEADLINE_MS,
       what: `Handling ${kind}`,
-      signal: ending.signal
+      signal: this.#life.signal
     })
       .then((result) => {
         if (result !== undefined) answer({ body: result })
       })
       .catch((error: unknown) => {
-        ending.abort(error)
         if (this.#life.signal.aborted) return
         logger.info(`a request of a peer was refused`, { from, kind, error })
         answer({ error: refusal(error) })
       })
       .finally(() => {
-        ending.release()
         this.#busy--
         const left = (this.#handling.get(from) ?? 1) - 1
         if (left === 0) this.#handling.delete(from)

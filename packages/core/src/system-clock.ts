@@ -1,7 +1,7 @@
 import type { Clock } from './contracts/clock.ts'
-import { coreErrors } from './error-catalogue.ts'
+import { coreErrors } from './errors.ts'
 
-/** The machine's own clock. Timers of `timeout` do not keep the process alive, the others do. */
+/** The machine's own clock. Timers of `timeout`, and of `every` in the background, do not keep the process alive, the others do. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
@@ -11,8 +11,9 @@ export const systemClock: Clock = {
       clearTimeout(timer)
     }
   },
-  every(ms, run) {
+  every(ms, run, { background = false } = {}) {
     const timer = setInterval(run, ms)
+    if (background) timer.unref()
     return () => {
       clearInterval(timer)
     }

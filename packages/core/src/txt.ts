@@ -1,5 +1,5 @@
 import type { Metadata, MetadataInput } from './contracts/metadata.ts'
-import { coreErrors } from './error-catalogue.ts'
+import { coreErrors } from './errors.ts'
 
 const utf8 = new TextEncoder()
 

@@ -1,10 +1,10 @@
 import type { Clock } from './contracts/clock.ts'
 import type { ResolvedUrl } from './contracts/peer.ts'
 import { withDeadline } from './deadline.ts'
-import { coreErrors } from './error-catalogue.ts'
-import { isKithmeshError } from './errors.ts'
+import { coreErrors } from './errors.ts'
+import { isKithmeshError } from './kithmesh-error.ts'
 
-export const RESOLVE_DEADLINE_MS = 10_000
+const RESOLVE_DEADLINE_MS = 10_000
 
 export interface UrlResolverOptions {
   readonly peerId: string

@@ -59,7 +59,7 @@ describe('PeerDiscovery.connect', () => {
     const device = subject.deviceWithId(THEM)
     const connection = await subject.connect(THEM)
     expect(connection.socket).to.equal(direct.sockets[0])
-    expect(connection).to.include({ route: 'direct 192.168.1.4:4984', strategy: 'direct', relayed: false })
+    expect(connection).to.include({ route: 'direct 192.168.1.4:4984', strategy: 'direct', quality: 'direct' })
     expect(connection.peer.id).to.equal('a')
     expect(connection.report).to.include({ deviceId: THEM, displayName: 'Shop', state: 'connected', route: 'direct 192.168.1.4:4984' })
     expect(rows(connection.report)).to.deep.equal(['direct a won won 192.168.1.4:4984 -'])
@@ -71,7 +71,7 @@ describe('PeerDiscovery.connect', () => {
 
   it('names the host of the URL when the transport tells no address, and says whether the route is relayed', async () => {
     const subject = await compose([new FakeTransport('turn', 0, true)])
-    expect(await subject.connect(THEM)).to.include({ route: 'turn a.test:4984', relayed: true })
+    expect(await subject.connect(THEM)).to.include({ route: 'turn a.test:4984', quality: 'relayed' })
   })
 
   it('races all strategies over all sightings by rank, and destroys what comes too late', async () => {
@@ -94,6 +94,25 @@ describe('PeerDiscovery.connect', () => {
     expect(late.destroyed).to.equal(true)
     expect(relay.sockets[0]?.destroyed).to.equal(false)
   })
+
+  for (const [holdMs, after] of [
+    [Infinity, 5_000],
+    [60_000, 5_000],
+    [1_000, 1_000],
+    [Number.NaN, 250],
+    [-1_000, 250]
+  ] as const)
+    it(`lets others begin after ${after} ms beside a strategy that asks them to wait for ${holdMs}`, async () => {
+      const [first, second] = [new FakeTransport('first'), new FakeTransport('second', 1)]
+      first.onAssess = () => ({ usable: true, rank: 0, holdMs })
+      first.onAttempt = never
+      const subject = await compose([first, second])
+      const connecting = subject.connect(THEM)
+      await clock.advance(after - 1)
+      expect(second.attempts).to.deep.equal([])
+      await clock.advance(1)
+      expect(await connecting).to.include({ strategy: 'second' })
+    })
 
   it('survives late sockets that fail', async () => {
     const [first, second] = [new FakeTransport('first'), new FakeTransport('second', 1)]
@@ -335,6 +354,37 @@ describe('PeerDiscovery.connect', () => {
     expect((await rejection(subject.connect(THEM))).code).to.equal('ERR_ROUTE_NONE')
     ble.onSocketFactory = () => ({ framing: 'messages', schemes: ['l2cap'], open: () => never() })
     expect((await rejection(subject.connect(THEM))).code).to.equal('ERR_ROUTE_NONE')
+  })
+
+  it('takes a way of last resort after all others, and leaves it out when a better one is wanted', async () => {
+    const ble = new FakeProvider('BLE', { suppliesSocketFactory: true, lastResort: true })
+    ble.onSocketFactory = () => ({ framing: 'bytes', schemes: ['l2cap'], open: async () => new PassThrough() })
+    ble.onResolve = async (id) => ({ url: `l2cap://${id}:128`, addresses: [] })
+    const [relay, direct] = [new FakeTransport('turn', 80, true), new FakeTransport('direct')]
+    const subject = await compose([relay, direct], [provider, ble])
+    ble.context.peersFound([{ id: 'radio', displayName: 'Shop', metadata: toMetadata(peerIdMetadata(THEM)) }])
+    const onlyIp = ({ resolved }: { resolved: { url: string } }) =>
+      resolved.url.startsWith('l2cap:') ? ({ usable: false, reason: 'not IP' } as const) : undefined
+    for (const transport of [relay, direct]) {
+      const usual = transport.onAssess
+      transport.onAssess = (target) => onlyIp(target) ?? usual(target)
+    }
+    const fails = async (): Promise<never> => {
+      throw new Error('no')
+    }
+    direct.onAttempt = fails
+    expect(await subject.connect(THEM)).to.include({ strategy: 'turn', quality: 'relayed' })
+    relay.onAttempt = fails
+    expect(await subject.connect(THEM)).to.include({ strategy: 'BLE', quality: 'last-resort', route: 'BLE radio:128' })
+    const before = subject.explain(THEM)
+    expect((await rejection(subject.connect(THEM, { betterThan: 'last-resort' }))).code).to.equal('ERR_ROUTE_FAILED')
+    expect(subject.explain(THEM)).to.deep.equal(before)
+    relay.onAttempt = async () => relay.socket()
+    expect((await subject.connect(THEM, { betterThan: 'last-resort' })).quality).to.equal('relayed')
+    expect((await rejection(subject.connect(THEM, { betterThan: 'relayed' }))).code).to.equal('ERR_ROUTE_FAILED')
+    direct.onAttempt = async () => direct.socket()
+    expect((await subject.connect(THEM, { betterThan: 'relayed' })).quality).to.equal('direct')
+    expect((await rejection(subject.connect(THEM, { betterThan: 'direct' }))).code).to.equal('ERR_ROUTE_NONE')
   })
 
   it('keeps the reports of the last thousand devices', async () => {

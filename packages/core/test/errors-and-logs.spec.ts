@@ -35,13 +35,13 @@ describe('errors', () => {
 
 describe('the error catalogue', () => {
   const source = readdirSync(`${root}packages/core/src`, { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.ts') && name !== 'error-catalogue.ts')
+    .filter((name) => name.endsWith('.ts') && name !== 'errors.ts')
     .map((name) => readFileSync(`${root}packages/core/src/${name}`, 'utf8'))
     .join('\n')
 
   it('names every code as the rules want it, with when and hint', () => {
     for (const [code, { when, hint }] of Object.entries(coreErrors.catalogue)) {
-      expect(code).to.match(/^ERR_(CORE|PD|ROUTE|SIGNAL|ADDRESS)_[A-Z_]+$/)
+      expect(code).to.match(/^ERR_(CORE|PD|ROUTE|SIGNAL|ADDRESS|ACCESS|INBOUND|KNOWN_PEERS)_[A-Z_]+$/)
       expect(when, code).to.match(/\.$/)
       expect(hint, code).to.match(/\.$/)
     }
@@ -51,7 +51,7 @@ describe('the error catalogue', () => {
   const peersCodes = new Set(['ERR_SIGNAL_UNKNOWN', 'ERR_SIGNAL_BUSY', 'ERR_SIGNAL_FAILED'])
 
   it('holds every code that the source mentions', () => {
-    const mentioned = new Set(source.match(/\bERR_(?:CORE|PD|ROUTE|SIGNAL|ADDRESS)_[A-Z_]+\b/g))
+    const mentioned = new Set(source.match(/\bERR_(?:CORE|PD|ROUTE|SIGNAL|ADDRESS|ACCESS|INBOUND|KNOWN_PEERS)_[A-Z_]+\b/g))
     expect([...mentioned].filter((code) => !(code in coreErrors.catalogue) && !peersCodes.has(code))).to.deep.equal([])
     expect(Object.keys(coreErrors.catalogue).filter((code) => !mentioned.has(code))).to.deep.equal([])
   })
@@ -120,6 +120,16 @@ describe('lineLogger', () => {
       .and.to.include('"big":"10"')
       .and.to.include('"self":"[…]"')
       .and.to.include('"twice":[{"x":1},{"x":1}]')
+  })
+
+  it('lets what others named neither begin a line of its own nor command a terminal', () => {
+    const { lines, logger } = subject()
+    const evil = 'shop\r\n1970-01-01T00:00:00.000Z error k you were hacked\u001b[2J\u009b31m\u0085\u2028\u202eevil\u007f'
+    logger.info(`seen ${evil}`, { name: evil, [evil]: new Error(evil) })
+    expect(lines).to.have.length(1)
+    expect(lines[0]).to.not.match(/[\p{Cc}\u2028\u2029\u202e]/u)
+    const fields = JSON.parse(lines[0]!.slice(lines[0]!.indexOf('{'))) as Record<string, unknown>
+    expect(fields['name'], 'and programs still read what it was').to.equal(evil)
   })
 
   it('has a silent sibling', () => {

@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream'
 import { expect } from 'chai'
 import { createPeerDiscovery } from '@kithmesh/core'
-import type { ListenOptions, PeerDiscovery, TransportContext, TransportListener } from '@kithmesh/core'
+import type { ListenOptions, PeerDiscovery, ProviderCapabilities, TransportContext, TransportListener } from '@kithmesh/core'
 import { Deferred } from '@kithmesh/core/plugin'
 import { FakeProvider, FakeTransport, RecordingLogger, US, rejection, until } from './fakes.ts'
 
@@ -32,11 +32,12 @@ describe('PeerDiscovery.listen', () => {
     await Promise.all(discoveries.splice(0).map((discovery) => discovery.shutdown()))
   })
 
-  const compose = (...transports: FakeTransport[]): PeerDiscovery => {
+  const compose = (...transports: FakeTransport[]): PeerDiscovery => composeWith({ incomingConnections: false }, ...transports)
+  const composeWith = (capabilities: Partial<ProviderCapabilities>, ...transports: FakeTransport[]): PeerDiscovery => {
     const discovery = createPeerDiscovery({
       peerGroupId: 'test',
       localPeerId: US,
-      providers: [new FakeProvider().factory],
+      providers: [new FakeProvider('Fake', capabilities).factory],
       transports: transports.map(({ factory }) => factory),
       logger
     })
@@ -173,6 +174,18 @@ describe('PeerDiscovery.listen', () => {
     expect((await rejection(compose(one).listen({ onConnection: () => {} }))).cause).to.equal(cause)
     const both = await rejection(compose(one, two).listen({ onConnection: () => {} }))
     expect((both.cause as AggregateError).errors).to.deep.equal([cause, cause])
+  })
+
+  it('needs no transport where connections come through a provider, but says when one fails', async () => {
+    const listener = await composeWith({ incomingConnections: true }, new FakeTransport()).listen({ onConnection: () => {} })
+    expect(listener).to.deep.include({ port: undefined, addresses: [] })
+    await listener.close()
+    const broken = new ListeningTransport('broken')
+    broken.onListen = async () => {
+      throw new Error('port taken')
+    }
+    const failed = await rejection(composeWith({ incomingConnections: true }, broken).listen({ onConnection: () => {} }))
+    expect(failed).to.include({ code: 'ERR_PD_LISTEN_FAILED' })
   })
 
   it('closes what opened too late for the shutdown', async () => {

@@ -55,6 +55,21 @@ describe("this machine's network", () => {
     expect(unmeasuredRoutes(many)).to.have.length(3)
   })
 
+  it('is looked at in the background, which keeps no process alive', async () => {
+    const clock = new ManualClock()
+    const polls: unknown[] = []
+    const every = clock.every.bind(clock)
+    clock.every = (ms: number, run: () => void, options?: { readonly background?: boolean }) => {
+      polls.push(options)
+      return every(ms, run)
+    }
+    const watch = new NetworkWatch({ clock, logger: new RecordingLogger(), probe: undefined, interfaces: () => ({}) })
+    watch.start()
+    await watch.close()
+    expect(polls).to.deep.equal([{ background: true }])
+    expect(clock.pending).to.equal(0)
+  })
+
   it('is measured again after a probe that hung or threw', async () => {
     const clock = new ManualClock()
     const probe = new FakeProbe()

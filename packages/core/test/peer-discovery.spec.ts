@@ -366,6 +366,17 @@ describe('PeerDiscovery', () => {
       expect((await rejection(discovery.updateMetadata({}))).code).to.equal('ERR_PD_NOT_PUBLISHING')
     })
 
+    it('publishes without a port where providers need none', async () => {
+      const [radio, lan] = [new FakeProvider('Radio', { needsPort: false }), new FakeProvider('LAN')]
+      const discovery = compose(radio, lan)
+      await discovery.startPublishing({ displayName: 'X' })
+      expect(radio.published).to.include({ displayName: 'X', port: 0 })
+      expect(lan.published).to.equal(undefined)
+      expect(discovery.status('LAN', 'publish').state).to.equal('offline')
+      await discovery.startPublishing({ displayName: 'X', port: 80 })
+      expect([radio, lan].map(({ published }) => published?.port)).to.deep.equal([80, 80])
+    })
+
     it('refuses what cannot be published', async () => {
       const discovery = compose(new FakeProvider())
       for (const port of [0, 65536, 1.5, '80', undefined])

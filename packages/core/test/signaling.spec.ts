@@ -48,6 +48,33 @@ describe('signalling', () => {
     expect(await us.request(THEM, 'sum', { a: 1, b: 2 }, { signal })).to.deep.equal({ from: US, sum: 3 })
   })
 
+  it('exchanges nothing with a peer that is refused, in either direction', async () => {
+    const { us, inject, sent, channel } = subject()
+    let refusal: string | undefined
+    const hub = new SignalingHub({
+      clock: new ManualClock(),
+      logger: new RecordingLogger(),
+      refuses: (peerId) => (peerId === US ? refusal : undefined)
+    })
+    hub.attach(channel(OTHERS))
+    const asked: string[] = []
+    hub.handle('ask', (from) => {
+      asked.push(from)
+      return {}
+    })
+    await us.request(OTHERS, 'ask', {}, { signal })
+    refusal = 'it is blocked'
+    const before = sent.length
+    inject(OTHERS, US, JSON.stringify({ k: 'ask', i: 'another', b: {} }))
+    await settle()
+    expect(asked).to.deep.equal([US])
+    expect(sent.length).to.equal(before)
+    expect(await rejection(hub.request(US, 'ask', {}, { signal }))).to.include({ code: 'ERR_ACCESS_REFUSED' })
+    inject(OTHERS, THEM, JSON.stringify({ k: 'ask', i: 'another', b: {} }))
+    await settle()
+    expect(asked, 'others go on').to.deep.equal([US, THEM])
+  })
+
   it('answers an echo by itself', async () => {
     const { us } = subject()
     expect(await us.request(THEM, 'echo', { text: 'hello' }, { signal })).to.deep.equal({ text: 'hello' })

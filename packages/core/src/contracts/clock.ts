@@ -9,8 +9,8 @@ export interface Clock {
   monotonic(): number
   /** Calls `run` once after `ms`. The returned function cancels it; cancelling twice is harmless. */
   after(ms: number, run: () => void): () => void
-  /** Calls `run` every `ms` until the returned function is called. */
-  every(ms: number, run: () => void): () => void
+  /** Calls `run` every `ms` until the returned function is called. In the `background` it does not keep the process alive. */
+  every(ms: number, run: () => void, options?: { readonly background?: boolean }): () => void
   /** Resolves after `ms`, or rejects with the signal's reason as soon as it aborts. */
   sleep(ms: number, options?: { signal?: AbortSignal }): Promise<void>
   /** A signal that aborts with `ERR_CORE_TIMEOUT` after `ms`. It does not keep the process alive. */

@@ -1,17 +1,19 @@
+import type { AccessLists } from '../trust/access-lists.ts'
 import type { MetadataInput } from './metadata.ts'
 import type { NetworkView } from './network.ts'
 import type { DevicesChange, PeerDiscoveryObserver } from './observer.ts'
 import type { Device, Peer } from './peer.ts'
 import type { ProviderMode, ProviderStatus } from './provider.ts'
-import type { ConnectionReport } from './report.ts'
+import type { ConnectionReport, DeviceAssessment } from './report.ts'
 import type { ByteSocket } from './socket.ts'
+import type { RouteQuality } from './transport.ts'
 
 /** What to publish about this device. */
 export interface PublishInput {
   /** Shown to people on other devices; need not be unique. */
   readonly displayName: string
-  /** TCP port of this device's own listener, 1–65535. */
-  readonly port: number
+  /** TCP port of this device's own listener, 1–65535. Without it only providers publish that bring connections themselves. */
+  readonly port?: number
   /** Published beside `_PID`, the claim of this device's peer id, which is added unless it is given here. */
   readonly metadata?: MetadataInput
 }
@@ -28,8 +30,14 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal
   /** Milliseconds until everything is given up. @default 20000 */
   readonly deadlineMs?: number
-  /** Whether a route through a third party will do; `false` to look for a better one than the relayed one there is. @default true */
-  readonly allowRelayed?: boolean
+  /** Only better routes than such a one are wanted, because there is such a one. @default any will do */
+  readonly betterThan?: RouteQuality
+}
+
+export interface AssessOptions {
+  readonly signal?: AbortSignal
+  /** Milliseconds for resolving the sightings; what is not resolved by then is in the report. @default 5000 */
+  readonly deadlineMs?: number
 }
 
 /** An open, unauthenticated stream to a device, and how it came about. */
@@ -40,8 +48,7 @@ export interface Connection {
   readonly route: string
   /** Name of the strategy that won. */
   readonly strategy: string
-  /** Whether the bytes pass through a third party. */
-  readonly relayed: boolean
+  readonly quality: RouteQuality
   /** The sighting that led to it. */
   readonly peer: Peer
   readonly report: ConnectionReport
@@ -74,10 +81,9 @@ export interface DiscoveryChanges extends AsyncIterableIterator<DiscoveryChange>
 export interface DiscoveryListenOptions {
   /**
    * A peer connected; the callee owns the stream, which is unauthenticated.
-   * `remote` is where it comes from, e.g. `192.168.1.4:50312`, `strategy` names the transport that accepted it, and `relayed` tells whether
-   * the bytes pass through a third party.
+   * `remote` is where it comes from, e.g. `192.168.1.4:50312`, `strategy` names the transport that accepted it.
    */
-  readonly onConnection: (socket: ByteSocket, remote: string, strategy: string, relayed: boolean) => void
+  readonly onConnection: (socket: ByteSocket, remote: string, strategy: string, quality: RouteQuality) => void
 }
 
 /** The passive sides of all transports together. */
@@ -104,6 +110,8 @@ export interface PeerDiscovery {
   readonly providers: readonly string[]
   /** Names of the transports, in the order they were given. */
   readonly transports: readonly string[]
+  /** Who may connect to this device and be connected to. Changes count at once, also for connections that are being made. */
+  readonly access: AccessLists
   /** This machine's network as it is known now. Measured, where there is a probe, from the first start or listen on. */
   readonly network: NetworkView
 
@@ -148,17 +156,25 @@ export interface PeerDiscovery {
   changes(options?: ChangesOptions): DiscoveryChanges
 
   /**
-   * Opens a byte stream to a device by the best way there is: every transport is tried on every sighting, one after the other
+   * Opens a byte stream to a device by the best route there is: every transport is tried on every sighting, one after the other
    * in quick succession, and the first stream wins.
    * @throws ERR_PD_UNKNOWN_DEVICE when it is not listed; ERR_ROUTE_NONE when there is nothing to try; ERR_ROUTE_FAILED when
-   * everything failed or the deadline passed, with an AggregateError as the cause; the signal's reason when cancelled.
+   * everything failed or the deadline passed, with an AggregateError as the cause; ERR_ACCESS_REFUSED when the access lists refuse the
+   * device, or come to do so meanwhile; the signal's reason when cancelled.
    */
   connect(device: Device | string, options?: ConnectOptions): Promise<Connection>
   /**
    * What was tried in the latest `connect` to this device, also while it runs; undefined when there was none. One with
-   * `allowRelayed: false` counts once it has succeeded.
+   * `betterThan` counts once it has succeeded.
    */
   explain(device: Device | string): ConnectionReport | undefined
+  /**
+   * How a device would be connected to, without doing so: where it is seen, which strategies would be tried in which order, which would not,
+   * and what the access rules forbid. Sightings are resolved, which may ask the network; nobody is connected to. For devices that
+   * {@link PeerDiscovery.explain} has nothing to say of, as nobody tried.
+   * @throws ERR_PD_UNKNOWN_DEVICE when it is not listed; the signal's reason
+   */
+  assess(device: Device | string, options?: AssessOptions): Promise<DeviceAssessment>
 
   /**
    * Accepts connections of peers through every transport that has a passive side, until the returned listener is closed.

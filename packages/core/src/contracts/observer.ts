@@ -2,6 +2,14 @@ import type { Device, Peer } from './peer.ts'
 import type { ProviderMode, ProviderStatus } from './provider.ts'
 import type { ConnectionReport } from './report.ts'
 import type { ByteSocket } from './socket.ts'
+import type { RouteQuality } from './transport.ts'
+
+/** What is known of an incoming connection beside the stream. */
+export interface IncomingSource {
+  /** Name of the provider that brought it. */
+  readonly provider: string
+  readonly quality: RouteQuality
+}
 
 /**
  * What an application is told. All members are optional. Calls are never made from inside the call that caused them
@@ -16,7 +24,7 @@ export interface PeerDiscoveryObserver {
   /** Devices that appeared, changed (name, sightings) or vanished since the last call. */
   devicesChanged?(change: DevicesChange): void
   /** Asked in the order of registration until one returns true and thereby owns the socket. */
-  incomingConnection?(peer: Peer | undefined, socket: ByteSocket): boolean
+  incomingConnection?(peer: Peer | undefined, socket: ByteSocket, from: IncomingSource): boolean
   /** A connection attempt ended, either way. */
   connectionReport?(report: ConnectionReport): void
 }

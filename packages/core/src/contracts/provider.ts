@@ -32,6 +32,10 @@ export interface ProviderCapabilities {
   readonly suppliesSocketFactory: boolean
   /** Connections of peers arrive through `context.incomingConnection`. */
   readonly incomingConnections: boolean
+  /** Its own sockets are slow or costly: used when nothing else works, and left for any other route. @default false */
+  readonly lastResort?: boolean
+  /** What it publishes leads to the TCP port of a listener; if not, it publishes without one, too. @default true */
+  readonly needsPort?: boolean
 }
 
 /** A discovery protocol as an application chooses it: `dnssd()`, `ble()`. Curried: options first, the context at composition. */
@@ -46,7 +50,7 @@ export interface ProviderFactory {
 export interface PublishOptions {
   /** Shown to people; need not be unique. The provider may append a number. */
   readonly displayName: string
-  /** TCP port of this device's listener, 1–65535. */
+  /** TCP port of this device's listener, 1–65535; 0 when there is none, for providers whose capabilities say that they need none. */
   readonly port: number
   readonly metadata: Metadata
 }
@@ -70,7 +74,7 @@ export interface ProviderContext {
   readonly localPeerId: string
   readonly logger: Logger
   readonly clock: Clock
-  /** This machine's network: what a provider that carries {@link PeerNetwork} publishes, again whenever it changes. */
+  /** This machine's network: what a provider that carries a `PeerNetwork` publishes, again whenever it changes. */
   readonly network: NetworkView
   /** The mode went online, offline or failed. Leaving `online` in browse mode removes all of the provider's peers. */
   statusChanged(mode: ProviderMode, status: ProviderStatus): void
@@ -117,5 +121,3 @@ export interface PeerDiscoveryProvider {
   /** Stops everything for good and releases sockets and timers; nothing is reported afterwards. */
   shutdown(): Promise<void>
 }
-
-export type { Peer }

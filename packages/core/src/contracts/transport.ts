@@ -6,6 +6,12 @@ import type { Device, Peer, ResolvedUrl } from './peer.ts'
 import type { Signaling } from './signaling.ts'
 import type { ByteSocket } from './socket.ts'
 
+/**
+ * How good a way to a device is: between the two alone over a network; through a third party; or over what is slow or costly, as a radio is,
+ * and serves until anything else works.
+ */
+export type RouteQuality = 'direct' | 'relayed' | 'last-resort'
+
 /** What a strategy can do. Frozen. */
 export interface TransportCapabilities {
   /** Has a passive side: `listen` exists. */
@@ -21,6 +27,11 @@ export interface ConnectTarget {
   readonly resolved: ResolvedUrl
   /** This machine's network when the race began; the remote one's is in `resolved.network`, where the provider tells. */
   readonly localNetwork: NetworkFacts
+  /**
+   * Why an address may not be connected to. Those in `resolved` have been asked about; to be asked about others, e.g. those that a name
+   * stands for. What is connected to one of them is thrown away.
+   */
+  readonly refuses?: (address: string) => string | undefined
 }
 
 export type Assessment =
@@ -30,7 +41,7 @@ export type Assessment =
       readonly rank: number
       /**
        * Milliseconds that later strategies wait while this one is under way, for one that is likely to succeed but takes longer than the
-       * usual 250. It ends early when this one fails.
+       * usual 250. It ends early when this one fails. At most 5,000; what is no length of time counts as not given.
        */
       readonly holdMs?: number
     }

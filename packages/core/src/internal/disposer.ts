@@ -1,4 +1,4 @@
-import { coreErrors } from '../error-catalogue.ts'
+import { coreErrors } from '../errors.ts'
 
 /** Ends things in the reverse order of their registration, all of them, whatever fails (Node 20 has no AsyncDisposableStack). */
 export class Disposer {

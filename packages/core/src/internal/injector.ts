@@ -3,7 +3,7 @@
 import './reflect.ts'
 import { container as processWide, instancePerContainerCachingFactory } from 'tsyringe'
 import type { DependencyContainer } from 'tsyringe'
-import { coreErrors } from '../error-catalogue.ts'
+import { coreErrors } from '../errors.ts'
 import { Disposer } from './disposer.ts'
 
 declare const typeTag: unique symbol

@@ -1,5 +1,5 @@
-import { coreErrors } from '../error-catalogue.ts'
-import type { KithmeshError } from '../errors.ts'
+import { coreErrors } from '../errors.ts'
+import type { KithmeshError } from '../kithmesh-error.ts'
 
 /** Why the text of an address is refused; `details.problem` of ERR_ADDRESS_INVALID. */
 export type AddressProblem =
