@@ -15,7 +15,7 @@ export function certificateToPem(der: Uint8Array): string {
 }
 
 /** PEM text of any DER structure. */
-export function toPem(label: string, der: Uint8Array): string {
+function toPem(label: string, der: Uint8Array): string {
   const lines = Buffer.from(der)
     .toString('base64')
     .replace(/(.{64})(?=.)/g, '$1\n')

@@ -42,6 +42,14 @@ export const identityErrors = defineErrors({
     when: "The authenticator refused the peer's certificate.",
     hint: 'Add the peer to those that are trusted, or check its certificate, dates and host name.'
   },
+  ERR_IDENTITY_KNOWN_PEERS: {
+    when: 'The file of known peers and revocations is damaged, or cannot be read or written.',
+    hint: 'Repair the file, or delete it: then no device is known any more, and each has to prove itself anew. Check that its directory is writable.'
+  },
+  ERR_IDENTITY_UNPROVEN: {
+    when: "The peer's certificate does not decide whether it is trusted, and the connection is of a kind on which it cannot prove more.",
+    hint: 'Connect through a mesh, whose channel runs group keys, passwords and pairing, or accept the peer by its id or its authority.'
+  },
   ERR_IDENTITY_REFUSED: {
     when: "The peer ended the connection after the handshake without sending anything: with TLS 1.3 a server judges the client's certificate only then.",
     hint: 'The other side probably does not trust this identity.'

@@ -20,7 +20,7 @@ interface ServerSettings {
  * as reading key and certificates takes longer than the rest of our part in a handshake. Which connection a secured socket belongs to is told
  * by the addresses of its two ends.
  */
-export class HandshakeServer {
+class HandshakeServer {
   readonly #server: Server
   readonly #waiting = new Map<string, HandshakeWaiter>()
   #only: HandshakeWaiter | undefined

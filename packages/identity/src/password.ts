@@ -7,25 +7,39 @@ export interface PasswordCredentials {
   readonly password: string
 }
 
+/** What is known of a request beside its login. */
+export interface LoginOrigin {
+  /** The IP address that it comes from, in its usual spelling; null when it came over something else than IP. Behind a proxy it is the proxy's. */
+  readonly address: string | null
+}
+
 /** Checks the `Authorization` header of requests to a listener. */
 export interface PasswordAuthenticator {
   readonly name: string
   /** Value of the `WWW-Authenticate` header of a 401 (cbmobile.md §1). */
   readonly challenge: string
-  /** The user's name, or undefined to refuse. An exception of the callback counts as refusal. */
-  check(authorization: string | undefined): Promise<string | undefined>
+  /**
+   * The user's name, or undefined to refuse. An exception of the callback counts as refusal.
+   * @param origin Where the request comes from; a listener says so.
+   */
+  check(authorization: string | undefined, origin?: LoginOrigin): Promise<string | undefined>
 }
 
-/** Asks the application about user names and passwords; compare secrets with {@link equalSecrets}. */
-export function passwordAuthenticator(verify: (username: string, password: string) => boolean | Promise<boolean>): PasswordAuthenticator {
+/**
+ * Asks the application about user names and passwords; compare secrets with {@link equalSecrets}. How often one address may be wrong is the
+ * listener's concern (`loginTries` of `UrlEndpointListener`).
+ */
+export function passwordAuthenticator(
+  verify: (username: string, password: string, origin: LoginOrigin) => boolean | Promise<boolean>
+): PasswordAuthenticator {
   return {
     name: 'password',
     challenge: 'Basic charset="UTF-8"',
-    check: async (authorization) => {
+    check: async (authorization, origin = { address: null }) => {
       const credentials = parseBasicAuthorization(authorization)
       if (credentials === undefined) return undefined
       try {
-        return (await verify(credentials.username, credentials.password)) ? credentials.username : undefined
+        return (await verify(credentials.username, credentials.password, origin)) ? credentials.username : undefined
       } catch {
         return undefined
       }

@@ -1,3 +1,4 @@
+/** PKCS#12 files (RFC 7292), read and written. One file because both ways share the ciphers, the key derivation and the shapes of ASN.1. */
 import {
   createCipheriv,
   createDecipheriv,

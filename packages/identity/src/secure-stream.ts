@@ -1,12 +1,14 @@
 import type { Duplex } from 'node:stream'
 import { connect, type TLSSocket, type DetailedPeerCertificate, type PeerCertificate as NodePeerCertificate } from 'node:tls'
 import { isIP } from 'node:net'
-import { systemClock, type Clock } from '@kithmesh/core'
+import { systemClock, type Clock, type TrustProtocol } from '@kithmesh/core'
+import { limitedSignal, unlessAborted } from '@kithmesh/core/plugin'
 import type { Authenticator, PeerCertificate } from './authenticators.ts'
 import { peerIdOf } from './certificates.ts'
 import { identityErrors } from './errors.ts'
 import { clientContext, destroyQuietly, handshakeServer } from './handshake-server.ts'
 import type { Identity } from './identity.ts'
+import { type Standing, judgeCertificate, requireTrusted } from './judge-certificate.ts'
 
 /** An encrypted stream and who is at its other end. The holder owns the stream; destroying it destroys the one beneath. */
 export interface SecureStream {
@@ -15,6 +17,17 @@ export interface SecureStream {
   readonly peer: PeerCertificate | undefined
   /** What ALPN agreed on. */
   readonly alpnProtocol: string | undefined
+  /** `prove`, only with {@link SecureOptions.proofs}: the peer is not trusted yet, not until one of `protocols` has succeeded. */
+  readonly standing: 'trusted' | 'prove'
+  /** With what the peer can prove itself, best first; of a trusted peer what it may want us to run. */
+  readonly protocols: readonly TrustProtocol[]
+  /**
+   * 32 bytes that are equal at both ends of this connection and of no other one: the channel binding `tls-exporter` (RFC 9266). What is proven
+   * together with it is proven of this connection, and no one between the two ends can use it on another.
+   * In TLS 1.2 that rests on extended master secrets (RFC 7627), which a hostile peer may leave out; therefore bind both peer ids as well.
+   * @throws ERR_IDENTITY_HANDSHAKE when the connection is closed already.
+   */
+  binding(): Buffer
 }
 
 interface SecureOptions {
@@ -22,6 +35,8 @@ interface SecureOptions {
   readonly expectedPeerId?: string
   /** Application protocols, best first (RFC 7301). */
   readonly alpn?: readonly string[]
+  /** Whether a peer may pass that is yet to prove itself, see {@link SecureStream.standing}; default false: ERR_IDENTITY_UNPROVEN. */
+  readonly proofs?: boolean
   /** For the whole of handshake and authenticator; default 10,000. */
   readonly deadlineMs?: number
   readonly signal?: AbortSignal
@@ -43,7 +58,7 @@ export interface SecureServerOptions extends SecureOptions {
    * which is only right where something above authenticates, such as HTTP Basic.
    */
   readonly authenticator?: Authenticator
-  /** Whether clients are asked for a certificate; default true. */
+  /** Without an authenticator: whether clients are asked for a certificate; default true. With one they always are. */
   readonly requestCertificate?: boolean
 }
 
@@ -52,7 +67,7 @@ export interface SecureServerOptions extends SecureOptions {
  * With TLS 1.3 a server judges our certificate only after this resolved; its refusal then shows as `error` on the stream,
  * ERR_IDENTITY_REFUSED when it just closes, or Node's TLS alert error.
  * @throws ERR_IDENTITY_HANDSHAKE_TIMEOUT, ERR_IDENTITY_HANDSHAKE, ERR_IDENTITY_NO_CERTIFICATE, ERR_IDENTITY_PEER_MISMATCH,
- * ERR_IDENTITY_UNTRUSTED, or the signal's reason.
+ * ERR_IDENTITY_UNTRUSTED, ERR_IDENTITY_UNPROVEN, or the signal's reason.
  */
 export async function secureClient(stream: Duplex, options: SecureClientOptions): Promise<SecureStream> {
   const { identity, authenticator, serverName, alpn } = options
@@ -143,35 +158,21 @@ function watch(stream: Duplex, failed: (error: Error | undefined) => void, relea
 
 /** Runs one handshake and the authenticator under one deadline; whatever goes wrong destroys everything and rejects once. */
 async function handshake(stream: Duplex, options: HandshakeOptions, begin: Begin): Promise<SecureStream> {
-  const { authenticator, deadlineMs = 10_000, signal, clock = systemClock, required, role, expectedPeerId } = options
+  const { deadlineMs = 10_000, signal, clock = systemClock, required, role, expectedPeerId } = options
   const setNoDelay: unknown = (stream as { setNoDelay?: unknown }).setNoDelay
   if (typeof setNoDelay === 'function') setNoDelay.call(stream, true)
-  let cancelTimer = (): void => {}
+  const late = (): Error =>
+    identityErrors.create('ERR_IDENTITY_HANDSHAKE_TIMEOUT', `The TLS handshake did not finish within ${deadlineMs} ms`, {
+      details: { deadlineMs }
+    })
+  const limit = limitedSignal(clock, deadlineMs, late, signal)
   const attempts: Attempt[] = []
-  let onAbort = (): void => {}
   // The TLS socket repeats this stream's errors; without a listener here they would end the process.
   stream.on('error', ignore)
   try {
-    return await new Promise<SecureStream>((resolve, reject) => {
-      if (signal?.aborted === true) {
-        reject(signal.reason as Error)
-        return
-      }
-      if (stream.destroyed) {
-        reject(identityErrors.create('ERR_IDENTITY_HANDSHAKE', 'The stream was closed before the TLS handshake'))
-        return
-      }
-      onAbort = () => {
-        reject(signal?.reason as Error)
-      }
-      signal?.addEventListener('abort', onAbort, { once: true })
-      cancelTimer = clock.after(deadlineMs, () => {
-        reject(
-          identityErrors.create('ERR_IDENTITY_HANDSHAKE_TIMEOUT', `The TLS handshake did not finish within ${deadlineMs} ms`, {
-            details: { deadlineMs }
-          })
-        )
-      })
+    limit.signal.throwIfAborted()
+    if (stream.destroyed) throw identityErrors.create('ERR_IDENTITY_HANDSHAKE', 'The stream was closed before the TLS handshake')
+    const secured = new Promise<SecureStream>((resolve, reject) => {
       const failed = (cause: Error | undefined): void => {
         reject(
           identityErrors.create(
@@ -197,11 +198,14 @@ async function handshake(stream: Duplex, options: HandshakeOptions, begin: Begin
             const peer = peerOf(established, role)
             if (peer === undefined && (required || expectedPeerId !== undefined))
               throw identityErrors.create('ERR_IDENTITY_NO_CERTIFICATE', 'The peer presented no certificate')
-            if (peer !== undefined) await judge(peer, expectedPeerId, authenticator)
+            const { standing, protocols } = peer === undefined ? unjudged : await judge(peer, options)
             return {
               stream: established,
               peer,
-              alpnProtocol: typeof established.alpnProtocol === 'string' ? established.alpnProtocol : undefined
+              alpnProtocol: typeof established.alpnProtocol === 'string' ? established.alpnProtocol : undefined,
+              standing,
+              protocols,
+              binding: () => exportBinding(established)
             }
           }
           settle().then((result) => {
@@ -211,41 +215,38 @@ async function handshake(stream: Duplex, options: HandshakeOptions, begin: Begin
         }, failed)
       )
     })
+    return await unlessAborted(limit.signal, secured)
   } catch (error) {
     for (const attempt of attempts) attempt.destroy()
     stream.destroy()
     throw error
   } finally {
     for (const attempt of attempts) attempt.release()
-    cancelTimer()
-    signal?.removeEventListener('abort', onAbort)
+    limit.release()
   }
 }
 
 function ignore(): void {}
 
-async function judge(peer: PeerCertificate, expectedPeerId: string | undefined, authenticator: Authenticator | undefined): Promise<void> {
-  const details = { peerId: peer.peerId, commonName: peer.commonName }
+const unjudged: Standing = { standing: 'trusted', protocols: [] }
+
+async function judge(peer: PeerCertificate, { expectedPeerId, authenticator, proofs }: HandshakeOptions): Promise<Standing> {
   if (expectedPeerId !== undefined && peer.peerId !== expectedPeerId) {
     throw identityErrors.create('ERR_IDENTITY_PEER_MISMATCH', `The peer is ${peer.peerId}, not ${expectedPeerId}`, {
-      details: { ...details, expectedPeerId }
+      details: { peerId: peer.peerId, commonName: peer.commonName, expectedPeerId }
     })
   }
-  if (authenticator === undefined) return
-  let accepted: boolean
+  if (authenticator === undefined) return unjudged
+  return proofs === true ? await judgeCertificate(authenticator, peer) : await requireTrusted(authenticator, peer)
+}
+
+/** RFC 9266 §2: this label, an empty context, 32 bytes. */
+function exportBinding(socket: TLSSocket): Buffer {
   try {
-    accepted = await authenticator.check(peer)
+    return socket.exportKeyingMaterial(32, 'EXPORTER-Channel-Binding', Buffer.alloc(0))
   } catch (cause) {
-    throw identityErrors.create(
-      'ERR_IDENTITY_UNTRUSTED',
-      `${authenticator.name} refused "${peer.commonName}" (${peer.peerId}): ${(cause as Error)?.message}`,
-      { cause, details }
-    )
+    throw identityErrors.create('ERR_IDENTITY_HANDSHAKE', 'The connection is closed, so that nothing can be bound to it', { cause })
   }
-  if (accepted !== true)
-    throw identityErrors.create('ERR_IDENTITY_UNTRUSTED', `${authenticator.name} refused "${peer.commonName}" (${peer.peerId})`, {
-      details
-    })
 }
 
 function peerOf(socket: TLSSocket, role: 'client' | 'server'): PeerCertificate | undefined {

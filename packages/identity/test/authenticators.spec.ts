@@ -8,6 +8,7 @@ import {
   createIdentity,
   equalSecrets,
   insecureAcceptAnyone,
+  onlyKnownPeers,
   parseBasicAuthorization,
   parseCertificates,
   passwordAuthenticator,
@@ -15,9 +16,11 @@ import {
   trustedAuthorities,
   trustOnFirstUse,
   verifyChain,
+  type Authenticator,
   type Identity,
   type PeerCertificate
 } from '@kithmesh/identity'
+import { MemoryPeers } from './support/people.ts'
 import { rejection } from './support/rejection.ts'
 
 const DAY_MS = 86_400_000
@@ -124,9 +127,60 @@ describe('authenticators', () => {
     ).to.equal(undefined)
     const inLatin1 = `Basic ${Buffer.from('ann:geheim:ü', 'latin1').toString('base64')}`
     expect(await authenticator.check(inLatin1)).to.equal('ann')
+    const origins: unknown[] = []
+    const asked = passwordAuthenticator((_username, _password, origin) => origins.push(origin) > 0)
+    await asked.check(basicAuthorization({ username: 'a', password: '' }), { address: '192.0.2.1' })
+    await asked.check(basicAuthorization({ username: 'a', password: '' }))
+    expect(origins, 'where the login comes from').to.deep.equal([{ address: '192.0.2.1' }, { address: null }])
     for (const header of ['Bearer abc', 'Basic', 'Basic !!!', 'Basic YWJj', ''])
       expect(parseBasicAuthorization(header), header).to.equal(undefined)
     expect(authenticator.challenge).to.equal('Basic charset="UTF-8"')
     expect(equalSecrets('a', 'b')).to.equal(false)
+  })
+})
+
+describe('authenticators by known peers', () => {
+  const id = (digit: string): string => digit.repeat(64)
+  const named = (digit: string, commonName: string): PeerCertificate => ({
+    peerId: id(digit),
+    commonName,
+    certificateDer: Buffer.alloc(0),
+    chain: [],
+    role: 'client'
+  })
+  const outcome = async (authenticator: Authenticator, one: PeerCertificate): Promise<unknown> => {
+    try {
+      return await authenticator.check(one)
+    } catch (error) {
+      return (error as Error).message
+    }
+  }
+
+  it('accept those that are trusted by now, and nobody unknown', async () => {
+    const known = new MemoryPeers()
+    const authenticator = onlyKnownPeers(known)
+    expect(await outcome(authenticator, named('1', 'shop'))).to.equal(false)
+    await known.remember({ peerId: id('1'), name: 'shop', level: 'restricted', how: 'seen' })
+    expect(await outcome(authenticator, named('1', 'shop'))).to.equal(false)
+    await known.remember({ peerId: id('1'), name: 'shop', level: 'trusted', how: 'by hand' })
+    expect(await outcome(authenticator, named('1', 'other'))).to.equal(true)
+    await known.remember({ peerId: id('1'), name: 'shop', level: 'blocked', how: 'by hand' })
+    expect(await outcome(authenticator, named('1', 'shop'))).to.equal('it is blocked')
+  })
+
+  it('on first use remember the first of a name, and go by what is known otherwise', async () => {
+    const known = new MemoryPeers()
+    const authenticator = trustOnFirstUse(known)
+    const both = await Promise.all([outcome(authenticator, named('1', 'shop')), outcome(authenticator, named('2', 'shop'))])
+    expect(both).to.deep.equal([true, `"shop" was known as ${id('1')}`])
+    expect(known.get(id('1'))).to.include({ name: 'shop', level: 'trusted', how: 'trust on first use' })
+    // Renamed, it is still the same device, and both names are its own no longer than they are remembered.
+    expect(await outcome(authenticator, named('1', 'store'))).to.equal(true)
+    expect(await outcome(authenticator, named('3', ''))).to.equal('the peer has no name')
+    expect(await outcome(authenticator, named('3', 'line\nfeed'))).to.equal(true)
+    expect(await outcome(authenticator, named('4', 'line feed'))).to.contain('was known as')
+    await known.remember({ peerId: id('1'), name: 'shop', level: 'blocked', how: 'by hand' })
+    expect(await outcome(authenticator, named('1', 'shop'))).to.equal('it is blocked')
+    expect(await outcome(authenticator, named('2', 'shop'))).to.equal(true)
   })
 })

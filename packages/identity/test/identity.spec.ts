@@ -17,8 +17,7 @@ import { rejection } from './support/rejection.ts'
 
 const run = promisify(execFile)
 
-describe('identities', function () {
-  this.timeout(20_000)
+describe('identities', () => {
   let directory: string
   beforeEach(async () => {
     directory = await mkdtemp(join(tmpdir(), 'kithmesh-identity-'))

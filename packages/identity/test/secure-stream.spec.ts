@@ -18,8 +18,7 @@ import {
 } from '@kithmesh/identity'
 import { rejection } from './support/rejection.ts'
 
-describe('TLS over any byte stream', function () {
-  this.timeout(10_000)
+describe('TLS over any byte stream', () => {
   let shop: Identity
   let warehouse: Identity
   let authority: Identity
