@@ -2,11 +2,11 @@ import { asBuffer } from './bytes.ts'
 import type { DeltaPeer, RevisionForPush } from './contracts/replication.ts'
 import { DocumentFlag } from './contracts/storage.ts'
 import type { StorageEngine, StorageReader, StorageWriter, StoredChange, StoredDocument } from './contracts/storage.ts'
-import type { StorableDocument } from './revision-inserter.ts'
+import type { StorableDocument } from './revision-model.ts'
 import { allRemoteRevisions } from './remote-list.ts'
 
 /** Smaller bodies are never sent as deltas (delta.md §1), so they are no bases either. */
-export const MIN_BASE_BYTES = 200
+const MIN_BASE_BYTES = 200
 /** Bodies kept per document, and how many of them for peers whose revision nobody notes. */
 const MAX_BASES = 4
 const MAX_ANONYMOUS = 2

@@ -13,6 +13,8 @@ export interface CheckedBody {
   /** The bytes that came in, or their text without the reserved keys. */
   readonly body: Uint8Array
   readonly value: Record<string, unknown>
+  /** What {@link blobsIn} finds. */
+  readonly blobs: readonly BlobReference[]
   readonly hasBlobs: boolean
   /** The reserved top-level keys as they came, when there were any. */
   readonly reserved?: Readonly<Record<string, unknown>>
@@ -30,6 +32,8 @@ export interface CheckBodyOptions {
   readonly maxSize?: number
 }
 
+const NO_BLOBS: readonly BlobReference[] = []
+
 /**
  * Checks the bytes of a body from outside: UTF-8 JSON, an object, not too large. Reserved top-level keys (`_…`) are taken out, except
  * `_attachments` entries that do not shadow blobs in the document (cbmobile.md §8); only then are there new bytes, and all else keeps its text.
@@ -38,9 +42,10 @@ export interface CheckBodyOptions {
 export function checkBody(bytes: Uint8Array, options: CheckBodyOptions = {}): CheckedBody {
   const { value, text } = parseBody(bytes, options)
   const taken = takeReserved(value)
-  const hasBlobs = mayHaveBlobs(text) && blobsIn(value).length > 0
-  if (taken === undefined) return { body: bytes, value, hasBlobs }
-  return { body: rewritten(bytes, text, value, taken), value, hasBlobs, reserved: taken.reserved }
+  const blobs = mayHaveBlobs(text) ? blobsIn(value) : NO_BLOBS
+  const hasBlobs = blobs.length > 0
+  if (taken === undefined) return { body: bytes, value, blobs, hasBlobs }
+  return { body: rewritten(bytes, text, value, taken), value, blobs, hasBlobs, reserved: taken.reserved }
 }
 
 function rewritten(bytes: Uint8Array, text: string, value: Record<string, unknown>, { reserved, changed }: ReservedKeys): Uint8Array {

@@ -1,4 +1,4 @@
-import type { Logger } from '@kithmesh/core'
+import type { Logger } from '@kithmesh/core/plugin'
 
 /**
  * Tells listeners that a collection changed: once per turn of the event loop however many commits there were, and never from within

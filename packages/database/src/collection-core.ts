@@ -14,7 +14,7 @@ import {
   setRemote,
   withRemotes
 } from './remote-list.ts'
-import type { InsertionContext, StorableDocument } from './revision-inserter.ts'
+import type { InsertionContext, StorableDocument } from './revision-model.ts'
 
 /** What applications' and replicators' views of a collection have in common. */
 export class CollectionCore {
@@ -82,7 +82,8 @@ export class CollectionCore {
     const remotes = known === undefined ? '' : setRemote('', known.remote, known.revId, document.revId)
     const flags = (document.flags & ~KEPT_HERE) | receivedFlag(undefined, document, received)
     if (remotes === '' && flags === document.flags) return writer.putNew?.(this.id, document)
-    return writer.putNew?.(this.id, { ...document, flags, tree: withRemotes(remotes, document.tree) })
+    const { id, revId, body } = document
+    return writer.putNew?.(this.id, { id, revId, flags, body, tree: withRemotes(remotes, document.tree) })
   }
 
   /** Notes that a remote has a revision of a document that stays as it is. */
@@ -151,8 +152,7 @@ export function insertionContext(existing: StoredDocument | undefined, remote?: 
   }
 }
 
-/** @param remoteRevId told along when it was asked for. */
-/** @param remote whose revision is to be told. */
+/** A stored change as replicators and applications see it. @param remote whose revision is to be told along. */
 export function changeEntry({ sequence, id, revId, flags, bodySize, tree }: StoredChange, remote?: number): ChangeEntry {
   const deleted = (flags & DocumentFlag.deleted) !== 0
   const conflicted = (flags & DocumentFlag.conflicted) !== 0

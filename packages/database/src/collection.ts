@@ -9,7 +9,7 @@ import { Document } from './document.ts'
 import { databaseErrors } from './errors.ts'
 import { checkDocumentId } from './names.ts'
 import { reservedKey } from './reserved-keys.ts'
-import { feed } from './changes-feed.ts'
+import { feed } from './change-feed.ts'
 
 /** A body: an object, or its JSON as text or UTF-8 bytes. JSON given is stored as it is, byte for byte. */
 export type DocumentBody = object | string | Uint8Array
@@ -131,7 +131,7 @@ export class Collection {
   changesFeed(options: { readonly since?: number; readonly signal?: AbortSignal } = {}): AsyncGenerator<ChangeEntry, void, undefined> {
     return feed({
       since: options.since ?? this.lastSequence,
-      signal: options.signal === undefined ? this.#core.shared.closing : AbortSignal.any([options.signal, this.#core.shared.closing]),
+      ends: [options.signal, this.#core.shared.closing],
       read: (since, limit) => this.changes({ since, limit }),
       watch: (listener) => this.watch(listener)
     })

@@ -18,7 +18,7 @@ import { databaseErrors } from './errors.ts'
 import { mapFileError } from './file-errors.ts'
 
 /** The file that makes a directory a database. */
-export const DATABASE_FILE = 'database.json'
+const DATABASE_FILE = 'database.json'
 
 const FORMAT = 1
 

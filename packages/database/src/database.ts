@@ -1,7 +1,6 @@
 import { mkdirSync, readdirSync, statSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
-import { isKithmeshError, silentLogger, systemClock } from '@kithmesh/core'
-import type { Clock, Logger } from '@kithmesh/core'
+import { isKithmeshError, silentLogger, systemClock } from '@kithmesh/core/plugin'
 import type { BlobStore, ManagedBlobStore } from './blobs/blob-store.ts'
 import { DiskBlobs } from './blobs/disk-blobs.ts'
 import { MemoryBlobs } from './blobs/memory-blobs.ts'
@@ -20,38 +19,13 @@ import { conflictSpace, internals } from './internals.ts'
 import type { DatabaseInternals } from './internals.ts'
 import { memoryEngine } from './memory/engine.ts'
 import { checkCollectionName } from './names.ts'
+import { checkOpenOptions } from './open-options.ts'
+import type { CompactOptions, OpenOptions } from './open-options.ts'
 import { referencedBlobs } from './referenced-blobs.ts'
 import { sqliteEngine } from './sqlite/engine.ts'
-import type { Durability } from './sqlite/schema.ts'
-import { treeModel } from './tree-model.ts'
+import { treeModel } from './trees/tree-model.ts'
 import { vectorModel } from './vectors/vector-model.ts'
 import { StoreWatcher } from './watcher.ts'
-
-export interface OpenOptions {
-  /** @default sqliteEngine(), or memoryEngine() for `:memory:` */
-  readonly engine?: StorageEngineFactory
-  /** @default true */
-  readonly createIfMissing?: boolean
-  /** For the default engine. `full`: what was written survives power loss. @default 'full' */
-  readonly durability?: Durability
-  /**
-   * How revisions are named and ordered: `rev-trees` as in Couchbase Lite up to 3.x, `version-vectors` as in 4.x; peers sync only with their
-   * like. A database with trees that is opened with `version-vectors` is upgraded, for good; its documents keep their revision ids until they
-   * are edited. No other process may have it open as trees meanwhile. @default what the database has; `rev-trees` for a new one
-   */
-  readonly versioning?: DocumentVersioning
-  /** Largest body, bytes. @default 20 MiB */
-  readonly maxDocumentSize?: number
-  /** Notice changes that other processes make in the same directory while somebody listens. @default true */
-  readonly watch?: boolean
-  readonly logger?: Logger
-  readonly clock?: Clock
-}
-
-export interface CompactOptions {
-  /** Blobs that no document mentions are removed when unused for this long. @default one hour */
-  readonly blobsUnusedForMs?: number
-}
 
 /** A directory of collections and blobs; several processes may have it open at once. */
 export class Database {
@@ -127,18 +101,17 @@ export class Database {
   /**
    * Opens a database, or makes one.
    * @param directory a path, or `:memory:` for one that ends with the process.
-   * @throws ERR_DB_NOT_FOUND, ERR_DB_UNREADABLE, ERR_DB_VERSION, ERR_DB_VERSIONING, ERR_DB_LOCKED, ERR_DB_DISK_FULL, ERR_DB_ENGINE_MISSING
+   * @throws ERR_DB_NOT_FOUND, ERR_DB_UNREADABLE, ERR_DB_VERSION, ERR_DB_VERSIONING, ERR_DB_LOCKED, ERR_DB_DISK_FULL, ERR_DB_ENGINE_MISSING. TypeError for options that make no sense.
    */
   static async open(directory: string, options: OpenOptions = {}): Promise<Database> {
     if (typeof directory !== 'string' || directory === '') throw new TypeError('The directory of a database is a path')
-    if (!['rev-trees', 'version-vectors', undefined].includes(options.versioning)) throw new TypeError('There is no such versioning')
+    checkOpenOptions(options)
     const inMemory = directory === MEMORY
-    const factory = options.engine ?? (inMemory ? memoryEngine() : sqliteEngine({ durability: options.durability ?? 'full' }))
+    const factory =
+      options.engine ??
+      (inMemory ? memoryEngine() : sqliteEngine(options.durability === undefined ? {} : { durability: options.durability }))
     const clock = options.clock ?? systemClock
-    if (inMemory) {
-      const file = { privateUuid: crypto.randomUUID(), publicUuid: crypto.randomUUID(), versioning: options.versioning ?? 'rev-trees' }
-      return new Database(MEMORY, factory.open(''), new MemoryBlobs(), file, false, options)
-    }
+    if (inMemory) return Database.#inMemory(factory, options)
     const path = resolve(directory)
     let file = findOrMakeDatabaseFile(path, factory.name, options)
     const engine = factory.open(path)
@@ -156,6 +129,24 @@ export class Database {
       engine.close()
       throw mapFileError(error, path)
     }
+  }
+
+  static #inMemory(factory: StorageEngineFactory, options: OpenOptions): Database {
+    const { resume, identities, versioning } = options
+    const engine = factory.open('')
+    if (resume !== undefined) {
+      const file = { ...resume.#shared, versioning: resume.#shared.model.versioning }
+      return new Database(MEMORY, engine, resume.#blobs, file, false, options)
+    }
+    const { privateUuid, publicUuid } = identities ?? { privateUuid: crypto.randomUUID(), publicUuid: crypto.randomUUID() }
+    return new Database(
+      MEMORY,
+      engine,
+      new MemoryBlobs(),
+      { privateUuid, publicUuid, versioning: versioning ?? 'rev-trees' },
+      false,
+      options
+    )
   }
 
   /**

@@ -1,4 +1,4 @@
-import { defineErrors } from '@kithmesh/core'
+import { defineErrors } from '@kithmesh/core/plugin'
 
 /** Every error code of this package: when it happens and what to do. */
 export const databaseErrors = defineErrors({

@@ -1,4 +1,4 @@
-import { errorCode, isKithmeshError } from '@kithmesh/core'
+import { errorCode, isKithmeshError } from '@kithmesh/core/plugin'
 import { databaseErrors } from './errors.ts'
 
 /** Turns an error of the file system into ours; leaves ours and programmer errors as they are. */

@@ -1,4 +1,4 @@
-import type { Clock, Logger } from '@kithmesh/core'
+import type { Clock, Logger } from '@kithmesh/core/plugin'
 import type { BaseBodies } from './base-bodies.ts'
 import type { ManagedBlobStore } from './blobs/blob-store.ts'
 import type { ChangeHub } from './change-hub.ts'

@@ -1,7 +1,7 @@
 import { databaseErrors } from './errors.ts'
 
 /** Longest document id for documents written here, bytes of UTF-8 (cbmobile.md §14). */
-export const MAX_DOCUMENT_ID = 240
+const MAX_DOCUMENT_ID = 240
 
 /** Longest document id accepted from peers (cbmobile.md §6). */
 export const MAX_FOREIGN_DOCUMENT_ID = 255

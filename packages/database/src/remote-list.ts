@@ -1,4 +1,4 @@
-import { asBuffer, asciiOf } from './bytes.ts'
+import { asciiOf } from './bytes.ts'
 
 /**
  * What remotes are known to have as their current revision of a document, kept in front of its stored history so that it is written and read
@@ -7,9 +7,11 @@ import { asBuffer, asciiOf } from './bytes.ts'
  */
 const MARK = 3
 const NOTHING = new Uint8Array(0)
+const COMMA = 0x2c
+const EQUALS = 0x3d
 
 /** Remotes remembered per document. Forgetting one costs an extra round trip at its next proposal, nothing else. */
-export const MAX_REMOTES = 256
+const MAX_REMOTES = 256
 
 /** The tree bytes without the list. */
 export function historyPart(tree: Uint8Array): Uint8Array {
@@ -18,7 +20,7 @@ export function historyPart(tree: Uint8Array): Uint8Array {
 
 /** The list as stored text; empty when there is none. */
 export function remotePart(tree: Uint8Array): string {
-  return tree[0] === MARK ? asciiOf(tree.subarray(3, listEnd(tree))) : ''
+  return tree[0] === MARK ? asciiOf(tree, 3, listEnd(tree)) : ''
 }
 
 /** Tree bytes with a list in front of a history. */
@@ -26,7 +28,8 @@ export function withRemotes(remotes: string, history: Uint8Array): Uint8Array {
   if (remotes === '') return history
   const bytes = Buffer.allocUnsafe(3 + remotes.length + history.length)
   bytes[0] = MARK
-  bytes.writeUInt16BE(remotes.length, 1)
+  bytes[1] = remotes.length >> 8
+  bytes[2] = remotes.length & 255
   bytes.write(remotes, 3, 'latin1')
   bytes.set(history, 3 + remotes.length)
   return bytes
@@ -39,13 +42,26 @@ export function firstRemote(remote: number): Uint8Array {
 
 /** The revision that `remote` has, if known. */
 export function findRemote(remotes: string, remote: number, winner: string): string | undefined {
-  if (remotes === '') return undefined
-  const name = String(remote)
-  for (const entry of remotes.split(',')) {
-    if (entry === name) return winner
-    if (entry.startsWith(name) && entry[name.length] === '=') return entry.slice(name.length + 1)
+  const at = positionOf(remotes, String(remote))
+  if (at < 0) return undefined
+  const entry = remotes.slice(at, entryEnd(remotes, at))
+  const equals = entry.indexOf('=')
+  return equals < 0 ? winner : entry.slice(equals + 1)
+}
+
+/** Where the entry of the remote begins, or -1. */
+function positionOf(remotes: string, name: string): number {
+  for (let at = remotes.indexOf(name); at >= 0; at = remotes.indexOf(name, at + 1)) {
+    const next = remotes.charCodeAt(at + name.length)
+    if ((at === 0 || remotes.charCodeAt(at - 1) === COMMA) && (next === COMMA || next === EQUALS || at + name.length === remotes.length))
+      return at
   }
-  return undefined
+  return -1
+}
+
+function entryEnd(remotes: string, start: number): number {
+  const comma = remotes.indexOf(',', start)
+  return comma < 0 ? remotes.length : comma
 }
 
 /** All revisions that any remote has. */
@@ -57,7 +73,8 @@ export function allRemoteRevisions(remotes: string, winner: string): Set<string>
 
 /** Whether some remote has the winner. */
 export function isKnownElsewhere(remotes: string): boolean {
-  return remotes !== '' && remotes.split(',').some((entry) => !entry.includes('='))
+  if (remotes === '' || !remotes.includes('=')) return remotes !== ''
+  return remotes.split(',').some((entry) => !entry.includes('='))
 }
 
 /** The list after the winner changed from `before` to `after`. */
@@ -76,6 +93,8 @@ export function setRemote(remotes: string, remote: number, revId: string, winner
   const name = String(remote)
   const entry = revId === winner ? name : `${name}=${revId}`
   if (remotes === '' || remotes === entry) return entry
+  // Almost every list is short, and nobody is in it twice.
+  if (remotes.length < MAX_REMOTES && positionOf(remotes, name) < 0) return `${entry},${remotes}`
   return clip([entry, ...remotes.split(',').filter((other) => other !== name && !other.startsWith(`${name}=`))])
 }
 
@@ -86,5 +105,5 @@ function clip(entries: string[]): string {
 }
 
 function listEnd(tree: Uint8Array): number {
-  return 3 + asBuffer(tree).readUInt16BE(1)
+  return 3 + ((tree[1] as number) << 8) + (tree[2] as number)
 }

@@ -1,5 +1,5 @@
 import { asciiOf } from './bytes.ts'
-import { isKithmeshError } from '@kithmesh/core'
+import { isKithmeshError } from '@kithmesh/core/plugin'
 import { readMany } from './read-many.ts'
 import type { Wanted } from './read-many.ts'
 import type { CollectionCore } from './collection-core.ts'
@@ -170,7 +170,8 @@ export class ReplicatedCollection implements ReplicationCollection {
     if (entries.length === 0) return
     this.#core.shared.engine.transact(
       (writer) => {
-        const rest = entries.filter((entry) => !this.#noteFirst(writer, remote, entry))
+        const first = firstRemote(remote)
+        const rest = entries.filter((entry) => !this.#noteFirst(writer, first, entry))
         readMany(writer, this.#core.id, rest).forEach((existing, index) => {
           const revId = rest[index]?.revId
           if (existing !== undefined && revId !== undefined) this.#core.noteRemote(writer, existing, remote, revId)
@@ -181,9 +182,9 @@ export class ReplicatedCollection implements ReplicationCollection {
   }
 
   /** Of a document that was never changed or noted before, without reading it. False when there is more to it. */
-  #noteFirst(writer: StorageWriter, remote: number, { id, sequence, revId }: Wanted & { readonly revId: string }): boolean {
+  #noteFirst(writer: StorageWriter, tree: Uint8Array, { id, sequence, revId }: Wanted & { readonly revId: string }): boolean {
     if (sequence === undefined || writer.fillTree === undefined) return false
-    return writer.fillTree(this.#core.id, { id, sequence, revId, tree: firstRemote(remote) })
+    return writer.fillTree(this.#core.id, { id, sequence, revId, tree })
   }
 
   /** What a delta for a document in conflict can be made from: in vectors, the peer is told no ancestors. */

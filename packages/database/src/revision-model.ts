@@ -6,8 +6,41 @@ import type {
   RevisionForPush
 } from './contracts/replication.ts'
 import type { StorageWriter, StoredChange, StoredDocument } from './contracts/storage.ts'
-import type { LocalRevision } from './local-revision.ts'
-import type { InsertionContext, InsertionPlan, StorableDocument } from './revision-inserter.ts'
+
+/** A document as it is to be stored; the store gives it its sequence. */
+export type StorableDocument = Omit<StoredDocument, 'sequence'>
+
+/** A change made here. */
+export interface LocalRevision {
+  readonly id: string
+  /** As written; empty for a tombstone without content. */
+  readonly body: Uint8Array
+  /** What the revision id is made from. */
+  readonly canonical: string
+  readonly deleted: boolean
+  readonly hasBlobs: boolean
+  /** The revision it replaces; `''`: there must be none; undefined: whatever is current. */
+  readonly parent: string | undefined
+}
+
+/** What to do with a foreign revision. */
+export type InsertionPlan =
+  | { readonly status: 'known' }
+  | { readonly status: 'conflict'; readonly revId: string }
+  | {
+      readonly status: 'stored' | 'conflicted'
+      readonly document: StorableDocument
+      /** Current in place of the revision given, and to be told to who gave it. */
+      readonly successor?: string
+    }
+
+/** What the decision may ask about the document; asked only off the common paths. */
+export interface InsertionContext {
+  /** The revision last known to be current at the remote it comes from. */
+  remoteAncestor(): string | undefined
+  /** Revisions known to be current at any remote; they are not pruned away. */
+  remoteAncestors(): ReadonlySet<string>
+}
 
 /** What a peer is told about a revision it proposes: wanted, there already, or not without what is current here. */
 export type ProposalAnswer = 0 | 304 | { readonly status: 409; readonly rev: string }

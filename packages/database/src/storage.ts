@@ -19,6 +19,7 @@ export type {
   StoredDocument
 } from './contracts/storage.ts'
 export { memoryEngine } from './memory/engine.ts'
+export type { MemoryEngineOptions } from './memory/engine.ts'
 export { sqliteEngine } from './sqlite/engine.ts'
 export type { SqliteEngineOptions } from './sqlite/engine.ts'
 export type { Durability } from './sqlite/schema.ts'

@@ -1,9 +1,9 @@
 import { watch } from 'node:fs'
 import type { FSWatcher } from 'node:fs'
-import type { Clock, Logger } from '@kithmesh/core'
+import type { Clock, Logger } from '@kithmesh/core/plugin'
 
 /** How often the store is asked when the file system says nothing, milliseconds. */
-export const POLL_MS = 1000
+const POLL_MS = 1000
 
 /**
  * When the store is asked after a file system event, milliseconds from one time to the next: the event tells of the write, the commit it belongs to

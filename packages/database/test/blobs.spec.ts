@@ -3,7 +3,8 @@ import { readdirSync, truncateSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import type { Database } from '@kithmesh/database'
-import { Temporary, rejectionOf, thrownBy } from './temporary.ts'
+import { rejection } from '@kithmesh/testkit'
+import { Temporary, thrownBy } from './temporary.ts'
 
 const temporary = new Temporary()
 const digestOf = (bytes: Uint8Array): string => `sha1-${createHash('sha1').update(bytes).digest('base64')}`
@@ -86,7 +87,7 @@ for (const place of ['on disk', 'in memory']) {
         { digest: digestOf(bytes), length: 10 }
       ]) {
         const writer = database.blobs.openWrite(expected)
-        const error = await rejectionOf(
+        const error = await rejection(
           (async () => {
             await writer.write(bytes.subarray(0, 1_500_000))
             await writer.write(bytes.subarray(1_500_000))

@@ -118,8 +118,7 @@ describe('peers that edit the same document at the same time', () => {
   })
 
   for (const [name, pairs] of Object.entries(topologies)) {
-    it(`come to the same revision without conflicts: ${name}`, async function () {
-      this.timeout(60_000)
+    it(`come to the same revision without conflicts: ${name}`, async () => {
       await fc.assert(
         fc.asyncProperty(steps, async (list) => {
           const databases: Database[] = []

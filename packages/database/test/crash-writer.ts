@@ -1,4 +1,5 @@
 import { crashWriter } from '@kithmesh/testkit/storage-engine'
 import { sqliteEngine } from '@kithmesh/database'
 
-crashWriter(sqliteEngine(), process.argv[2] as string)
+const [, , directory, splitFrom] = process.argv
+crashWriter(sqliteEngine(splitFrom === undefined ? {} : { splitFrom: Number(splitFrom) }), directory as string)

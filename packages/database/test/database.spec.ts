@@ -3,7 +3,10 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import { Database, databaseErrors, memoryEngine } from '@kithmesh/database'
 import { replicationStore } from '@kithmesh/database/replication'
-import { Temporary, rejectionOf, thrownBy } from './temporary.ts'
+import { rejection } from '@kithmesh/testkit'
+import { loadSqliteDriver } from '../dist/sqlite/driver.js'
+import { configure } from '../dist/sqlite/schema.js'
+import { Temporary, thrownBy } from './temporary.ts'
 
 const temporary = new Temporary()
 afterEach(async () => {
@@ -25,16 +28,33 @@ describe('a database directory', () => {
     expect(second.collections()).to.deep.equal([{ scope: 'shop', name: 'items' }])
     second.checkIntegrity()
   })
+  it('is opened with options that make sense only', async () => {
+    const directory = temporary.directory()
+    for (const options of [{ durability: 'FULL' }, { versioning: 'trees' }, { maxDocumentSize: 0 }, { maxDocumentSize: Number.NaN }]) {
+      const error = await Database.open(directory, options as never).catch((cause: unknown) => cause)
+      expect(error, JSON.stringify(options)).to.be.instanceOf(TypeError)
+    }
+    expect(readdirSync(directory)).to.deep.equal([])
+  })
+  it('waits for the disk at each commit with durability full, at checkpoints with normal', () => {
+    for (const [durability, synchronous] of [
+      ['full', 2],
+      ['normal', 1]
+    ] as const) {
+      const connection = loadSqliteDriver().connect(join(temporary.directory(), 'db.sqlite'))
+      configure(connection, durability)
+      expect(connection.prepare('PRAGMA synchronous').get()).to.have.property('synchronous', synchronous)
+      connection.close()
+    }
+  })
   it('says when there is none', async () => {
-    expect((await rejectionOf(Database.open(join(temporary.directory(), 'x'), { createIfMissing: false }))).code).to.equal(
-      'ERR_DB_NOT_FOUND'
-    )
-    expect((await rejectionOf(Database.delete(temporary.directory()))).code).to.equal('ERR_DB_NOT_FOUND')
+    expect((await rejection(Database.open(join(temporary.directory(), 'x'), { createIfMissing: false }))).code).to.equal('ERR_DB_NOT_FOUND')
+    expect((await rejection(Database.delete(temporary.directory()))).code).to.equal('ERR_DB_NOT_FOUND')
   })
   it('says when it is no directory, not ours, newer, or of another engine', async () => {
     const root = temporary.directory()
     writeFileSync(join(root, 'file'), 'x')
-    expect((await rejectionOf(Database.open(join(root, 'file')))).code).to.equal('ERR_DB_UNREADABLE')
+    expect((await rejection(Database.open(join(root, 'file')))).code).to.equal('ERR_DB_UNREADABLE')
     const made = async (json: string): Promise<string> => {
       const directory = temporary.directory()
       writeFileSync(join(directory, 'database.json'), json)
@@ -42,13 +62,13 @@ describe('a database directory', () => {
     }
     const file = { format: 1, engine: 'sqlite', privateUuid: 'a', publicUuid: 'b' }
     for (const json of ['nonsense', '{}', 'null'])
-      expect((await rejectionOf(Database.open(await made(json)))).code, json).to.equal('ERR_DB_UNREADABLE')
-    expect((await rejectionOf(Database.open(await made(JSON.stringify({ ...file, format: 3 }))))).code).to.equal('ERR_DB_VERSION')
-    expect((await rejectionOf(Database.open(await made(JSON.stringify({ ...file, format: 2 }))))).code).to.equal('ERR_DB_UNREADABLE')
-    expect((await rejectionOf(Database.open(await made(JSON.stringify({ ...file, engine: 'lmdb' }))))).code).to.equal('ERR_DB_UNREADABLE')
+      expect((await rejection(Database.open(await made(json)))).code, json).to.equal('ERR_DB_UNREADABLE')
+    expect((await rejection(Database.open(await made(JSON.stringify({ ...file, format: 3 }))))).code).to.equal('ERR_DB_VERSION')
+    expect((await rejection(Database.open(await made(JSON.stringify({ ...file, format: 2 }))))).code).to.equal('ERR_DB_UNREADABLE')
+    expect((await rejection(Database.open(await made(JSON.stringify({ ...file, engine: 'lmdb' }))))).code).to.equal('ERR_DB_UNREADABLE')
     const damaged = await made(JSON.stringify(file))
     writeFileSync(join(damaged, 'db.sqlite'), 'this is not a database at all, but long enough to be read as one'.repeat(100))
-    const error = await rejectionOf(Database.open(damaged))
+    const error = await rejection(Database.open(damaged))
     expect(error.code).to.equal('ERR_DB_UNREADABLE')
     expect(error.cause).to.be.instanceOf(Error)
   })
@@ -64,7 +84,7 @@ describe('a database directory', () => {
     expect((await copy.blobs.readBlob(blob))?.toString()).to.equal('picture')
     const [one, two] = [replicationStore(original), replicationStore(copy)]
     expect([one.privateUuid === two.privateUuid, one.publicUuid === two.publicUuid]).to.deep.equal([false, false])
-    expect((await rejectionOf(Database.copy(original.directory, target))).code).to.equal('ERR_DB_EXISTS')
+    expect((await rejection(Database.copy(original.directory, target))).code).to.equal('ERR_DB_EXISTS')
   })
   it('is deleted without touching what is not part of it', async () => {
     const database = await temporary.open()
@@ -90,7 +110,7 @@ describe('a database directory', () => {
     const directory = temporary.directory()
     mkdirSync(directory, { recursive: true })
     writeFileSync(join(directory, 'blobs'), 'a file')
-    expect((await rejectionOf(Database.open(directory))).code).to.equal('ERR_DB_UNREADABLE')
+    expect((await rejection(Database.open(directory))).code).to.equal('ERR_DB_UNREADABLE')
   })
 })
 

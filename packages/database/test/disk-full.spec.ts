@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto'
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { Temporary, rejectionOf, thrownBy } from './temporary.ts'
+import { rejection } from '@kithmesh/testkit'
+import { Temporary, thrownBy } from './temporary.ts'
 
 const mountable = process.platform === 'linux' && process.getuid?.() === 0
 
@@ -53,7 +54,7 @@ describe('a full disk', () => {
   })
   it('leaves no half blob behind', async () => {
     const database = await temporary.open(join(mount, 'db'))
-    const error = await rejectionOf(database.blobs.saveBlob(randomBytes(6 * 1024 * 1024)))
+    const error = await rejection(database.blobs.saveBlob(randomBytes(6 * 1024 * 1024)))
     expect(error.code).to.equal('ERR_DB_DISK_FULL')
     const blob = await database.blobs.saveBlob(randomBytes(500_000))
     expect(database.blobs.size(blob.digest)).to.equal(500_000)

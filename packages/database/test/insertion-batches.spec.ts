@@ -53,8 +53,7 @@ describe('revisions that are inserted many at a time', () => {
     ['rev-trees', TREES],
     ['version-vectors', VECTORS]
   ] as const) {
-    it(`end as they do one by one, with purges between (${versioning})`, async function () {
-      this.timeout(60_000)
+    it(`end as they do one by one, with purges between (${versioning})`, async () => {
       await fc.assert(
         fc.asyncProperty(fc.array(revisions(names), { maxLength: 4 }), fc.boolean(), async (batches, purge) => {
           const collections = await Promise.all(

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { compareRevisionIds } from '@kithmesh/database/replication'
-import { RevisionTree } from '../dist/rev-tree.js'
+import { RevisionTree } from '../dist/trees/rev-tree.js'
 
 interface Made {
   readonly revId: string

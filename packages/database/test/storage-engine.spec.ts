@@ -10,4 +10,9 @@ describeStorageEngine('sqlite', {
   spawnWriter: (directory) => fork(writer, [directory], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
 })
 
+describeStorageEngine('sqlite with a split index', {
+  factory: sqliteEngine({ splitFrom: 4 }),
+  spawnWriter: (directory) => fork(writer, [directory, '4'], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
+})
+
 describeStorageEngine('memory', { factory: memoryEngine() })

@@ -37,15 +37,6 @@ export function thrownBy(run: () => unknown): Error & { code?: string; hint?: st
   throw new Error('nothing was thrown')
 }
 
-export async function rejectionOf(promise: Promise<unknown>): Promise<Error & { code?: string; hint?: string }> {
-  try {
-    await promise
-  } catch (error) {
-    return error as Error
-  }
-  throw new Error('the promise was not rejected')
-}
-
 /** Waits for a condition, at most `ms`. */
 export async function until(what: string, condition: () => boolean, ms = 10_000): Promise<void> {
   const end = performance.now() + ms

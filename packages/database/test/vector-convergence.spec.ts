@@ -83,8 +83,7 @@ describe('peers with version vectors that edit the same document at the same tim
       await temporary.clean()
     }
 
-    it(`come to the same revision, deciding ${how}`, async function () {
-      this.timeout(60_000)
+    it(`come to the same revision, deciding ${how}`, async () => {
       await fc.assert(
         fc.asyncProperty(scenario, async ({ pairs, list, wholeVectors }) => {
           const network = new Network(1 + Math.max(...pairs.flat()))
@@ -96,8 +95,7 @@ describe('peers with version vectors that edit the same document at the same tim
     })
 
     if (!UPGRADED.has(how)) continue
-    it(`come to the same revision, deciding ${how}, some of it from before they had vectors`, async function () {
-      this.timeout(60_000)
+    it(`come to the same revision, deciding ${how}, some of it from before they had vectors`, async () => {
       await fc.assert(
         fc.asyncProperty(scenario, async ({ pairs, list, before, wholeVectors }) => {
           const network = new Network(1 + Math.max(...pairs.flat()))
@@ -142,8 +140,7 @@ describe('peers with version vectors that edit the same document at the same tim
     ]
   })) {
     for (const how of ['by default', 'for the earlier version', 'each for its own side', 'by merging']) {
-      it(`come to say the same as a foreign peer ${where}, deciding ${how}`, async function () {
-        this.timeout(60_000)
+      it(`come to say the same as a foreign peer ${where}, deciding ${how}`, async () => {
         const resolver = resolvers[how] as (typeof resolvers)[string]
         await fc.assert(
           fc.asyncProperty(steps, fc.boolean(), async (list, linked) => {

@@ -6,7 +6,8 @@ import { Database } from '@kithmesh/database'
 import type { OpenOptions } from '@kithmesh/database'
 import { formatVector, legacyVersion, parseVector, replicationStore } from '@kithmesh/database/replication'
 import type { IncomingRevision, ReplicationCollection } from '@kithmesh/database/replication'
-import { rejectionOf, Temporary, thrownBy } from './temporary.ts'
+import { rejection } from '@kithmesh/testkit'
+import { Temporary, thrownBy } from './temporary.ts'
 
 const START = Date.UTC(2026, 5, 1)
 const A = 'AliceAliceAliceAliceAA'
@@ -40,13 +41,13 @@ describe('the versioning of a database', () => {
       expect((await temporary.open(made.directory)).versioning).to.equal(versioning)
     }
     expect((await temporary.open(':memory:')).versioning).to.equal('rev-trees')
-    expect((await rejectionOf(Database.open(':memory:', { versioning: 'vectors' as never }))).name).to.equal('TypeError')
+    expect((await rejection(Database.open(':memory:', { versioning: 'vectors' as never }))).name).to.equal('TypeError')
   })
 
   it('cannot be taken back', async () => {
     const made = await temporary.open(undefined, VECTORS)
     await made.close()
-    const error = await rejectionOf(Database.open(made.directory, { versioning: 'rev-trees' }))
+    const error = await rejection(Database.open(made.directory, { versioning: 'rev-trees' }))
     expect(error.code).to.equal('ERR_DB_VERSIONING')
     expect(error.hint).to.be.a('string').and.not.equal('')
   })
@@ -230,6 +231,6 @@ describe('the versioning of a database', () => {
     await made.close()
     const path = join(made.directory, 'database.json')
     writeFileSync(path, readFileSync(path, 'utf8').replace('version-vectors', 'version-cubes'))
-    expect((await rejectionOf(Database.open(made.directory))).code).to.equal('ERR_DB_UNREADABLE')
+    expect((await rejection(Database.open(made.directory))).code).to.equal('ERR_DB_UNREADABLE')
   })
 })

@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
-import { errorCode } from '@kithmesh/core'
+import { errorCode } from '@kithmesh/core/plugin'
 import type { BlobReader } from '../contracts/replication.ts'
 import { databaseErrors } from '../errors.ts'
 import { mapFileError } from '../file-errors.ts'

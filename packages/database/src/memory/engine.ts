@@ -1,3 +1,4 @@
+import { asciiOf } from '../bytes.ts'
 import type {
   StorageEngine,
   StorageEngineFactory,
@@ -8,24 +9,38 @@ import type {
 } from '../contracts/storage.ts'
 import { databaseErrors } from '../errors.ts'
 import { MemoryCollection } from './memory-collection.ts'
+import type { KeptDocument } from './memory-collection.ts'
+
+export interface MemoryEngineOptions {
+  /**
+   * Bytes are kept and given out as they are, without copies, so that many stores in one process can have the same documents for little: for simulators.
+   * Nobody may write into bytes that came from such a store, or that were given to one. @default false
+   */
+  readonly shareBytes?: boolean
+}
 
 /** The engine that keeps everything in this process and nothing on disk; each `open` gives a store of its own. */
-export function memoryEngine(): StorageEngineFactory {
+export function memoryEngine({ shareBytes = false }: MemoryEngineOptions = {}): StorageEngineFactory {
   return {
     name: 'memory',
     capabilities: Object.freeze({ durable: false, multiProcess: false }),
-    open: () => new MemoryEngine()
+    open: () => new MemoryEngine(shareBytes ? sharing() : copying)
   }
 }
 
 /** Every write notes how to undo it; a failed transaction runs the notes backwards. */
 class MemoryEngine implements StorageEngine, StorageWriter {
+  readonly #bytes: ByteKeeping
   readonly #collections = new Map<number, MemoryCollection>()
   readonly #values = new Map<string, Map<string, Uint8Array>>()
   readonly #undo: (() => void)[] = []
   #nextCollection = 1
   #inTransaction = false
   #closed = false
+
+  constructor(bytes: ByteKeeping) {
+    this.#bytes = bytes
+  }
 
   get reader(): StorageReader {
     return this
@@ -79,24 +94,24 @@ class MemoryEngine implements StorageEngine, StorageWriter {
 
   get(collection: number, id: string): StoredDocument | undefined {
     const found = this.#collection(collection).get(id)
-    return found === undefined ? undefined : copyOf(found)
+    return found === undefined ? undefined : this.#bytes.document(found)
   }
 
   getChange(collection: number, id: string): StoredChange | undefined {
     const found = this.#collection(collection).get(id)
-    return found === undefined ? undefined : changeOf(found)
+    return found === undefined ? undefined : this.#bytes.change(found)
   }
 
   changesSince(collection: number, since: number, limit: number): StoredChange[] {
-    return this.#collection(collection).since(since, limit).map(changeOf)
+    return this.#collection(collection).since(since, limit).map(this.#bytes.change)
   }
 
   documentsSince(collection: number, since: number, limit: number): StoredDocument[] {
-    return this.#collection(collection).since(since, limit).map(copyOf)
+    return this.#collection(collection).since(since, limit).map(this.#bytes.document)
   }
 
   documentsAfter(collection: number, after: string, limit: number): StoredDocument[] {
-    return this.#collection(collection).liveAfter(after, limit).map(copyOf)
+    return this.#collection(collection).liveAfter(after, limit).map(this.#bytes.document)
   }
 
   lastSequence(collection: number): number {
@@ -141,7 +156,10 @@ class MemoryEngine implements StorageEngine, StorageWriter {
     const target = this.#collection(collection)
     const { id, revId, flags, body, tree } = document
     const sequence = target.lastSequence + 1
-    this.#undo.push(target.replace(id, { id, revId, flags, sequence, body: Uint8Array.from(body), tree: Uint8Array.from(tree) }, sequence))
+    const { keep, keepTree } = this.#bytes
+    this.#undo.push(
+      target.replace(id, { id, revId, flags, sequence, bodySize: body.length, body: keep(body), tree: keepTree(tree) }, sequence)
+    )
     return sequence
   }
 
@@ -153,7 +171,10 @@ class MemoryEngine implements StorageEngine, StorageWriter {
     const target = this.#collection(collection)
     const old = target.get(id)
     if (old === undefined) return
-    this.#undo.push(target.replace(id, { ...old, flags: change.flags, tree: Uint8Array.from(change.tree) }, target.lastSequence))
+    const { revId, sequence, bodySize, body } = old
+    // In the order in which `put` has them: documents of one shape are read faster.
+    const document = { id: old.id, revId, flags: change.flags, sequence, bodySize, body, tree: this.#bytes.keepTree(change.tree) }
+    this.#undo.push(target.replace(id, document, target.lastSequence))
   }
 
   fillTree(collection: number, { id, sequence, revId, tree }: Pick<StoredDocument, 'id' | 'sequence' | 'revId' | 'tree'>): boolean {
@@ -195,10 +216,50 @@ class MemoryEngine implements StorageEngine, StorageWriter {
   }
 }
 
-function copyOf(document: StoredDocument): StoredDocument {
-  return { ...document, body: document.body.slice(), tree: document.tree.slice() }
+/** What becomes of bytes on their way in and out. */
+interface ByteKeeping {
+  keep(bytes: Uint8Array): Uint8Array
+  /** The same for what comes before a revision, and who has it. */
+  keepTree(bytes: Uint8Array): Uint8Array
+  document(stored: KeptDocument): StoredDocument
+  change(stored: KeptDocument): StoredChange
 }
 
-function changeOf({ id, sequence, revId, flags, body, tree }: StoredDocument): StoredChange {
-  return { id, sequence, revId, flags, bodySize: body.length, tree: tree.slice() }
+const copying: ByteKeeping = {
+  keep: (bytes) => Uint8Array.from(bytes),
+  keepTree: (bytes) => Uint8Array.from(bytes),
+  document: ({ id, revId, flags, sequence, body, tree }) => ({ id, revId, flags, sequence, body: body.slice(), tree: tree.slice() }),
+  change: ({ id, sequence, revId, flags, bodySize, tree }) => ({ id, sequence, revId, flags, bodySize, tree: tree.slice() })
+}
+
+const NO_BYTES = Buffer.alloc(0)
+
+/** So long are trees without a history, and so many of them are kept in common. */
+const SHORT_TREE = 64
+const MAX_SHORT_TREES = 1000
+
+// A small part of a large piece of memory would hold on to all of it.
+const alone = (bytes: Uint8Array): Uint8Array => {
+  if (bytes.length === 0) return NO_BYTES
+  return Buffer.isBuffer(bytes) && bytes.length === bytes.buffer.byteLength ? bytes : Buffer.from(new Uint8Array(bytes).buffer)
+}
+
+function sharing(): ByteKeeping {
+  // Documents without a history differ in who else has them, and in most stores that is the same few for all.
+  const shortTrees = new Map<string, Uint8Array>()
+  return {
+    keep: alone,
+    keepTree(bytes) {
+      if (bytes.length === 0 || bytes.length > SHORT_TREE) return alone(bytes)
+      const key = asciiOf(bytes)
+      let tree = shortTrees.get(key)
+      if (tree === undefined) {
+        tree = alone(bytes)
+        if (shortTrees.size < MAX_SHORT_TREES) shortTrees.set(key, tree)
+      }
+      return tree
+    },
+    document: (stored) => stored,
+    change: (stored) => stored
+  }
 }

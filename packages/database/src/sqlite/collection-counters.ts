@@ -6,6 +6,8 @@ export interface Counters {
   lastSequence: number
   /** Documents that are not deleted. */
   live: number
+  /** Documents stored in this transaction. */
+  stored: number
   /** To be set with every change. */
   changed: boolean
 }
@@ -27,6 +29,11 @@ export class CollectionCounters {
     this.#byCollection.clear()
   }
 
+  /** Collections in which this transaction has stored documents, with how many. */
+  *stored(): Generator<readonly [collection: number, counters: Counters]> {
+    for (const entry of this.#byCollection) if (entry[1].stored > 0) yield entry
+  }
+
   /** Writes back what changed. */
   write(): void {
     for (const [id, { lastSequence, live, changed }] of this.#byCollection) {
@@ -46,7 +53,7 @@ export class CollectionCounters {
     if (counters === undefined) {
       const row = this.#read.get(collection) as { last_seq: number; live: number } | undefined
       if (row === undefined) throw databaseErrors.create('ERR_DB_NO_COLLECTION', `There is no collection ${collection}`)
-      counters = { lastSequence: row.last_seq, live: row.live, changed: false }
+      counters = { lastSequence: row.last_seq, live: row.live, stored: 0, changed: false }
       if (this.#inTransaction) this.#byCollection.set(collection, counters)
     }
     return counters

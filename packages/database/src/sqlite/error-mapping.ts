@@ -1,5 +1,5 @@
 import { statfsSync } from 'node:fs'
-import { errorCode, isKithmeshError } from '@kithmesh/core'
+import { errorCode, isKithmeshError } from '@kithmesh/core/plugin'
 import { databaseErrors } from '../errors.ts'
 
 /** SQLite's primary result codes by number, as node:sqlite reports them (`errcode`); better-sqlite3 gives names. */

@@ -1,24 +1,25 @@
 import { databaseErrors } from '../errors.ts'
 import type { SqliteConnection, SqliteRow } from './driver.ts'
 import { sqliteCode } from './error-mapping.ts'
+import { wholeIndexView } from './id-index.ts'
 
 /** The name of the store's file in a database directory; `-wal` and `-shm` stand beside it. */
 export const SQLITE_FILE = 'db.sqlite'
 
 /** Kept in `PRAGMA user_version`; a greater one is refused. */
-export const SCHEMA_VERSION = 1
+const SCHEMA_VERSION = 2
 
 /** Kept in `PRAGMA application_id`, "Kith": tells our files from other programs' SQLite files. */
-export const APPLICATION_ID = 0x4b697468
+const APPLICATION_ID = 0x4b697468
 
 /** How long a statement waits for another process before SQLITE_BUSY. */
-export const BUSY_TIMEOUT_MS = 5000
+const BUSY_TIMEOUT_MS = 5000
 
 export type Durability = 'full' | 'normal'
 
 /**
  * One row per collection; `last_seq` never decreases, so that the number of a purged document is not given out again.
- * Documents live in `docs_<id>`, by sequence; `kv` holds small named values.
+ * Documents live in `docs_<id>`, by sequence, and are found by the view `ids_<id>` (id-index.ts); `kv` holds small named values.
  */
 const SCHEMA = `
   CREATE TABLE collections (id INTEGER PRIMARY KEY AUTOINCREMENT, scope TEXT NOT NULL, name TEXT NOT NULL,
@@ -26,12 +27,7 @@ const SCHEMA = `
   CREATE TABLE kv (space TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (space, key)) WITHOUT ROWID;
 `
 
-/** `tree` comes before `body` so that reading it never walks the pages a large body overflows into. */
-export function documentTable(collection: number): string {
-  return `CREATE TABLE docs_${collection} (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, rev TEXT NOT NULL, flags INTEGER NOT NULL, tree BLOB, body BLOB)`
-}
-
-export function pragmaNumber(connection: SqliteConnection, name: string): number {
+function pragmaNumber(connection: SqliteConnection, name: string): number {
   const row = connection.prepare(`PRAGMA ${name}`).get() as SqliteRow
   return Number(row[name])
 }
@@ -67,6 +63,9 @@ export function prepareSchema(connection: SqliteConnection, directory: string): 
       throw databaseErrors.create('ERR_DB_UNREADABLE', `The SQLite file in ${directory} belongs to another program`)
     } else if (version > SCHEMA_VERSION) {
       throw databaseErrors.create('ERR_DB_VERSION', `The store in ${directory} has format ${version}; this program knows ${SCHEMA_VERSION}`)
+    } else if (version === 1) {
+      for (const row of connection.prepare('SELECT id FROM collections').all() as { id: number }[]) connection.exec(wholeIndexView(row.id))
+      connection.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`)
     }
     connection.exec('COMMIT')
   } catch (error) {

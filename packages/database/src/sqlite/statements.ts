@@ -21,18 +21,23 @@ export class CollectionStatements {
     const table = `docs_${collection}`
     const change = `SELECT seq, id, rev, flags, tree, length(body) AS size FROM ${table}`
     const document = `SELECT seq, id, rev, flags, tree, body FROM ${table}`
-    this.get = connection.prepare(`${document} WHERE id = ?`)
-    this.getChange = connection.prepare(`${change} WHERE id = ?`)
+    // The newest, where a split index has an older one, too (id-index.ts).
+    const byId = `seq = (SELECT max(seq) FROM ids_${collection} WHERE id = ?)`
+    this.get = connection.prepare(`${document} WHERE ${byId}`)
+    this.getChange = connection.prepare(`${change} WHERE ${byId}`)
     this.changesSince = connection.prepare(`${change} WHERE seq > ? ORDER BY seq LIMIT ?`)
     this.documentsSince = connection.prepare(`${document} WHERE seq > ? ORDER BY seq LIMIT ?`)
-    this.documentsAfter = connection.prepare(`${document} WHERE id > ? AND flags & 1 = 0 ORDER BY id LIMIT ?`)
-    this.insert = connection.prepare(
-      `INSERT INTO ${table} (seq, id, rev, flags, tree, body) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`
+    // In the order of the inner query: its limit keeps it from being taken apart, and no row of the outer one overtakes another. An older
+    // sequence of an id has no document any more.
+    this.documentsAfter = connection.prepare(
+      `SELECT d.seq, d.id, d.rev, d.flags, d.tree, d.body FROM (SELECT id, seq FROM ids_${collection} WHERE id > ? ORDER BY id LIMIT -1) AS i
+       CROSS JOIN ${table} AS d ON d.seq = i.seq WHERE d.flags & 1 = 0 LIMIT ?`
     )
+    this.insert = connection.prepare(`INSERT OR IGNORE INTO ${table} (seq, id, rev, flags, tree, body) VALUES (?, ?, ?, ?, ?, ?)`)
     this.replace = connection.prepare(`UPDATE ${table} SET seq = ?, rev = ?, flags = ?, tree = ?, body = ? WHERE seq = ? AND id = ?`)
-    this.remove = connection.prepare(`DELETE FROM ${table} WHERE id = ? RETURNING flags`)
-    this.update = connection.prepare(`UPDATE ${table} SET flags = ?, tree = ? WHERE id = ? AND flags & 1 = ?`)
-    this.updateDeleted = connection.prepare(`UPDATE ${table} SET flags = ?, tree = ? WHERE id = ?`)
+    this.remove = connection.prepare(`DELETE FROM ${table} WHERE ${byId} RETURNING flags`)
+    this.update = connection.prepare(`UPDATE ${table} SET flags = ?, tree = ? WHERE ${byId} AND flags & 1 = ?`)
+    this.updateDeleted = connection.prepare(`UPDATE ${table} SET flags = ?, tree = ? WHERE ${byId}`)
     this.fillTree = connection.prepare(`UPDATE ${table} SET tree = ? WHERE seq = ? AND id = ? AND rev = ? AND tree IS NULL`)
   }
 }

@@ -5,19 +5,26 @@ import { databaseErrors } from '../errors.ts'
 import type { SqliteConnection, SqliteRow, SqliteStatement } from './driver.ts'
 import { CollectionCounters } from './collection-counters.ts'
 import { mapSqliteError } from './error-mapping.ts'
-import { documentTable, SQLITE_FILE } from './schema.ts'
+import { createCollectionSql, dropCollectionSql, IdIndex, lostIds } from './id-index.ts'
+import { SQLITE_FILE } from './schema.ts'
 import type { Durability } from './schema.ts'
 import { bytesOrNull, CollectionStatements, toChange, toDocument } from './statements.ts'
 import { storedText, textOf } from './text.ts'
 import { WalRoom } from './wal-room.ts'
 
-/** An open store. Reader and writer in one: SQLite's own transaction decides what is seen. */
+/**
+ * An open store. Reader and writer in one: SQLite's own transaction decides what is seen.
+ *
+ * One file because it is one contract, a short method for each of its operations; the statements, counters and indexes beneath have files of their own.
+ */
 export class SqliteStore implements StorageEngine, StorageWriter {
   readonly #connection: SqliteConnection
   readonly #directory: string
   readonly #durability: Durability
   readonly #collections = new Map<number, CollectionStatements>()
   readonly #counters: CollectionCounters
+  readonly #splitFrom: number
+  readonly #idIndexes = new Map<number, IdIndex>()
   readonly #logRoom: WalRoom | undefined
   readonly #begin: SqliteStatement
   readonly #commit: SqliteStatement
@@ -31,7 +38,8 @@ export class SqliteStore implements StorageEngine, StorageWriter {
   #inTransaction = false
   #closed = false
 
-  constructor(connection: SqliteConnection, directory: string, durability: Durability) {
+  constructor(connection: SqliteConnection, directory: string, durability: Durability, splitFrom: number) {
+    this.#splitFrom = splitFrom
     this.#durability = durability
     this.#connection = connection
     this.#directory = directory
@@ -76,11 +84,14 @@ export class SqliteStore implements StorageEngine, StorageWriter {
         const result = work(this)
         if (typeof (result as { then?: unknown } | null | undefined)?.then === 'function')
           throw new TypeError('The work of a transaction must not be asynchronous')
+        for (const [collection, { stored, live }] of this.#counters.stored()) this.#idIndex(collection).settle(stored, live)
         this.#counters.write()
         this.#commit.run()
         this.#logRoom?.committed()
         return result
       } catch (error) {
+        // What they know of the tables may be undone.
+        this.#idIndexes.clear()
         try {
           this.#rollback.run()
         } catch {
@@ -109,10 +120,18 @@ export class SqliteStore implements StorageEngine, StorageWriter {
     const problems = this.#guard(() => this.#connection.prepare('PRAGMA integrity_check(20)').all() as SqliteRow[]).map((row) =>
       String(row.integrity_check)
     )
+    for (const { id } of this.collections()) {
+      const lost = this.#guard(() => lostIds(this.#connection, id))
+      if (lost > 0) problems.push(`${lost} documents of collection ${id} are not found by their ids`)
+    }
     if (problems.length === 1 && problems[0] === 'ok') return
-    throw databaseErrors.create('ERR_DB_UNREADABLE', `The store in ${this.#directory} is damaged: ${problems[0] ?? 'unknown'}`, {
-      details: { problems }
-    })
+    throw databaseErrors.create(
+      'ERR_DB_UNREADABLE',
+      `The store in ${this.#directory} is damaged: ${problems.find((problem) => problem !== 'ok') ?? 'unknown'}`,
+      {
+        details: { problems }
+      }
+    )
   }
 
   copyTo(directory: string): void {
@@ -192,7 +211,7 @@ export class SqliteStore implements StorageEngine, StorageWriter {
     if (existing !== undefined) return existing.id
     this.#connection.prepare('INSERT INTO collections (scope, name) VALUES (?, ?)').run(scope, name)
     const { id } = this.#connection.prepare('SELECT id FROM collections WHERE scope = ? AND name = ?').get(scope, name) as { id: number }
-    this.#connection.exec(documentTable(id))
+    this.#connection.exec(createCollectionSql(id))
     return id
   }
 
@@ -200,7 +219,8 @@ export class SqliteStore implements StorageEngine, StorageWriter {
     this.#counters.of(collection)
     this.#collections.delete(collection)
     this.#counters.forget(collection)
-    this.#connection.exec(`DROP TABLE docs_${Number(collection)}`)
+    this.#idIndexes.delete(collection)
+    this.#connection.exec(dropCollectionSql(Number(collection)))
     this.#connection.prepare('DELETE FROM collections WHERE id = ?').run(collection)
   }
 
@@ -234,6 +254,7 @@ export class SqliteStore implements StorageEngine, StorageWriter {
     const next = counters.lastSequence + 1
     if (Number(run(next).changes) === 0) return undefined
     counters.lastSequence = next
+    counters.stored++
     counters.live += live
     counters.changed = true
     return next
@@ -266,6 +287,15 @@ export class SqliteStore implements StorageEngine, StorageWriter {
   setValue(space: string, key: string, value: Uint8Array | undefined): void {
     if (value === undefined) this.#deleteValue.run(space, storedText(key))
     else this.#setValue.run(space, storedText(key), bytesOrNull(value))
+  }
+
+  #idIndex(collection: number): IdIndex {
+    let index = this.#idIndexes.get(collection)
+    if (index === undefined) {
+      index = new IdIndex(this.#connection, collection, this.#splitFrom)
+      this.#idIndexes.set(collection, index)
+    }
+    return index
   }
 
   #statements(collection: number): CollectionStatements {

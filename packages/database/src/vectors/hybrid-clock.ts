@@ -1,4 +1,4 @@
-import type { Clock } from '@kithmesh/core'
+import type { Clock } from '@kithmesh/core/plugin'
 import { databaseErrors } from '../errors.ts'
 import { compareTimes } from './version.ts'
 

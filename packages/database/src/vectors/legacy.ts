@@ -1,4 +1,4 @@
-import { generationOf } from '../rev-id.ts'
+import { generationOf } from '../trees/rev-id.ts'
 
 /** The source of versions that stand for revisions of trees. */
 export const LEGACY_SOURCE = 'Revision+Tree+Encoding'

@@ -1,10 +1,10 @@
 import { asBuffer, asciiOf } from '../bytes.ts'
 import { DocumentFlag } from '../contracts/storage.ts'
 import type { StoredDocument } from '../contracts/storage.ts'
-import { decodeBranches, encodeLinear } from '../rev-tree-codec.ts'
+import { decodeBranches, encodeLinear } from '../trees/rev-tree-codec.ts'
 import { historyPart } from '../remote-list.ts'
-import { RevisionTree } from '../rev-tree.ts'
-import type { StorableDocument } from '../revision-inserter.ts'
+import { RevisionTree } from '../trees/rev-tree.ts'
+import type { StorableDocument } from '../revision-model.ts'
 import type { FullVector, VectorHistory } from './wire-form.ts'
 
 /** One revision with all that is known of its past. Its id is a version, or that of a tree's revision when it was not edited since. */

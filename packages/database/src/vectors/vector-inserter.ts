@@ -1,7 +1,7 @@
 import { DocumentFlag } from '../contracts/storage.ts'
 import type { StoredDocument } from '../contracts/storage.ts'
 import type { IncomingRevision } from '../contracts/replication.ts'
-import type { InsertionContext, InsertionPlan } from '../revision-inserter.ts'
+import type { InsertionContext, InsertionPlan } from '../revision-model.ts'
 import { compareSides, isSame, isSameMerge, joinedLegacy, pastOf, takeOver, vectorOf } from './sides.ts'
 import { decodeDocument, decodeHistory, encodeDocument, encodeHistory } from './vector-document.ts'
 import type { Side, VectorDocument } from './vector-document.ts'
@@ -13,7 +13,7 @@ import type { VersionVector } from './version-vector.ts'
 export type MakeVersion = (after: string) => string
 
 /** Rivals kept of one document; from then on further ones are refused. */
-export const MAX_RIVALS = 16
+const MAX_RIVALS = 16
 
 const NOTHING = new Uint8Array(0)
 

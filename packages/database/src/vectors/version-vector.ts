@@ -21,17 +21,12 @@ export const MAX_SOURCES = 100
 /** `same`: one current version; `newer`: the first knows the second's and not the other way round; neither, or both: `conflict`. */
 export type VectorOrder = 'same' | 'newer' | 'older' | 'conflict'
 
-/** The vector of a revision by its parts. @param history without legacy revisions. */
-export function makeVector(revId: string, history: readonly string[], merges = 0): VersionVector {
-  return { versions: [revId, ...history], merges }
-}
-
 export function currentVersion(vector: VersionVector): string {
   return vector.versions[0] as string
 }
 
 /** The latest time known of a source, `''` when there is none. */
-export function timeIn(vector: VersionVector, source: string): string {
+function timeIn(vector: VersionVector, source: string): string {
   for (const version of vector.versions) if (version.endsWith(source)) return timeOf(version)
   return ''
 }

@@ -11,7 +11,7 @@ const SOURCE_LENGTH = 22
 const NOBODY = 'A'.repeat(SOURCE_LENGTH)
 
 /** Longest version, in characters. */
-export const MAX_VERSION = 16 + 1 + SOURCE_LENGTH
+const MAX_VERSION = 16 + 1 + SOURCE_LENGTH
 
 /** Whether `text` is a version in absolute form; `*` and the source of zeros it stands for are none. */
 export function isVersion(text: string): boolean {

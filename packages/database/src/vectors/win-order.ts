@@ -1,5 +1,5 @@
 import { compareVersions, isVersion } from './version.ts'
-import { compareRevisions } from '../rev-id.ts'
+import { compareRevisions } from '../trees/rev-id.ts'
 import { legacyVersion } from './legacy.ts'
 
 /** What the default decision between two sides of a conflict looks at. */

@@ -1,5 +1,5 @@
 import { databaseErrors } from '../errors.ts'
-import { isHistory, isRevisionId } from '../rev-id.ts'
+import { isHistory, isRevisionId } from '../trees/rev-id.ts'
 import { compareVersions, isVersion, sourceOf } from './version.ts'
 
 /**
@@ -18,7 +18,7 @@ export interface FullVector extends VectorHistory {
 }
 
 /** Entries accepted in a history that comes from outside. */
-export const MAX_HISTORY = 1000
+const MAX_HISTORY = 1000
 
 /** Longest text of a vector that is looked at. */
 const MAX_TEXT = 64 * 1024

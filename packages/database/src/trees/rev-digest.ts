@@ -7,7 +7,7 @@ import type { Ranked } from './rev-id.ts'
  * SHA-1 of byte(length of parent) ‖ parent ‖ byte(deleted) ‖ canonical JSON, behind the next generation.
  * The same content on the same parent gives the same id everywhere.
  * @param parent `''` for a first revision.
- * @param canonical the body as {@link canonicalBody} writes it.
+ * @param canonical the body as canonical JSON: keys in order, no spaces.
  * @param era of the new revision, at least that of the parent; see {@link eraOf}.
  */
 export function makeRevisionId(parent: string, deleted: boolean, canonical: string | Uint8Array, era = eraOf(parent)): string {

@@ -1,24 +1,12 @@
-import { DocumentFlag } from './contracts/storage.ts'
-import type { StoredDocument } from './contracts/storage.ts'
-import { editConflict } from './errors.ts'
+import { DocumentFlag } from '../contracts/storage.ts'
+import type { StoredDocument } from '../contracts/storage.ts'
+import { editConflict } from '../errors.ts'
+import type { InsertionContext, LocalRevision, StorableDocument } from '../revision-model.ts'
 import { makeRevisionId, nextEra } from './rev-digest.ts'
 import { eraOf } from './rev-id.ts'
 import { decodeLinear, encodeLinear } from './rev-tree-codec.ts'
 import { RevisionTree } from './rev-tree.ts'
-import { clipHistory, pruneTree } from './revision-inserter.ts'
-import type { InsertionContext, StorableDocument } from './revision-inserter.ts'
-
-export interface LocalRevision {
-  readonly id: string
-  /** As written; empty for a tombstone without content. */
-  readonly body: Uint8Array
-  /** What the revision id is made from. */
-  readonly canonical: string
-  readonly deleted: boolean
-  readonly hasBlobs: boolean
-  /** The revision it replaces; `''`: there must be none; undefined: whatever is current. */
-  readonly parent: string | undefined
-}
+import { clipHistory, pruneTree } from './tree-inserter.ts'
 
 /**
  * The next stored state of a document for a change made here, or undefined when exactly this change is there already.

@@ -1,8 +1,10 @@
+import { joinSignals } from '@kithmesh/core/plugin'
 import type { ChangeEntry } from './contracts/replication.ts'
 
 export interface FeedOptions {
   readonly since: number
-  readonly signal: AbortSignal
+  /** Signals that end it. */
+  readonly ends: ReadonlyArray<AbortSignal | undefined>
   read(since: number, limit: number): ChangeEntry[]
   watch(listener: () => void): () => void
 }
@@ -10,7 +12,7 @@ export interface FeedOptions {
 const BATCH = 200
 
 /** Yields changes as they come; holds one batch at most and reads on only when that is used up. */
-export async function* feed({ since, signal, read, watch }: FeedOptions): AsyncGenerator<ChangeEntry, void, undefined> {
+export async function* feed({ since, ends, read, watch }: FeedOptions): AsyncGenerator<ChangeEntry, void, undefined> {
   let wake = (): void => {}
   let changed = true
   const onChange = (): void => {
@@ -18,6 +20,7 @@ export async function* feed({ since, signal, read, watch }: FeedOptions): AsyncG
     wake()
   }
   const unwatch = watch(onChange)
+  const { signal, release } = joinSignals(...ends)
   signal.addEventListener('abort', onChange)
   try {
     while (!signal.aborted) {
@@ -38,7 +41,7 @@ export async function* feed({ since, signal, read, watch }: FeedOptions): AsyncG
       }
     }
   } finally {
-    signal.removeEventListener('abort', onChange)
+    release()
     unwatch()
   }
 }

@@ -1,15 +1,15 @@
-import { conflictOf, graftWinner, resolveTree, revisionForPush } from './conflict-resolution.ts'
-import type { RevisionForPush } from './contracts/replication.ts'
-import { DocumentFlag } from './contracts/storage.ts'
-import type { StoredDocument } from './contracts/storage.ts'
-import { databaseErrors } from './errors.ts'
-import { planLocal } from './local-revision.ts'
+import { conflictOf, graftWinner, resolveTree, revisionForPush } from './tree-resolution.ts'
+import type { RevisionForPush } from '../contracts/replication.ts'
+import { DocumentFlag } from '../contracts/storage.ts'
+import type { StoredDocument } from '../contracts/storage.ts'
+import { databaseErrors } from '../errors.ts'
+import { planLocal } from './tree-edit.ts'
 import { tombstoneIdFor } from './rev-digest.ts'
 import { eraOf, generationOf, isHistory, isRevisionId } from './rev-id.ts'
 import { decodeLinear } from './rev-tree-codec.ts'
 import { RevisionTree } from './rev-tree.ts'
-import { isLift, planInsertion, pruneTree } from './revision-inserter.ts'
-import type { RevisionModel } from './revision-model.ts'
+import { isLift, planInsertion, pruneTree } from './tree-inserter.ts'
+import type { RevisionModel } from '../revision-model.ts'
 
 const EMPTY_OBJECT = Buffer.from('{}')
 

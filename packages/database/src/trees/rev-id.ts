@@ -2,7 +2,7 @@
 const PATTERN = /^[1-9][0-9]{0,8}-(?:[0-9a-f]{2})+$/
 
 /** Longest revision id accepted, in characters. */
-export const MAX_REVISION_ID = 250
+const MAX_REVISION_ID = 250
 
 export function isRevisionId(text: string): boolean {
   return text.length <= MAX_REVISION_ID && PATTERN.test(text)

@@ -1,35 +1,15 @@
-import { DocumentFlag } from './contracts/storage.ts'
-import type { StoredDocument } from './contracts/storage.ts'
-import type { IncomingRevision } from './contracts/replication.ts'
-import { asBuffer } from './bytes.ts'
-import { canonicalBody } from './canonical-json.ts'
+import { DocumentFlag } from '../contracts/storage.ts'
+import type { StoredDocument } from '../contracts/storage.ts'
+import type { IncomingRevision } from '../contracts/replication.ts'
+import type { InsertionContext, InsertionPlan } from '../revision-model.ts'
+import { asBuffer } from '../bytes.ts'
+import { canonicalBody } from '../canonical-json.ts'
 import { makeLiftId, tombstoneIdFor } from './rev-digest.ts'
 import { compareRevisions, eraOf, generationOf, latestEra } from './rev-id.ts'
 import type { Ranked } from './rev-id.ts'
 import type { TreeNode } from './rev-tree-codec.ts'
 import { decodeLinear, encodeLinear } from './rev-tree-codec.ts'
 import { CLOSED_BRANCHES, MAX_RUN, RevisionTree, TREE_DEPTH } from './rev-tree.ts'
-
-export type StorableDocument = Omit<StoredDocument, 'sequence'>
-
-/** What to do with a foreign revision. */
-export type InsertionPlan =
-  | { readonly status: 'known' }
-  | { readonly status: 'conflict'; readonly revId: string }
-  | {
-      readonly status: 'stored' | 'conflicted'
-      readonly document: StorableDocument
-      /** Current in place of the revision given, and to be told to who gave it. */
-      readonly successor?: string
-    }
-
-/** What the decision may ask about the document; asked only off the common paths. */
-export interface InsertionContext {
-  /** The revision last known to be current at the remote it comes from. */
-  remoteAncestor(): string | undefined
-  /** Revisions known to be current at any remote; they are not pruned away. */
-  remoteAncestors(): ReadonlySet<string>
-}
 
 const NOTHING = new Uint8Array(0)
 

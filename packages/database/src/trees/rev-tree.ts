@@ -1,4 +1,4 @@
-import { DocumentFlag } from './contracts/storage.ts'
+import { DocumentFlag } from '../contracts/storage.ts'
 import { compareRevisions, generationOf } from './rev-id.ts'
 import type { Ranked } from './rev-id.ts'
 import { decodeBranches, decodeLinear, encodeBranches, encodeLinear } from './rev-tree-codec.ts'

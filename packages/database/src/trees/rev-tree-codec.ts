@@ -1,5 +1,5 @@
-import { asBuffer, asciiOf } from './bytes.ts'
-import { historyPart } from './remote-list.ts'
+import { asBuffer, asciiOf } from '../bytes.ts'
+import { historyPart } from '../remote-list.ts'
 
 /** One revision of a document's history. `parent` is an index into the same list, -1 for a root. */
 export interface TreeNode {
