@@ -1,7 +1,6 @@
 import { Duplex } from 'node:stream'
 import { errorCode, systemClock, type Clock } from '@kithmesh/core'
 import { Association } from './association.ts'
-import type { Role } from './connection-ids.ts'
 import { datagramErrors } from './errors.ts'
 
 /** Datagrams sent without letting anything else run: more in one go only overflow the buffers on the way. */
@@ -32,7 +31,7 @@ export interface DatagramStreamOptions {
   /** At least 16 random bytes, used for one stream only and known to the two sides only. Who does not know them can neither inject nor cut. */
   readonly secret: Uint8Array
   /** One side each. */
-  readonly role: Role
+  readonly role: 'initiator' | 'responder'
   readonly signal?: AbortSignal
   /** Bytes of the largest datagram sent; default 1,200, which passes nearly everywhere. It becomes smaller when such datagrams do not arrive. */
   readonly maxDatagramBytes?: number

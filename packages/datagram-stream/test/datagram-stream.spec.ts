@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { type DatagramPath, type DatagramStreamOptions, openDatagramStream } from '@kithmesh/datagram-stream'
 import { errorCode } from '@kithmesh/core'
-import { eventually, within } from '@kithmesh/testkit'
+import { eventually, rejection, within } from '@kithmesh/testkit'
 import { expect } from 'chai'
 import { pathPair, udpPaths } from './support/paths.ts'
 
@@ -23,13 +23,6 @@ async function openBoth(
   more: Partial<DatagramStreamOptions> = {}
 ): Promise<[Duplex, Duplex]> {
   return await Promise.all([open(paths[0], 'initiator', more), open(paths[1], 'responder', more)])
-}
-
-async function rejection(promise: Promise<unknown>): Promise<unknown> {
-  return await promise.then(
-    () => undefined,
-    (error: unknown) => error
-  )
 }
 
 describe('datagram stream', () => {
@@ -54,7 +47,7 @@ describe('datagram stream', () => {
         })
       )
       expect(digests).to.deep.equal([digest, digest])
-      await within(closed, 10_000, 'closing the sockets')
+      await within(closed, 30_000, 'closing the sockets')
     })
     it('ignores datagrams of others, whatever they say', async () => {
       const { paths, sockets } = await udpPaths()
@@ -102,11 +95,11 @@ describe('datagram stream', () => {
       one.once('finish', () => {
         finished = true
       })
-      await eventually('the datagram to be sent again', () => paths[0].sent.length > 4, { withinMs: 5_000 })
+      await eventually('the datagram to be sent again', () => paths[0].sent.length > 4)
       expect(finished).to.equal(false)
       paths[0].passes = () => true
       other.resume()
-      await within(once(one, 'finish'), 10_000, 'finish')
+      await within(once(one, 'finish'), 30_000, 'finish')
     })
     it('destroys the other side with a reset', async () => {
       const paths = pathPair()
@@ -114,7 +107,7 @@ describe('datagram stream', () => {
       const failed = once(other, 'error')
       one.destroy()
       expect(errorCode((await failed)[0])).to.equal('ERR_DATAGRAM_RESET')
-      await eventually('the paths to be closed', () => paths.every((path) => path.closed), { withinMs: 10_000 })
+      await eventually('the paths to be closed', () => paths.every((path) => path.closed))
     })
     it('lets what came be read after the other side has ended and gone', async () => {
       const paths = pathPair()
@@ -122,7 +115,7 @@ describe('datagram stream', () => {
       one.resume()
       other.end()
       one.end(Buffer.alloc(200_000, 1))
-      await eventually('both paths to be closed', () => paths.every((path) => path.closed), { withinMs: 10_000 })
+      await eventually('both paths to be closed', () => paths.every((path) => path.closed))
       let bytes = 0
       for await (const chunk of other) bytes += (chunk as Buffer).length
       expect(bytes).to.equal(200_000)
@@ -141,7 +134,7 @@ describe('datagram stream', () => {
         })
       }
       write()
-      await eventually('the buffers to be full', () => taken >= 190_000, { withinMs: 5_000 })
+      await eventually('the buffers to be full', () => taken >= 190_000)
       for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve))
       expect(taken).to.be.below(400_000)
     })
@@ -150,7 +143,7 @@ describe('datagram stream', () => {
       const reason = new Error('enough')
       const told = new Promise((resolve) => one.write(Buffer.alloc(4_000_000), resolve))
       one.destroy(reason)
-      expect(await within(told, 2_000, 'the callback')).to.equal(reason)
+      expect(await within(told, 30_000, 'the callback')).to.equal(reason)
     })
     it('takes the bytes of a write before it calls back', async () => {
       const [one, other] = await openBoth(pathPair(), { windowBytes: 100_000 })
@@ -168,7 +161,7 @@ describe('datagram stream', () => {
       const [path] = pathPair()
       path.passes = () => false
       expect(errorCode(await rejection(open(path, 'initiator', { openTimeoutMs: 300 })))).to.equal('ERR_DATAGRAM_NO_ANSWER')
-      await eventually('the path to be closed', () => path.closed, { withinMs: 10_000 })
+      await eventually('the path to be closed', () => path.closed)
     })
     it('rejects with the reason of the signal', async () => {
       const paths = pathPair()
@@ -178,7 +171,7 @@ describe('datagram stream', () => {
       controller.abort(reason)
       expect(await opening).to.equal(reason)
       expect(await rejection(open(paths[1], 'responder', { signal: AbortSignal.abort(reason) }))).to.equal(reason)
-      await eventually('the paths to be closed', () => paths.every((path) => path.closed), { withinMs: 10_000 })
+      await eventually('the paths to be closed', () => paths.every((path) => path.closed))
     })
     it('does not open with another secret', async () => {
       const paths = pathPair()

@@ -1,4 +1,4 @@
-import { systemClock } from '@kithmesh/core'
+import { joinSignals, systemClock } from '@kithmesh/core/plugin'
 import type { Clock } from '@kithmesh/core'
 import { queryServer } from './client.ts'
 import type { QueryResult } from './client.ts'
@@ -78,27 +78,27 @@ export async function measureNetworkTime(options: MeasureOptions): Promise<Netwo
 
   const anchor = clock.now() - clock.monotonic()
   const localTime = (): number => anchor + clock.monotonic()
-  const enough = new AbortController()
+  const ends = joinSignals(signal)
   const cancelDeadline = clock.after(deadlineMs, () => {
-    enough.abort(new DOMException('The time is up', 'TimeoutError'))
+    ends.abort(new DOMException('The time is up', 'TimeoutError'))
   })
   const results: (QueryResult | undefined)[] = servers.map(() => undefined)
   let early = false
   try {
-    const ends = signal === undefined ? enough.signal : AbortSignal.any([signal, enough.signal])
     await Promise.all(
       servers.map(async (server, index) => {
-        const result = await queryServer(server, { samples, signal: ends, clock, localTime, localAddress: options.localAddress })
+        const result = await queryServer(server, { samples, signal: ends.signal, clock, localTime, localAddress: options.localAddress })
         if (early && result.samples.length === 0 && result.kiss === undefined) return
         results[index] = result
-        if (!ends.aborted && isMajority(results, servers.length)) {
+        if (!ends.signal.aborted && isMajority(results, servers.length)) {
           early = true
-          enough.abort(new DOMException('The servers agree', 'AbortError'))
+          ends.abort(new DOMException('The servers agree', 'AbortError'))
         }
       })
     )
   } finally {
     cancelDeadline()
+    ends.release()
   }
   signal?.throwIfAborted()
   return conclude(

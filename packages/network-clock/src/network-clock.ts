@@ -1,6 +1,6 @@
 import { silentLogger, systemClock } from '@kithmesh/core'
 import type { Clock, Logger } from '@kithmesh/core'
-import { Lifecycle } from '@kithmesh/core/plugin'
+import { Lifecycle, ObserverSet } from '@kithmesh/core/plugin'
 import { clockErrors } from './errors.ts'
 import { measureNetworkTime } from './measure.ts'
 import type { MeasureOptions, NetworkTime } from './measure.ts'
@@ -14,7 +14,7 @@ export interface ClockSkew {
   readonly uncertaintyMs: number
 }
 
-/** Called in a later turn than the call that led to it; what an observer throws is logged. */
+/** Called in a later turn than the call that led to it; what an observer throws is logged, once as an error. */
 export interface NetworkClockObserver {
   /** A new measurement is in use. */
   measured?(time: NetworkTime): void
@@ -54,6 +54,8 @@ const SKEW_LIMIT_MS = 1_000
 /** How often the wall clock is compared with the monotonic one, to notice sleep and clocks being set. */
 const CHECK_MS = 15_000
 const JUMP_MS = 250
+/** Wall clocks count whole milliseconds: differences up to this are not jumps. */
+const WALL_RESOLUTION_MS = 2
 
 /**
  * The network's time: measured from NTP servers at the start, every ten minutes, when the network changes and when the machine's clock
@@ -67,7 +69,7 @@ export class NetworkClock implements AsyncDisposable {
   readonly #logger: Logger
   readonly #measure: (options: MeasureOptions) => Promise<NetworkTime>
   readonly #manners: ServerManners
-  readonly #observers = new Set<NetworkClockObserver>()
+  readonly #observers: ObserverSet<NetworkClockObserver>
   readonly #lifecycle: Lifecycle
   #latest: { readonly time: NetworkTime; readonly wallMinusMonotonic: number } | undefined
   #running: { readonly abort: AbortController; readonly done: Promise<NetworkTime> } | undefined
@@ -86,6 +88,7 @@ export class NetworkClock implements AsyncDisposable {
     this.#options = { ...options, servers: [...options.servers] }
     this.#clock = options.clock ?? systemClock
     this.#logger = options.logger ?? silentLogger
+    this.#observers = new ObserverSet(this.#logger)
     this.#measure = options.measure ?? measureNetworkTime
     this.#manners = new ServerManners(options.intervalMs ?? INTERVAL_MS)
     this.#lifecycle = new Lifecycle({
@@ -140,10 +143,7 @@ export class NetworkClock implements AsyncDisposable {
 
   /** The returned function ends the observation. */
   addObserver(observer: NetworkClockObserver): () => void {
-    this.#observers.add(observer)
-    return () => {
-      this.#observers.delete(observer)
-    }
+    return this.#observers.add(observer)
   }
 
   /** To be called when the machine's addresses changed: measures again, if started. */
@@ -212,7 +212,7 @@ export class NetworkClock implements AsyncDisposable {
       this.#latest = { time, wallMinusMonotonic: this.#clock.now() - this.#clock.monotonic() }
       this.#checkedJump = 0
       this.#logger.debug('The network time is measured', { offsetMs: time.offsetMs, uncertaintyMs: time.uncertaintyMs })
-      this.#tell('measured', time)
+      this.#observers.notify('measured', time)
     }
     this.#checkSkew()
   }
@@ -222,7 +222,7 @@ export class NetworkClock implements AsyncDisposable {
     const { servers } = (error as { details?: { servers?: NetworkTime['servers'] } }).details ?? {}
     this.#manners.heed(servers ?? [], this.#clock.monotonic())
     this.#logger[this.#failures === 1 ? 'warn' : 'debug']('The network time could not be measured', { error })
-    this.#tell('failed', error)
+    this.#observers.notify('failed', error)
   }
 
   #checkSkew(): void {
@@ -234,7 +234,7 @@ export class NetworkClock implements AsyncDisposable {
         offsetMs: Math.round(offsetMs),
         uncertaintyMs: Math.round(uncertaintyMs)
       })
-      this.#tell('skewed', { offsetMs, uncertaintyMs })
+      this.#observers.notify('skewed', { offsetMs, uncertaintyMs })
     }
     this.#skewed = skewed
   }
@@ -296,21 +296,4 @@ export class NetworkClock implements AsyncDisposable {
   #jumpSince(wallMinusMonotonic: number): number {
     return this.#clock.now() - this.#clock.monotonic() - wallMinusMonotonic
   }
-
-  #tell<Member extends keyof NetworkClockObserver>(member: Member, event: Parameters<NonNullable<NetworkClockObserver[Member]>>[0]): void {
-    for (const observer of this.#observers) {
-      queueMicrotask(() => {
-        if (!this.#observers.has(observer)) return
-        try {
-          const call = observer[member] as ((event: unknown) => void) | undefined
-          call?.call(observer, event)
-        } catch (error) {
-          this.#logger.error('An observer of the network clock failed', { member, error })
-        }
-      })
-    }
-  }
 }
-
-/** Wall clocks count whole milliseconds: differences up to this are not jumps. */
-const WALL_RESOLUTION_MS = 2

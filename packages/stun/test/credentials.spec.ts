@@ -14,7 +14,7 @@ import {
   type StunRequest,
   type StunResponse
 } from '@kithmesh/stun'
-import { rejection } from './support/rejection.ts'
+import { rejection } from '@kithmesh/testkit'
 
 const md5 = { algorithm: PASSWORD_ALGORITHMS.md5, parameters: Buffer.alloc(0) }
 const sha256 = { algorithm: PASSWORD_ALGORITHMS.sha256, parameters: Buffer.alloc(0) }

@@ -3,8 +3,7 @@ import { once } from 'node:events'
 import { expect } from 'chai'
 import { errorCode } from '@kithmesh/core'
 import { createTurnClient, openStunUdp, type TransportAddress, type TurnClient } from '@kithmesh/stun'
-import { eventually } from '@kithmesh/testkit'
-import { rejection } from './support/rejection.ts'
+import { eventually, rejection } from '@kithmesh/testkit'
 import { udpServer } from './support/scripted-server.ts'
 
 // It dies of relayed datagrams of one to three bytes, of which the first is 0x40 to 0x7f.

@@ -4,8 +4,7 @@ import { expect } from 'chai'
 import { errorCode } from '@kithmesh/core'
 import { createIdentity, type Identity } from '@kithmesh/identity'
 import { encodeMessage, openStunTcp, resolveServer, type OpenStunTcpOptions, type StunTcp } from '@kithmesh/stun'
-import { eventually, manualClock } from '@kithmesh/testkit'
-import { rejection } from './support/rejection.ts'
+import { eventually, manualClock, rejection } from '@kithmesh/testkit'
 import { tcpServer, type Incoming, type ScriptedServer } from './support/scripted-server.ts'
 
 describe('STUN over TCP', () => {

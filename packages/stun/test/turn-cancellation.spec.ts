@@ -1,9 +1,8 @@
 import { PassThrough } from 'node:stream'
 import { expect } from 'chai'
-import { recordingLogger, realClock } from '@kithmesh/testkit'
+import { realClock, recordingLogger, rejection } from '@kithmesh/testkit'
 import { LongTermCredentials } from '../dist/credentials/long-term.js'
 import { TurnTcpAllocation } from '../dist/turn/tcp-allocation.js'
-import { rejection } from './support/rejection.ts'
 
 const here = { address: '127.0.0.1', port: 1 }
 

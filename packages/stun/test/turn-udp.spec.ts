@@ -9,8 +9,7 @@ import {
   type TurnClient,
   type TurnClientOptions
 } from '@kithmesh/stun'
-import { eventually, manualClock } from '@kithmesh/testkit'
-import { rejection } from './support/rejection.ts'
+import { eventually, manualClock, rejection } from '@kithmesh/testkit'
 import { credential, receivedOf, scriptedTurn, username, type ScriptedTurn } from './support/scripted-turn.ts'
 import type { Incoming } from './support/scripted-server.ts'
 

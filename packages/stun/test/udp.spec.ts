@@ -2,8 +2,7 @@ import { createSocket } from 'node:dgram'
 import { expect } from 'chai'
 import { errorCode } from '@kithmesh/core'
 import { encodeMessage, openStunUdp, type OpenStunUdpOptions, type ReceivedMessage, type StunUdp } from '@kithmesh/stun'
-import { eventually, manualClock } from '@kithmesh/testkit'
-import { rejection } from './support/rejection.ts'
+import { eventually, manualClock, rejection } from '@kithmesh/testkit'
 import { echoBinding, udpServer, type Incoming, type ScriptedServer } from './support/scripted-server.ts'
 
 describe('STUN over UDP', () => {

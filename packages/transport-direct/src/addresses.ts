@@ -26,11 +26,6 @@ export function normalizeAddress(address: string): string {
   return zone === undefined ? ip.toLowerCase() : `${ip.toLowerCase()}%${zone}`
 }
 
-/** `host:port` with brackets around IPv6. */
-export function formatHostPort(host: string, port: number): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
-}
-
 function familyOf(address: string): 4 | 6 {
   return address.includes(':') ? 6 : 4
 }

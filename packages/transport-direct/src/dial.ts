@@ -1,7 +1,8 @@
 import { lookup } from 'node:dns/promises'
 import { connect, type Socket } from 'node:net'
 import { errorCode, systemClock, type Clock } from '@kithmesh/core'
-import { formatHostPort, orderAddresses } from './addresses.ts'
+import { formatHostPort } from '@kithmesh/core/plugin'
+import { orderAddresses } from './addresses.ts'
 import { directErrors } from './errors.ts'
 import { routesFrom, type Route } from './network-interface.ts'
 import { isAddress } from './target-url.ts'
@@ -30,6 +31,8 @@ export interface DialOptions {
    */
   readonly networkInterface?: string
   readonly clock?: Clock
+  /** Why an address of the host may not be connected to; the others are tried. @default all may */
+  readonly refuses?: (address: string) => string | undefined
   /** Called for each address when it is begun. */
   readonly progress?: (phase: 'resolve' | 'dial', address?: string) => void
 }
@@ -37,7 +40,7 @@ export interface DialOptions {
 /**
  * Connects to the first of a host's addresses that answers (Happy Eyeballs, RFC 8305): the next one starts when the one before failed or
  * after the stagger, the others are dropped once one is open. Nagle's algorithm is off.
- * @throws ERR_DIRECT_RESOLVE, ERR_DIRECT_DIAL (its cause is an AggregateError of Node's errors), ERR_DIRECT_TIMEOUT,
+ * @throws ERR_DIRECT_RESOLVE, ERR_DIRECT_POLICY when no address may be connected to, ERR_DIRECT_DIAL (its cause is an AggregateError of Node's errors), ERR_DIRECT_TIMEOUT,
  * ERR_DIRECT_INTERFACE or the signal's reason.
  */
 export async function dial(options: DialOptions): Promise<Socket> {
@@ -125,7 +128,7 @@ export async function dial(options: DialOptions): Promise<Socket> {
           })
       }
       const resolved = resolveHost(options).then((addresses) => {
-        const ordered = orderAddresses(addresses)
+        const ordered = orderAddresses(allowed(options, addresses))
         begin(networkInterface === undefined ? ordered.map((address) => ({ address })) : [...routesFrom(networkInterface, ordered)])
       })
       resolved.catch(reject)
@@ -152,6 +155,21 @@ async function resolveHost({ host, addresses = [], progress }: DialOptions): Pro
   } catch (cause) {
     throw directErrors.create('ERR_DIRECT_RESOLVE', `The host "${host}" has no address`, { cause, details: { host } })
   }
+}
+
+/** @throws ERR_DIRECT_POLICY */
+function allowed({ host, port, refuses }: DialOptions, addresses: readonly string[]): readonly string[] {
+  if (refuses === undefined || addresses.length === 0) return addresses
+  const reasons: string[] = []
+  const left = addresses.filter((address) => {
+    const reason = refuses(address)
+    if (reason !== undefined) reasons.push(`${formatHostPort(address, port)}: ${reason}`)
+    return reason === undefined
+  })
+  if (left.length > 0) return left
+  throw directErrors.create('ERR_DIRECT_POLICY', `No address of ${host} may be connected to: ${reasons.join('; ')}`, {
+    details: { reasons }
+  })
 }
 
 /** The local address could not be had. */

@@ -1,14 +1,15 @@
 import {
-  TRANSPORT_CONTRACT_VERSION,
-  createDialPolicy,
   type ConnectTarget,
+  createDialPolicy,
   type Device,
   type DialPolicy,
+  TRANSPORT_CONTRACT_VERSION,
   type TransportContext,
   type TransportFactory,
   type TransportStrategy
 } from '@kithmesh/core'
-import { formatHostPort, orderAddresses } from './addresses.ts'
+import { formatHostPort, joinSignals } from '@kithmesh/core/plugin'
+import { orderAddresses } from './addresses.ts'
 import { UNLIKELY, directRank } from './chance.ts'
 import { dial } from './dial.ts'
 import { directErrors } from './errors.ts'
@@ -24,7 +25,7 @@ export interface DirectOptions {
   readonly host?: string
   /** Instead of `host`: names of interfaces, or addresses of this machine, to listen on. */
   readonly interfaces?: readonly string[]
-  /** Per attempt; default 15,000. */
+  /** Per attempt; default 15,000, and 5,000 where the device's own description says that it can hardly be reached. */
   readonly deadlineMs?: number
   /** Head start of each address over the next; default 250 (RFC 8305 §5). */
   readonly staggerMs?: number
@@ -57,9 +58,7 @@ function createStrategy(options: DirectOptions, { logger, clock }: TransportCont
   const { port, host, interfaces, deadlineMs, staggerMs, maxConnections } = options
   const { dialPolicy = createDialPolicy({ clock, ownAddresses: true, total: PRESENCE_RATE }) } = options
   const listeners = new Set<TcpListener>()
-  const attempts = new Set<AbortController>()
-  let down = false
-  const shutDown = (): Error => directErrors.create('ERR_DIRECT_SHUT_DOWN', 'The direct transport was shut down')
+  const life = new AbortController()
   return {
     name: 'direct',
     capabilities: Object.freeze({ listens: true, relayed: false }),
@@ -75,39 +74,34 @@ function createStrategy(options: DirectOptions, { logger, clock }: TransportCont
       }
     },
 
-    async attempt({ device, resolved, localNetwork }, { signal, progress }) {
+    async attempt({ device, resolved, localNetwork, refuses }, { signal, progress }) {
       signal.throwIfAborted()
-      if (down) throw shutDown()
+      life.signal.throwIfAborted()
       const target = parseTargetUrl(resolved.url, SCHEMES)
       const addresses =
         resolved.network === undefined ? resolved.addresses : allowedAddresses(dialPolicy, device, resolved.addresses, target.port)
       const hurried = deadlineMs === undefined && directRank(resolved.network, localNetwork) === UNLIKELY
-      const controller = new AbortController()
-      attempts.add(controller)
-      const onAbort = (): void => {
-        controller.abort(signal.reason)
-      }
-      signal.addEventListener('abort', onAbort, { once: true })
+      const ending = joinSignals(signal, life.signal)
       try {
         return await dial({
           host: target.host,
           port: target.port,
           addresses: orderAddresses(addresses),
-          signal: controller.signal,
+          signal: ending.signal,
           clock,
           progress,
+          ...(refuses === undefined ? {} : { refuses }),
           ...(deadlineMs === undefined ? {} : { deadlineMs }),
           ...(hurried ? { deadlineMs: UNLIKELY_DEADLINE_MS } : {}),
           ...(staggerMs === undefined ? {} : { staggerMs })
         })
       } finally {
-        attempts.delete(controller)
-        signal.removeEventListener('abort', onAbort)
+        ending.release()
       }
     },
 
     async listen({ onConnection }) {
-      if (down) throw shutDown()
+      life.signal.throwIfAborted()
       const listener = await createTcpListener({
         clock,
         logger,
@@ -119,9 +113,9 @@ function createStrategy(options: DirectOptions, { logger, clock }: TransportCont
         ...(port === undefined ? {} : { port }),
         ...(maxConnections === undefined ? {} : { maxConnections })
       })
-      if (down) {
+      if (life.signal.aborted) {
         await listener.close()
-        throw shutDown()
+        throw life.signal.reason
       }
       listeners.add(listener)
       return {
@@ -137,8 +131,7 @@ function createStrategy(options: DirectOptions, { logger, clock }: TransportCont
     },
 
     async shutdown() {
-      down = true
-      for (const controller of attempts) controller.abort(shutDown())
+      if (!life.signal.aborted) life.abort(directErrors.create('ERR_DIRECT_SHUT_DOWN', 'The direct transport was shut down'))
       await Promise.all(
         [...listeners].map(async (listener) => {
           await listener.close()

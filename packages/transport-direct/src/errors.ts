@@ -28,8 +28,8 @@ export const directErrors = defineErrors({
     hint: 'Check the name with "ip address" or "ifconfig"; the interface must be up and have an address of the same family as the host.'
   },
   ERR_DIRECT_POLICY: {
-    when: 'None of the addresses that a device names through a broker may be dialled; the message says why for each.',
-    hint: 'Anybody can name any address at a broker. Networks that are reached through routers of your own can be allowed with dialPolicy.'
+    when: 'None of the addresses of a device may be dialled, by the policy for those that it names through a broker or by the access lists; the message says why for each.',
+    hint: 'Anybody can name any address at a broker. Networks behind routers of your own can be allowed with dialPolicy; the access lists are in discovery.access.'
   },
   ERR_DIRECT_SHUT_DOWN: { when: 'The transport was shut down while it was being used.', hint: 'Make a new one.' }
 })

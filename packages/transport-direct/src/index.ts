@@ -17,7 +17,8 @@
  * ```
  * @packageDocumentation
  */
-export { formatHostPort, orderAddresses } from './addresses.ts'
+export { formatHostPort } from '@kithmesh/core/plugin'
+export { orderAddresses } from './addresses.ts'
 export { dial } from './dial.ts'
 export type { DialAttempt, DialOptions } from './dial.ts'
 export { direct } from './direct.ts'

@@ -3,8 +3,9 @@ import { createServer, isIPv6, type AddressInfo, type Server, type Socket } from
 import { networkInterfaces } from 'node:os'
 import type { Duplex } from 'node:stream'
 import { errorCode, isKithmeshError, silentLogger, systemClock, type Clock, type Logger, type TransportListener } from '@kithmesh/core'
+import { ConnectionCount, formatHostPort } from '@kithmesh/core/plugin'
 import { secureServer, type PeerCertificate, type SecureServerOptions } from '@kithmesh/identity'
-import { formatHostPort, normalizeAddress } from './addresses.ts'
+import { normalizeAddress } from './addresses.ts'
 import { directErrors } from './errors.ts'
 import { addressesOfInterface, isLinkLocal } from './network-interface.ts'
 
@@ -29,6 +30,8 @@ export interface TcpListenerOptions {
   readonly onConnection: (stream: Duplex, connection: AcceptedConnection) => void
   /** Further connections are cut at once; default 1,000. */
   readonly maxConnections?: number
+  /** Of those, from one address, of IPv6 from one /64; default a quarter of them, and 16 at least: one host cannot have them all. */
+  readonly maxConnectionsPerAddress?: number
   /** TLS handshakes at a time; one more cuts the oldest, which is the likeliest to have stalled. Default 200. */
   readonly maxHandshakes?: number
   readonly clock?: Clock
@@ -54,11 +57,13 @@ export async function createTcpListener(options: TcpListenerOptions): Promise<Tc
     tls,
     onConnection,
     maxConnections = 1_000,
+    maxConnectionsPerAddress = Math.max(16, Math.ceil(maxConnections / 4)),
     maxHandshakes = 200,
     clock = systemClock,
     logger = silentLogger
   } = options
   const open = new Set<Socket>()
+  const count = new ConnectionCount(maxConnections, maxConnectionsPerAddress)
   const handshakes = new Map<Socket, AbortController>()
   let closed = false
 
@@ -79,8 +84,8 @@ export async function createTcpListener(options: TcpListenerOptions): Promise<Tc
   const accept = (socket: Socket): void => {
     socket.on('error', ignore)
     const remote = formatHostPort(normalizeAddress(socket.remoteAddress ?? ''), socket.remotePort ?? 0)
-    if (closed || open.size >= maxConnections) {
-      if (!closed) logger.warn('A connection was refused: too many are open', { remote, maxConnections })
+    if (closed || !count.add(socket, socket.remoteAddress ?? '')) {
+      if (!closed) logger.warn('A connection was refused: too many are open', { remote, maxConnections, maxConnectionsPerAddress })
       socket.destroy()
       return
     }

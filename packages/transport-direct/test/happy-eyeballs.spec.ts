@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:net'
 import { expect } from 'chai'
 import { dial, formatHostPort, orderAddresses } from '@kithmesh/transport-direct'
-import { rejection } from './support/rejection.ts'
+import { rejection } from '@kithmesh/testkit'
 
 const run = promisify(execFile)
 
@@ -110,7 +110,6 @@ describe('dialling', () => {
   })
 
   it('staggers past addresses that swallow packets, ends at its deadline and reaches link-local addresses', async function () {
-    this.timeout(20_000)
     const child = fileURLToPath(new URL('support/eyeballs-child.js', import.meta.url))
     const prepare =
       'ip link set lo up && ip link add d0 type veth peer name d1 && ip link set d1 addrgenmode none && ip link set d1 up && ip link set d0 up && ip address add 192.0.2.250/24 dev d0'

@@ -3,8 +3,8 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import { networkInterfaces, type NetworkInterfaceInfo } from 'node:os'
 import { expect } from 'chai'
 import { createTcpListener, dial, tcpSocketFactory, type TcpListener } from '@kithmesh/transport-direct'
+import { rejection } from '@kithmesh/testkit'
 import { addressesOfInterface, routesFrom, type InterfaceTable } from '../dist/network-interface.js'
-import { rejection } from './support/rejection.ts'
 
 const info = (address: string): NetworkInterfaceInfo => ({ address }) as NetworkInterfaceInfo
 const table: InterfaceTable = {

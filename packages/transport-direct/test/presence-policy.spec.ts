@@ -1,8 +1,7 @@
 import { expect } from 'chai'
 import { errorCode, silentLogger, systemClock, type TransportContext } from '@kithmesh/core'
-import { connectTarget, within } from '@kithmesh/testkit'
+import { connectTarget, rejection, within } from '@kithmesh/testkit'
 import { direct } from '@kithmesh/transport-direct'
-import { rejection } from './support/rejection.ts'
 
 describe('addresses that a device names at a broker', () => {
   const context = { logger: silentLogger, clock: systemClock } as unknown as TransportContext
@@ -41,6 +40,27 @@ describe('addresses that a device names at a broker', () => {
       codes.push(errorCode(await rejection(strategy.attempt(target, { signal, progress: () => {} }))))
     expect(new Set(codes.slice(0, 30))).to.deep.equal(new Set(['ERR_DIRECT_DIAL']))
     expect(codes[30]).to.equal('ERR_DIRECT_POLICY')
+  })
+
+  it('are not dialled where the access lists refuse them, also when a name turns out to stand for them', async () => {
+    const refuses = (address: string): string | undefined => (address === '127.0.0.1' || address === '::1' ? 'it is blocked' : undefined)
+    for (const url of ['wss://127.0.0.1:1025/', 'wss://localhost:1025/']) {
+      const attempt = direct()
+        .create(context)
+        .attempt({ ...connectTarget({ url, addresses: [] }), refuses }, { signal, progress: () => {} })
+      const error = await within(rejection(attempt), 30_000, 'the attempt')
+      expect(errorCode(error), url).to.equal('ERR_DIRECT_POLICY')
+      expect(error.message).to.match(/1:1025: it is blocked/)
+    }
+    const attempt = direct()
+      .create(context)
+      .attempt(
+        { ...connectTarget({ url: 'wss://x.invalid:1025/', addresses: ['127.0.0.1', '127.0.0.2'] }), refuses },
+        { signal, progress: () => {} }
+      )
+    const error = await within(rejection(attempt), 30_000, 'the attempt')
+    expect(errorCode(error), 'the other address is tried').to.equal('ERR_DIRECT_DIAL')
+    expect(error.message).to.not.include('127.0.0.1:')
   })
 
   it('are another thing than those that this network itself tells', async () => {

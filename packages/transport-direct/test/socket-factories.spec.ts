@@ -9,12 +9,10 @@ import {
   type OpenedConnection,
   type TcpListener
 } from '@kithmesh/transport-direct'
-import { connectTarget } from '@kithmesh/testkit'
+import { connectTarget, rejection } from '@kithmesh/testkit'
 import { createWebSocketAcceptor, unauthorized } from '@kithmesh/websocket'
-import { rejection } from './support/rejection.ts'
 
-describe('WebSocket URLs', function () {
-  this.timeout(10_000)
+describe('WebSocket URLs', () => {
   let authority: Identity
   let server: Identity
   let listener: TcpListener | undefined

@@ -4,10 +4,9 @@ import type { Duplex } from 'node:stream'
 import { expect } from 'chai'
 import { createIdentity, insecureAcceptAnyone, pinnedPeers, secureClient, type Identity } from '@kithmesh/identity'
 import { createTcpListener, type AcceptedConnection, type TcpListener, type TcpListenerOptions } from '@kithmesh/transport-direct'
-import { rejection } from './support/rejection.ts'
+import { rejection } from '@kithmesh/testkit'
 
-describe('the TCP listener', function () {
-  this.timeout(10_000)
+describe('the TCP listener', () => {
   let server: Identity
   let client: Identity
   let listeners: TcpListener[] = []
@@ -91,6 +90,22 @@ describe('the TCP listener', function () {
     await until(() => listener.connections === 1)
     await dialled(listener.port)
     await until(() => accepted.length === 3)
+  })
+
+  it('leaves places for others when one address opens all it can', async () => {
+    const listener = await listen({ maxConnections: 100, maxConnectionsPerAddress: 2 })
+    const greedy = await Promise.all(Array.from({ length: 6 }, () => dialled(listener.port)))
+    for (const socket of greedy) socket.resume()
+    await until(() => greedy.filter((socket) => socket.destroyed).length === 4)
+    const other = connect({ port: listener.port, host: '127.0.0.1', localAddress: '127.0.0.2' })
+    open.push(other)
+    other.on('error', () => {})
+    await until(() => accepted.length === 3)
+    expect(accepted[2]!.connection.remote).to.match(/^127\.0\.0\.2:/)
+    greedy.find((socket) => !socket.destroyed)!.destroy()
+    await until(() => listener.connections === 2)
+    await dialled(listener.port)
+    await until(() => accepted.length === 4)
   })
 
   it('reports TLS connections after their handshake, with the peer', async () => {

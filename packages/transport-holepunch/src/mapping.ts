@@ -1,4 +1,4 @@
-import { errorCode, type Clock, type NetworkRoute } from '@kithmesh/core'
+import { errorCode, limitedSignal, type Clock, type NetworkRoute } from '@kithmesh/core/plugin'
 import { counts, tcpBehaviour } from './behaviour.ts'
 import type { Endpoint, PunchCandidate } from './candidate.ts'
 import { punchErrors } from './errors.ts'
@@ -77,9 +77,9 @@ async function askServers(
   for (const server of stun.servers) {
     signal.throwIfAborted()
     progress('stun', server)
+    const within = limitedSignal(clock, SERVER_MS, () => new Error(`${server} did not answer within ${SERVER_MS} ms`), signal)
     try {
-      const within = AbortSignal.any([signal, clock.timeout(SERVER_MS, `Asking ${server}`)])
-      const mapping = await bind({ server, localAddress, localPort, signal: within })
+      const mapping = await bind({ server, localAddress, localPort, signal: within.signal })
       if (mapping.port >= LOWEST_MAPPED) {
         stun.answered(server)
         return mapping
@@ -89,6 +89,8 @@ async function askServers(
       unusable = true
     } catch (error) {
       if (hasCode(error, 'EADDRINUSE')) return 'port unusable'
+    } finally {
+      within.release()
     }
   }
   return unusable ? 'port unusable' : undefined

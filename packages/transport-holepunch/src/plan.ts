@@ -1,4 +1,4 @@
-import { admission, changes, counts, FAN_OUT, predictability } from './behaviour.ts'
+import { admission, changes, FAN_OUT, predictability } from './behaviour.ts'
 import { effectiveBehaviour, type Endpoint, type PunchCandidate } from './candidate.ts'
 import { predictPorts } from './prediction.ts'
 import { sameSubnet } from './same-network.ts'
@@ -92,9 +92,4 @@ function dedupe(endpoints: readonly Endpoint[]): Endpoint[] {
   return endpoints.filter(
     ({ address, port }, index) => endpoints.findIndex((each) => each.address === address && each.port === port) === index
   )
-}
-
-/** Whether a counter of one of the routers was guessed, for the explanation of a failure. */
-export function guesses(mine: PunchCandidate, theirs: PunchCandidate): boolean {
-  return counts(effectiveBehaviour(mine)) || counts(effectiveBehaviour(theirs))
 }

@@ -17,6 +17,8 @@ export interface PunchCounts {
 
 export interface PuncherOptions {
   readonly plan: PunchPlan
+  /** How many punch in this round, this one included. */
+  readonly punchers: number
   readonly clock: Clock
   /** From 0 to less than 1. */
   readonly random: () => number
@@ -29,8 +31,9 @@ const QUICK_MS = 2_400
 const SLOW_RETRY_MS = 60
 /** After a connection to somebody else, or one that broke. */
 const AFTER_LOSS_MS = 250
-/** So much goes out to addresses that a peer named, and no more. */
+/** So much goes out to addresses that a peer named, and no more: from one local port, and in a round from all of them together. */
 const MAX_DIALS = 3_000
+const MAX_DIALS_OF_ROUND = 6_000
 /**
  * A refusal that comes this fast leaves no time in which both sides' packets could cross, if they are sent milliseconds apart: they are
  * sent in bursts then, one after the other, so that a hole is there for a good part of the time.
@@ -38,7 +41,8 @@ const MAX_DIALS = 3_000
 const FAST_REFUSAL_MS = 2
 const LONGEST_BURST = 64
 const LONGEST_PAUSE_MS = 8
-const MAX_BURST_DIALS = 2_500
+/** What of the dials may go out in bursts. */
+const BURST_SHARE = 5 / 6
 /** By then two sides that can meet on named ports have, unless both answer with resets and are very close. */
 const LISTEN_LATER_MS = 250
 
@@ -59,6 +63,7 @@ export class Puncher {
   readonly counts: PunchCounts = { dials: 0, refused: 0, unreachable: 0, opened: 0 }
   readonly #options: PuncherOptions
   readonly #targets: Target[]
+  readonly #maxDials: number
   /** Open connections, and what happens when they end. */
   readonly #watched = new Map<Socket, () => void>()
   #startedAt = 0
@@ -69,6 +74,7 @@ export class Puncher {
 
   constructor(options: PuncherOptions) {
     this.#options = options
+    this.#maxDials = Math.min(MAX_DIALS, Math.floor(MAX_DIALS_OF_ROUND / options.punchers))
     this.#targets = options.plan.targets.map((endpoint) => ({
       endpoint,
       pending: undefined,
@@ -106,7 +112,7 @@ export class Puncher {
   }
 
   #dial(target: Target): void {
-    if (!this.#running || this.counts.dials >= MAX_DIALS) return
+    if (!this.#running || this.counts.dials >= this.#maxDials) return
     this.counts.dials++
     target.dialledAt = this.#options.clock.monotonic()
     // No connection can be opened from a port that is listened on (nat-lab.md §3); the listener comes back in the same turn.
@@ -142,7 +148,12 @@ export class Puncher {
     const slow = this.#wantsListener || now - this.#startedAt > QUICK_MS || code === 'EADDRNOTAVAIL'
     const { random } = this.#options
     if (slow) this.#retry(target, random() * Math.max(SLOW_RETRY_MS, plan.retryMs))
-    else if (plan.bursts && this.counts.dials < MAX_BURST_DIALS && now - target.dialledAt < FAST_REFUSAL_MS && target.burst-- > 0)
+    else if (
+      plan.bursts &&
+      this.counts.dials < this.#maxDials * BURST_SHARE &&
+      now - target.dialledAt < FAST_REFUSAL_MS &&
+      target.burst-- > 0
+    )
       this.#dial(target)
     else {
       const pauseMs = target.burst < 0 ? LONGEST_PAUSE_MS : plan.retryMs

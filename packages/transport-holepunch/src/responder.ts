@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import type { ByteSocket, NetworkRoute, SignalingBody } from '@kithmesh/core'
+import { formatEndpoint, joinSignals } from '@kithmesh/core/plugin'
 import type { PunchCandidate } from './candidate.ts'
 import { effectiveBehaviour } from './candidate.ts'
 import { punchErrors } from './errors.ts'
 import { feasibility } from './feasibility.ts'
-import { formatEndpoint } from './format-endpoint.ts'
 import { gather, type Gathered, type GatheredRoute } from './gather.ts'
 import { attemptKey } from './hello-frames.ts'
 import { HoldBudget } from './hold-budget.ts'
@@ -47,12 +47,14 @@ export class Responder {
       throw punchErrors.create('ERR_PUNCH_BUSY', 'This device has too many attempts to answer')
     const controller = new AbortController()
     const end = calls.answer(from, offer.attempt.toString('hex'), controller, offer.listens)
-    const answering = AbortSignal.any([signal, controller.signal])
+    const answering = joinSignals(signal, controller.signal)
     try {
-      return await this.#answer(from, offer, answering, controller.signal, end)
+      return await this.#answer(from, offer, answering.signal, controller.signal, end)
     } catch (error) {
       end()
       throw error
+    } finally {
+      answering.release()
     }
   }
 

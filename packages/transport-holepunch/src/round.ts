@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import type { ByteSocket, Clock } from '@kithmesh/core'
+import { formatEndpoint } from '@kithmesh/core/plugin'
 import type { Endpoint } from './candidate.ts'
-import { formatEndpoint } from './format-endpoint.ts'
 import { discardSocket } from './dial.ts'
 import { punchErrors } from './errors.ts'
 import { Handshake } from './handshake.ts'
@@ -93,10 +93,13 @@ class Round {
   }
 
   #begin(plan: PunchPlan): void {
-    const { clock, random, progress } = this.#options
+    const { plans, clock, random, progress } = this.#options
     for (const target of plan.targets) progress('punch', formatEndpoint(target))
+    // Whoever was told may have cancelled.
+    if (this.#ended) return
     const puncher = new Puncher({
       plan,
+      punchers: plans.length,
       clock,
       random,
       onOpen: (socket, remote) => {
@@ -154,6 +157,7 @@ class Round {
     if (this.#ended || remote === undefined) return
     const { role, progress } = this.#options
     progress('nominate', formatEndpoint(remote))
+    if (this.#ended) return
     if (role === 'initiator') winner.nominate()
     this.#handshakes.delete(winner)
     this.#end()

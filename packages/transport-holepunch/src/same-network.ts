@@ -1,4 +1,5 @@
 import { isIPv6 } from 'node:net'
+import { addressKind } from '@kithmesh/core/plugin'
 
 /**
  * Whether two addresses are probably in one network: equal in the first 24 bits (IPv4) or 64 bits (IPv6). The prefix length of the
@@ -10,18 +11,10 @@ export function sameSubnet(one: string, other: string): boolean {
   return one.slice(0, one.lastIndexOf('.')) === other.slice(0, other.lastIndexOf('.'))
 }
 
-/** Addresses that mean something else, or nothing, outside their own network (RFC 1918, 6598, 3927, 4193, 4291). */
+/** Addresses that mean something else, or nothing, outside their own network. */
 export function isPrivate(address: string): boolean {
-  if (isIPv6(address)) return /^(?:f[cd]|fe[89ab]|::1$)/i.test(address)
-  const [a = 0, b = 0] = address.split('.').map(Number)
-  return (
-    a === 10 ||
-    a === 127 ||
-    (a === 172 && b >= 16 && b < 32) ||
-    (a === 192 && b === 168) ||
-    (a === 169 && b === 254) ||
-    (a === 100 && b >= 64 && b < 128)
-  )
+  const kind = addressKind(address.replace(/%.*$/, ''))?.kind
+  return kind === 'private' || kind === 'loopback'
 }
 
 function prefix64(address: string): string {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { expect } from 'chai'
-import { eventually, realClock, within } from '@kithmesh/testkit'
+import { eventually, realClock, rejection, within } from '@kithmesh/testkit'
 import { Handshake } from '../dist/handshake.js'
 import { encodeHello } from '../dist/hello-frames.js'
 import type { PunchPlan } from '../dist/plan.js'
@@ -82,6 +82,41 @@ describe('a round of punching', () => {
     sockets.push(socket as Socket)
     socket.resume()
     await eventually('the stream to end', () => socket.destroyed)
+  })
+
+  it('leaves no port open when it is cancelled by whoever is told that it begins', async () => {
+    const enough = new Error('enough')
+    const result = round({ listen: 'at-once' }, { progress: () => controller.abort(enough) })
+    expect(await rejection(result)).to.equal(enough)
+    expect((await knock(THEIRS)).destroyed).to.equal(true)
+  })
+
+  it('leaves no connection open when it is cancelled by whoever is told of the nomination', async () => {
+    const enough = new Error('enough')
+    const result = round({ listen: 'at-once' }, { progress: (phase) => phase === 'nominate' && controller.abort(enough) })
+    result.catch(() => {})
+    let closed = false
+    await eventually('a connection', async () => {
+      const socket = await knock(THEIRS)
+      if (socket.destroyed) return false
+      socket.once('close', () => {
+        closed = true
+      })
+      new Handshake({
+        socket,
+        key,
+        role: 'responder',
+        pair: 0,
+        clock: realClock,
+        deadlineMs: LIMIT_MS,
+        onLive: () => {},
+        onNominated: () => {},
+        onFailed: () => {}
+      })
+      return true
+    })
+    expect(await rejection(result)).to.equal(enough)
+    await eventually('it to be closed', () => closed)
   })
 
   it('does not let strangers push out a connection from an address that was named', async () => {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { isKithmeshError, type AttemptOptions, type ByteSocket, type TransportContext } from '@kithmesh/core/plugin'
+import { type AttemptOptions, type ByteSocket, formatEndpoint, isKithmeshError, type TransportContext } from '@kithmesh/core/plugin'
 import { reverseErrors } from './errors.ts'
-import { REVERSE_CONNECT, decodeAnswer, encodeRequest, formatEndpoint, type Endpoint } from './request.ts'
+import { REVERSE_CONNECT, decodeAnswer, encodeRequest, type Endpoint } from './request.ts'
 
 /** How long a connection may take to arrive after the other device said that it is open. */
 const ARRIVAL_MS = 2_000
@@ -58,11 +58,12 @@ export function askToConnect(
     const cancelDeadline = clock.after(deadlineMs, late)
     claim.socket.then(
       ({ socket, remote }) => {
+        if (!settled) progress('connected', remote)
+        // Also when whoever was told of it gave the attempt up.
         if (settled) {
           socket.destroy()
           return
         }
-        progress('connected', remote)
         end(() => {
           resolve(socket)
         })

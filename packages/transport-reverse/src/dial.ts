@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net'
-import { errorCode, type Clock } from '@kithmesh/core/plugin'
+import { type Clock, errorCode, formatEndpoint } from '@kithmesh/core/plugin'
 import { reverseErrors } from './errors.ts'
-import { formatEndpoint, type Endpoint } from './request.ts'
+import type { Endpoint } from './request.ts'
 
 export interface DialAnyOptions {
   readonly clock: Clock

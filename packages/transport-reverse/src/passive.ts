@@ -1,14 +1,15 @@
 import {
   addressKind,
+  type ByteSocket,
   connectionPreamble,
   errorCode,
-  type ByteSocket,
+  formatEndpoint,
   type SignalingBody,
   type TransportContext
 } from '@kithmesh/core/plugin'
 import { dialAny } from './dial.ts'
 import { reverseErrors } from './errors.ts'
-import { decodeRequest, encodeAnswer, formatEndpoint, type Endpoint } from './request.ts'
+import { decodeRequest, encodeAnswer, type Endpoint } from './request.ts'
 
 /** Requests at work at a time: in total, and of one peer. */
 const MAX_DIALLING = 32

@@ -1,5 +1,5 @@
-import { addressKind, type NetworkRoute, type PeerNetwork } from '@kithmesh/core/plugin'
-import { formatEndpoint, MAX_ADDRESSES, type Endpoint } from './request.ts'
+import { addressKind, formatEndpoint, type NetworkRoute, type PeerNetwork } from '@kithmesh/core/plugin'
+import { MAX_ADDRESSES, type Endpoint } from './request.ts'
 
 /** The other device's network address may be ours too, surely is, or surely is not. */
 type Sharing = 'same' | 'unknown' | 'different'

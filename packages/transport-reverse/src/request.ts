@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import type { SignalingBody } from '@kithmesh/core/plugin'
+import { formatEndpoint, type SignalingBody } from '@kithmesh/core/plugin'
 import { reverseErrors } from './errors.ts'
 
 /** The kind of the signalling request (seed 002: P2P_DIRECT). */
@@ -54,11 +54,6 @@ export function encodeAnswer({ address, port }: Endpoint): SignalingBody {
 /** Undefined for what is not understood. */
 export function decodeAnswer({ connected }: SignalingBody): Endpoint | undefined {
   return readEndpoint(connected)
-}
-
-/** `host:port` with brackets around IPv6. */
-export function formatEndpoint({ address, port }: Endpoint): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
 }
 
 function readEndpoint(pair: unknown): Endpoint | undefined {

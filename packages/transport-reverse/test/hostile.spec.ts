@@ -2,9 +2,9 @@ import { connect } from 'node:net'
 import { once } from 'node:events'
 import { createDialPolicy, type DialPolicy } from '@kithmesh/core'
 import { connectionPreamble } from '@kithmesh/core/plugin'
-import { eventually, manualClock } from '@kithmesh/testkit'
+import { eventually, manualClock, rejection } from '@kithmesh/testkit'
 import { expect } from 'chai'
-import { Devices, allowAll, peerIdOf, rejection, type TestDevice } from './support/devices.ts'
+import { Devices, allowAll, peerIdOf, type TestDevice } from './support/devices.ts'
 
 const token = Buffer.alloc(16, 7).toString('base64url')
 const signal = new AbortController().signal

@@ -1,7 +1,7 @@
-import { eventually, unknownNetwork } from '@kithmesh/testkit'
+import { eventually, rejection, unknownNetwork } from '@kithmesh/testkit'
 import { reverse } from '@kithmesh/transport-reverse'
 import { expect } from 'chai'
-import { Devices, rejection } from './support/devices.ts'
+import { Devices } from './support/devices.ts'
 
 describe('reverse connections', () => {
   let devices: Devices

@@ -37,7 +37,7 @@ export async function allocateRelay(ways: readonly Way[], options: AllocateRelay
   const tasks = ways.map((way) => async (unwanted: AbortSignal): Promise<Allocated> => {
     if (dead.has(way.server)) throw dead.get(way.server)
     try {
-      return await allocate(way, { ...options, signal: AbortSignal.any([signal, unwanted]) })
+      return await allocate(way, { ...options, signal: unwanted })
     } catch (error) {
       if (FATAL.includes(errorCode(error) ?? '')) dead.set(way.server, error)
       throw error

@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { errorCode, type Clock } from '@kithmesh/core'
+import { type Clock, errorCode, limitedSignal } from '@kithmesh/core/plugin'
 import { formatTransportAddress, type TransportAddress } from '@kithmesh/stun'
 import { turnErrors } from './errors.ts'
 import { exchangeHello } from './hello.ts'
@@ -28,13 +28,11 @@ export async function dialRelay({ address, secret, clock, signal, progress }: Di
   const where = formatTransportAddress(address)
   let last: unknown
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
-    const limit = new AbortController()
-    const cancel = clock.after(TRY_MS, () => {
-      limit.abort(turnErrors.create('ERR_TURN_CONNECT', `The relay ${where} did not answer within ${TRY_MS} ms`))
-    })
+    const late = (): Error => turnErrors.create('ERR_TURN_CONNECT', `The relay ${where} did not answer within ${TRY_MS} ms`)
+    const limit = limitedSignal(clock, TRY_MS, late, signal)
     try {
       progress('connect', where)
-      const socket = await open(address, AbortSignal.any([signal, limit.signal]))
+      const socket = await open(address, limit.signal)
       progress('verify', where)
       await exchangeHello(socket, { secret, side: 'guest', clock, deadlineMs: TRY_MS, signal })
       socket.setKeepAlive(true, KEEP_ALIVE_MS)
@@ -42,7 +40,7 @@ export async function dialRelay({ address, secret, clock, signal, progress }: Di
     } catch (error) {
       if (!signal.aborted) last = error
     } finally {
-      cancel()
+      limit.release()
     }
     try {
       await clock.sleep(pause, { signal })

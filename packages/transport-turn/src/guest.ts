@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import type { Clock, Logger } from '@kithmesh/core'
+import { addressKind, type Clock, limitedSignal, type Logger } from '@kithmesh/core/plugin'
 import { openDatagramStream, type DatagramPath } from '@kithmesh/datagram-stream'
 import { addressFamily, formatTransportAddress, openStunUdp, type StunUdp, type TransportAddress } from '@kithmesh/stun'
 import type { Allocated } from './allocate.ts'
@@ -43,26 +43,22 @@ export interface GuestOptions {
 export async function goToRelay(options: GuestOptions): Promise<Duplex> {
   const { relay, refused, allocate, clock, signal } = options
   const where = formatTransportAddress(relay.address)
-  const limit = new AbortController()
-  const cancel = clock.after(MEET_MS, () => {
-    limit.abort(
-      turnErrors.create('ERR_TURN_CONNECT', `Nobody answered at the relay ${where} within ${MEET_MS} ms`, { details: { relay: where } })
-    )
-  })
+  const late = (): Error =>
+    turnErrors.create('ERR_TURN_CONNECT', `Nobody answered at the relay ${where} within ${MEET_MS} ms`, { details: { relay: where } })
+  const limit = limitedSignal(clock, MEET_MS, late, signal)
   const plainly = async (unwanted: AbortSignal): Promise<Duplex> => {
     if (refused !== undefined) throw turnErrors.create('ERR_TURN_NOT_ALLOWED', `The relay ${where} may not be dialled: ${refused}`)
     return relay.kind === 'tcp' ? await overTcp(options, unwanted) : await overUdp(options, unwanted)
   }
   const fromOwn = async (unwanted: AbortSignal): Promise<Duplex> =>
     await fromOwnRelay(options, await allocate!(relay.kind, unwanted), unwanted)
-  const bounded = AbortSignal.any([signal, limit.signal])
-  const ways = allocate === undefined ? [plainly] : [plainly, fromOwn]
+  const ways = allocate === undefined || (refused !== undefined && isOfSomeNetwork(relay.address.address)) ? [plainly] : [plainly, fromOwn]
   let failure: unknown
   try {
     return await staggered(
       ways.map((way) => async (unwanted: AbortSignal) => {
         try {
-          return await way(AbortSignal.any([bounded, unwanted]))
+          return await way(AbortSignal.any([limit.signal, unwanted]))
         } catch (error) {
           failure ??= error
           throw error
@@ -81,26 +77,31 @@ export async function goToRelay(options: GuestOptions): Promise<Duplex> {
     signal.throwIfAborted()
     throw failure ?? error
   } finally {
-    cancel()
+    limit.release()
   }
 }
 
-async function overTcp({ relay, secret, known, tell, clock, progress }: GuestOptions, signal: AbortSignal): Promise<Duplex> {
-  if (relay.stun !== undefined)
-    void reflexiveOverTcp(relay.stun, clock, signal).then((address) => {
-      if (address !== undefined && !known.includes(address)) tell(address).catch(() => {})
-    })
+/**
+ * Whether an address means one machine here and another one there. Our server has a network of its own, and nobody is to reach into it with our
+ * login by naming such an address; loopback is the server's own affair, and servers refuse it.
+ */
+function isOfSomeNetwork(address: string): boolean {
+  const kind = addressKind(address)?.kind
+  return kind !== 'global' && kind !== 'loopback'
+}
+
+async function overTcp(options: GuestOptions, signal: AbortSignal): Promise<Duplex> {
+  const { relay, secret, clock, progress } = options
+  if (relay.stun !== undefined) tellFresh(options, reflexiveOverTcp(relay.stun, clock, signal))
   return await dialRelay({ address: relay.address, secret, clock, signal, progress })
 }
 
-async function overUdp({ relay, secret, role, known, tell, clock, progress }: GuestOptions, signal: AbortSignal): Promise<Duplex> {
+async function overUdp(options: GuestOptions, signal: AbortSignal): Promise<Duplex> {
+  const { relay, secret, role, clock, progress } = options
   const where = formatTransportAddress(relay.address)
   progress('connect', where)
   const socket = await openStunUdp({ family: addressFamily(relay.address.address) ?? 4, clock })
-  if (relay.stun !== undefined)
-    void reflexiveOverUdp(socket, relay.stun, signal).then((address) => {
-      if (address !== undefined && !known.includes(address)) tell(address).catch(() => {})
-    })
+  if (relay.stun !== undefined) tellFresh(options, reflexiveOverUdp(socket, relay.stun, signal))
   const stream = await openDatagramStream({
     path: socketPath(socket, relay.address),
     secret,
@@ -113,6 +114,13 @@ async function overUdp({ relay, secret, role, known, tell, clock, progress }: Gu
   })
   progress('verify', where)
   return stream
+}
+
+/** Lets the host know where this device comes from, once that is found out and unless it has let the address through already. */
+function tellFresh({ known, tell }: GuestOptions, found: Promise<string | undefined>): void {
+  void found.then((address) => {
+    if (address !== undefined && !known.includes(address)) tell(address).catch(() => {})
+  })
 }
 
 /** From relay to relay: for networks that let nothing out but what goes to a known server. */

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import type { Clock, Logger } from '@kithmesh/core'
+import { type Clock, type JoinedSignals, joinSignals, type Logger } from '@kithmesh/core/plugin'
 import { openDatagramStream } from '@kithmesh/datagram-stream'
 import { addressFamily, canonicalAddress, formatTransportAddress } from '@kithmesh/stun'
 import type { Allocated } from './allocate.ts'
@@ -36,26 +36,27 @@ export class RelayHost {
   readonly over: Promise<void>
   readonly #options: HostOptions
   readonly #permitted = new Set<string>()
-  readonly #waiting = new AbortController()
-  readonly #signal: AbortSignal
+  readonly #waiting: JoinedSignals
   #refused: unknown
 
   constructor(options: HostOptions) {
     this.#options = options
-    this.#signal = AbortSignal.any([options.signal, this.#waiting.signal])
+    this.#waiting = joinSignals(options.signal)
     const { allocated } = options
     let closing: Promise<void> | undefined
     this.stream = (allocated.kind === 'tcp' ? this.#acceptConnection() : this.#acceptDatagrams()).catch(async (error: unknown) => {
       closing = allocated.close()
       // Who cancels does not wait for a server that may be gone.
-      if (this.#signal.aborted) throw error
+      if (this.#waiting.signal.aborted) throw error
       await closing
       throw this.#refused === undefined ? error : this.#withReason(error)
     })
-    this.over = this.stream.then(
-      () => {},
-      () => closing
-    )
+    this.over = this.stream
+      .then(
+        () => {},
+        () => closing
+      )
+      .finally(this.#waiting.release)
   }
 
   /** Lets the guest come from further addresses. Those that the server refuses are left out. */
@@ -92,7 +93,7 @@ export class RelayHost {
 
   #acceptConnection(): Promise<Duplex> {
     const { allocated, secret, clock, logger, deadlineMs, progress } = this.#options
-    const signal = this.#signal
+    const { signal } = this.#waiting
     if (allocated.kind !== 'tcp') throw new TypeError('not a relay for connections')
     const { allocation } = allocated
     return new Promise<Duplex>((resolve, reject) => {
@@ -152,7 +153,7 @@ export class RelayHost {
 
   async #acceptDatagrams(): Promise<Duplex> {
     const { allocated, secret, role, clock, deadlineMs } = this.#options
-    const signal = this.#signal
+    const { signal } = this.#waiting
     if (allocated.kind !== 'udp') throw new TypeError('not a relay for datagrams')
     const path = relayedPath(allocated.allocation, undefined, () => void allocated.close())
     try {

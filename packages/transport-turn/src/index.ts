@@ -15,6 +15,8 @@
  * @packageDocumentation
  */
 export { turnErrors } from './errors.ts'
+export { probeTurnServer } from './probe-turn-server.ts'
+export type { ProbeTurnServerOptions, TurnProbe } from './probe-turn-server.ts'
 export { turn } from './turn.ts'
 export type { TurnOptions } from './turn.ts'
 export type { TurnServer } from './ways.ts'

@@ -10,8 +10,8 @@ export interface StaggeredOptions<T> {
 }
 
 /**
- * Starts tasks one after the other, the next one after a pause or when all that run have failed, and takes the first result; the others are
- * aborted. Rejects with an AggregateError of all failures, in the order of the tasks, or with the signal's reason.
+ * Starts tasks one after the other, the next one after a pause or when all that run have failed, and takes the first result. The signal of the
+ * tasks aborts then, or with the reason of the caller's. Rejects with an AggregateError of all failures, in the order of the tasks, or with the signal's reason.
  */
 export function staggered<T>(tasks: ReadonlyArray<(signal: AbortSignal) => Promise<T>>, options: StaggeredOptions<T>): Promise<T> {
   const { clock, signal, staggerMs, discard } = options
@@ -28,7 +28,7 @@ export function staggered<T>(tasks: ReadonlyArray<(signal: AbortSignal) => Promi
       cancelPause()
       signal.removeEventListener('abort', onAbort)
       finish()
-      over.abort(new DOMException('Another way was faster', 'AbortError'))
+      over.abort(signal.aborted ? signal.reason : new DOMException('Another way was faster', 'AbortError'))
     }
     const onAbort = (): void => {
       settle(() => {

@@ -4,13 +4,15 @@ import {
   type Assessment,
   type AttemptOptions,
   type ConnectTarget,
+  errorCode,
+  joinSignals,
+  limitedSignal,
   type ListenOptions,
   type SignalingBody,
   type TransportContext,
   type TransportListener,
-  type TransportStrategy,
-  errorCode
-} from '@kithmesh/core'
+  type TransportStrategy
+} from '@kithmesh/core/plugin'
 import { formatTransportAddress } from '@kithmesh/stun'
 import { type Allocated, allocateRelay, type CreateTurnClient } from './allocate.ts'
 import { turnErrors } from './errors.ts'
@@ -50,7 +52,7 @@ interface Meeting {
   readonly progress: Progress
 }
 
-/** See {@link turn}. */
+/** See {@link turn}. One file because who invites, visits and answers depends on the same servers, waiting relays and listeners. */
 export class TurnStrategy implements TransportStrategy {
   readonly name = 'turn'
   readonly capabilities = Object.freeze({ listens: true, relayed: true })
@@ -88,11 +90,9 @@ export class TurnStrategy implements TransportStrategy {
   async attempt({ device, resolved }: ConnectTarget, { signal, progress }: AttemptOptions): Promise<Duplex> {
     signal.throwIfAborted()
     this.#life.signal.throwIfAborted()
-    const limit = new AbortController()
-    const cancel = this.#context.clock.after(ATTEMPT_MS, () => {
-      limit.abort(turnErrors.create('ERR_TURN_TIMEOUT', `No connection over a relay within ${ATTEMPT_MS} ms`))
-    })
-    const bounded = AbortSignal.any([signal, limit.signal, this.#life.signal])
+    const late = (): Error => turnErrors.create('ERR_TURN_TIMEOUT', `No connection over a relay within ${ATTEMPT_MS} ms`)
+    const limit = limitedSignal(this.#context.clock, ATTEMPT_MS, late, signal, this.#life.signal)
+    const { signal: bounded } = limit
     const known = resolved.network === undefined ? [] : externalAddresses(resolved.network)
     try {
       const stream = await this.#connect(device.id, known, bounded, progress)
@@ -103,7 +103,7 @@ export class TurnStrategy implements TransportStrategy {
       // Whatever was under way broke because of the abort.
       throw bounded.aborted ? bounded.reason : error
     } finally {
-      cancel()
+      limit.release()
     }
   }
 
@@ -200,28 +200,26 @@ export class TurnStrategy implements TransportStrategy {
       return {}
     }
     if (this.#listeners.size === 0) throw turnErrors.create('ERR_TURN_NOT_LISTENING', 'This device accepts no connections')
-    const signal = AbortSignal.any([this.#life.signal, this.#listening.signal])
-    const meeting: Meeting = { ...offer, peerId, role: 'responder', signal, progress: () => {} }
+    const meeting: Omit<Meeting, 'signal'> = { ...offer, peerId, role: 'responder', progress: () => {} }
     if (offer.relay === undefined) return await this.#hostFor(meeting, offer.addresses)
     const { relay } = offer
     const addresses = this.#addresses()
     // The answer does not wait: the peer lets the addresses through meanwhile.
-    this.#requests.run(peerId, async () => {
-      this.#handOver(await this.#goTo(meeting, relay, addresses), relay)
+    this.#run(meeting, async (run) => {
+      this.#handOver(await this.#goTo(run, relay, addresses), relay)
     })
     return { addresses }
   }
 
   /** Asks for a relay because the peer has none. */
-  async #hostFor(meeting: Meeting, addresses: readonly string[]): Promise<SignalingBody> {
-    const { peerId, signal, progress } = meeting
+  async #hostFor(meeting: Omit<Meeting, 'signal'>, addresses: readonly string[]): Promise<SignalingBody> {
     if (this.#ways.length === 0) throw turnErrors.create('ERR_TURN_NONE', 'Neither of the two devices has a relay')
     return await new Promise<SignalingBody>((resolve, reject) => {
-      this.#requests.run(
-        peerId,
-        async () => {
-          const allocated = await this.#allocate(this.#ways, signal, progress)
-          const host = this.#open(meeting, allocated)
+      this.#run(
+        meeting,
+        async (run) => {
+          const allocated = await this.#allocate(this.#ways, run.signal, run.progress)
+          const host = this.#open(run, allocated)
           await host.permit(addresses)
           resolve({ relay: formatRelay(allocated.relay) })
           this.#handOver(await host.stream, allocated.relay)
@@ -229,6 +227,15 @@ export class TurnStrategy implements TransportStrategy {
         reject
       )
     })
+  }
+
+  /** Runs what a peer asked for, as long as this device listens. @throws ERR_TURN_BUSY */
+  #run(asked: Omit<Meeting, 'signal'>, task: (meeting: Meeting) => Promise<void>, failed?: (error: unknown) => void): void {
+    const run = async (): Promise<void> => {
+      const ending = joinSignals(this.#life.signal, this.#listening.signal)
+      await task({ ...asked, signal: ending.signal }).finally(ending.release)
+    }
+    this.#requests.run(asked.peerId, run, failed)
   }
 
   #open({ peerId, id, secret, role, signal, progress }: Meeting, allocated: Allocated): RelayHost {

@@ -19,7 +19,7 @@ export function turn(options: TurnOptions): TransportFactory {
 }
 
 /** The same over another TURN client. */
-export function turnWith({ servers }: TurnOptions, createClient: CreateTurnClient): TransportFactory {
+function turnWith({ servers }: TurnOptions, createClient: CreateTurnClient): TransportFactory {
   const ways = waysOf(servers)
   return Object.freeze({
     name: 'turn',

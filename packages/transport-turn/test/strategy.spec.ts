@@ -3,7 +3,7 @@ import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { errorCode, type DialPolicy, type KithmeshError, type PeerNetwork } from '@kithmesh/core'
-import { eventually, unknownNetwork } from '@kithmesh/testkit'
+import { eventually, rejection, unknownNetwork } from '@kithmesh/testkit'
 import { turn, type TurnServer } from '@kithmesh/transport-turn'
 import { expect } from 'chai'
 import { DatagramServer } from './support/datagram-server.ts'
@@ -23,13 +23,6 @@ async function between(ours: readonly TurnServer[], theirs: readonly TurnServer[
   machines = new Machines({ a: turn({ servers: ours }), b: turn({ servers: theirs }) }, dialPolicy)
   await machines.listen()
   return machines
-}
-
-async function rejection(promise: Promise<unknown>): Promise<KithmeshError> {
-  return await promise.then(
-    () => expect.fail('it must reject'),
-    (error: unknown) => error as KithmeshError
-  )
 }
 
 async function expectCarries([one, other]: readonly [Duplex, Duplex]): Promise<void> {
@@ -79,7 +72,7 @@ describe('turn', () => {
       full.refusal = 486
       const error = await rejection((await between([full.server, dead], [])).attempt())
       expect(error.code).to.equal('ERR_TURN_ALLOCATE')
-      expect(error.details['attempts']).to.deep.equal([
+      expect(error.details?.['attempts']).to.deep.equal([
         { server: full.url, relay: 'tcp', code: 'ERR_TURN_QUOTA' },
         { server: full.url, relay: 'udp', code: 'ERR_TURN_QUOTA' },
         { server: dead.url, relay: 'tcp', code: 'ERR_STUN_CONNECT' },
@@ -102,7 +95,7 @@ describe('turn', () => {
       let lost = 0
       both.signaling.loses = (from) => from === peerIdOf('b') && lost++ === 0
       const connecting = both.connect()
-      const relay = await eventually('the relay', () => server.relays[0], { withinMs: 5_000 })
+      const relay = await eventually('the relay', () => server.relays[0])
       const stranger = connect({ host: relay.address, port: relay.port })
       stranger.on('error', () => {})
       stranger.write(Buffer.alloc(32))
@@ -136,7 +129,7 @@ describe('turn', () => {
       const server = await startServer()
       const [one] = await (await between([server.server], [])).connect()
       one.destroy()
-      await eventually('the relay to be given back', () => server.open === 0, { withinMs: 5_000 })
+      await eventually('the relay to be given back', () => server.open === 0)
     })
     it('is given back when the attempt is cancelled', async () => {
       const server = await startServer()
@@ -144,10 +137,10 @@ describe('turn', () => {
       both.signaling.loses = () => true
       const controller = new AbortController()
       const attempt = rejection(both.attempt({ signal: controller.signal }))
-      await eventually('the relay', () => server.open === 1, { withinMs: 5_000 })
+      await eventually('the relay', () => server.open === 1)
       controller.abort(new Error('no longer'))
       expect((await attempt).message).to.equal('no longer')
-      await eventually('the relay to be given back', () => server.open === 0, { withinMs: 5_000 })
+      await eventually('the relay to be given back', () => server.open === 0)
     })
     it('is met on although the answer of the peer is lost', async () => {
       const server = await startServer()
@@ -161,11 +154,11 @@ describe('turn', () => {
       both.signaling.loses = (from) => from === peerIdOf('b')
       const controller = new AbortController()
       const attempt = both.attempt({ signal: controller.signal, target: both.target(fromHere) }).catch((error: unknown) => error)
-      await eventually('the peer to come', () => both.accepted.length === 1, { withinMs: 5_000 })
+      await eventually('the peer to come', () => both.accepted.length === 1)
       controller.abort(new Error('no longer'))
       const outcome = await attempt
       if (!(outcome instanceof Error)) (outcome as Duplex).destroy()
-      await eventually('the relay to be given back', () => server.open === 0, { withinMs: 5_000 })
+      await eventually('the relay to be given back', () => server.open === 0)
     })
     it('is given back when both sides have everything', async () => {
       const server = await startServer()
@@ -183,7 +176,7 @@ describe('turn', () => {
       one.end(Buffer.alloc(2_000_000))
       other.end(Buffer.alloc(1_000_000))
       expect(await received).to.deep.equal([1_000_000, 2_000_000])
-      await eventually('the relay to be given back', () => server.open === 0, { withinMs: 5_000 })
+      await eventually('the relay to be given back', () => server.open === 0)
     })
     it('is asked for again with a new nonce when the old one has expired', async () => {
       const server = await startServer()
@@ -249,7 +242,7 @@ describe('turn', () => {
         { step: 'accept', id, addresses: [] }
       ]) {
         const error = await rejection(both.hubs.a.request(peerIdOf('b'), 'turn-offer', body, { signal }))
-        expect(error.details['code'], JSON.stringify(body)).to.equal('ERR_TURN_OFFER')
+        expect(error.details?.['code'], JSON.stringify(body)).to.equal('ERR_TURN_OFFER')
       }
     })
     it('are refused when too many are under way', async () => {
@@ -281,7 +274,7 @@ describe('turn', () => {
       await hubs.a.request(peerIdOf('b'), 'turn-offer', offer, { signal: AbortSignal.timeout(5_000) })
       expect(server.open).to.equal(1)
       await listener.close()
-      await eventually('the relay to be given back', () => server.open === 0, { withinMs: 2_000 })
+      await eventually('the relay to be given back', () => server.open === 0)
     })
     it('for a relay are refused when there is no listener', async () => {
       const server = await startServer()

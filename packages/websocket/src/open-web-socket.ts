@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import WebSocket from 'ws'
 import { errorCode, systemClock, type Clock, type MessageSocket } from '@kithmesh/core'
+import { limitedSignal, unlessAborted } from '@kithmesh/core/plugin'
 import { webSocketErrors } from './errors.ts'
 import { DEFAULT_MAX_MESSAGE_BYTES, wsLimits } from './limits.ts'
 import { messageSocketFromWebSocket } from './message-socket.ts'
@@ -46,31 +47,17 @@ export async function openWebSocket(stream: Duplex, options: OpenWebSocketOption
     heartbeatMs,
     clock = systemClock
   } = options
+  const late = (): Error =>
+    webSocketErrors.create('ERR_WS_TIMEOUT', `${withoutCredentials(url)} did not answer within ${deadlineMs} ms`, {
+      details: { deadlineMs }
+    })
+  const limit = limitedSignal(clock, deadlineMs, late, signal)
   let webSocket: WebSocket | undefined
-  let cancelTimer = (): void => {}
-  let onAbort = (): void => {}
   stream.on('error', ignore)
   try {
-    return await new Promise<OpenedWebSocket>((resolve, reject) => {
-      if (signal?.aborted === true) {
-        reject(signal.reason as Error)
-        return
-      }
-      if (stream.destroyed) {
-        reject(webSocketErrors.create('ERR_WS_HANDSHAKE', 'The stream was closed before the WebSocket upgrade'))
-        return
-      }
-      onAbort = () => {
-        reject(signal?.reason as Error)
-      }
-      signal?.addEventListener('abort', onAbort, { once: true })
-      cancelTimer = clock.after(deadlineMs, () => {
-        reject(
-          webSocketErrors.create('ERR_WS_TIMEOUT', `${withoutCredentials(url)} did not answer within ${deadlineMs} ms`, {
-            details: { deadlineMs }
-          })
-        )
-      })
+    limit.signal.throwIfAborted()
+    if (stream.destroyed) throw webSocketErrors.create('ERR_WS_HANDSHAKE', 'The stream was closed before the WebSocket upgrade')
+    const opened = new Promise<OpenedWebSocket>((resolve, reject) => {
       const created = connect(stream, url, protocols, headers, maxMessageBytes)
       webSocket = created
       let responseHeaders: IncomingHttpHeaders = {}
@@ -116,14 +103,14 @@ export async function openWebSocket(stream: Duplex, options: OpenWebSocketOption
         resolve({ socket, responseHeaders })
       })
     })
+    return await unlessAborted(limit.signal, opened)
   } catch (error) {
     webSocket?.on('error', ignore)
     webSocket?.terminate()
     stream.destroy()
     throw error
   } finally {
-    cancelTimer()
-    signal?.removeEventListener('abort', onAbort)
+    limit.release()
   }
 }
 

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { type DatagramPath, type DatagramPathHandlers, udpPath } from '@kithmesh/datagram-stream'
 
 /** A path in memory that a test can look into. */
-export class TestPath implements DatagramPath {
+class TestPath implements DatagramPath {
   other: TestPath | undefined
   /** Whether a datagram passes. */
   passes: (datagram: Buffer) => boolean = () => true

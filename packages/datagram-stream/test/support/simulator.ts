@@ -103,7 +103,7 @@ class Agenda {
   }
 }
 
-export class SimulatedSide {
+class SimulatedSide {
   readonly association: Association
   readonly #index: number
   readonly #party: Party

@@ -1,3 +1,4 @@
+/** Every attribute as bytes and back. One file because it is one table, with the few forms that its rows are made of. */
 import type { PasswordAlgorithm, StunAttributeName, StunAttributes } from './attributes.ts'
 import { addressBytes, addressText, type TransportAddress } from './transport-address.ts'
 import { malformed } from './malformed.ts'

@@ -10,7 +10,7 @@ export interface IntegrityKey {
 }
 
 /** Prepares text for keys as OpaqueString does (RFC 8265 §4.2): spaces of any kind become the plain one, and the form is NFC. */
-export function opaqueString(text: string): string {
+function opaqueString(text: string): string {
   return text.replace(/\p{Zs}/gu, ' ').normalize('NFC')
 }
 

@@ -1,5 +1,18 @@
+/** The methods this package speaks. */
+export type StunMethod =
+  | 'binding'
+  | 'allocate'
+  | 'refresh'
+  | 'send'
+  | 'data'
+  | 'createPermission'
+  | 'channelBind'
+  | 'connect'
+  | 'connectionBind'
+  | 'connectionAttempt'
+
 /** STUN methods by name (RFC 8489 §18.2, RFC 8656 §17, RFC 6062 §6.1). */
-export const STUN_METHODS = Object.freeze({
+const STUN_METHODS: Readonly<Record<StunMethod, number>> = Object.freeze({
   binding: 0x001,
   allocate: 0x003,
   refresh: 0x004,
@@ -11,9 +24,6 @@ export const STUN_METHODS = Object.freeze({
   connectionBind: 0x00b,
   connectionAttempt: 0x00c
 })
-
-/** The methods this package speaks. */
-export type StunMethod = keyof typeof STUN_METHODS
 
 /** What a message is: the two class bits (RFC 8489 §5). */
 export type StunClass = 'request' | 'indication' | 'success' | 'error'

@@ -17,6 +17,7 @@ import { HEADER_BYTES, MAX_MESSAGE_BYTES } from './message.ts'
 export class StreamDeframer {
   readonly #maxFrame: number
   readonly #acceptsChannel: (channel: number) => boolean
+  readonly #lastChannel: number
   #chunks: Buffer[] = []
   #buffered = 0
   /** Bytes that must be there before looking again makes sense. */
@@ -26,10 +27,16 @@ export class StreamDeframer {
    * @param maxFrameBytes longer frames are malformed; default 65,552, which is the longest there can be.
    * @param acceptsChannel whether ChannelData may come on this channel; default on any. Where no channel is in use, `HTTP` would look like
    * the beginning of a long frame.
+   * @param lastChannel the highest number; default 0x4fff. For servers: clients of RFC 5766 §11 have numbers up to 0x7fff.
    */
-  constructor(maxFrameBytes: number = MAX_MESSAGE_BYTES, acceptsChannel: (channel: number) => boolean = () => true) {
+  constructor(
+    maxFrameBytes: number = MAX_MESSAGE_BYTES,
+    acceptsChannel: (channel: number) => boolean = () => true,
+    lastChannel: number = LAST_CHANNEL
+  ) {
     this.#maxFrame = maxFrameBytes
     this.#acceptsChannel = acceptsChannel
+    this.#lastChannel = lastChannel
   }
 
   /** Takes what was read; it is not copied now and must not be changed. */
@@ -80,7 +87,7 @@ export class StreamDeframer {
     const length = start.readUInt16BE(2)
     if (start[0]! >> 6 === 1) {
       const channel = start.readUInt16BE()
-      if (channel > LAST_CHANNEL || !this.#acceptsChannel(channel)) throw malformed(`0x${channel.toString(16)} is no channel in use`)
+      if (channel > this.#lastChannel || !this.#acceptsChannel(channel)) throw malformed(`0x${channel.toString(16)} is no channel in use`)
       return 4 + length + (-length & 3)
     }
     if (start[0]! >> 6 !== 0) throw malformed('the stream carries something that is neither STUN nor channel data')

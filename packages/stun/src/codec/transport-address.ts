@@ -1,4 +1,5 @@
 import { isIPv4, isIPv6, SocketAddress } from 'node:net'
+import { formatEndpoint } from '@kithmesh/core/plugin'
 
 /** An IP address and a port (RFC 8489 §3). The address is an IP literal without zone. */
 export interface TransportAddress {
@@ -13,8 +14,8 @@ export function addressFamily(address: string): 4 | 6 | undefined {
 }
 
 /** `192.0.2.1:3478`, `[2001:db8::1]:3478`. */
-export function formatTransportAddress({ address, port }: TransportAddress): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
+export function formatTransportAddress(address: TransportAddress): string {
+  return formatEndpoint(address)
 }
 
 /** Whether two say the same: spelling, zones and the IPv6 form of IPv4 addresses do not count. */

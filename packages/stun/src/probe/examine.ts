@@ -1,10 +1,10 @@
 import type { Clock } from '@kithmesh/core'
-import { Deferred } from '@kithmesh/core/plugin'
+import { Deferred, joinSignals } from '@kithmesh/core/plugin'
 import { sameAddress, sameTransportAddress } from '../codec/transport-address.ts'
 import type { TransportAddress } from '../codec/transport-address.ts'
 import { usableOther } from './credibility.ts'
 import type { FilteringObservation } from './filtering.ts'
-import type { Findings, SeenPort } from './findings.ts'
+import type { Findings, SeenPort } from './nat-classification.ts'
 import type { LocalPorts } from './local-ports.ts'
 import { openUdpPort, tcpPort } from './ports.ts'
 import type { Outcome, ProbePort, ProbeTarget, UdpProbePort } from './ports.ts'
@@ -102,7 +102,7 @@ async function answersFromElsewhere(
   roundTripMs: number,
   { scale, signal }: RouteContext
 ): Promise<FilteringObservation> {
-  const enough = new AbortController()
+  const enough = joinSignals(signal)
   const deadlineMs = ELSEWHERE_MS * scale + Math.max(ELSEWHERE_SLACK_MS * scale, 2 * roundTripMs)
   const answeredFrom: TransportAddress[] = []
   let honoured = true
@@ -112,14 +112,15 @@ async function answersFromElsewhere(
       legacy,
       again: !legacy,
       deadlineMs,
-      signal: AbortSignal.any([signal, enough.signal])
+      signal: enough.signal
     })
     if (answer === undefined) return
     if (answer === 'refused' || sameTransportAddress(answer, server)) honoured &&= legacy
     else answeredFrom.push(answer)
-    if (answeredFrom.some(({ address }) => !sameAddress(address, server.address))) enough.abort()
+    if (answeredFrom.some(({ address }) => !sameAddress(address, server.address)))
+      enough.abort(new DOMException('Enough is known', 'AbortError'))
   }
-  await Promise.all([ask(true, false), ask(false, false), ask(true, true), ask(false, true)])
+  await Promise.all([ask(true, false), ask(false, false), ask(true, true), ask(false, true)]).finally(enough.release)
   return { server: server.name, contacted: server, answeredFrom, capable: honoured || answeredFrom.length > 0 }
 }
 

@@ -1,16 +1,17 @@
 import { setMaxListeners } from 'node:events'
 import { networkInterfaces } from 'node:os'
 import type { Clock, Logger, NetworkFacts, NetworkProbe, NetworkProbeFactory, NetworkRoute } from '@kithmesh/core'
+import { unlessAborted } from '@kithmesh/core/plugin'
 import { formatTransportAddress } from '../codec/transport-address.ts'
 import { resolveServer } from '../stream/dial.ts'
 import type { StunTlsOptions } from '../stream/dial.ts'
-import { deadline, unlessAborted } from '../transaction/deadline.ts'
+import { deadline } from '../transaction/deadline.ts'
 import { parseStunUri } from '../uri.ts'
 import type { StunUri } from '../uri.ts'
 import { examineTcp, examineUdp, unknownOthers } from './examine.ts'
 import type { ProbeServer, RouteContext } from './examine.ts'
-import { conclude, noFindings, withFilteringOf } from './findings.ts'
-import type { Conclusion, Findings } from './findings.ts'
+import { classifyNat, noFindings, withFilteringOf } from './nat-classification.ts'
+import type { Conclusion, Findings } from './nat-classification.ts'
 import { LocalPorts } from './local-ports.ts'
 import type { PortRange } from './local-ports.ts'
 import { localRoutes, routesKey, routesOf } from './local-routes.ts'
@@ -96,7 +97,7 @@ class NatProbe implements NetworkProbe {
   /** Measurements take turns: two at once would count as each other's foreign flows. */
   async measure({ signal }: { readonly signal: AbortSignal }): Promise<NetworkFacts> {
     const before = this.#running
-    const own = unlessAborted(signal, () => before).then(() => this.#measure(signal))
+    const own = unlessAborted(signal, before).then(() => this.#measure(signal))
     this.#running = Promise.allSettled([before, own])
     return own
   }
@@ -127,7 +128,7 @@ class NatProbe implements NetworkProbe {
 
   #poll(): () => void {
     this.#known = routesKey(this.#routes())
-    return this.#clock.every(this.#options.pollMs ?? POLL_MS, () => {
+    const poll = (): void => {
       const now = routesKey(this.#routes())
       if (now === this.#known) return
       this.#known = now
@@ -138,7 +139,8 @@ class NatProbe implements NetworkProbe {
           this.#logger.error('Telling of a changed network failed', { error })
         }
       }
-    })
+    }
+    return this.#clock.every(this.#options.pollMs ?? POLL_MS, poll, { background: true })
   }
 
   #endPoll(): void {
@@ -148,10 +150,10 @@ class NatProbe implements NetworkProbe {
 
   async #measure(outer: AbortSignal): Promise<NetworkFacts> {
     const deadlineMs = this.#options.deadlineMs ?? DEADLINE_MS
-    const ends = AbortSignal.any([outer, this.#shutdown.signal])
-    ends.throwIfAborted()
+    const ends = [outer, this.#shutdown.signal] as const
+    for (const each of ends) each.throwIfAborted()
     const begun = this.#clock.monotonic()
-    const limit = deadline(this.#clock, deadlineMs, 'Measuring the network', ends)
+    const limit = deadline(this.#clock, deadlineMs, 'Measuring the network', ...ends)
     setMaxListeners(0, limit.signal)
     try {
       const routes = this.#routes()
@@ -161,12 +163,12 @@ class NatProbe implements NetworkProbe {
           return this.#measureFamily(family, own, deadlineMs / DEADLINE_MS, limit.signal)
         })
       )
-      ends.throwIfAborted()
+      for (const each of ends) each.throwIfAborted()
       const facts = { routes: families.flat().sort((a, b) => a.interfaceIndex - b.interfaceIndex), measuredAt: this.#clock.now() }
       this.#logger.debug('The network was measured', { ms: Math.round(this.#clock.monotonic() - begun), routes: facts.routes })
       return facts
     } finally {
-      limit.end()
+      limit.release()
     }
   }
 
@@ -203,7 +205,7 @@ class NatProbe implements NetworkProbe {
       const distinct = new Map(found.filter((server) => server !== undefined).map((server) => [formatTransportAddress(server), server]))
       return [...distinct.values()].slice(0, MAX_SERVERS)
     } finally {
-      limit.end()
+      limit.release()
     }
   }
 
@@ -224,8 +226,8 @@ class NatProbe implements NetworkProbe {
   }
 
   #describe(route: LocalRoute, udpFindings: Findings, tcpFindings: Findings): NetworkRoute {
-    const udp = conclude(udpFindings)
-    const tcp = conclude(tcpFindings)
+    const udp = classifyNat(udpFindings)
+    const tcp = classifyNat(tcpFindings)
     this.#nameWrongServers(route, udp)
     this.#nameWrongServers(route, tcp)
     return {

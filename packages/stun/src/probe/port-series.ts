@@ -2,8 +2,8 @@ import { openUdpPort, tcpPort } from './ports.ts'
 import type { ProbePort } from './ports.ts'
 import { ASK_MS, seenPort } from './examine.ts'
 import type { ProbeServer, RouteContext } from './examine.ts'
-import { mappingOf, needsSeries } from './findings.ts'
-import type { Findings, SeenPort } from './findings.ts'
+import { mappingOf, needsSeries } from './nat-classification.ts'
+import type { Findings, SeenPort } from './nat-classification.ts'
 
 /** Mappings of one series. */
 const LENGTH = 8

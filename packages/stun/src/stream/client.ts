@@ -64,7 +64,7 @@ export async function openStreamClient(options: OpenStunTcpOptions): Promise<Str
     const socket = await dialServer({ server, localAddress, localPort, tls, signal: limit.signal })
     return new StreamClient(socket, server, clock, options.logger ?? silentLogger)
   } finally {
-    limit.end()
+    limit.release()
   }
 }
 

@@ -4,7 +4,7 @@ import { connect as connectTls, type SecureContextOptions } from 'node:tls'
 import { errorCode } from '@kithmesh/core'
 import { addressFamily, formatTransportAddress, type TransportAddress } from '../codec/transport-address.ts'
 import { stunErrors } from '../errors.ts'
-import { unlessAborted } from '../transaction/deadline.ts'
+import { unlessAborted } from '@kithmesh/core/plugin'
 
 /** TLS towards a server: Node's options for certificates, and the name to check when it is not the host that was asked for. */
 export type StunTlsOptions = Pick<SecureContextOptions, 'ca' | 'cert' | 'key' | 'minVersion'> & { readonly servername?: string }

@@ -40,7 +40,7 @@ export function bindingResult({ message, from, roundTripMs, transmissions }: Stu
 }
 
 /** ERR_STUN_RESPONSE with the server's code and reason. */
-export function errorResponse(error: { readonly code: number; readonly reason: string } | undefined, what: string): Error {
+function errorResponse(error: { readonly code: number; readonly reason: string } | undefined, what: string): Error {
   if (error === undefined) return stunErrors.create('ERR_STUN_RESPONSE', `${what} without saying why`)
   return stunErrors.create('ERR_STUN_RESPONSE', `${what}: ${error.code} ${error.reason}`, {
     details: { errorCode: error.code, reason: error.reason }

@@ -31,7 +31,7 @@ interface Pending {
 }
 
 /** Ti of RFC 8489 §6.2.2, which is also 79 × RTO, the end of 7 transmissions that begin with an RTO of 500 ms. */
-export const DEFAULT_DEADLINE_MS = 39_500
+const DEFAULT_DEADLINE_MS = 39_500
 
 /** Requests that await their answers; without sockets. */
 export class Transactions {

@@ -1,10 +1,11 @@
 import { errorCode, isKithmeshError, type Clock, type Logger } from '@kithmesh/core'
+import { unlessAborted } from '@kithmesh/core/plugin'
 import { addressFamily, canonicalAddress, formatTransportAddress, type TransportAddress } from '../codec/transport-address.ts'
 import { encodeMessage, newTransactionId } from '../codec/message.ts'
 import { authenticatedRequest } from '../credentials/authenticated-request.ts'
 import type { LongTermCredentials } from '../credentials/long-term.ts'
 import { stunErrors } from '../errors.ts'
-import { deadline, unlessAborted } from '../transaction/deadline.ts'
+import { deadline } from '../transaction/deadline.ts'
 import type { StunRequest, StunResponse } from '../transaction/request.ts'
 import type { Allocation, TurnOperationOptions } from './contracts.ts'
 import type { TurnControl } from './control.ts'
@@ -28,7 +29,7 @@ export interface AllocationParts {
   readonly logger: Logger
 }
 
-export const MAX_PERMISSIONS = 64
+const MAX_PERMISSIONS = 64
 const REFRESH_ATTEMPTS = 3
 const RELEASE_TIMEOUT_MS = 1000
 /** NATs forget UDP flows after as little as 30 s (RFC 4787 §4.3 asks for two minutes). */
@@ -128,16 +129,11 @@ export abstract class BaseAllocation implements Allocation {
     late?: (value: T) => void
   ): Promise<T> {
     if (this.#over) throw closedError()
-    const limit = deadline(
-      this.parts.clock,
-      deadlineMs,
-      what,
-      signal === undefined ? this.life.signal : AbortSignal.any([signal, this.life.signal])
-    )
+    const limit = deadline(this.parts.clock, deadlineMs, what, signal, this.life.signal)
     try {
       return await unlessAborted(limit.signal, () => run(limit.signal), late)
     } finally {
-      limit.end()
+      limit.release()
     }
   }
 

@@ -104,7 +104,7 @@ export class TurnTcpAllocation extends BaseAllocation implements TcpAllocation {
       logger.warn('A connection to the relay could not be accepted', { from: name, error })
     } finally {
       this.#accepting--
-      limit.end()
+      limit.release()
     }
   }
 }

@@ -1,4 +1,5 @@
 import { errorCode, silentLogger, systemClock } from '@kithmesh/core'
+import { unlessAborted } from '@kithmesh/core/plugin'
 import {
   addressFamily,
   canonicalAddress,
@@ -11,7 +12,7 @@ import { authenticatedRequest } from '../credentials/authenticated-request.ts'
 import { LongTermCredentials } from '../credentials/long-term.ts'
 import { stunErrors } from '../errors.ts'
 import { resolveServer } from '../stream/dial.ts'
-import { deadline, unlessAborted } from '../transaction/deadline.ts'
+import { deadline } from '../transaction/deadline.ts'
 import { neverRedirect } from '../transaction/redirect-policy.ts'
 import type { StunResponse } from '../transaction/request.ts'
 import { parseStunUri, type StunUri } from '../uri.ts'
@@ -93,15 +94,14 @@ class Client implements TurnClient {
   ): Promise<T> {
     const { signal, deadlineMs = 10_000 } = options
     const { clock = systemClock } = this.#options
-    const outer = signal === undefined ? this.#life.signal : AbortSignal.any([signal, this.#life.signal])
-    const limit = deadline(clock, deadlineMs, `Allocating a relay at ${this.uri}`, outer)
+    const limit = deadline(clock, deadlineMs, `Allocating a relay at ${this.uri}`, signal, this.#life.signal)
     const run = this.#allocateWithin(transport, options, make, limit.signal)
     this.#beginning.add(run)
     try {
       return await run
     } finally {
       this.#beginning.delete(run)
-      limit.end()
+      limit.release()
     }
   }
 

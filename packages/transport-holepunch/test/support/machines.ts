@@ -69,7 +69,7 @@ export class Machines {
   }
 }
 
-export function targetOf(machine: Pick<Machine, 'id' | 'address'>): ConnectTarget {
+function targetOf(machine: Pick<Machine, 'id' | 'address'>): ConnectTarget {
   const target = connectTarget({ url: 'mqtt://peer', addresses: [], network: { routes: [routeOf(machine.address)], port: 0 } })
   return { ...target, device: { ...target.device, id: machine.id } }
 }

@@ -119,12 +119,3 @@ export class Devices {
     for (const socket of this.#sockets) socket.destroy()
   }
 }
-
-export async function rejection(promise: Promise<unknown>): Promise<Error & { code?: string; details?: Record<string, unknown> }> {
-  return await promise.then(
-    () => {
-      throw new Error('it should have been rejected')
-    },
-    (error: unknown) => error as Error
-  )
-}

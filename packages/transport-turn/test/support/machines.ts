@@ -75,7 +75,7 @@ export class Machines {
   async connect(network?: PeerNetwork): Promise<[Duplex, Duplex]> {
     const before = this.accepted.length
     const dialled = await this.attempt({ target: this.target(network) })
-    return [dialled, await eventually('the stream to be accepted', () => this.accepted[before], { withinMs: 5_000 })]
+    return [dialled, await eventually('the stream to be accepted', () => this.accepted[before])]
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

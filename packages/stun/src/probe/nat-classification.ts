@@ -58,7 +58,7 @@ export function needsSeries(findings: Findings): boolean {
 }
 
 /** Pure. Nothing is `blocked` that was not asked, and nothing that answered in whatever way. */
-export function conclude(findings: Findings): Conclusion {
+export function classifyNat(findings: Findings): Conclusion {
   const verdict = mappingOf(findings)
   const { externalAddress, distrusted, believed } = verdict
   const filtering = classifyFiltering(findings.filtering)

@@ -1,0 +1,49 @@
+import { errorCode } from '@kithmesh/core'
+import { probeTurnServer } from '@kithmesh/transport-turn'
+import { expect } from 'chai'
+import { TestTurnServer } from './support/turn-server.ts'
+
+const LIMIT = { timeoutMs: 3_000 }
+
+describe('probing a TURN server', () => {
+  let server: TestTurnServer
+  beforeEach(async () => {
+    server = new TestTurnServer()
+    await server.start()
+  })
+  afterEach(() => server.kill())
+
+  it('has a relay made, and gives it back', async () => {
+    const [first] = await probeTurnServer(server.server, LIMIT)
+    expect(first).to.include({ relay: 'tcp', transport: 'tcp', error: undefined })
+    expect(first?.relayed?.address).to.equal('127.0.0.1')
+    expect(first?.mapped?.address).to.equal('127.0.0.1')
+    expect(server.allocated).to.be.at.least(1)
+    expect(server.open).to.equal(0)
+  })
+
+  it('asks no further when the login is refused', async () => {
+    const probes = await probeTurnServer({ ...server.server, credential: 'wrong' }, LIMIT)
+    expect(probes.map(({ error }) => errorCode(error))).to.deep.equal(['ERR_STUN_CREDENTIALS'])
+    expect(server.allocated).to.equal(0)
+  })
+
+  it('asks no further over a transport on which nobody answers', async () => {
+    await server.kill()
+    const probes = await probeTurnServer(server.server, LIMIT)
+    expect(probes.map(({ error, relayed }) => [errorCode(error), relayed])).to.deep.equal([['ERR_STUN_CONNECT', undefined]])
+    const both = await probeTurnServer({ ...server.server, url: server.url.replace(/\?.*/, '') }, LIMIT)
+    expect(both.map(({ transport }) => transport)).to.deep.equal(['tcp', 'udp'])
+  })
+
+  it('ends with the reason of its signal, and refuses what is no TURN server', async () => {
+    const reason = new Error('enough')
+    const rejects = (promise: Promise<unknown>): Promise<unknown> =>
+      promise.then(
+        () => undefined,
+        (error: unknown) => error
+      )
+    expect(await rejects(probeTurnServer(server.server, { signal: AbortSignal.abort(reason) }))).to.equal(reason)
+    expect(await rejects(probeTurnServer({ ...server.server, url: 'stun:127.0.0.1' }))).to.be.instanceOf(TypeError)
+  })
+})
