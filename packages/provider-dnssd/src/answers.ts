@@ -2,7 +2,7 @@
 import { nameKey } from './names.ts'
 import { recordKey, rrType } from './rdata.ts'
 import type { ServiceRecords } from './records.ts'
-import type { Question, ResourceRecord } from './wire.ts'
+import type { Question, ResourceRecord } from './dns-message.ts'
 
 export interface Answer {
   readonly record: ResourceRecord

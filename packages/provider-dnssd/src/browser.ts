@@ -4,7 +4,7 @@ import { LinkBrowser } from './link-browser.ts'
 import type { LinkInstance } from './link-browser.ts'
 import { groupName, nameKey, typeName } from './names.ts'
 import type { Link } from './sockets.ts'
-import type { Message } from './wire.ts'
+import type { Message } from './dns-message.ts'
 
 /** A service as the links show it. */
 export interface FoundService {

@@ -1,7 +1,7 @@
 /** What one link has told us, and for how long it holds. Pure: time comes in with every call, in monotonic milliseconds. */
 import { nameKey } from './names.ts'
 import { dataKey, rrType } from './rdata.ts'
-import type { ResourceRecord } from './wire.ts'
+import type { ResourceRecord } from './dns-message.ts'
 
 /** After a goodbye or a cache flush a record lives one more second, so that another host can rescue it (RFC 6762 §10.1, §10.2). */
 const graceMs = 1000

@@ -3,10 +3,10 @@ import { Buffer } from 'node:buffer'
 import { writeData } from './rdata.ts'
 import type { RecordData } from './rdata.ts'
 import { splitName } from './names.ts'
-import type { ResourceRecord } from './wire.ts'
+import type { ResourceRecord } from './dns-message.ts'
 
 /** Record data as it is compared: uncompressed bytes. */
-export function dataBytes(data: RecordData): Buffer {
+function dataBytes(data: RecordData): Buffer {
   const parts: Uint8Array[] = []
   writeData(data, {
     name(name) {

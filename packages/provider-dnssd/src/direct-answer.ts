@@ -3,7 +3,7 @@ import type { Buffer } from 'node:buffer'
 import type { Answer } from './answers.ts'
 import { packGroups } from './packets.ts'
 import { rrType } from './rdata.ts'
-import type { Message, ResourceRecord } from './wire.ts'
+import type { Message, ResourceRecord } from './dns-message.ts'
 
 /** Seconds; nobody tells such a resolver when something changes. */
 const legacyTtl = 10

@@ -5,7 +5,7 @@ import type { CheckedOptions } from './options.ts'
 import { Responder } from './responder.ts'
 import { MulticastSockets } from './sockets.ts'
 import type { Link, Sender } from './sockets.ts'
-import { decodeMessage } from './wire.ts'
+import { decodeMessage } from './dns-message.ts'
 
 /** Sockets, responder and browsers of all providers that one factory made for one clock; open while somebody uses them. */
 export class Engine {

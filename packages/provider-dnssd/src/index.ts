@@ -35,6 +35,10 @@ import type { DnssdOptions } from './options.ts'
 import { DnssdProvider } from './provider.ts'
 
 export { dnssdErrors } from './errors.ts'
+export { selectInterfaces } from './interfaces.ts'
+export type { InterfaceChoice, LinkAddress, LinkInterface } from './interfaces.ts'
+export { checkMulticast } from './multicast-check.ts'
+export type { MulticastCheck, MulticastCheckOptions } from './multicast-check.ts'
 export type { DnssdOptions } from './options.ts'
 
 const capabilities: Readonly<ProviderCapabilities> = Object.freeze({

@@ -6,7 +6,7 @@ import { nameKey } from './names.ts'
 import { packQuery } from './packets.ts'
 import { rrType } from './rdata.ts'
 import type { Link } from './sockets.ts'
-import type { Message, Question, ResourceRecord } from './wire.ts'
+import type { Message, Question, ResourceRecord } from './dns-message.ts'
 
 /** The longest pause between two queries for the group (RFC 6762 §5.2). */
 const maxQueryPauseMs = 3_600_000

@@ -28,7 +28,7 @@ export function escapeLabel(bytes: Uint8Array): string {
 }
 
 /** Escaped text of a label that is given as plain text. */
-export function labelFromText(text: string): string {
+function labelFromText(text: string): string {
   return escapeLabel(Buffer.from(text, 'utf8'))
 }
 

@@ -1,8 +1,8 @@
 /** Spreads questions and records over packets that fit a link. Pure. */
 import type { Buffer } from 'node:buffer'
 import { recordKey } from './rdata.ts'
-import { MessageWriter } from './wire.ts'
-import type { Question, ResourceRecord } from './wire.ts'
+import { MessageWriter } from './dns-message.ts'
+import type { Question, ResourceRecord } from './dns-message.ts'
 
 /** What a packet may take on a link with an MTU of 1,500 (and of 1,480 and the like, through tunnels). */
 export const packetBytes = 1400

@@ -18,7 +18,7 @@ const conflictPauseMs = 5000
 /** After the first conflict: time for the names of the link to come in, so that the next try is likely to be free. */
 const learnPauseMs = 200
 /** Names that are tried at most. */
-export const maxNames = 100
+const maxNames = 100
 
 /** What a service needs from the responder that holds it. */
 export interface ServiceHost {

@@ -1,6 +1,6 @@
 import type { Clock } from '@kithmesh/core'
 import type { Link, Sender } from './sockets.ts'
-import type { Message, Question, ResourceRecord } from './wire.ts'
+import type { Message, Question, ResourceRecord } from './dns-message.ts'
 
 /** A query whose list of known answers goes on is answered after this time without a further part (RFC 6762 §7.2). */
 const continuationMs = 450

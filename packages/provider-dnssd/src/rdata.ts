@@ -1,7 +1,7 @@
 /** The data of the record types multicast DNS services use, and what identifies a record. Pure. */
 import { Buffer } from 'node:buffer'
 import { escapeLabel, maxNameBytes, nameKey } from './names.ts'
-import type { ResourceRecord } from './wire.ts'
+import type { ResourceRecord } from './dns-message.ts'
 
 /** Record type numbers (RFC 1035 §3.2, RFC 2782, RFC 3596, RFC 4034). `ANY` is for questions only. */
 export const rrType = { A: 1, PTR: 12, TXT: 16, AAAA: 28, SRV: 33, NSEC: 47, ANY: 255 } as const

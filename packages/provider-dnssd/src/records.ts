@@ -2,11 +2,11 @@
 import { groupName, instanceName, serviceTypesName, typeName } from './names.ts'
 import { rrType } from './rdata.ts'
 import type { Buffer } from 'node:buffer'
-import type { ResourceRecord } from './wire.ts'
+import type { ResourceRecord } from './dns-message.ts'
 
 /** Seconds a record may be kept: 75 minutes, or 2 minutes when it tells where the service is (RFC 6762 §10). */
-export const longTtl = 4500
-export const hostTtl = 120
+const longTtl = 4500
+const hostTtl = 120
 
 export interface ServiceDescription {
   /** Instance label as plain text, e.g. `Shop`. */

@@ -5,10 +5,10 @@ import type { Browser } from './browser.ts'
 import { dnssdErrors } from './errors.ts'
 import { isLinkLocal6 } from './interfaces.ts'
 import { rrType } from './rdata.ts'
-import type { Question } from './wire.ts'
+import type { Question } from './dns-message.ts'
 
 /** How long a peer may take to say where it is. */
-export const resolveTimeoutMs = 5000
+const resolveTimeoutMs = 5000
 /** Pause between questions while nothing comes. */
 const repeatMs = 1000
 /** After the first address, how long others are waited for when they had to be asked for. */

@@ -1,6 +1,6 @@
 /**
  * Publishes services on all links: probes, announces, answers, defends, says goodbye (RFC 6762 §6–§10).
- * Longer than most files because all of these share what was sent on a link and when.
+ * One file because all of these share what was sent on a link and when.
  */
 import type { Buffer } from 'node:buffer'
 import type { Clock, Logger } from '@kithmesh/core'
@@ -19,7 +19,7 @@ import { QueryAssembler } from './query-assembler.ts'
 import { ServiceRegistry } from './service-registry.ts'
 import { TakenNames } from './taken-names.ts'
 import type { Link, Sender } from './sockets.ts'
-import type { Message, Question, ResourceRecord } from './wire.ts'
+import type { Message, Question, ResourceRecord } from './dns-message.ts'
 
 /** One record is multicast on a link at most once in this time (RFC 6762 §6). */
 const repeatMs = 1000

@@ -2,7 +2,7 @@ import { nameKey } from './names.ts'
 import type { PublishedService } from './published-service.ts'
 import { recordKey } from './rdata.ts'
 import type { Link } from './sockets.ts'
-import type { ResourceRecord } from './wire.ts'
+import type { ResourceRecord } from './dns-message.ts'
 
 /** How long a record that we sent may still come back to us without being a conflict. */
 const echoMs = 10_000

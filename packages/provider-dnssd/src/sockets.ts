@@ -1,18 +1,20 @@
 /**
  * The multicast sockets: the only file that does I/O. One UDP socket per interface and address family.
- * Opening, watching and closing stay together since every step changes the same record of a link.
+ * One file because opening, watching and closing change the same record of a link.
  */
 import { createSocket } from 'node:dgram'
 import type { RemoteInfo, Socket } from 'node:dgram'
 import { networkInterfaces } from 'node:os'
 import type { NetworkInterfaceInfo } from 'node:os'
-import { platform } from 'node:process'
 import type { Buffer } from 'node:buffer'
 import type { Clock, Logger } from '@kithmesh/core'
 import { dnssdErrors } from './errors.ts'
 import { isOnLink, sameInterface, selectInterfaces } from './interfaces.ts'
 import type { InterfaceChoice, LinkInterface } from './interfaces.ts'
 import { Outbox } from './outbox.ts'
+
+// Not by import: that would open the streams of the process.
+const { platform } = process
 
 const group4 = '224.0.0.251'
 const group6 = 'ff02::fb'

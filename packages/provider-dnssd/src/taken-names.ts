@@ -1,6 +1,6 @@
 import { nameKey } from './names.ts'
 import { rrType } from './rdata.ts'
-import type { ResourceRecord } from './wire.ts'
+import type { ResourceRecord } from './dns-message.ts'
 
 /** How long a name counts as taken after it was last heard of. */
 const keepMs = 120_000

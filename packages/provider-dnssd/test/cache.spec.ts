@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer'
 import { expect } from 'chai'
 import { RecordCache } from '../dist/cache.js'
 import { rrType } from '../dist/rdata.js'
-import type { ResourceRecord } from '../dist/wire.js'
+import type { ResourceRecord } from '../dist/dns-message.js'
 
 const txt = (text: string, ttl = 100, flush = true): ResourceRecord => ({
   name: 'Shop.local',

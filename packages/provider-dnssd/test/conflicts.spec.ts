@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer'
 import { expect } from 'chai'
 import { compareProbes } from '../dist/conflicts.js'
 import { rrType } from '../dist/rdata.js'
-import type { ResourceRecord } from '../dist/wire.js'
+import type { ResourceRecord } from '../dist/dns-message.js'
 
 const a = (address: string): ResourceRecord => ({ name: 'host.local', ttl: 120, flush: false, data: { type: rrType.A, address } })
 const srv = (port: number, target = 'a.local'): ResourceRecord => ({

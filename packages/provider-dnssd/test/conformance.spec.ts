@@ -1,7 +1,6 @@
-import { describePeerDiscoveryProvider } from '@kithmesh/testkit'
+import { describePeerDiscoveryProvider, fastClock } from '@kithmesh/testkit'
 import type { ProviderFactory } from '@kithmesh/core'
 import { dnssd } from '@kithmesh/provider-dnssd'
-import { fastClock } from './support/fast-clock.ts'
 import { nextPort } from './support/ports.ts'
 
 // A medium of its own is a UDP port of its own on loopback; machines are factories, so each has its own sockets.

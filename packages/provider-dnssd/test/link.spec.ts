@@ -3,8 +3,8 @@ import { expect } from 'chai'
 import { manualClock } from '@kithmesh/testkit'
 import type { ManualClock } from '@kithmesh/testkit'
 import { rrType } from '../dist/rdata.js'
-import { decodeMessage } from '../dist/wire.js'
-import type { Message, ResourceRecord } from '../dist/wire.js'
+import { decodeMessage } from '../dist/dns-message.js'
+import type { Message, ResourceRecord } from '../dist/dns-message.js'
 import { listName, service, serviceType, txt, VirtualLink } from './support/virtual-link.ts'
 
 const name = (label: string): string => `${label}.${serviceType}.local`

@@ -3,8 +3,8 @@ import { expect } from 'chai'
 import { packGroups, packQuery, packetBytes } from '../dist/packets.js'
 import { recordKey, rrType } from '../dist/rdata.js'
 import { serviceRecords } from '../dist/records.js'
-import { decodeMessage } from '../dist/wire.js'
-import type { Message, ResourceRecord } from '../dist/wire.js'
+import { decodeMessage } from '../dist/dns-message.js'
+import type { Message, ResourceRecord } from '../dist/dns-message.js'
 
 const of = (index: number, txtBytes = 40): ReturnType<typeof serviceRecords> =>
   serviceRecords(

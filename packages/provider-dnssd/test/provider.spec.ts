@@ -3,11 +3,10 @@ import type { NetworkInterfaceInfo } from 'node:os'
 import { expect } from 'chai'
 import { systemClock } from '@kithmesh/core'
 import type { Metadata, PeerDiscoveryProvider } from '@kithmesh/core'
-import { eventually, recordingContext } from '@kithmesh/testkit'
+import { eventually, fastClock, recordingContext, rejection } from '@kithmesh/testkit'
 import type { RecordingContext } from '@kithmesh/testkit'
 import { dnssd, dnssdErrors } from '@kithmesh/provider-dnssd'
 import type { DnssdOptions } from '@kithmesh/provider-dnssd'
-import { fastClock } from './support/fast-clock.ts'
 import { nextPort } from './support/ports.ts'
 
 const metadata = (entries: Record<string, string>): Metadata =>
@@ -37,13 +36,6 @@ describe('dnssd', () => {
     machines.push(made)
     return made
   }
-  const rejection = (promise: Promise<unknown>): Promise<{ readonly code?: string; readonly message: string }> =>
-    promise.then(
-      () => {
-        throw new Error('It must reject')
-      },
-      (error: Error) => error
-    )
 
   it('names peers by their full service name and resolves them to host, port and all addresses', async () => {
     const a = machine('a', { interfaces: ['lo'], hostName: 'till', databaseName: 'my db' })

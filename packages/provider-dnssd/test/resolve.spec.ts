@@ -4,7 +4,7 @@ import type { ManualClock } from '@kithmesh/testkit'
 import type { ResolvedUrl } from '@kithmesh/core'
 import { rrType } from '../dist/rdata.js'
 import { resolveService, serviceUrl } from '../dist/resolve.js'
-import type { Message, ResourceRecord } from '../dist/wire.js'
+import type { Message, ResourceRecord } from '../dist/dns-message.js'
 import { listName, serviceType, txt, VirtualLink } from './support/virtual-link.ts'
 import type { Station } from './support/virtual-link.ts'
 

@@ -1,12 +1,12 @@
 import type { Clock, Logger } from '@kithmesh/core'
-import type { Authenticator } from '@kithmesh/identity'
+import { type Authenticator, judgeCertificate } from '@kithmesh/identity'
 import type { Signatory } from './identity-signature.ts'
 
 /** How long a verdict holds: somebody who is no longer accepted is heard that much longer. */
 const verdictMs = 30_000
 const maxVerdicts = 1024
 
-/** Whose messages are delivered. Asks the authenticator once per device and half minute. */
+/** Whose messages are delivered: of everybody whom the authenticator does not refuse. It is asked once per device and half minute. */
 export class Admission {
   readonly #authenticator: Authenticator | undefined
   readonly #clock: Clock
@@ -35,8 +35,9 @@ export class Admission {
 
   async #ask(authenticator: Authenticator, { peerId, certificateDer, chain, commonName }: Signatory): Promise<boolean> {
     try {
-      if ((await authenticator.check({ peerId, certificateDer, chain, commonName, role: 'client' })) === true) return true
-      this.#logger.debug('Messages of a device are not taken', { peerId, authenticator: authenticator.name })
+      // Who is yet to prove more may ask for the connection on which it can; the dial policy bounds what comes of that.
+      await judgeCertificate(authenticator, { peerId, certificateDer, chain, commonName, role: 'client' })
+      return true
     } catch (error) {
       this.#logger.debug('Messages of a device are not taken', { peerId, authenticator: authenticator.name, error })
     }

@@ -1,19 +1,5 @@
 import { BlockList, isIP } from 'node:net'
-import type { NetworkFacts, NetworkRoute, PeerNetwork } from '@kithmesh/core'
-
-/** Addresses that nobody can be reached at (RFC 6890): unspecified, multicast and reserved ones; of IPv6 also those that are IPv4 in disguise. */
-const unusable = { 4: new BlockList(), 6: new BlockList() } as const
-unusable[4].addSubnet('0.0.0.0', 8)
-unusable[4].addSubnet('224.0.0.0', 3)
-unusable[6].addAddress('::', 'ipv6')
-// A list of its own, since this one covers every IPv4 address.
-unusable[6].addSubnet('::ffff:0:0', 96, 'ipv6')
-unusable[6].addSubnet('ff00::', 8, 'ipv6')
-/** Link-local addresses of IPv6 need the zone of an interface, which a peer's description cannot tell. */
-unusable[6].addSubnet('fe80::', 10, 'ipv6')
-const loopback = { 4: new BlockList(), 6: new BlockList() } as const
-loopback[4].addSubnet('127.0.0.0', 8)
-loopback[6].addAddress('::1', 'ipv6')
+import { type NetworkFacts, type NetworkRoute, type PeerNetwork, addressKind } from '@kithmesh/core/plugin'
 
 /**
  * Where a device may be reached by plain dialling, the most promising first; the device itself is proven by TLS only. Pure.
@@ -37,14 +23,12 @@ export function candidateAddresses(peer: PeerNetwork, own: NetworkFacts): string
   ]
 }
 
+/** Not those that nobody can be reached at, nor link-local ones of IPv6: they need the zone of an interface, which a description cannot tell. */
 function usable(address: string, family: 4 | 6, own: NetworkFacts): boolean {
-  if (isIP(address) !== family) return false
-  if (unusable[family].check(address, `ipv${family}`)) return false
-  return !isLoopback(address, family) || own.routes.some((mine) => isLoopback(mine.localAddress, mine.family))
-}
-
-function isLoopback(address: string, family: 4 | 6): boolean {
-  return loopback[family].check(address, `ipv${family}`)
+  if (isIP(address) !== family || /^fe[89ab]/i.test(address)) return false
+  const kind = addressKind(address)?.kind
+  if (kind === 'loopback') return own.routes.some(({ localAddress }) => addressKind(localAddress)?.kind === 'loopback')
+  return kind === 'global' || kind === 'private'
 }
 
 /** Behind one address: the same NAT, or the same machine. */

@@ -65,7 +65,7 @@ export function createSigner(identity: Identity): Signer {
 }
 
 /** @throws RangeError or Error when the certificates are malformed or of a kind that is not accepted */
-export function readCertificates(reader: ByteReader): Signatory {
+function readCertificates(reader: ByteReader): Signatory {
   const count = reader.u8()
   if (count < 1 || count > maxCertificates) throw new RangeError(`${count} certificates`)
   const chain = Array.from({ length: count }, () => reader.block())

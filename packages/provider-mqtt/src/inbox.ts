@@ -1,4 +1,4 @@
-import type { ProviderContext, SignalingChannel } from '@kithmesh/core'
+import { type ProviderContext, type SignalingChannel, TokenBucket } from '@kithmesh/core/plugin'
 import { Admission } from './admission.ts'
 import type { BrokerLink } from './broker-link.ts'
 import { mqttErrors } from './errors.ts'
@@ -12,7 +12,6 @@ import { brokerOrder } from './rendezvous.ts'
 import { ReplayGuard } from './replay-guard.ts'
 import { Opener, Sealer } from './sealing.ts'
 import type { InboxKeys } from './sealing.ts'
-import { TokenBucket } from './token-bucket.ts'
 
 /** How many times one sender's share is taken of all who were heard before, and of all others together. */
 const knownShares = 10
@@ -66,8 +65,8 @@ export class Inbox implements SignalingChannel {
     const { clock, logger } = options.context
     this.#admission = new Admission(options.options.authenticator, clock, logger)
     this.#guard = new ReplayGuard(options.options.clockSkewMs)
-    this.#known = this.#bucket(knownShares, clock.monotonic())
-    this.#unknown = this.#bucket(unknownShares, clock.monotonic())
+    this.#known = this.#bucket(knownShares)
+    this.#unknown = this.#bucket(unknownShares)
   }
 
   reaches(peerId: string): boolean {
@@ -117,8 +116,7 @@ export class Inbox implements SignalingChannel {
     if (this.#seen.has(print)) return
     if (this.#opener?.keys !== post.keys) this.#opener = { keys: post.keys, opener: new Opener(post.keys) }
     const { opener } = this.#opener
-    const now = context.clock.monotonic()
-    if (!(fromKnownSender(bytes, opener) ? this.#known : this.#unknown).take(now)) return
+    if (!(fromKnownSender(bytes, opener) ? this.#known : this.#unknown).take()) return
     let letter: Letter
     try {
       letter = openLetter(bytes, { group: group.id, toPeerId: signer.peerId, toKey: post.keys.publicKey }, opener, known)
@@ -128,13 +126,13 @@ export class Inbox implements SignalingChannel {
     }
     this.#seen.add(print)
     if (this.#seen.size > rememberedLetters) this.#seen.delete(this.#seen.values().next().value as string)
-    this.#accept(letter, now)
+    this.#accept(letter)
   }
 
-  #accept(letter: Letter, monotonic: number): void {
+  #accept(letter: Letter): void {
     const { peerId } = letter.sender
     if (peerId === this.#options.signer.peerId) return
-    if (!this.#bucketOf(peerId, monotonic).take(monotonic)) return
+    if (!this.#bucketOf(peerId).take()) return
     if (this.#undecided >= maxUndecided) return
     this.#undecided++
     // Strangers come first to the authenticator, so that they take no place among the senders whose messages are remembered.
@@ -183,16 +181,16 @@ export class Inbox implements SignalingChannel {
     this.#replyTo.delete(peerId)
   }
 
-  #bucket(shares: number, now: number): TokenBucket {
+  #bucket(shares: number): TokenBucket {
     const perSecond = shares * this.#options.options.messagesPerSecond
-    return new TokenBucket(perSecond, burstSeconds * perSecond, now)
+    return new TokenBucket({ burst: burstSeconds * perSecond, perMinute: 60 * perSecond }, this.#options.context.clock)
   }
 
-  #bucketOf(peerId: string, now: number): TokenBucket {
+  #bucketOf(peerId: string): TokenBucket {
     let bucket = this.#senders.get(peerId)
     if (bucket === undefined) {
-      if (this.#senders.size >= 1024) for (const [id, other] of this.#senders) if (other.full(now)) this.#senders.delete(id)
-      bucket = this.#bucket(1, now)
+      if (this.#senders.size >= 1024) for (const [id, other] of this.#senders) if (other.full) this.#senders.delete(id)
+      bucket = this.#bucket(1)
       this.#senders.set(peerId, bucket)
     }
     return bucket

@@ -31,6 +31,8 @@ import { MqttProvider } from './provider.ts'
 export { mqttErrors } from './errors.ts'
 export type { GroupKey } from './group.ts'
 export type { BrokerOptions, BrokerStatus, MqttOptions } from './options.ts'
+export { probeBroker } from './probe-broker.ts'
+export type { BrokerProbe, ProbeBrokerOptions } from './probe-broker.ts'
 
 const capabilities: Readonly<ProviderCapabilities> = Object.freeze({
   publishes: true,

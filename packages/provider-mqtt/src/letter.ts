@@ -6,10 +6,10 @@ import { maxCertificateBytes, verifySignature } from './identity-signature.ts'
 import type { KnownSignatories, Signatory, SignatureContext, Signer } from './identity-signature.ts'
 import { keyBytes, sealBytes } from './sealing.ts'
 import type { Opener, Sealer } from './sealing.ts'
-import { maxTags } from './statement.ts'
+import { maxTags } from './presence-statement.ts'
 
 /** Bytes of a message that fit. */
-export const maxBodyBytes = 16 * 1024
+const maxBodyBytes = 16 * 1024
 /** A sealed letter with everything. */
 export const maxLetterBytes = maxBodyBytes + maxCertificateBytes + sealBytes + 2048
 const version = 1

@@ -1,4 +1,5 @@
 import type { Authenticator, Identity, ServerTrust } from '@kithmesh/identity'
+import { formatHostPort } from '@kithmesh/core/plugin'
 import type { GroupKey } from './group.ts'
 
 /** A broker and how to log in there. */
@@ -156,7 +157,8 @@ export function checkOptions(options: MqttOptions): CheckedOptions {
   }
 }
 
-function checkBroker(given: string | BrokerOptions): CheckedBroker {
+/** One broker, with the defaults filled in. @throws TypeError for values that cannot work */
+export function checkBroker(given: string | BrokerOptions): CheckedBroker {
   const options: BrokerOptions = typeof given === 'string' ? { url: given } : given
   let url: URL
   try {
@@ -176,7 +178,7 @@ function checkBroker(given: string | BrokerOptions): CheckedBroker {
   if (port === 0) throw new TypeError('port 0 in a broker URL')
   const protocolVersion = options.protocolVersion ?? 'auto'
   if (![4, 5, 'auto'].includes(protocolVersion)) throw new TypeError('protocolVersion must be 4, 5 or "auto"')
-  const authority = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+  const authority = formatHostPort(host, port)
   const path = scheme.webSocket ? (url.pathname === '/' ? '/mqtt' : url.pathname) : undefined
   return {
     id: options.id ?? authority,

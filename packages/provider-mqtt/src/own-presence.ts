@@ -4,8 +4,8 @@ import type { Will } from './broker-session.ts'
 import type { Group } from './group.ts'
 import type { Signer } from './identity-signature.ts'
 import { publishableRoutes } from './network-json.ts'
-import { encodeGone, encodePresence } from './statement.ts'
-import type { BrokerConnection, Statement } from './statement.ts'
+import { encodeGone, encodePresence } from './presence-statement.ts'
+import type { BrokerConnection, Statement } from './presence-statement.ts'
 
 export interface OwnPresenceOptions {
   readonly signer: Signer

@@ -1,6 +1,7 @@
 /**
  * Watches the lengths of the MQTT packets in a byte stream (MQTT 5.0 §2.1.4) without keeping any of it, so that nobody can make the parser
- * behind it collect 256 MB.
+ * behind it collect 256 MB. `relay` reads lengths in the same way, and counts (`broker/packet-meter.ts`): nothing but core is below both packages, and
+ * core knows no MQTT.
  */
 export class PacketGuard {
   readonly #limit: number

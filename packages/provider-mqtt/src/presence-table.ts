@@ -1,4 +1,4 @@
-import type { Gone, Presence, Statement } from './statement.ts'
+import type { Gone, Presence, Statement } from './presence-statement.ts'
 
 /** What the table makes known. */
 export interface PresenceEvents {

@@ -1,12 +1,11 @@
-import type { Clock, Logger } from '@kithmesh/core'
+import { type Clock, type Logger, TokenBucket } from '@kithmesh/core/plugin'
 import type { Group } from './group.ts'
 import { wrapBytes } from './group.ts'
 import type { KnownSignatories } from './identity-signature.ts'
 import { PresenceTable } from './presence-table.ts'
 import type { PresenceEvents, PresenceLimits } from './presence-table.ts'
-import { claimedPeerId, decodeStatement, maxStatementBytes } from './statement.ts'
-import type { VerifiedStatement } from './statement.ts'
-import { TokenBucket } from './token-bucket.ts'
+import { claimedPeerId, decodeStatement, maxStatementBytes } from './presence-statement.ts'
+import type { VerifiedStatement } from './presence-statement.ts'
 
 /** Statements that are verified per second in the long run; at once, as many as there may be devices, and then some. */
 const verifiedPerSecond = 200
@@ -37,7 +36,7 @@ export class PresenceWatch {
     this.#known = known
     this.#clock = clock
     this.#logger = logger
-    this.#rate = new TokenBucket(verifiedPerSecond, 2 * limits.maxPeers + 100, clock.monotonic())
+    this.#rate = new TokenBucket({ burst: 2 * limits.maxPeers + 100, perMinute: 60 * verifiedPerSecond }, clock)
     this.table = new PresenceTable(limits, events)
   }
 
@@ -65,7 +64,7 @@ export class PresenceWatch {
       return undefined
     }
     // Garbage costs nothing of what may be verified, so that a broker full of it hides nobody.
-    if (!this.#rate.take(this.#clock.monotonic())) return undefined
+    if (!this.#rate.take()) return undefined
     try {
       const verified = decodeStatement(bytes, this.#group.id, this.#known)
       if (verified.signatory.peerId === claimed) return verified

@@ -1,4 +1,4 @@
-import { coreErrors } from '@kithmesh/core'
+import { coreErrors, limitedSignal, unlessAborted, withDeadline } from '@kithmesh/core/plugin'
 import type {
   Metadata,
   PeerDiscoveryProvider,
@@ -22,10 +22,11 @@ import { ModeTurns } from './mode-turns.ts'
 import type { CheckedOptions } from './options.ts'
 import { PresenceWatch } from './presence-watch.ts'
 import { Run } from './run.ts'
-import type { Presence } from './statement.ts'
+import type { Presence } from './presence-statement.ts'
 
 /** For a start; the brokers' own bounds are shorter unless they are many. */
 const startMs = 25_000
+const publishMs = 10_000
 const idPrefix = 'mqtt:'
 const modes = ['browse', 'publish'] as const
 
@@ -114,7 +115,13 @@ export class MqttProvider implements PeerDiscoveryProvider {
     const run = this.#run
     if (this.#publication === undefined || run === undefined || this.#states.publish === 'offline')
       throw coreErrors.create('ERR_PD_NOT_PUBLISHING', 'Nothing is published')
-    await run.updateMetadata(metadata, this.#deadline(this.#turns.publish.signal))
+    const { signal } = this.#turns.publish
+    await withDeadline((ending) => run.updateMetadata(metadata, ending), {
+      clock: this.#context.clock,
+      ms: publishMs,
+      what: 'Publishing over MQTT',
+      signal
+    })
   }
 
   /** Nothing to do: presence carries the metadata, and every change is reported. */
@@ -156,23 +163,16 @@ export class MqttProvider implements PeerDiscoveryProvider {
     if (fresh) this.#report(mode, { state: 'starting' })
     this.#users.add(mode)
     const run = (this.#run ??= this.#newRun())
-    const deadline = new AbortController()
-    const cancel = this.#context.clock.after(startMs, () => {
-      deadline.abort(mqttErrors.create('ERR_MQTT_NO_BROKER', `No broker was ready within ${startMs} ms`))
-    })
-    const stop = (): void => {
-      deadline.abort(signal.reason)
-    }
-    signal.addEventListener('abort', stop, { once: true })
+    const late = (): Error => mqttErrors.create('ERR_MQTT_NO_BROKER', `No broker was ready within ${startMs} ms`)
+    const ending = limitedSignal(this.#context.clock, startMs, late, signal)
     try {
-      await Promise.race([begin(run), rejectOnAbort(deadline.signal)])
+      await unlessAborted(ending.signal, () => begin(run))
     } catch (error) {
       await this.#release(mode)
       this.#report(mode, signal.aborted ? { state: 'offline' } : { state: 'failed', error: error as Error })
       throw error
     } finally {
-      cancel()
-      signal.removeEventListener('abort', stop)
+      ending.release()
     }
     if (fresh) this.#goOnline(mode)
   }
@@ -273,22 +273,8 @@ export class MqttProvider implements PeerDiscoveryProvider {
     this.#states[mode] = status.state
     this.#context.statusChanged(mode, status)
   }
-
-  #deadline(signal: AbortSignal): AbortSignal {
-    return AbortSignal.any([signal, this.#context.clock.timeout(10_000, 'Publishing over MQTT')])
-  }
 }
 
 function sighting(peerId: string, { displayName, metadata }: Presence): PeerSighting {
   return { id: idPrefix + peerId, displayName, connectable: true, metadata }
-}
-
-function rejectOnAbort(signal: AbortSignal): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    const onAbort = (): void => {
-      reject(signal.reason as Error)
-    }
-    if (signal.aborted) onAbort()
-    else signal.addEventListener('abort', onAbort, { once: true })
-  })
 }

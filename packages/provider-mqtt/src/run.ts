@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { Metadata, ProviderContext, PublishOptions } from '@kithmesh/core'
+import { type Metadata, type ProviderContext, type PublishOptions, TokenBucket } from '@kithmesh/core/plugin'
 import { BrokerLink } from './broker-link.ts'
 import type { Group } from './group.ts'
 import type { Signer } from './identity-signature.ts'
@@ -11,15 +11,14 @@ import { Readiness } from './readiness.ts'
 import { brokerOrder } from './rendezvous.ts'
 import { createInboxKeys } from './sealing.ts'
 import type { InboxKeys } from './sealing.ts'
-import type { Statement } from './statement.ts'
-import { TokenBucket } from './token-bucket.ts'
+import type { Statement } from './presence-statement.ts'
 
 /** For taking a presence back from all brokers. */
 const withdrawMs = 2000
 /** How long the inbox is still read on a broker that is no longer among the best: others learn of it later, and the new one may die at once. */
 const lingerMs = 30_000
 /** How often something on our own topic may make us publish again, per second. */
-const repairsPerSecond = 0.2
+const repairs = { burst: 3, perMinute: 12 }
 
 export interface RunOptions {
   readonly context: ProviderContext
@@ -55,7 +54,7 @@ export class Run {
     this.#options = run
     const { context, options, group, signer, startedAt } = run
     const { clock, logger } = context
-    this.#repairs = new TokenBucket(repairsPerSecond, 3, clock.monotonic())
+    this.#repairs = new TokenBucket(repairs, clock)
     this.presence = new OwnPresence({
       signer,
       group,
@@ -202,7 +201,7 @@ export class Run {
     const { clock, logger } = this.#options.context
     const via = { tag: link.tag, number: link.connectionNumber }
     const verdict = statement === undefined ? 'publish again' : this.presence.judge(statement, retained, via, clock.now())
-    if (verdict === 'fine' || !this.#repairs.take(clock.monotonic())) return
+    if (verdict === 'fine' || !this.#repairs.take()) return
     if (verdict === 'another program') logger.warn('Another program publishes with the identity of this one; devices see only one of them')
     this.#publishAgain()
   }

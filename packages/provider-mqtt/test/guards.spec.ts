@@ -4,7 +4,6 @@ import { generate } from 'mqtt-packet'
 import { PacketGuard } from '../dist/packet-guard.js'
 import { ReplayGuard } from '../dist/replay-guard.js'
 import { brokerOrder, brokerTag } from '../dist/rendezvous.js'
-import { TokenBucket } from '../dist/token-bucket.js'
 
 describe('packet guard', () => {
   const packet = (bytes: number): Buffer =>
@@ -78,22 +77,6 @@ describe('replay guard', () => {
     for (let index = 0; index < 1024; index++) expect(guard.refuse(`s${index}`, '1', now, now)).to.equal(undefined)
     expect(guard.refuse('one more', '1', now, now)).to.equal('too many senders')
     expect(guard.refuse('one more', '1', now + 1001, now + 1001)).to.equal(undefined)
-  })
-})
-
-describe('token bucket', () => {
-  it('lets a burst through, and the rate in the long run', () => {
-    const bucket = new TokenBucket(10, 3, 0)
-    const take = (now: number): number => {
-      let count = 0
-      while (bucket.take(now)) count++
-      return count
-    }
-    expect(take(0)).to.equal(3)
-    expect(take(100)).to.equal(1)
-    expect(take(1000)).to.equal(3)
-    expect(bucket.full(1000)).to.equal(false)
-    expect(bucket.full(1300)).to.equal(true)
   })
 })
 

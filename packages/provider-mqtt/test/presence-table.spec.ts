@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { PresenceTable } from '../dist/presence-table.js'
-import type { Gone, Presence, Statement } from '../dist/statement.js'
+import type { Gone, Presence, Statement } from '../dist/presence-statement.js'
 
 const skew = 1000
 const ttl = 10_000

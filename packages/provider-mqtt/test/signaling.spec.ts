@@ -12,7 +12,7 @@ interface Received {
   readonly text: string
 }
 
-export function inboxOf(device: TestDevice): Received[] {
+function inboxOf(device: TestDevice): Received[] {
   const received: Received[] = []
   device.channel.onMessage((from, message) => {
     received.push({ from, text: Buffer.from(message).toString() })

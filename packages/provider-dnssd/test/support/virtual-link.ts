@@ -5,11 +5,11 @@ import { Browser } from '../../dist/browser.js'
 import { groupName } from '../../dist/names.js'
 import { Responder } from '../../dist/responder.js'
 import type { Link, Sender } from '../../dist/sockets.js'
-import { decodeMessage } from '../../dist/wire.js'
-import type { Message } from '../../dist/wire.js'
+import { decodeMessage } from '../../dist/dns-message.js'
+import type { Message } from '../../dist/dns-message.js'
 
 export const serviceType = '_couchbaseP2P._tcp'
-export const group = 'com.example.shop'
+const group = 'com.example.shop'
 export const listName = groupName(group, serviceType)
 
 /** One packet that was on the link. */

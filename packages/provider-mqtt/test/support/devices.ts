@@ -68,7 +68,7 @@ export class Devices {
 }
 
 /** A network that tests change. */
-export class TestNetwork implements NetworkView {
+class TestNetwork implements NetworkView {
   #facts: NetworkFacts = { measuredAt: 0, routes: [route('192.0.2.1')] }
   readonly #observers = new Set<(facts: NetworkFacts) => void>()
 

@@ -3,8 +3,8 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { metadataFromItems, decodeTxt } from '@kithmesh/core'
 import { ipv6Bytes, ipv6Text, rrType } from '../dist/rdata.js'
-import { MessageWriter, decodeMessage } from '../dist/wire.js'
-import type { Message, ResourceRecord } from '../dist/wire.js'
+import { MessageWriter, decodeMessage } from '../dist/dns-message.js'
+import type { Message, ResourceRecord } from '../dist/dns-message.js'
 
 const records: ResourceRecord[] = [
   {
