@@ -5,9 +5,9 @@ import type { Runner, TestBody } from './runner.ts'
 export interface Outcome {
   /** Names of the enclosing suites and the test, joined with ` > `, without the outermost. */
   readonly path: string
-  /** `aborted`: not run, because the signal had aborted. */
-  readonly state: 'passed' | 'failed' | 'aborted'
-  /** What a failed test threw; a failing hook fails every test it was meant for. */
+  /** `aborted`: not run, because the signal had aborted; `omitted`: does not apply to a subject with these capabilities. */
+  readonly state: 'passed' | 'failed' | 'aborted' | 'omitted'
+  /** What a failed test threw; a failing hook fails every test it was meant for. Of an omitted one, the reason as a string. */
   readonly error: unknown
 }
 
@@ -18,12 +18,15 @@ export interface CollectOptions {
   readonly signal?: AbortSignal
   /** Which tests to run, by path. @default all */
   readonly match?: (path: string) => boolean
+  /** Called, and waited for, before each test and after it. */
+  readonly onBegin?: (path: string) => Promise<void> | void
+  readonly onEnd?: (outcome: Outcome) => Promise<void> | void
 }
 
 interface Suite {
   readonly name: string
   readonly parent: Suite | undefined
-  readonly entries: (Suite | { readonly name: string; readonly body: TestBody })[]
+  readonly entries: (Suite | { readonly name: string; readonly body: TestBody } | { readonly name: string; readonly reason: string })[]
   readonly hooks: {
     readonly before: TestBody[]
     readonly after: TestBody[]
@@ -48,7 +51,7 @@ const newSuite = (name: string, parent: Suite | undefined): Suite => ({
  * console.log(failures(outcomes))
  */
 export async function collect(describeAll: (runner: Runner) => void, options: CollectOptions = {}): Promise<Outcome[]> {
-  const { timeoutMs = 10_000, signal, match = () => true } = options
+  const { timeoutMs = 10_000, signal, match = () => true, onBegin, onEnd } = options
   const root = newSuite('', undefined)
   let open = root
   describeAll({
@@ -64,6 +67,9 @@ export async function collect(describeAll: (runner: Runner) => void, options: Co
     },
     it(name, body) {
       open.entries.push({ name, body })
+    },
+    omit(name, reason) {
+      open.entries.push({ name, reason })
     },
     before(body) {
       open.hooks.before.push(body)
@@ -117,17 +123,26 @@ export async function collect(describeAll: (runner: Runner) => void, options: Co
       }
       const name = own.slice(1).join(' > ')
       if (!match(name)) continue
-      if (signal?.aborted === true) {
-        outcomes.push({ path: name, state: 'aborted', error: signal.reason })
+      const end = async (outcome: Outcome): Promise<void> => {
+        outcomes.push(outcome)
+        await onEnd?.(outcome)
+      }
+      if ('reason' in entry) {
+        await end({ path: name, state: 'omitted', error: entry.reason })
         continue
       }
+      if (signal?.aborted === true) {
+        await end({ path: name, state: 'aborted', error: signal.reason })
+        continue
+      }
+      await onBegin?.(name)
       const errors = [...failed]
       if (errors.length === 0) {
         errors.push(...(await attempt(before, 'A beforeEach hook')))
         if (errors.length === 0) errors.push(...(await attempt([entry.body], 'The test')))
         errors.push(...(await attempt(after, 'An afterEach hook')))
       }
-      outcomes.push({ path: name, state: errors.length === 0 ? 'passed' : 'failed', error: errors[0] })
+      await end({ path: name, state: errors.length === 0 ? 'passed' : 'failed', error: errors[0] })
     }
     if (wanted) await attempt(suite.hooks.after, 'An after hook')
   }
@@ -138,7 +153,7 @@ export async function collect(describeAll: (runner: Runner) => void, options: Co
 function hasWanted(suite: Suite, path: readonly string[], match: (path: string) => boolean): boolean {
   return suite.entries.some((entry) => {
     const own = [...path, entry.name]
-    return 'entries' in entry ? hasWanted(entry, own, match) : match(own.slice(1).join(' > '))
+    return 'entries' in entry ? hasWanted(entry, own, match) : 'body' in entry && match(own.slice(1).join(' > '))
   })
 }
 

@@ -5,7 +5,7 @@ import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promi
 const QUICK_LOOKS = 50
 
 export interface EventuallyOptions {
-  /** The bound, milliseconds. @default 5000 */
+  /** The bound, milliseconds. @default 30000 */
   readonly withinMs?: number
   /** Pause between two looks, after some without any, milliseconds. @default 5 */
   readonly everyMs?: number
@@ -23,7 +23,7 @@ export async function eventually<T>(
   check: () => T | Promise<T>,
   options: EventuallyOptions = {}
 ): Promise<Exclude<T, undefined | false>> {
-  const { withinMs = 5000, everyMs = 5, signal } = options
+  const { withinMs = 30_000, everyMs = 5, signal } = options
   const end = performance.now() + withinMs
   let lastError: unknown
   for (let looks = 0; ; looks++) {

@@ -5,7 +5,8 @@
  * @packageDocumentation
  */
 
-interface RootHooks {
+/** What mocha installs around all tests. */
+export interface RootHooks {
   beforeAll(): void
   afterEach(): Promise<void>
   afterAll(): Promise<void>

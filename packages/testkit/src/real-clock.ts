@@ -14,8 +14,9 @@ export const realClock: Clock = {
       clearTimeout(timer)
     }
   },
-  every(ms, run) {
+  every(ms, run, { background = false } = {}) {
     const timer = setInterval(run, ms)
+    if (background) timer.unref()
     return () => {
       clearInterval(timer)
     }

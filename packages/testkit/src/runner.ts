@@ -21,6 +21,11 @@ export interface Runner {
   after(body: TestBody): unknown
   beforeEach(body: TestBody): unknown
   afterEach(body: TestBody): unknown
+  /**
+   * Told of a check that is not declared, and why: the subject's capabilities leave it out. For runners that report it; mocha and `node:test`
+   * have no such function, and see the checks that do apply.
+   */
+  omit?(name: string, reason: string): unknown
 }
 
 const members = ['describe', 'it', 'before', 'after', 'beforeEach', 'afterEach'] as const
@@ -52,6 +57,27 @@ export function withTestLimit(runner: Runner, ms: number): Runner {
     before: (body) => runner.before(limited(body)),
     after: (body) => runner.after(limited(body)),
     beforeEach: (body) => runner.beforeEach(limited(body)),
-    afterEach: (body) => runner.afterEach(limited(body))
+    afterEach: (body) => runner.afterEach(limited(body)),
+    ...omitting(runner)
   }
+}
+
+/**
+ * The same runner for checks that need a capability: where the subject lacks it, they are told to `omit` instead of being declared.
+ * @param reason completes "left out, because": `the subject does not publish`.
+ */
+export function needing<R extends DeclaringRunner>(runner: R, has: boolean, reason: string): R {
+  if (has) return runner
+  return {
+    ...runner,
+    describe: (name, body) => runner.describe(name, body),
+    it: (name) => runner.omit?.(name, reason)
+  }
+}
+
+/** What check files declare with; the hooks are the suite's own. */
+export type DeclaringRunner = Pick<Runner, 'describe' | 'it' | 'omit'>
+
+function omitting(runner: Runner): Pick<Runner, 'omit'> {
+  return runner.omit === undefined ? {} : { omit: (name, reason) => runner.omit?.(name, reason) }
 }

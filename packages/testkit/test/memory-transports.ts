@@ -7,21 +7,22 @@ export function transportHarness(
   options: {
     readonly listens?: boolean
     readonly mutate?: (strategy: TransportStrategy, medium: MemoryMedium) => TransportStrategy
+    readonly mutateFactory?: (factory: TransportFactory) => TransportFactory
     readonly settleMs?: number
   } = {}
 ): TransportHarness {
-  const { listens = true, mutate = (strategy) => strategy, settleMs = 5000 } = options
+  const { listens = true, mutate = (strategy) => strategy, mutateFactory = (factory) => factory, settleMs = 5000 } = options
   const on = (medium: MemoryMedium, host: string): TransportFactory => {
     const factory = memoryTransport(medium, { host })
     const capabilities = Object.freeze({ ...factory.capabilities, listens })
-    return {
+    return mutateFactory({
       ...factory,
       capabilities,
       create(context) {
         const { listen, ...strategy } = factory.create(context)
         return mutate({ ...strategy, capabilities, ...(listens && listen !== undefined ? { listen } : {}) }, medium)
       }
-    }
+    })
   }
   return {
     factory: on(new MemoryMedium(), 'a'),

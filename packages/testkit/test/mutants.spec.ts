@@ -2,19 +2,15 @@ import { fork } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
-import type { ByteSocketFactory, MessageSocketFactory } from '@kithmesh/core'
+import type { MessageSocketFactory } from '@kithmesh/core'
 import type { StorageEngineFactory } from '@kithmesh/database/storage'
-import { collect, describePeerDiscoveryProvider, describeSocketFactory, describeTransportStrategy, failures } from '@kithmesh/testkit'
+import { collect, describeSocketFactory, failures } from '@kithmesh/testkit'
 import type { CollectOptions, Runner } from '@kithmesh/testkit'
-import type { MemoryProviderOptions } from '@kithmesh/testkit/memory'
 import { describeStorageEngine } from '@kithmesh/testkit/storage-engine'
-import { memoryHarness } from './memory-harness.ts'
 import { byteHarness, messageHarness } from './memory-sockets.ts'
-import { transportHarness } from './memory-transports.ts'
 import * as engines from './mutants/engines.ts'
-import * as providers from './mutants/providers.ts'
+import { describeMutants } from './mutants/score.ts'
 import * as sockets from './mutants/sockets.ts'
-import * as transports from './mutants/transports.ts'
 
 /** How long a suite waits in vain for what a mutant never does. */
 const settleMs = 1000
@@ -26,96 +22,32 @@ async function caught(suite: (runner: Runner) => void, options: CollectOptions =
   return failures(outcomes)
 }
 
-describe('the suites catch broken plugins', function () {
-  this.timeout(60_000)
+/** Says how many of the mutants of a `describe` were caught: each has a test of its own. */
+function printScore(this: Mocha.Context): void {
+  const { tests = [], title } = this.test?.parent ?? {}
+  const caughtOnes = tests.filter(({ state }) => state === 'passed')
+  process.stdout.write(`    mutation score: ${caughtOnes.length} / ${tests.length} (${title})\n`)
+}
 
-  describe('providers', () => {
-    const provider = (mutate: providers.ProviderMutation, options: MemoryProviderOptions = {}): Promise<string[]> =>
-      caught((runner) => {
-        describePeerDiscoveryProvider('mutant', memoryHarness(options, mutate, settleMs), runner)
-      })
+describeMutants(
+  'byte socket factories',
+  Object.fromEntries(
+    Object.entries(sockets.byteSocketMutants).map(([name, { mutate, caughtBy }]) => [
+      name,
+      {
+        caughtBy,
+        suite: (runner: Runner) => {
+          describeSocketFactory('mutant', byteHarness(mutate, 300), runner)
+        }
+      }
+    ])
+  ),
+  []
+)
 
-    it('that find themselves', async () => {
-      expect(await provider(providers.findsItself)).to.deep.equal([
-        'publishing > never finds itself (publish first)',
-        'publishing > never finds itself (browse first)'
-      ])
-    })
-    it('that confuse groups', async () => {
-      expect(await provider(providers.confusesGroups)).to.deep.equal(['groups > finds only services of its own group'])
-    })
-    it('that go on browsing', async () => {
-      expect(await provider(providers.goesOnBrowsing)).to.include.members([
-        'stopBrowsing > reports nothing afterwards',
-        'stopBrowsing > finds everybody again after a restart'
-      ])
-    })
-    it('that start twice', async () => {
-      expect(await provider(providers.startsTwice)).to.deep.equal([
-        'browse lifecycle > starts once when started twice',
-        'browse lifecycle > starts once when started twice at the same time'
-      ])
-    })
-    it('that leave without a goodbye', async () => {
-      expect(await provider(providers.leavesWithoutGoodbye)).to.deep.equal([
-        'shutdown > works when publishing',
-        'shutdown > works when browsing and publishing',
-        'shutdown > reports nothing afterwards',
-        'publishing > withdraws the publication on shutdown'
-      ])
-    })
-    it('that ignore the signal', async () => {
-      expect(await provider(providers.ignoresSignal)).to.deep.equal(['resolveUrl > rejects with the reason of a signal that has aborted'])
-    })
-    it('that keep refused sockets', async () => {
-      expect(await provider(providers.keepsRefusedSockets)).to.deep.equal(['incoming connections > are destroyed when nobody wants them'])
-    })
-    it('that swallow new metadata', async () => {
-      expect((await provider(providers.swallowsMetadata)).filter((path) => !path.includes('ERR_PD_NOT_PUBLISHING'))).to.deep.equal([
-        'metadata > shows the newest metadata to late browsers',
-        'metadata > notices changes of a monitored peer, in order, while it stays online',
-        'metadata > arrives at the last of several quick changes'
-      ])
-    })
-    it('that cannot be stopped twice', async () => {
-      expect(await provider(providers.refusesSecondStop)).to.deep.equal(['publish lifecycle > stops once when stopped twice'])
-    })
-    it('that pretend to publish', async () => {
-      expect(await provider(providers.pretendsToPublish, { capabilities: { publishes: false, incomingConnections: false } })).to.deep.equal(
-        ['without publishing > rejects startPublishing with ERR_PD_UNSUPPORTED']
-      )
-    })
-  })
-
-  describe('byte socket factories', () => {
-    const factory = (mutate: (factory: ByteSocketFactory) => ByteSocketFactory): Promise<string[]> =>
-      caught((runner) => {
-        describeSocketFactory('mutant', byteHarness(mutate, settleMs), runner)
-      })
-
-    it('that cannot be cancelled', async () => {
-      expect(await factory(sockets.ignoresAbort)).to.deep.equal([
-        'opening > rejects with the reason of a signal that has aborted, and connects nowhere',
-        'opening > rejects with the reason of a signal that aborts meanwhile, and leaves no connection'
-      ])
-    })
-    it('that fail without a code', async () => {
-      expect(await factory(sockets.failsWithoutCode)).to.deep.equal(['opening > rejects with a code and a cause when nobody listens'])
-    })
-    it('that are never full', async () => {
-      expect(await factory(sockets.neverFull)).to.deep.equal([
-        'transfer from the dialled side > is held back by a reader that pauses, and goes on when it resumes',
-        'ending from the dialled side > by a cut while it waits for room: both are closed once'
-      ])
-    })
-    it('that report the end twice', async () => {
-      const paths = await factory(sockets.closesTwice)
-      expect(paths).to.include('ends from both sides at once')
-      expect(paths.filter((path) => !path.startsWith('end'))).to.deep.equal([])
-    })
-  })
-
+describe('the suites catch broken plugins', () => {
   describe('message socket factories', () => {
+    after(printScore)
     const factory = (mutate: (factory: MessageSocketFactory) => MessageSocketFactory): Promise<string[]> =>
       caught((runner) => {
         describeSocketFactory('mutant', messageHarness(mutate, settleMs), runner)
@@ -138,32 +70,8 @@ describe('the suites catch broken plugins', function () {
     })
   })
 
-  describe('transports', () => {
-    const transport = (mutate: transports.TransportMutation): Promise<string[]> =>
-      caught((runner) => {
-        describeTransportStrategy('mutant', transportHarness({ mutate, settleMs }), runner)
-      })
-
-    it('that leak a stream on abort', async () => {
-      expect(await transport(transports.leaksOnAbort)).to.deep.equal([
-        'attempt > rejects with the reason of a signal that has aborted, and connects nowhere',
-        'attempt > rejects with the reason of a signal that aborts meanwhile, and leaves no stream'
-      ])
-    })
-    it('that close accepted streams with the listener', async () => {
-      expect(await transport(transports.closesAcceptedStreams)).to.deep.equal(['listener > leaves accepted streams alone when it closes'])
-    })
-    it('that go on accepting', async () => {
-      expect(await transport(transports.goesOnAccepting)).to.deep.equal(['listener > accepts nobody once it is closed'])
-    })
-    it('that connect in assess', async () => {
-      expect(await transport(transports.probesInAssess)).to.deep.equal([
-        'assess > gives the same answer again, leaves the target as it was and connects nowhere'
-      ])
-    })
-  })
-
   describe('storage engines', () => {
+    after(printScore)
     const volatile = (factory: StorageEngineFactory): Promise<string[]> =>
       caught((runner) => {
         describeStorageEngine('mutant', { factory }, runner)
@@ -175,7 +83,7 @@ describe('the suites catch broken plugins', function () {
         (runner) => {
           describeStorageEngine('mutant', { factory, spawnWriter }, runner)
         },
-        { match: (path) => /^(reopening|copyTo|damage|kill -9|maintenance)/.test(path) }
+        { match: (path) => /^(reopening|copyTo|damage|kill -9|maintenance)/.test(path), timeoutMs: 50_000 }
       )
     }
 

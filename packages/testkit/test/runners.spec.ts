@@ -17,9 +17,7 @@ function run(argv: readonly string[]): Promise<{ readonly code: number | null; r
   })
 }
 
-describe('runners', function () {
-  this.timeout(60_000)
-
+describe('runners', () => {
   it('node:test runs the suites unchanged', async () => {
     const { code, output } = await run(['--test', '--test-reporter=tap', fixture('node-runner')])
     expect(code, output).to.equal(0)
@@ -31,7 +29,7 @@ describe('runners', function () {
       describePeerDiscoveryProvider('memory', memoryHarness(), runner)
     })
     expect(outcomes.length).to.be.greaterThan(90)
-    expect(outcomes.filter(({ state }) => state !== 'passed')).to.deep.equal([])
+    expect(outcomes.filter(({ state }) => state !== 'passed' && state !== 'omitted')).to.deep.equal([])
     expect(new Set(outcomes.map(({ path }) => path)).size).to.equal(outcomes.length)
   })
   it('the mocha hook fails a test that leaves a rejected promise behind', async () => {

@@ -30,7 +30,13 @@ export class MemoryMedium {
   readonly #services = new Map<string, MemoryService>()
   readonly #watchers = new Set<MemoryMediumListener>()
   readonly #ports = new Map<string, MemoryAccept>()
+  readonly #name: string
   #nextPort = 40_000
+
+  /** @param name part of the ids of services: media that one program uses side by side need different ones @default 'memory' */
+  constructor(name = 'memory') {
+    this.#name = name
+  }
 
   /** All services that are announced now. */
   get services(): readonly MemoryService[] {
@@ -43,8 +49,8 @@ export class MemoryMedium {
 
   /** Announces a service under a free id derived from its name. */
   announce(service: Omit<MemoryService, 'id'>): MemoryService {
-    let id = `${service.displayName}.${service.peerGroupId}.memory`
-    for (let count = 2; this.#services.has(id); count++) id = `${service.displayName} ${count}.${service.peerGroupId}.memory`
+    let id = `${service.displayName}.${service.peerGroupId}.${this.#name}`
+    for (let count = 2; this.#services.has(id); count++) id = `${service.displayName} ${count}.${service.peerGroupId}.${this.#name}`
     const announced = { ...service, id }
     this.#services.set(id, announced)
     this.#tell((watcher) => {

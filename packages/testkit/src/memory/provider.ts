@@ -57,7 +57,7 @@ class MemoryProvider implements PeerDiscoveryProvider {
   readonly #monitored = new Set<string>()
   #unwatch: (() => void) | undefined
   #published: MemoryService | undefined
-  #listener: { close(): void } | undefined
+  #listener: { readonly port: number; close(): void } | undefined
   #shutDown = false
 
   constructor(medium: MemoryMedium, host: string, capabilities: Readonly<ProviderCapabilities>, context: ProviderContext) {
@@ -117,7 +117,7 @@ class MemoryProvider implements PeerDiscoveryProvider {
       peerId: this.#context.localPeerId,
       host: this.#host,
       displayName: options.displayName,
-      port: options.port,
+      port: this.#listener?.port ?? options.port,
       metadata: new Map(options.metadata)
     })
     this.#context.statusChanged('publish', { state: 'online' })

@@ -7,11 +7,12 @@ import type { MemoryMedium } from './medium.ts'
 /** Every code the reference plugins throw. */
 export const memoryErrors = defineErrors({
   ERR_MEMORY_CONNECT: { when: 'Nobody listens at a `memory:` URL.', hint: 'The peer has stopped publishing; resolve its URL again.' },
+  ERR_MEMORY_SHUT_DOWN: { when: 'The memory transport was shut down meanwhile.', hint: 'Make a new discovery.' },
   ERR_MEMORY_URL: { when: 'A URL is not of the form `memory://host:port/…`.', hint: 'Pass the URL that resolveUrl gave.' }
 })
 
 /** Host and port of a `memory:` URL. @throws ERR_MEMORY_URL */
-export function parseMemoryUrl(url: string): { readonly host: string; readonly port: number } {
+function parseMemoryUrl(url: string): { readonly host: string; readonly port: number } {
   const match = /^memory:\/\/([^/:]+):(\d+)(?:\/|$)/.exec(url)
   if (match === null) throw memoryErrors.create('ERR_MEMORY_URL', `${JSON.stringify(url)} is not a memory URL`)
   return { host: match[1] as string, port: Number(match[2]) }

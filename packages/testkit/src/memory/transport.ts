@@ -1,7 +1,7 @@
-import { TRANSPORT_CONTRACT_VERSION } from '@kithmesh/core'
+import { joinSignals, TRANSPORT_CONTRACT_VERSION } from '@kithmesh/core/plugin'
 import type { TransportFactory } from '@kithmesh/core'
 import type { MemoryMedium } from './medium.ts'
-import { openMemory } from './socket-factory.ts'
+import { memoryErrors, openMemory } from './socket-factory.ts'
 
 export interface MemoryTransportOptions {
   /** The machine this transport runs on. @default 'localhost' */
@@ -17,17 +17,21 @@ export function memoryTransport(medium: MemoryMedium, { host = 'localhost' }: Me
     capabilities,
     create() {
       const listeners = new Set<{ close(): void }>()
-      let shutDown = new AbortController()
+      const life = new AbortController()
       return {
         name: 'memory',
         capabilities,
         assess: ({ resolved }) =>
           resolved.url.startsWith('memory:') ? { usable: true, rank: 0 } : { usable: false, reason: `${resolved.url} is not a memory URL` },
-        attempt({ resolved }, { signal, progress }) {
+        async attempt({ resolved }, { signal, progress }) {
+          signal.throwIfAborted()
+          life.signal.throwIfAborted()
           progress('dial', resolved.url.replace(/^memory:\/\/|\/.*$/g, ''))
-          return openMemory(medium, host, resolved.url, AbortSignal.any([signal, shutDown.signal]))
+          const ending = joinSignals(signal, life.signal)
+          return await openMemory(medium, host, resolved.url, ending.signal).finally(ending.release)
         },
         async listen({ onConnection }) {
+          life.signal.throwIfAborted()
           const listener = medium.listen(host, 0, onConnection)
           listeners.add(listener)
           return {
@@ -40,8 +44,7 @@ export function memoryTransport(medium: MemoryMedium, { host = 'localhost' }: Me
           }
         },
         async shutdown() {
-          shutDown.abort()
-          shutDown = new AbortController()
+          if (!life.signal.aborted) life.abort(memoryErrors.create('ERR_MEMORY_SHUT_DOWN', 'The memory transport was shut down'))
           for (const listener of listeners) listener.close()
           listeners.clear()
         }

@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import type { Metadata, PeerDiscoveryProvider, ProviderCapabilities } from '@kithmesh/core'
-import { eventually, within } from '../eventually.ts'
+import { Bench } from '../bench.ts'
+import { within } from '../eventually.ts'
+import { accountOfAll } from './account.ts'
 import type { Announcement, ProviderFixture, ProviderHarness } from './harness.ts'
 import { recordingContext } from './recording-context.ts'
 import type { KnownPeer, RecordingContext } from './recording-context.ts'
 
 /** Group used where a test does not care; dots on purpose. */
-export const GROUP = 'com.example.shop'
+const GROUP = 'com.example.shop'
 
 /** One machine of the medium with the provider under test. */
 export interface Subject {
@@ -38,15 +40,14 @@ export function sameMetadata(a: Metadata, b: Metadata): boolean {
     a.size === b.size &&
     [...a].every(([key, value]) => {
       const other = b.get(key)
-      return other !== undefined && Buffer.compare(value, other) === 0
+      return value instanceof Uint8Array && other instanceof Uint8Array && Buffer.compare(value, other) === 0
     })
   )
 }
 
 /** The machines of one test, and what every check needs. */
-export class ProviderBench {
+export class ProviderBench extends Bench {
   readonly capabilities: Readonly<ProviderCapabilities>
-  readonly settleMs: number
   readonly #harness: ProviderHarness
   readonly #fixture: ProviderFixture
   readonly #subjects: Subject[] = []
@@ -54,14 +55,17 @@ export class ProviderBench {
   #hosts = 0
 
   private constructor(harness: ProviderHarness, fixture: ProviderFixture) {
+    super(harness.settleMs ?? 10_000)
     this.#harness = harness
     this.#fixture = fixture
     this.capabilities = harness.factory.capabilities
-    this.settleMs = harness.settleMs ?? 10_000
   }
 
   static async create(harness: ProviderHarness): Promise<ProviderBench> {
-    return new ProviderBench(harness, await harness.create())
+    const fixture = await harness.create()
+    assert.equal(typeof fixture?.factoryFor, 'function', 'create() of the harness resolves with a fixture that has no factoryFor()')
+    assert.equal(typeof fixture[Symbol.asyncDispose], 'function', 'the fixture of the harness has no [Symbol.asyncDispose]()')
+    return new ProviderBench(harness, fixture)
   }
 
   factoryFor(host: string): ReturnType<ProviderFixture['factoryFor']> {
@@ -72,7 +76,9 @@ export class ProviderBench {
   subject(options: { readonly group?: string } = {}): Subject {
     const host = `host-${++this.#hosts}`
     const context = recordingContext({ peerGroupId: options.group ?? GROUP, localPeerId: createHash('sha256').update(host).digest('hex') })
-    const subject = { context, provider: this.#fixture.factoryFor(host).create(context) }
+    const factory = this.#fixture.factoryFor(host)
+    assert.equal(typeof factory?.create, 'function', 'factoryFor() of the fixture returned no factory: it has no create()')
+    const subject = { context, provider: factory.create(context) }
     this.#subjects.push(subject)
     return subject
   }
@@ -113,38 +119,17 @@ export class ProviderBench {
 
   /** Waits until `subject` lists a peer of this name (a provider may have appended a number) and returns it. */
   async finds(subject: Subject, displayName: string): Promise<KnownPeer> {
-    return await this.eventually(`${displayName} to be found`, () => namedPeers(subject, displayName)[0])
+    return await this.eventually(`${JSON.stringify(displayName)} to be found`, () => namedPeers(subject, displayName)[0])
   }
 
   async loses(subject: Subject, id: string): Promise<void> {
-    await this.eventually(`peer ${id} to be reported as lost`, () => !subject.context.peers.has(id))
+    await this.eventually(`peersLost to be called with ${JSON.stringify(id)}`, () => !subject.context.peers.has(id))
   }
 
   /** Proves that the medium has carried everything up to now: a service published at this point has reached `subject`. */
   async caughtUp(subject: Subject, marker = 'marker'): Promise<void> {
     await this.service(marker, { group: subject.context.peerGroupId })
     await this.finds(subject, marker)
-  }
-
-  async eventually<T>(reason: string, check: () => T): Promise<Exclude<T, undefined | false>> {
-    return (await eventually(reason, check, { withinMs: this.settleMs })) as Exclude<T, undefined | false>
-  }
-
-  async settles<T>(promise: Promise<T>, what: string): Promise<T> {
-    return await within(promise, this.settleMs, what)
-  }
-
-  /** The error a promise rejects with. */
-  async rejection(promise: Promise<unknown>, what: string): Promise<unknown> {
-    const outcome = await this.settles(
-      promise.then(
-        () => undefined,
-        (error: unknown) => ({ error })
-      ),
-      what
-    )
-    assert.ok(outcome !== undefined, `${what} must reject`)
-    return outcome.error
   }
 
   /** Shuts everything down; what a broken subject throws here was for a test to notice. */
@@ -154,6 +139,11 @@ export class ProviderBench {
     )
     await Promise.allSettled(this.#announcements.map((announcement) => announcement.withdraw()))
     await this.#fixture[Symbol.asyncDispose]()
+  }
+
+  /** What each machine reported until now, for the failure of a check. */
+  account(): readonly string[] {
+    return accountOfAll(this.#subjects)
   }
 
   /** Another medium of the same harness. */
@@ -174,4 +164,14 @@ export function namedPeers(subject: Subject, displayName: string): KnownPeer[] {
 /** The browse or publish states in the order they were reported. */
 export function reportedStates(subject: Subject, mode: 'browse' | 'publish'): string[] {
   return subject.context.events.flatMap((event) => (event.type === 'status' && event.mode === mode ? [event.status.state] : []))
+}
+
+/** Fails when the mode's last reported status is another one. */
+export function statusIs(subject: Subject, mode: 'browse' | 'publish', state: 'online' | 'offline'): void {
+  const reported = subject.context.status(mode)
+  assert.equal(
+    reported,
+    state,
+    `the status of ${mode} is ${reported}: call statusChanged('${mode}', { state: '${state}' }) before the call settles`
+  )
 }

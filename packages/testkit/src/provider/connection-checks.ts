@@ -1,17 +1,25 @@
 import assert from 'node:assert/strict'
+import { isIP } from 'node:net'
 import type { ByteSocket, ProviderCapabilities, ResolvedUrl, SocketFactory } from '@kithmesh/core'
-import { errorCode } from '@kithmesh/core'
-import type { Runner } from '../runner.ts'
+import { assertCode } from '../explain.ts'
+import { needing } from '../runner.ts'
+import type { DeclaringRunner } from '../runner.ts'
 import type { ProviderBench, Subject } from './bench.ts'
 import { inEveryState } from './lifecycle-checks.ts'
 
 const never = (): AbortSignal => new AbortController().signal
 
 /** From a sighting to a socket. */
-export function connectionChecks(bench: () => ProviderBench, runner: Runner, capabilities: Readonly<ProviderCapabilities>): void {
+export function connectionChecks(bench: () => ProviderBench, runner: DeclaringRunner, capabilities: Readonly<ProviderCapabilities>): void {
   const { describe, it } = runner
   const resolve = (subject: Subject, id: string): Promise<ResolvedUrl> =>
     bench().settles(subject.provider.resolveUrl(id, { signal: never() }), 'resolveUrl')
+
+  const leadsTo = async (subject: Subject, id: string, port: string): Promise<void> => {
+    const { url } = await resolve(subject, id)
+    assert.ok(URL.canParse(url), `${JSON.stringify(url)} is no URL`)
+    assert.equal(new URL(url).port, port, `${url} has not the published port, ${port}`)
+  }
 
   describe('resolveUrl', () => {
     it('gives a URL with scheme and host that the socket factory understands', async () => {
@@ -19,12 +27,15 @@ export function connectionChecks(bench: () => ProviderBench, runner: Runner, cap
       await bench().service('shop', { port: 14_984 })
       const { id } = await bench().finds(subject, 'shop')
       const { url, addresses } = await resolve(subject, id)
+      assert.ok(URL.canParse(url), `${JSON.stringify(url)} is no URL; one begins with its scheme, as in wss://192.0.2.1:4984/db`)
       const parsed = new URL(url)
-      assert.notEqual(parsed.host, '')
-      assert.ok(Array.isArray(addresses))
+      assert.notEqual(parsed.host, '', `${url} has no host`)
+      assert.ok(Array.isArray(addresses), 'addresses is no array; it may be empty')
+      for (const address of capabilities.suppliesSocketFactory ? [] : addresses)
+        assert.notEqual(isIP(address), 0, `addresses has ${JSON.stringify(address)}: it holds IP addresses, the port is the URL's`)
       const schemes = capabilities.suppliesSocketFactory ? (subject.provider.socketFactory()?.schemes ?? []) : ['ws', 'wss']
       assert.ok(schemes.includes(parsed.protocol.slice(0, -1)), `${url} is none of ${schemes.join(', ')}`)
-      if (!capabilities.suppliesSocketFactory) assert.equal(parsed.port, '14984')
+      if (!capabilities.suppliesSocketFactory) assert.equal(parsed.port, '14984', `${url} has not the published port, 14984`)
     })
     it('can be called again, and for several peers at once', async () => {
       const subject = await bench().browser()
@@ -35,29 +46,36 @@ export function connectionChecks(bench: () => ProviderBench, runner: Runner, cap
       const second = await Promise.all(ids.map((id) => resolve(subject, id)))
       assert.deepEqual(
         second.map(({ url }) => url),
-        first.map(({ url }) => url)
+        first.map(({ url }) => url),
+        'resolveUrl gave other URLs the second time'
       )
-      assert.notEqual(first[0]?.url, first[1]?.url)
+      assert.notEqual(first[0]?.url, first[1]?.url, `two services with the ports 1001 and 1002 have the same URL, ${first[0]?.url}`)
     })
-    if (capabilities.publishes && !capabilities.suppliesSocketFactory) {
+    {
+      const { it } = needing(
+        runner,
+        capabilities.publishes && !capabilities.suppliesSocketFactory,
+        'the provider does not publish plain URLs of its own'
+      )
       it('gives the new port of a service that returned under its old name', async () => {
         const subject = await bench().browser()
         const publisher = bench().subject()
         await bench().publish(publisher, 'shop', { port: 1001 })
         const { id } = await bench().finds(subject, 'shop')
-        assert.equal(new URL((await resolve(subject, id)).url).port, '1001')
+        await leadsTo(subject, id, '1001')
         await bench().settles(publisher.provider.stopPublishing(), 'stopPublishing')
         if (capabilities.reportsDisappearance) await bench().loses(subject, id)
         await bench().publish(publisher, 'shop', { port: 1002 })
         const again = await bench().finds(subject, 'shop')
-        assert.equal(new URL((await resolve(subject, again.id)).url).port, '1002')
+        await leadsTo(subject, again.id, '1002')
       })
     }
     inEveryState(bench, runner, capabilities.publishes, 'rejects an unknown id with a code', async (subject) => {
       const error = await bench().rejection(subject.provider.resolveUrl('nobody', { signal: never() }), 'resolveUrl of an unknown id')
-      assert.ok(errorCode(error) !== undefined, 'the error has no code')
+      assertCode(error, 'resolveUrl')
     })
-    if (capabilities.reportsDisappearance) {
+    {
+      const { it } = needing(runner, capabilities.reportsDisappearance, 'the provider does not report that peers vanish')
       it('rejects the id of a lost peer', async () => {
         const subject = await bench().browser()
         const service = await bench().service('shop')
@@ -65,7 +83,7 @@ export function connectionChecks(bench: () => ProviderBench, runner: Runner, cap
         await service.withdraw()
         await bench().loses(subject, id)
         const error = await bench().rejection(subject.provider.resolveUrl(id, { signal: never() }), 'resolveUrl of a lost id')
-        assert.ok(errorCode(error) !== undefined, 'the error has no code')
+        assertCode(error, 'resolveUrl')
       })
     }
     it('rejects with the reason of a signal that has aborted', async () => {
@@ -73,7 +91,14 @@ export function connectionChecks(bench: () => ProviderBench, runner: Runner, cap
       await bench().service('shop')
       const { id } = await bench().finds(subject, 'shop')
       const reason = new Error('changed my mind')
-      assert.equal(await bench().rejection(subject.provider.resolveUrl(id, { signal: AbortSignal.abort(reason) }), 'resolveUrl'), reason)
+      assert.equal(
+        await bench().rejection(
+          subject.provider.resolveUrl(id, { signal: AbortSignal.abort(reason) }),
+          'resolveUrl with an aborted signal'
+        ),
+        reason,
+        'it did not reject with signal.reason'
+      )
       await resolve(subject, id)
     })
     it('is cancelled by its signal, unless it was quicker', async () => {
@@ -91,7 +116,7 @@ export function connectionChecks(bench: () => ProviderBench, runner: Runner, cap
         ),
         'resolveUrl'
       )
-      assert.equal(outcome, reason)
+      assert.equal(outcome, reason, 'it did not reject with signal.reason')
       await resolve(subject, id)
     })
   })
@@ -105,12 +130,15 @@ export function connectionChecks(bench: () => ProviderBench, runner: Runner, cap
       async (subject) => {
         const factory = subject.provider.socketFactory()
         if (!capabilities.suppliesSocketFactory) {
-          assert.equal(factory, undefined)
+          assert.equal(factory, undefined, 'there is a socket factory, and the capability suppliesSocketFactory is false')
           return
         }
-        assert.ok(factory !== undefined)
-        assert.ok(factory.framing === 'bytes' || factory.framing === 'messages')
-        assert.ok(factory.schemes.length > 0 && factory.schemes.every((scheme) => /^[a-z][a-z0-9+.-]*$/.test(scheme)))
+        assert.ok(factory !== undefined, 'socketFactory() is undefined, and the capability suppliesSocketFactory is true')
+        assert.ok(factory.framing === 'bytes' || factory.framing === 'messages', 'framing is neither bytes nor messages')
+        assert.ok(
+          factory.schemes.length > 0 && factory.schemes.every((scheme) => /^[a-z][a-z0-9+.-]*$/.test(scheme)),
+          'schemes are names in lower case without a colon'
+        )
       },
       (state) => state !== 'shut down'
     )
@@ -123,13 +151,19 @@ export function connectionChecks(bench: () => ProviderBench, runner: Runner, cap
         const subject = await bench().browser()
         const { id } = await bench().finds(subject, 'shop')
         await resolve(subject, id)
-        assert.deepEqual(service.subject?.context.events.filter((event) => event.type === 'incoming') ?? [], [])
+        assert.deepEqual(
+          service.subject?.context.events.filter((event) => event.type === 'incoming') ?? [],
+          [],
+          'an incoming connection was reported, and the capability incomingConnections is false'
+        )
       })
     })
-  } else if (capabilities.publishes && capabilities.suppliesSocketFactory) incomingChecks(bench, runner)
+  }
+  const incoming = capabilities.incomingConnections && capabilities.publishes && capabilities.suppliesSocketFactory
+  incomingChecks(bench, needing(runner, incoming, 'the provider takes no connections of its own'))
 }
 
-function incomingChecks(bench: () => ProviderBench, { describe, it }: Runner): void {
+function incomingChecks(bench: () => ProviderBench, { describe, it }: DeclaringRunner): void {
   const dial = async (from: Subject, name: string): Promise<ByteSocket> => {
     const { id } = await bench().finds(from, name)
     const { url, addresses } = await bench().settles(from.provider.resolveUrl(id, { signal: never() }), 'resolveUrl')
@@ -200,7 +234,7 @@ function incomingChecks(bench: () => ProviderBench, { describe, it }: Runner): v
         ),
         'open'
       )
-      assert.equal(outcome, 'refused')
+      assert.equal(outcome, 'refused', 'a connection was taken after stopPublishing')
       assert.deepEqual(
         publisher.context.events.filter((event) => event.type === 'incoming'),
         []

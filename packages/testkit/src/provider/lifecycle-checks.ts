@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import type { Runner } from '../runner.ts'
-import { metadataOf, namedPeers, reportedStates } from './bench.ts'
+import { needing } from '../runner.ts'
+import type { DeclaringRunner } from '../runner.ts'
+import { metadataOf, namedPeers, reportedStates, statusIs } from './bench.ts'
 import type { ProviderBench, Subject } from './bench.ts'
 
 const options = { displayName: 'till', port: 4984, metadata: metadataOf({}) }
@@ -68,15 +69,15 @@ const states: readonly { readonly name: string; readonly publishes: boolean; rea
 /** Declares one test per state that the subject can be in. */
 export function inEveryState(
   bench: () => ProviderBench,
-  { it }: Runner,
+  runner: DeclaringRunner,
   publishes: boolean,
   what: string,
   check: (subject: Subject, state: string) => Promise<void>,
   only: (state: string) => boolean = () => true
 ): void {
   for (const state of states) {
-    if (!only(state.name) || (state.publishes && !publishes)) continue
-    it(`${what} when ${state.name}`, async () => {
+    if (!only(state.name)) continue
+    needing(runner, publishes || !state.publishes, 'the provider does not publish').it(`${what} when ${state.name}`, async () => {
       const subject = bench().subject()
       await bench().settles(state.enter(subject), `getting to ${state.name}`)
       await check(subject, state.name)
@@ -85,22 +86,31 @@ export function inEveryState(
 }
 
 /** Start, stop and shutdown in every order. */
-export function lifecycleChecks(bench: () => ProviderBench, runner: Runner, publishes: boolean): void {
+export function lifecycleChecks(bench: () => ProviderBench, runner: DeclaringRunner, publishes: boolean): void {
   const { describe, it } = runner
-  const modes = publishes ? (['browse', 'publish'] as const) : (['browse'] as const)
+  const publishing = needing(runner, publishes, 'the provider does not publish')
   const start = (subject: Subject, mode: 'browse' | 'publish'): Promise<void> =>
     mode === 'browse' ? subject.provider.startBrowsing() : subject.provider.startPublishing(options)
   const stop = (subject: Subject, mode: 'browse' | 'publish'): Promise<void> =>
     mode === 'browse' ? subject.provider.stopBrowsing() : subject.provider.stopPublishing()
 
-  for (const mode of modes) {
+  for (const mode of ['browse', 'publish'] as const) {
+    const { it } = mode === 'publish' ? publishing : runner
     describe(`${mode} lifecycle`, () => {
       it('reports online once started and offline once stopped', async () => {
         const subject = bench().subject()
         await bench().settles(start(subject, mode), 'start')
-        assert.match(reportedStates(subject, mode).join(' '), /^(offline )?(starting )?online$/)
+        assert.match(
+          reportedStates(subject, mode).join(' '),
+          /^(offline )?(starting )?online$/,
+          `call statusChanged('${mode}', { state: 'online' }) once, before the start resolves`
+        )
         await bench().settles(stop(subject, mode), 'stop')
-        assert.match(reportedStates(subject, mode).join(' '), /online offline$/)
+        assert.match(
+          reportedStates(subject, mode).join(' '),
+          /online offline$/,
+          `call statusChanged('${mode}', { state: 'offline' }) before the stop resolves`
+        )
       })
       it('starts once when started twice', async () => {
         const subject = bench().subject()
@@ -108,7 +118,8 @@ export function lifecycleChecks(bench: () => ProviderBench, runner: Runner, publ
         await bench().settles(start(subject, mode), 'the second start')
         assert.deepEqual(
           reportedStates(subject, mode).filter((state) => state === 'online'),
-          ['online']
+          ['online'],
+          'online has to be reported exactly once, however often it is started'
         )
       })
       it('starts once when started twice at the same time', async () => {
@@ -116,7 +127,8 @@ export function lifecycleChecks(bench: () => ProviderBench, runner: Runner, publ
         await bench().settles(Promise.all([start(subject, mode), start(subject, mode)]), 'two starts')
         assert.deepEqual(
           reportedStates(subject, mode).filter((state) => state === 'online'),
-          ['online']
+          ['online'],
+          'online has to be reported exactly once, however often it is started'
         )
       })
       it('stops once when stopped twice', async () => {
@@ -124,29 +136,33 @@ export function lifecycleChecks(bench: () => ProviderBench, runner: Runner, publ
         await bench().settles(start(subject, mode), 'start')
         await bench().settles(stop(subject, mode), 'the first stop')
         await bench().settles(stop(subject, mode), 'the second stop')
-        assert.deepEqual(reportedStates(subject, mode).slice(-2), ['online', 'offline'])
+        assert.deepEqual(
+          reportedStates(subject, mode).slice(-2),
+          ['online', 'offline'],
+          'offline has to be reported exactly once, after online'
+        )
       })
       it('can be stopped before it was started', async () => {
         const subject = bench().subject()
         await bench().settles(stop(subject, mode), 'stop')
-        assert.equal(reportedStates(subject, mode).includes('online'), false)
+        assert.equal(reportedStates(subject, mode).includes('online'), false, 'a stop reported online')
         await bench().settles(start(subject, mode), 'start')
-        assert.equal(subject.context.status(mode), 'online')
+        statusIs(subject, mode, 'online')
       })
       it('is stopped when stopped while starting, and starts again after', async () => {
         const subject = bench().subject()
         await bench().settles(Promise.allSettled([start(subject, mode), stop(subject, mode)]), 'start and stop')
-        assert.notEqual(subject.context.status(mode), 'online')
+        assert.notEqual(subject.context.status(mode), 'online', 'it is still online after the stop that came while it started')
         await bench().settles(start(subject, mode), 'the second start')
-        assert.equal(subject.context.status(mode), 'online')
+        statusIs(subject, mode, 'online')
       })
       it('restarts after a stop', async () => {
         const subject = bench().subject()
         for (let round = 0; round < 3; round++) {
           await bench().settles(start(subject, mode), 'start')
-          assert.equal(subject.context.status(mode), 'online')
+          statusIs(subject, mode, 'online')
           await bench().settles(stop(subject, mode), 'stop')
-          assert.equal(subject.context.status(mode), 'offline')
+          statusIs(subject, mode, 'offline')
         }
       })
     })
@@ -155,8 +171,8 @@ export function lifecycleChecks(bench: () => ProviderBench, runner: Runner, publ
   describe('shutdown', () => {
     inEveryState(bench, runner, publishes, 'works', async (subject) => {
       await bench().settles(subject.provider.shutdown(), 'shutdown')
-      assert.notEqual(subject.context.status('browse'), 'online')
-      assert.notEqual(subject.context.status('publish'), 'online')
+      assert.notEqual(subject.context.status('browse'), 'online', 'browsing is still online after shutdown')
+      assert.notEqual(subject.context.status('publish'), 'online', 'publishing is still online after shutdown')
     })
     it('is idempotent, also at the same time', async () => {
       const subject = await bench().browser()
@@ -177,7 +193,7 @@ export function lifecycleChecks(bench: () => ProviderBench, runner: Runner, publ
       )
       await bench().service('later')
       await bench().finds(witness, 'later')
-      assert.deepEqual(subject.context.events.slice(length), [])
+      assert.deepEqual(subject.context.events.slice(length), [], 'something was reported after shutdown')
     })
     it('leaves the other providers alone', async () => {
       const first = await bench().browser()
@@ -196,23 +212,22 @@ export function lifecycleChecks(bench: () => ProviderBench, runner: Runner, publ
       const { length } = subject.context.events
       await bench().service('late')
       await bench().finds(witness, 'late')
-      assert.deepEqual(subject.context.events.slice(length), [])
+      assert.deepEqual(subject.context.events.slice(length), [], 'something was reported after stopBrowsing')
     })
-    if (publishes)
-      it('does not end the publication', async () => {
-        const subject = await bench().browser()
-        await bench().publish(subject, 'shop')
-        await bench().settles(subject.provider.stopBrowsing(), 'stopBrowsing')
-        const other = await bench().browser()
-        await bench().finds(other, 'shop')
-        assert.equal(subject.context.status('publish'), 'online')
-      })
+    publishing.it('does not end the publication', async () => {
+      const subject = await bench().browser()
+      await bench().publish(subject, 'shop')
+      await bench().settles(subject.provider.stopBrowsing(), 'stopBrowsing')
+      const other = await bench().browser()
+      await bench().finds(other, 'shop')
+      statusIs(subject, 'publish', 'online')
+    })
     it('finds everybody again after a restart', async () => {
       const subject = await bench().browser()
       await bench().service('shop')
       await bench().finds(subject, 'shop')
       await bench().settles(subject.provider.stopBrowsing(), 'stopBrowsing')
-      assert.equal(namedPeers(subject, 'shop').length, 0)
+      assert.equal(namedPeers(subject, 'shop').length, 0, 'peers are still there after stopBrowsing: was offline reported?')
       await bench().settles(subject.provider.startBrowsing(), 'startBrowsing')
       await bench().finds(subject, 'shop')
     })

@@ -1,8 +1,20 @@
 import assert from 'node:assert/strict'
-import type { Runner } from '../runner.ts'
+import { type Metadata, errorCode } from '@kithmesh/core'
+import { plain } from '../explain.ts'
+import { needing } from '../runner.ts'
+import type { DeclaringRunner } from '../runner.ts'
 import { metadataOf, sameMetadata } from './bench.ts'
 import type { ProviderBench, Subject } from './bench.ts'
 import { inEveryState } from './lifecycle-checks.ts'
+
+/** Metadata in one line of a failure. */
+function shown(metadata: Metadata): string {
+  const items = [...metadata].slice(0, 4).map(([key, value]) => {
+    if (!(value instanceof Uint8Array)) return `${key}: ${typeof value} instead of Uint8Array`
+    return `${key}: ${JSON.stringify(Buffer.from(value).toString('latin1').slice(0, 40))}`
+  })
+  return `{ ${items.join(', ')}${metadata.size > 4 ? ', …' : ''} }`
+}
 
 type Entries = Readonly<Record<string, string | Uint8Array>>
 
@@ -17,20 +29,31 @@ const samples: Readonly<Record<string, Entries>> = {
   'every byte value': { low: bytes(0, 128), high: bytes(128, 128) },
   'a value of 200 bytes': { big: 'x'.repeat(200) },
   'an equals sign in a value': { formula: 'a=b=c' },
-  'UTF-8': { name: 'Käthe 店' }
+  'UTF-8': { name: 'Käthe 店' },
+  'keys that mean something to JavaScript': Object.fromEntries([
+    ['__proto__', 'a'],
+    ['constructor', 'b'],
+    ['toString', 'c']
+  ]),
+  'twenty keys': Object.fromEntries(Array.from({ length: 20 }, (_value, index) => [`k${index}`, 'v']))
 }
 
 /** What peers tell about themselves. */
 export function metadataChecks(
   bench: () => ProviderBench,
-  runner: Runner,
+  runner: DeclaringRunner,
   capabilities: { readonly publishes: boolean; readonly metadata: boolean; readonly metadataUpdates: boolean }
 ): void {
-  const { describe, it } = runner
+  const { describe } = runner
   const shows = async (subject: Subject, id: string, entries: Entries): Promise<void> => {
-    await bench().eventually('the metadata to arrive', () =>
-      sameMetadata(subject.context.peers.get(id)?.metadata ?? new Map([['missing', bytes(0, 1)]]), metadataOf(entries))
-    )
+    const wanted = metadataOf(entries)
+    await bench().eventually('the metadata to arrive', () => {
+      const peer = subject.context.peers.get(id)
+      if (peer === undefined) throw new Error(`the peer is not there any more`)
+      if (!(peer.metadata instanceof Map)) throw new Error('the metadata is no Map')
+      if (sameMetadata(peer.metadata, wanted)) return true
+      throw new Error(`there is ${shown(peer.metadata)} instead of ${shown(wanted)}`)
+    })
   }
 
   describe('metadata', () => {
@@ -40,20 +63,22 @@ export function metadataChecks(
       subject.provider.monitorMetadata('nobody', false)
       assert.deepEqual(
         subject.context.events.slice(length).filter((event) => event.type === 'metadata'),
-        []
+        [],
+        'metadata of an unknown peer was reported'
       )
     })
     if (!capabilities.metadata) {
-      it('reports none', async () => {
+      runner.it('reports none', async () => {
         const subject = await bench().browser()
         await bench().service('shop', { metadata: { _DID: 'abc' } })
         const { id } = await bench().finds(subject, 'shop')
         subject.provider.monitorMetadata(id, true)
         await bench().caughtUp(subject)
-        assert.equal(subject.context.peers.get(id)?.metadata.size, 0)
+        assert.equal(subject.context.peers.get(id)?.metadata.size, 0, 'metadata was reported, and the capability metadata is false')
       })
-      return
     }
+    const carrying = needing(runner, capabilities.metadata, 'the provider carries no metadata')
+    const { it } = carrying
     for (const [title, entries] of Object.entries(samples)) {
       it(`carries ${title}`, async () => {
         const subject = await bench().browser()
@@ -63,20 +88,23 @@ export function metadataChecks(
         await shows(subject, id, entries)
       })
     }
-    if (capabilities.publishes) {
-      inEveryState(
-        bench,
-        runner,
-        capabilities.publishes,
-        'rejects updateMetadata with ERR_PD_NOT_PUBLISHING',
-        async (subject) => {
-          const error = await bench().rejection(subject.provider.updateMetadata(metadataOf({ a: '1' })), 'updateMetadata')
-          assert.equal((error as { code?: unknown }).code, 'ERR_PD_NOT_PUBLISHING')
-        },
-        (state) => !state.endsWith('publishing') || state.startsWith('no longer')
-      )
-    }
-    if (capabilities.publishes) {
+    inEveryState(
+      bench,
+      needing(carrying, capabilities.publishes, 'the provider does not publish'),
+      capabilities.publishes,
+      'rejects updateMetadata with ERR_PD_NOT_PUBLISHING',
+      async (subject) => {
+        const error = await bench().rejection(subject.provider.updateMetadata(metadataOf({ a: '1' })), 'updateMetadata')
+        assert.equal(
+          errorCode(error),
+          'ERR_PD_NOT_PUBLISHING',
+          `it rejected with ${plain(error)} and not with ERR_PD_NOT_PUBLISHING of coreErrors`
+        )
+      },
+      (state) => !state.endsWith('publishing') || state.startsWith('no longer')
+    )
+    {
+      const { it } = needing(carrying, capabilities.publishes, 'the provider does not publish')
       it('shows the newest metadata to late browsers', async () => {
         const service = await bench().service('shop', { metadata: { a: '1', b: '1' } })
         await service.updateMetadata(metadataOf({ a: '2' }))
@@ -86,7 +114,7 @@ export function metadataChecks(
         await shows(subject, id, { a: '2' })
       })
     }
-    if (!capabilities.metadataUpdates) {
+    if (capabilities.metadata && !capabilities.metadataUpdates) {
       it('reports no changes', async () => {
         const subject = await bench().browser()
         const service = await bench().service('shop', { metadata: { a: '1' } })
@@ -97,9 +125,9 @@ export function metadataChecks(
         await bench().caughtUp(subject)
         await shows(subject, id, { a: '1' })
       })
-      return
     }
-    it('notices changes of a monitored peer, in order, while it stays online', async () => {
+    const updating = needing(carrying, capabilities.metadataUpdates, 'the provider does not notice changes of metadata')
+    updating.it('notices changes of a monitored peer, in order, while it stays online', async () => {
       const subject = await bench().browser()
       const service = await bench().service('shop', { metadata: { a: '1', b: '1' } })
       const { id } = await bench().finds(subject, 'shop')
@@ -111,10 +139,11 @@ export function metadataChecks(
       }
       assert.deepEqual(
         subject.context.events.filter((event) => event.type === 'lost'),
-        []
+        [],
+        'a change of metadata was reported as a loss'
       )
     })
-    it('arrives at the last of several quick changes', async () => {
+    updating.it('arrives at the last of several quick changes', async () => {
       const subject = await bench().browser()
       const service = await bench().service('shop', { metadata: { n: '0' } })
       const { id } = await bench().finds(subject, 'shop')

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { ByteSocket, MessageSocket } from '@kithmesh/core'
-import { eventually, within } from '../eventually.ts'
+import { Bench } from '../bench.ts'
+import { within } from '../eventually.ts'
 import type { ByteSocketHarness, MessageSocketHarness, SilentListener, TestListener } from './harness.ts'
 import { ByteLine, MessageLine } from './line.ts'
 import type { Line } from './line.ts'
@@ -12,8 +13,7 @@ export interface Connection {
 }
 
 /** Listeners and lines of one test. */
-export class SocketBench {
-  readonly settleMs: number
+export class SocketBench extends Bench {
   readonly #harness: ByteSocketHarness | MessageSocketHarness
   readonly #lines: Line[] = []
   readonly #listeners: TestListener[] = []
@@ -21,8 +21,8 @@ export class SocketBench {
   readonly accepted: Line[] = []
 
   constructor(harness: ByteSocketHarness | MessageSocketHarness) {
+    super(harness.settleMs ?? 10_000)
     this.#harness = harness
-    this.settleMs = harness.settleMs ?? 10_000
   }
 
   /** @param reading whether accepted sockets are read from the beginning @default true */
@@ -76,26 +76,6 @@ export class SocketBench {
     if (options.dialledReads !== false) dialled.start()
     const accepted = await this.eventually('the connection to be accepted', () => this.accepted[before])
     return { dialled, accepted }
-  }
-
-  async eventually<T>(reason: string, check: () => T): Promise<Exclude<T, undefined | false>> {
-    return (await eventually(reason, check, { withinMs: this.settleMs })) as Exclude<T, undefined | false>
-  }
-
-  async settles<T>(promise: Promise<T>, what: string): Promise<T> {
-    return await within(promise, this.settleMs, what)
-  }
-
-  async rejection(promise: Promise<unknown>, what: string): Promise<unknown> {
-    const outcome = await this.settles(
-      promise.then(
-        () => undefined,
-        (error: unknown) => ({ error })
-      ),
-      what
-    )
-    assert.ok(outcome !== undefined, `${what} must reject`)
-    return outcome.error
   }
 
   async receives(line: Line, expected: Buffer): Promise<void> {

@@ -51,17 +51,27 @@ abstract class BaseLine {
 /** A byte stream; reading begins with `start`. */
 export class ByteLine extends BaseLine implements Line {
   readonly #socket: ByteSocket
+  /** What the stream failed with, in order; one at most, where all is well. */
+  readonly errors: unknown[] = []
 
   constructor(socket: ByteSocket) {
     super()
     this.#socket = socket
-    socket.on('error', () => {})
+    socket.on('error', (error: unknown) => {
+      this.errors.push(error)
+    })
     socket.on('close', () => {
       this.finish()
     })
     socket.on('drain', () => {
       this.drainedCount++
     })
+    // It may be over before anybody could listen.
+    if (socket.closed) this.finish()
+  }
+
+  get socket(): ByteSocket {
+    return this.#socket
   }
 
   start(): void {

@@ -1,0 +1,1 @@
+export { MemoryMedium, memoryMessageSocketFactory, memoryProvider, memoryTransport } from '@kithmesh/testkit/memory'
