@@ -25,8 +25,18 @@
 import type { Mesh, MeshOptions } from './contracts.ts'
 import { GroupMesh } from './mesh.ts'
 
-export type { LinkState, Mesh, MeshLink, MeshOptions, MeshStatistics } from './contracts.ts'
-export { meshErrors } from './error-catalogue.ts'
+export type { LinkState, LinkTraffic, Mesh, MeshLink, MeshOptions, MeshPeer, MeshStatistics } from './contracts.ts'
+export type { DeviceExplanation, LinkDecision } from './explanation.ts'
+export type { MeshCollection, MeshConflict, MeshConflictResolver } from './engine/collections.ts'
+export type { MeshMember } from './members/member-link.ts'
+export type { MeshOutcome } from './one-shot.ts'
+export type { InboundLimits } from './admission/admission.ts'
+export type { LinkDegrees, MeshChannelOptions } from './engine/contracts.ts'
+export { introductions } from './introductions.ts'
+export type { Introductions, IntroductionsOptions } from './introductions.ts'
+export { meshErrors } from './errors.ts'
+export type { OffenceKind } from './topology/offences.ts'
+export type { QuarantinedDevice } from './topology/quarantine.ts'
 
 /** Makes a mesh; nothing happens before `start`. */
 export function createMesh(options: MeshOptions): Mesh {

@@ -1,7 +1,7 @@
 import { silentLogger } from '@kithmesh/core/plugin'
 import { type ManualClock, manualClock } from '@kithmesh/testkit'
 import { expect } from 'chai'
-import { BetterRoute } from '../dist/better-route.js'
+import { BetterRoute } from '../dist/link/better-route.js'
 
 describe('when a better route is looked for', () => {
   let clock: ManualClock

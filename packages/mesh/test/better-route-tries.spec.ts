@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { silentLogger } from '@kithmesh/core/plugin'
 import { manualClock } from '@kithmesh/testkit'
-import { BetterRoute } from '../dist/better-route.js'
+import { BetterRoute } from '../dist/link/better-route.js'
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 

@@ -1,39 +1,19 @@
 import { expect } from 'chai'
-import type { ByteSocket, NetworkProbeFactory, TransportFactory } from '@kithmesh/core'
+import type { ByteSocket, TransportFactory } from '@kithmesh/core'
 import { type LogEntry, eventually } from '@kithmesh/testkit'
 import { direct } from '@kithmesh/transport-direct'
-import { type TestPeer, World, converged, isUp, linkTo, linked } from './world.ts'
+import { ChangingNetwork, type TestPeer, World, converged, isUp, linkTo, linked } from './world.ts'
 
 /** A network between two devices on which direct connections work only while `directly` says so; a relay always does. */
-class Obstructed {
+class Obstructed extends ChangingNetwork {
   directly = false
   readonly dialled: string[] = []
   readonly direct: ByteSocket[] = []
   /** Tries without a way. */
   refused = 0
-  #stale: Array<() => void> = []
 
   get transports(): readonly TransportFactory[] {
     return [this.#through('direct', false), this.#through('turn', true)]
-  }
-
-  /** A probe that measures nothing, and says when there is something new. */
-  get network(): NetworkProbeFactory {
-    return {
-      name: 'probe',
-      create: () => ({
-        measure: async () => ({ routes: [], measuredAt: 0 }),
-        onStale: (stale) => {
-          this.#stale.push(stale)
-          return () => {}
-        },
-        shutdown: async () => {}
-      })
-    }
-  }
-
-  change(): void {
-    for (const stale of this.#stale) stale()
   }
 
   #through(name: string, relayed: boolean): TransportFactory {
@@ -98,12 +78,12 @@ describe('a relayed link', () => {
   const outgoing = () => linkTo(dialler(), other(dialler()))
 
   it('says so, and stays while there is no other way', async () => {
-    expect(outgoing()?.relayed).to.equal(true)
+    expect(outgoing()?.quality).to.equal('relayed')
     expect(outgoing()?.route).to.match(/^turn 127\.0\.0\.1:/)
     net.change()
     for (let index = 0; index < 20; index++) peers[index % 2]?.database.collection().put(`doc-${index}`, { index })
     await converged(peers, 20)
-    expect(outgoing()?.relayed).to.equal(true)
+    expect(outgoing()?.quality).to.equal('relayed')
     expect(new Set(net.dialled)).to.deep.equal(new Set(['turn']))
   })
 
@@ -117,7 +97,7 @@ describe('a relayed link', () => {
     await eventually('documents to move', () => shop.mesh.statistics.documentsIn > 20)
     net.directly = true
     net.change()
-    await eventually('the link to be direct', () => outgoing()?.relayed === false && isUp(outgoing()))
+    await eventually('the link to be direct', () => outgoing()?.quality === 'direct' && isUp(outgoing()))
     const before = store.mesh.statistics.documentsIn
     await eventually('documents to move over it', () => store.mesh.statistics.documentsIn > before + 20)
     clearInterval(writing)
@@ -126,7 +106,7 @@ describe('a relayed link', () => {
     expect(net.dialled.filter((name) => name === 'direct')).to.have.length(1)
     await eventually('both ends to agree', () => {
       const [here, there] = [linkTo(shop, store), linkTo(store, shop)]
-      return here?.relayed === false && there?.relayed === false && here.direction !== there.direction
+      return here?.quality === 'direct' && there?.quality === 'direct' && here.direction !== there.direction
     })
     expect(shop.mesh.statistics.documentsIn).to.equal(written)
     expect(store.mesh.statistics.documentsIn).to.equal(written)
@@ -142,7 +122,7 @@ describe('a relayed link', () => {
     await eventually('the connection to be cut', () => cut === 1)
     for (let index = 0; index < 20; index++) peers[index % 2]?.database.collection().put(`doc-${index}`, { index })
     await converged(peers, 20)
-    await eventually('the link to be direct', () => outgoing()?.relayed === false && isUp(outgoing()))
+    await eventually('the link to be direct', () => outgoing()?.quality === 'direct' && isUp(outgoing()))
     expect(peers.map(({ mesh }) => mesh.statistics.documentsIn)).to.deep.equal([10, 10])
   })
 

@@ -3,11 +3,11 @@ import { createServer } from 'node:net'
 import { expect } from 'chai'
 import { type ProviderFactory, type TransportFactory, coreErrors, errorCode } from '@kithmesh/core'
 import { PROVIDER_CONTRACT_VERSION, Deferred, defineProvider } from '@kithmesh/core/plugin'
-import { eventually, within } from '@kithmesh/testkit'
+import { eventually, fastClock, within } from '@kithmesh/testkit'
 import { createIdentity } from '@kithmesh/identity'
 import { createMesh } from '@kithmesh/mesh'
 import { direct } from '@kithmesh/transport-direct'
-import { World, converged, fastClock, isUp, linkTo, linked } from './world.ts'
+import { World, converged, isUp, linkTo, linked } from './world.ts'
 
 /** A provider that cannot publish, or only when it is let. */
 function publishing(startPublishing: () => Promise<void>): ProviderFactory {
@@ -114,7 +114,7 @@ describe('the life of a mesh', () => {
     const stopping = peer.mesh.stop()
     gate.resolve()
     expect(await starting).to.equal('AbortError')
-    await within(stopping, 5000, 'stop')
+    await within(stopping, 30_000, 'stop')
     expect([peer.mesh.state, peer.mesh.port]).to.deep.equal(['stopped', undefined])
   })
 
@@ -143,10 +143,12 @@ describe('the life of a mesh', () => {
     expect(await codeOf(createMesh({ ...options, collections: ['nowhere'] }).start())).to.equal('ERR_MESH_COLLECTION')
     expect(() => createMesh({ ...options, collections: ['a.b.c'] })).to.throw(TypeError)
     expect(() => createMesh({ ...options, collections: [] })).to.throw(TypeError)
+    expect(() => createMesh({ ...options, peerGroupId: 'another' })).to.throw(TypeError, /not of "another"/)
+    expect(createMesh({ ...options, peerGroupId: discovery.peerGroupId }).state).to.equal('stopped')
     expect(() => createMesh({ ...options, collections: ['items', '_default.items'] })).to.throw(TypeError)
     expect(() => createMesh({ ...options, databaseName: 'a/b' })).to.throw(TypeError)
     const mute = await world.peer('mute', { transports: [portless()] })
-    expect(await codeOf(mute.mesh.start())).to.equal('ERR_MESH_NO_LISTENER')
+    expect(await codeOf(mute.mesh.start())).to.equal('ERR_PD_PUBLISH_OPTIONS')
     expect(mute.mesh.state).to.equal('stopped')
     const deaf = await world.peer('deaf', { transports: [] })
     expect(await codeOf(deaf.mesh.start())).to.equal('ERR_PD_LISTEN_FAILED')
@@ -159,7 +161,7 @@ describe('the life of a mesh', () => {
       const peer = await world.peer(`peer-${round}`)
       await peer.mesh.start()
       for (let turn = 0; turn < round * 3; turn++) await new Promise((resolve) => setImmediate(resolve))
-      await within(world.leave(peer), 5000, 'leaving')
+      await within(world.leave(peer), 30_000, 'leaving')
     }
     await eventually('nobody to be left', () => server!.mesh.links.length === 0)
   })

@@ -2,8 +2,8 @@ import { expect } from 'chai'
 import { coreErrors } from '@kithmesh/core'
 import { identityErrors } from '@kithmesh/identity'
 import { meshErrors } from '@kithmesh/mesh'
-import { DialSlots } from '../dist/dial-slots.js'
-import { maxRetryMs, retryDelay } from '../dist/retry-delay.js'
+import { DialSlots } from '../dist/engine/dial-slots.js'
+import { maxRetryMs, retryDelay } from '../dist/link/retry-delay.js'
 
 describe('the limits of dialling', () => {
   it('lets so many dial at a time, in the order of asking', async () => {

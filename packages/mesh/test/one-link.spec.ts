@@ -3,11 +3,11 @@ import { connect } from 'node:net'
 import { expect } from 'chai'
 import { type ByteSocket, type MessageSocket, type TransportFactory, dials, errorCode } from '@kithmesh/core'
 import { type Identity, createIdentity, insecureAcceptAnyone, secureClient } from '@kithmesh/identity'
-import { eventually, within } from '@kithmesh/testkit'
+import { eventually, fastClock, within } from '@kithmesh/testkit'
 import { duplexPair, memoryProvider } from '@kithmesh/testkit/memory'
 import { direct } from '@kithmesh/transport-direct'
 import { openWebSocket } from '@kithmesh/websocket'
-import { type TestPeer, World, converged, fastClock, isUp, linkTo, linked } from './world.ts'
+import { type TestPeer, World, converged, isUp, linkTo, linked } from './world.ts'
 
 /** Direct connections whose dialling goes through `attempt`. */
 function dialling(attempt: (dial: () => Promise<ByteSocket>) => Promise<ByteSocket>): TransportFactory {
@@ -215,7 +215,7 @@ describe('one link per device', () => {
     network.freezeAll()
     left!.database.collection().put('never sent', {})
     right!.database.collection().put('never sent either', {})
-    await within(Promise.all([left!.mesh.stop(), right!.mesh.stop()]), 5000, 'stop')
+    await within(Promise.all([left!.mesh.stop(), right!.mesh.stop()]), 30_000, 'stop')
     expect([left!.mesh.links, right!.mesh.links]).to.deep.equal([[], []])
   })
 

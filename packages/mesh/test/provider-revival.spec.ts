@@ -1,8 +1,8 @@
 import { expect } from 'chai'
 import type { ProviderFactory, ProviderMode } from '@kithmesh/core'
-import { eventually } from '@kithmesh/testkit'
+import { eventually, fastClock } from '@kithmesh/testkit'
 import { memoryProvider } from '@kithmesh/testkit/memory'
-import { World, converged, fastClock, isUp, linkTo, linked } from './world.ts'
+import { World, converged, isUp, linkTo, linked } from './world.ts'
 
 /** A provider that starts nothing while `broken`, and counts what it was asked for. */
 function fragile(

@@ -1,31 +1,26 @@
 import { expect } from 'chai'
 import { manualClock } from '@kithmesh/testkit'
-import type { Passive } from '../dist/link-sides.js'
-import { ReplacedConnections } from '../dist/replaced-connections.js'
+import { type Replaced, ReplacedConnections } from '../dist/link/replaced-connections.js'
 
 /** An incoming connection that ends when it is told to, unless it is `stubborn`. */
 function passive(stubborn = false) {
   const events: string[] = []
-  let tell: (status: { activity: string; error: undefined }) => void = () => {}
-  const stopped = (): void => {
-    tell({ activity: 'stopped', error: undefined })
-  }
-  const service = {
-    onStatus: (listener: typeof tell) => {
-      tell = listener
-    },
-    stop: async () => {
+  let stopped = (): void => {}
+  const ended = new Promise<void>((resolve) => {
+    stopped = resolve
+  })
+  const connection: Replaced = {
+    ended,
+    end: async () => {
       events.push('stop')
       if (!stubborn) stopped()
-    }
-  }
-  const socket = {
+    },
     terminate: () => {
       events.push('terminate')
       stopped()
     }
   }
-  return { events, stopped, connection: { service, socket } as unknown as Passive }
+  return { events, stopped, connection }
 }
 
 describe('connections that newer ones replaced', () => {

@@ -4,9 +4,9 @@ import type { Duplex } from 'node:stream'
 import { expect } from 'chai'
 import { errorCode, isKithmeshError } from '@kithmesh/core'
 import { createIdentity, insecureAcceptAnyone, pinnedPeers, secureClient } from '@kithmesh/identity'
-import { eventually } from '@kithmesh/testkit'
+import { eventually, fastClock } from '@kithmesh/testkit'
 import { openWebSocket } from '@kithmesh/websocket'
-import { type TestPeer, World, converged, fastClock, isUp, linkTo, linked } from './world.ts'
+import { type TestPeer, World, converged, isUp, linkTo, linked } from './world.ts'
 
 const blip = ['BLIP_3+CBMobile_3']
 

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { errorCode, isKithmeshError } from '@kithmesh/core'
-import { eventually } from '@kithmesh/testkit'
-import { World, converged, fastClock, isUp, linkTo } from './world.ts'
+import { eventually, fastClock } from '@kithmesh/testkit'
+import { World, converged, isUp, linkTo } from './world.ts'
 
 describe('members of a mesh whose databases name revisions in different ways', () => {
   let world: World

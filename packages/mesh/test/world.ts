@@ -1,11 +1,10 @@
 import {
-  type Clock,
+  type AccessLists,
   type NetworkProbeFactory,
   type PeerDiscovery,
   type ProviderFactory,
   type TransportFactory,
-  createPeerDiscovery,
-  systemClock
+  createPeerDiscovery
 } from '@kithmesh/core'
 import { Database, type DocumentVersioning } from '@kithmesh/database'
 import { replicationStore } from '@kithmesh/database/replication'
@@ -15,10 +14,30 @@ import { MemoryMedium, memoryProvider } from '@kithmesh/testkit/memory'
 import { direct } from '@kithmesh/transport-direct'
 import { type Mesh, type MeshLink, type MeshOptions, createMesh } from '@kithmesh/mesh'
 
-export interface PeerOptions extends Partial<Pick<MeshOptions, 'collections' | 'conflictResolver' | 'deltas' | 'databaseName' | 'clock'>> {
+/** Options that go to the mesh as they are. */
+const shared = [
+  'collections',
+  'conflictResolver',
+  'deltas',
+  'degree',
+  'channel',
+  'type',
+  'continuous',
+  'members',
+  'databaseName',
+  'clock',
+  'knownPeers',
+  'revocations',
+  'onIncomingPeer'
+] as const
+type SharedOption = (typeof shared)[number]
+
+export interface PeerOptions extends Partial<Pick<MeshOptions, SharedOption>> {
   readonly group?: string
   readonly identity?: Identity
-  readonly authenticator?: Authenticator
+  /** `known`: none is given, so that known peers are accepted. */
+  readonly authenticator?: Authenticator | 'known'
+  readonly access?: AccessLists
   readonly database?: Database
   /** Of a database made here. */
   readonly versioning?: DocumentVersioning
@@ -37,7 +56,6 @@ export interface TestPeer {
   readonly discovery: PeerDiscovery
   readonly mesh: Mesh
   readonly logger: RecordingLogger
-  /** Ends without a word to anybody, as kill -9 would: connections are reset, the publication stays. */
   readonly id: string
 }
 
@@ -62,23 +80,13 @@ export class World {
       localPeerId: identity.peerId,
       providers: options.providers ?? [memoryProvider(this.medium, { host: '127.0.0.1', capabilities })],
       transports: options.transports ?? [direct({ host: '127.0.0.1' })],
+      ...(options.access === undefined ? {} : { access: options.access }),
       ...(options.network === undefined ? {} : { network: options.network }),
       logger
     })
-    const { collections, conflictResolver, deltas, databaseName, clock } = options
-    const mesh = createMesh({
-      discovery,
-      identity,
-      authenticator,
-      database,
-      displayName: name,
-      logger,
-      ...(collections === undefined ? {} : { collections }),
-      ...(conflictResolver === undefined ? {} : { conflictResolver }),
-      ...(deltas === undefined ? {} : { deltas }),
-      ...(databaseName === undefined ? {} : { databaseName }),
-      ...(clock === undefined ? {} : { clock })
-    })
+    const given = Object.fromEntries(shared.flatMap((key) => (options[key] === undefined ? [] : [[key, options[key]]])))
+    const accepts = authenticator === 'known' ? {} : { authenticator }
+    const mesh = createMesh({ discovery, identity, database, displayName: name, logger, ...accepts, ...given })
     const peer = { name, identity, database, discovery, mesh, logger, id: identity.peerId }
     this.peers.push(peer)
     return peer
@@ -103,6 +111,30 @@ export class World {
     const peers = [...this.peers]
     await Promise.all(peers.map((peer) => this.leave(peer, { keepDatabase: true })))
     for (const database of new Set(peers.map(({ database }) => database))) await database.close()
+  }
+}
+
+/** The network of peers in the process, as far as they are told that it changed. */
+export class ChangingNetwork {
+  readonly #stale: Array<() => void> = []
+
+  /** A probe that measures nothing, and says when there is something new. */
+  get network(): NetworkProbeFactory {
+    return {
+      name: 'probe',
+      create: () => ({
+        measure: async () => ({ routes: [], measuredAt: 0 }),
+        onStale: (stale) => {
+          this.#stale.push(stale)
+          return () => {}
+        },
+        shutdown: async () => {}
+      })
+    }
+  }
+
+  change(): void {
+    for (const stale of this.#stale) stale()
   }
 }
 
@@ -158,19 +190,6 @@ export async function linked(peers: readonly TestPeer[], withinMs = 15_000): Pro
       ),
     { withinMs }
   )
-}
-
-/** A clock on which everything takes a fraction of its time. */
-export function fastClock(factor: number): Clock {
-  const scaled = (ms: number): number => Math.ceil(ms / factor)
-  return {
-    now: () => systemClock.now(),
-    monotonic: () => systemClock.monotonic() * factor,
-    after: (ms, run) => systemClock.after(scaled(ms), run),
-    every: (ms, run) => systemClock.every(scaled(ms), run),
-    sleep: (ms, options) => systemClock.sleep(scaled(ms), options),
-    timeout: (ms, what) => systemClock.timeout(scaled(ms), what)
-  }
 }
 
 /** Describes the same tests for databases with revision trees and with version vectors. */
