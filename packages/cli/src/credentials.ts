@@ -1,4 +1,4 @@
-import { cliErrors } from './error-catalogue.ts'
+import { cliErrors } from './errors.ts'
 import type { Io } from './io.ts'
 import { readNamedFile } from './named-file.ts'
 import { parseUser } from './options.ts'

@@ -1,5 +1,6 @@
-import { errorCode } from '@kithmesh/core'
+import { errorCode } from '@kithmesh/core/plugin'
 import type { Io } from './io.ts'
+import { printableLines } from './printable.ts'
 
 /** Writes why a command failed: one sentence, its code, the causes, and what can be done. With `json` as one JSON line on stderr. */
 export function reportFailure(io: Io, error: unknown, json: boolean): void {
@@ -13,10 +14,20 @@ export function reportFailure(io: Io, error: unknown, json: boolean): void {
   }
   const code = errorCode(error)
   const red = (text: string): string => (io.colours ? `\u001b[31m${text}\u001b[0m` : text)
-  io.stderr.write(`${red('error')} ${chain[0]?.message ?? String(error)}${code === undefined ? '' : ` [${code}]`}\n`)
-  for (const cause of chain.slice(1))
-    io.stderr.write(`  because: ${cause.message}${errorCode(cause) === undefined ? '' : ` [${errorCode(cause)}]`}\n`)
-  if (hint !== '') io.stderr.write(`  hint: ${hint}\n`)
+  // Servers and peers have a say in what went wrong.
+  const say = (text: string): void => {
+    io.stderr.write(`${printableLines(text)}\n`)
+  }
+  io.stderr.write(`${red('error')} `)
+  say(`${chain[0]?.message ?? String(error)}${code === undefined ? '' : ` [${code}]`}`)
+  for (const cause of chain.slice(1)) say(`  because: ${cause.message}${errorCode(cause) === undefined ? '' : ` [${errorCode(cause)}]`}`)
+  if (hint !== '') say(`  hint: ${hint}`)
+}
+
+/** The sentence and the hint of {@link reportFailure}, for commands that print them in their own way. */
+export function explain(error: unknown): { readonly message: string; readonly hint: string } {
+  const chain = causes(error)
+  return { message: chain[0]?.message ?? String(error), hint: hintOf(chain) }
 }
 
 /** What to do, as a user of commands can: the first hint of the chain, but the last where the outer ones only point at their cause. */

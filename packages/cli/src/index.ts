@@ -12,6 +12,6 @@
  *
  * @packageDocumentation
  */
-export { cliErrors } from './error-catalogue.ts'
+export { cliErrors } from './errors.ts'
 export type { Io } from './io.ts'
 export { runCommandLine } from './program.ts'

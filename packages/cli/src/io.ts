@@ -1,5 +1,5 @@
 import type { Readable, Writable } from 'node:stream'
-import { cliErrors } from './error-catalogue.ts'
+import { cliErrors } from './errors.ts'
 
 /** Where a command reads and writes: handed in, so that tests run commands in their own process. */
 export interface Io {

@@ -1,8 +1,8 @@
 import { isUtf8 } from 'node:buffer'
-import { errorCode } from '@kithmesh/core'
+import { errorCode } from '@kithmesh/core/plugin'
 import { type Collection, MAX_DOCUMENT_SIZE } from '@kithmesh/database'
 import { parseDocumentLine } from './document-line.ts'
-import { cliErrors } from './error-catalogue.ts'
+import { cliErrors } from './errors.ts'
 import type { InputLine } from './json-lines.ts'
 
 interface Entry {

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
-import { errorCode } from '@kithmesh/core'
-import { cliErrors } from './error-catalogue.ts'
+import { errorCode } from '@kithmesh/core/plugin'
+import { cliErrors } from './errors.ts'
 
 /** The bytes of a file that the user named. @throws ERR_CLI_FILE */
 export async function readNamedFile(path: string): Promise<Buffer> {

@@ -1,4 +1,4 @@
-import { cliErrors } from './error-catalogue.ts'
+import { cliErrors } from './errors.ts'
 
 /** `user:password`; the password may contain colons. `where` it was found is for the error, which does not repeat the text. */
 export function parseUser(text: string, where: string): { readonly username: string; readonly password: string } {

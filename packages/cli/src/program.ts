@@ -1,16 +1,29 @@
 import { Command, CommanderError } from 'commander'
-import { exportCommand } from './commands/export.ts'
-import { getCommand } from './commands/get.ts'
-import { importCommand } from './commands/import.ts'
-import { lsCommand } from './commands/ls.ts'
-import { peersCommand } from './commands/peers.ts'
-import { putCommand } from './commands/put.ts'
-import { replicateCommand } from './commands/replicate.ts'
-import { rmCommand } from './commands/rm.ts'
-import { serveCommand } from './commands/serve.ts'
-import { syncCommand } from './commands/sync.ts'
 import { reportFailure } from './failure.ts'
 import type { Io } from './io.ts'
+
+/**
+ * Where each command is, in the order of the help. A command line loads only the one it names: what discovery, TLS and replication need
+ * takes several times as long to load as `ls` to run.
+ */
+const COMMANDS: Readonly<Record<string, () => Promise<(parent: Command, io: Io) => void>>> = {
+  sync: async () => (await import('./commands/sync.ts')).syncCommand,
+  peers: async () => (await import('./commands/peers.ts')).peersCommand,
+  explain: async () => (await import('./commands/explain.ts')).explainCommand,
+  identity: async () => (await import('./commands/identity.ts')).identityCommand,
+  serve: async () => (await import('./commands/serve.ts')).serveCommand,
+  replicate: async () => (await import('./commands/replicate.ts')).replicateCommand,
+  relay: async () => (await import('./commands/relay.ts')).relayCommand,
+  put: async () => (await import('./commands/put.ts')).putCommand,
+  get: async () => (await import('./commands/get.ts')).getCommand,
+  ls: async () => (await import('./commands/ls.ts')).lsCommand,
+  rm: async () => (await import('./commands/rm.ts')).rmCommand,
+  import: async () => (await import('./commands/import.ts')).importCommand,
+  export: async () => (await import('./commands/export.ts')).exportCommand,
+  doctor: async () => (await import('./commands/doctor.ts')).doctorCommand,
+  air: async () => (await import('./commands/air.ts')).airCommand,
+  certify: async () => (await import('./commands/certify.ts')).certifyCommand
+}
 
 /**
  * Runs one command line and resolves with the exit code: 0 done, 1 failed (the reason is on stderr), 2 misused, 130 interrupted
@@ -22,6 +35,7 @@ export async function runCommandLine(words: readonly string[], io: Io, version: 
     .description('Find the devices around you and keep JSON documents in sync with them, without a server.')
     .version(version)
     .showHelpAfterError('(add --help for examples)')
+    .enablePositionalOptions()
     .exitOverride()
     .configureOutput({
       writeOut: (text) => {
@@ -35,25 +49,13 @@ export async function runCommandLine(words: readonly string[], io: Io, version: 
       'after',
       `
 Examples:
-  kithmesh sync ./shop --group my-app                        sync with everybody of the group on this network
+  kithmesh sync ./shop --group my-app --pair                 sync with the devices of the group, each accepted once
   kithmesh put ./shop item:apples '{"quantity":110}'         write a document, also while sync runs
   kithmesh serve ./shop --port 4984 --db inventory           let Couchbase Lite clients connect
   kithmesh replicate ./copy ws://127.0.0.1:4984/inventory    pull and push against such a listener`
     )
-  for (const add of [
-    syncCommand,
-    peersCommand,
-    serveCommand,
-    replicateCommand,
-    putCommand,
-    getCommand,
-    lsCommand,
-    rmCommand,
-    importCommand,
-    exportCommand
-  ])
-    add(program, io)
-  for (const command of program.commands)
+  for (const load of needed(words)) (await load())(program, io)
+  for (const command of program.commands.flatMap((each) => [each, ...each.commands]))
     command.exitOverride().configureOutput({
       writeOut: (text) => {
         io.stdout.write(text)
@@ -74,4 +76,11 @@ Examples:
     reportFailure(io, error, words.includes('--json'))
     return (error as { code?: unknown } | null)?.code === 'ERR_CLI_USAGE' ? 2 : 1
   }
+}
+
+/** The command that is named; all of them for whoever gets to see the list: help, nothing, or a name that is not known. */
+function needed(words: readonly string[]) {
+  const first = words[0] ?? ''
+  if (first === '--version' || first === '-V') return []
+  return Object.hasOwn(COMMANDS, first) ? [COMMANDS[first] as (typeof COMMANDS)[string]] : Object.values(COMMANDS)
 }

@@ -1,4 +1,4 @@
-import type { Authenticator, PeerCertificate } from '@kithmesh/identity'
+import type { Authenticator, CertificateVerdict, PeerCertificate } from '@kithmesh/identity'
 import { printable } from './printable.ts'
 
 /** A device that was kept out. */
@@ -13,8 +13,12 @@ export interface Refusal {
 /**
  * An authenticator that decides as the one given does and tells who is refused: each device once for each reason, however often it
  * knocks.
+ * @param advise what lets a device in that is refused
  */
-export function reportRefusals(inner: Authenticator): {
+export function reportRefusals(
+  inner: Authenticator,
+  advise: (peerId: string) => string
+): {
   readonly authenticator: Authenticator
   onRefused: ((refusal: Refusal) => void) | undefined
 } {
@@ -23,14 +27,11 @@ export function reportRefusals(inner: Authenticator): {
     if (told.get(peerId) === reason) return
     if (told.size >= MAX_TOLD) told.clear()
     told.set(peerId, reason)
-    const first = inner.name === 'trust on first use'
     result.onRefused?.({
       deviceId: peerId,
       name: printable(commonName),
       reason: printable(reason),
-      advice: first
-        ? `If this is right, delete ${JSON.stringify(printable(commonName))} from known-peers.json in the database directory.`
-        : `To accept it: --trust ${peerId}`
+      advice: advise(peerId)
     })
   }
   const result: { readonly authenticator: Authenticator; onRefused: ((refusal: Refusal) => void) | undefined } = {
@@ -38,15 +39,15 @@ export function reportRefusals(inner: Authenticator): {
     authenticator: {
       ...inner,
       check: async (peer) => {
-        let accepted: boolean
+        let verdict: CertificateVerdict
         try {
-          accepted = await inner.check(peer)
+          verdict = await inner.check(peer)
         } catch (error) {
           tell(peer, error instanceof Error ? error.message : String(error))
           throw error
         }
-        if (!accepted) tell(peer, `its id ${peer.peerId} is not one of the accepted ones`)
-        return accepted
+        if (verdict === false) tell(peer, `its id ${peer.peerId} is not one of the accepted ones`)
+        return verdict
       }
     }
   }

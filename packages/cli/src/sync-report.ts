@@ -1,5 +1,7 @@
-import { type ConnectionReport, type ProviderStatus, errorCode, formatConnectionReport } from '@kithmesh/core'
+import { type ConnectionReport, type ProviderStatus, errorCode, formatConnectionReport, isKithmeshError } from '@kithmesh/core'
 import type { Mesh, MeshLink } from '@kithmesh/mesh'
+import type { DocumentEvent } from '@kithmesh/replicator'
+import { counted } from './counted.ts'
 import { type Io, jsonLine, line } from './io.ts'
 import { printable } from './printable.ts'
 import type { Refusal } from './refusals.ts'
@@ -14,6 +16,8 @@ export class SyncReport {
   readonly #failed = new Map<string, string>()
   readonly #off: (() => void)[]
   #stopping = false
+  /** What happens while the start is not told yet, to be told after it. */
+  #held: (() => void)[] | undefined = []
 
   constructor(io: Io, mesh: Mesh, json: boolean) {
     this.#io = io
@@ -21,26 +25,12 @@ export class SyncReport {
     this.#json = json
     this.#off = [
       mesh.onChanged(() => {
-        this.#changed()
+        if (this.#held === undefined) this.#changed()
       }),
       mesh.onDocuments((deviceId, events) => {
-        this.#clearStatus()
-        for (const event of events) {
-          if (this.#json)
-            jsonLine(io, {
-              event: 'document',
-              device: deviceId,
-              id: event.id,
-              rev: event.revId,
-              direction: event.direction,
-              deleted: event.deleted,
-              error: event.error?.message
-            })
-          else if (event.error !== undefined)
-            line(io, `${event.direction === 'pull' ? '←' : '→'} ${printable(event.id)}  failed: ${printable(event.error.message)}`)
-          else
-            line(io, `${event.direction === 'pull' ? '←' : '→'} ${printable(event.id)}  ${event.revId}${event.deleted ? '  deleted' : ''}`)
-        }
+        this.#inTurn(() => {
+          this.#documents(deviceId, events)
+        })
       })
     ]
   }
@@ -54,12 +44,22 @@ export class SyncReport {
   }): void {
     if (this.#json) jsonLine(this.#io, { event: 'started', ...facts })
     else line(this.#io, `${facts.name} is in group ${facts.group}, listening on port ${facts.port ?? '—'}\nour id: ${facts.peerId}`)
+    this.#changed()
+    this.#release()
+  }
+
+  /** Where the page is; whoever has the address may look. */
+  web(url: string): void {
+    if (this.#json) jsonLine(this.#io, { event: 'web', url })
+    else line(this.#io, `page: ${url}`)
   }
 
   refused({ name, deviceId, reason, advice }: Refusal): void {
-    this.#clearStatus()
-    if (this.#json) jsonLine(this.#io, { event: 'refused', device: deviceId, name, reason, hint: advice })
-    else line(this.#io, `refused ${name} ${deviceId.slice(0, 8)}: ${reason}\n  ${advice}`)
+    this.#inTurn(() => {
+      this.#clearStatus()
+      if (this.#json) jsonLine(this.#io, { event: 'refused', device: deviceId, name, reason, hint: advice })
+      else line(this.#io, `refused ${name} ${deviceId.slice(0, 8)}: ${reason}\n  ${advice}`)
+    })
   }
 
   /** Something that the user should change. */
@@ -68,8 +68,14 @@ export class SyncReport {
     else this.#io.stderr.write(`warning: ${message}\n`)
   }
 
-  /** A way to find devices failed, or works again; each once for both of its modes. */
+  /** A provider failed, or works again; each once for both of its modes. */
   provider(name: string, status: ProviderStatus): void {
+    if (this.#held !== undefined) {
+      this.#held.push(() => {
+        this.provider(name, status)
+      })
+      return
+    }
     if (this.#stopping || (status.state !== 'failed' && status.state !== 'online')) return
     const error = status.state === 'failed' ? status.error : undefined
     const known = this.#failed.get(name)
@@ -77,9 +83,15 @@ export class SyncReport {
     if (error === undefined) this.#failed.delete(name)
     else this.#failed.set(name, error.message)
     this.#clearStatus()
-    if (this.#json) jsonLine(this.#io, { event: 'provider', name, state: status.state, error: error?.message, code: errorCode(error) })
+    const hint = isKithmeshError(error) && error.hint !== '' ? error.hint : undefined
+    if (this.#json)
+      jsonLine(this.#io, { event: 'provider', name, state: status.state, error: error?.message, code: errorCode(error), hint })
+    else if (error === undefined) line(this.#io, `${name} works again`)
     else
-      line(this.#io, error === undefined ? `${name} works again` : `${name} does not work: ${printable(error.message)}; it is tried again`)
+      line(
+        this.#io,
+        `${name} does not work: ${printable(error.message)}; it is tried again${hint === undefined ? '' : `\n  ${printable(hint)}`}`
+      )
   }
 
   /**
@@ -88,6 +100,12 @@ export class SyncReport {
    */
   attempted(report: ConnectionReport): void {
     if (this.#stopping) return
+    if (this.#held !== undefined) {
+      this.#held.push(() => {
+        this.attempted(report)
+      })
+      return
+    }
     if (this.#json) {
       jsonLine(this.#io, { event: 'report', ...report })
       return
@@ -107,6 +125,7 @@ export class SyncReport {
   }
 
   stopping(): void {
+    this.#release()
     this.#stopping = true
     for (const off of this.#off) off()
     this.#clearStatus()
@@ -115,29 +134,38 @@ export class SyncReport {
   stopped(): void {
     const { documentsIn, documentsOut, conflicts } = this.#mesh.statistics
     if (this.#json) jsonLine(this.#io, { event: 'stopped', ...this.#mesh.statistics })
-    else line(this.#io, `stopped: ${documentsIn} documents in, ${documentsOut} out, ${conflicts} conflicts resolved`)
+    else line(this.#io, `stopped: ${counted(documentsIn, 'document')} in, ${documentsOut} out, ${counted(conflicts, 'conflict')} resolved`)
+  }
+
+  #inTurn(tell: () => void): void {
+    if (this.#held === undefined) tell()
+    else this.#held.push(tell)
+  }
+
+  #release(): void {
+    const held = this.#held ?? []
+    this.#held = undefined
+    for (const tell of held) tell()
+  }
+
+  #documents(deviceId: string, events: readonly DocumentEvent[]): void {
+    this.#clearStatus()
+    for (const { id, revId, direction, deleted, error } of events) {
+      const arrow = direction === 'pull' ? '←' : '→'
+      if (this.#json) jsonLine(this.#io, { event: 'document', device: deviceId, id, rev: revId, direction, deleted, error: error?.message })
+      else if (error !== undefined) line(this.#io, `${arrow} ${printable(id)}  failed: ${printable(error.message)}`)
+      else line(this.#io, `${arrow} ${printable(id)}  ${revId}${deleted ? '  deleted' : ''}`)
+    }
   }
 
   #changed(): void {
     const links = this.#mesh.links
     for (const link of links) {
-      const text = this.#describe(link)
+      const text = this.#json ? JSON.stringify(linkEvent(link)) : this.#describe(link)
       if (this.#known.get(link.deviceId) === text) continue
       this.#known.set(link.deviceId, text)
       this.#clearStatus()
-      if (this.#json)
-        jsonLine(this.#io, {
-          event: 'link',
-          device: link.deviceId,
-          name: link.displayName,
-          state: link.state,
-          direction: link.direction,
-          route: link.route,
-          relayed: link.relayed,
-          error: link.error?.message,
-          code: (link.error as { code?: string } | undefined)?.code
-        })
-      else line(this.#io, text)
+      line(this.#io, text)
     }
     for (const id of this.#known.keys()) {
       if (links.some((link) => link.deviceId === id)) continue
@@ -171,3 +199,9 @@ export class SyncReport {
 
 /** Devices whose last failure is remembered. */
 const MAX_EXPLAINED = 1_000
+
+/** A link for machines, which are told of every state; people are not told when a connected one is busy. */
+function linkEvent({ deviceId, displayName, state, direction, route, quality, error }: MeshLink): object {
+  const { code, hint } = (error ?? {}) as { code?: string; hint?: string }
+  return { event: 'link', device: deviceId, name: displayName, state, direction, route, quality, error: error?.message, code, hint }
+}

@@ -1,7 +1,7 @@
 import { Option } from 'commander'
-import { errorCode } from '@kithmesh/core'
+import { errorCode } from '@kithmesh/core/plugin'
 import { Database, type DocumentVersioning, type OpenOptions } from '@kithmesh/database'
-import { cliErrors } from './error-catalogue.ts'
+import { cliErrors } from './errors.ts'
 import { type Io, line } from './io.ts'
 
 /** What {@link versioningOption} and {@link upgradeOption} add to a command's options. */
@@ -27,7 +27,7 @@ export const upgradeOption = (): Option =>
   new Option('--upgrade', 'with --versioning version-vectors: turn an existing database with rev-trees; cannot be undone')
 
 /** @throws ERR_CLI_USAGE */
-export function parseVersioning(text: string): DocumentVersioning {
+function parseVersioning(text: string): DocumentVersioning {
   if (text !== 'rev-trees' && text !== 'version-vectors')
     throw cliErrors.create('ERR_CLI_USAGE', `--versioning takes rev-trees or version-vectors, not ${JSON.stringify(text)}`)
   return text

@@ -6,16 +6,10 @@ import {
   type ProviderFactory,
   type TransportFactory,
   errorCode
-} from '@kithmesh/core'
+} from '@kithmesh/core/plugin'
 import type { Authenticator, Identity } from '@kithmesh/identity'
-import { NetworkClock } from '@kithmesh/network-clock'
-import { mqtt } from '@kithmesh/provider-mqtt'
-import { natProbe } from '@kithmesh/stun'
-import { holePunch } from '@kithmesh/transport-holepunch'
-import { reverse } from '@kithmesh/transport-reverse'
-import { turn } from '@kithmesh/transport-turn'
 import { type Login, givenLogin } from './credentials.ts'
-import { cliErrors } from './error-catalogue.ts'
+import { cliErrors } from './errors.ts'
 import type { Io } from './io.ts'
 import { readNamedFile } from './named-file.ts'
 import { parsePort, parseUserOption, repeat } from './options.ts'
@@ -45,12 +39,12 @@ export interface WideAreaParts {
 export const WIDE_AREA_HELP = `
 Across the internet: devices that name the same --group and --broker find each other wherever they are. They connect directly, else
 backwards, by TCP hole punching (--stun), or through a relay (--turn on one of the two). If nothing works, a table says why.
-Documents are encrypted from device to device on every way. The broker sees names, addresses and who talks to whom; with
---group-key-file only who talks when. Strangers reach brokers and open ports, too: with --broker use --trust or --ca, because
-otherwise every device with a new name is accepted. Servers that are not named are not asked.`
+Documents are encrypted from device to device on every route. The broker sees names, addresses and who talks to whom; with
+--group-key-file only who talks when. Strangers reach brokers and open ports, too: with --broker leave out --first-use and --insecure,
+which let them in. Servers that are not named are not asked.`
 
-/** Adds the options to a command. */
-export function addWideAreaOptions(command: Command): Command {
+/** Adds the options by which a command gets to a broker. */
+export function addBrokerOptions(command: Command): Command {
   return command
     .option(
       '--broker <url>',
@@ -60,8 +54,22 @@ export function addWideAreaOptions(command: Command): Command {
     .option('--broker-ca <file>', 'authority (PEM) of mqtts: and wss: brokers, instead of the usual ones; repeatable', repeat(String))
     .option(
       '--group-key-file <file>',
-      'encrypt what lies on the broker with the passphrase in this file (12 characters or more), the same on all devices'
+      'a key of the group, 12 characters or more, the same on all devices: encrypts what lies on the broker, and says who is accepted if nothing else does'
     )
+}
+
+/** Adds those, and the ones for connections to devices that were found there. */
+export function addWideAreaOptions(command: Command): Command {
+  return addServerOptions(command).option(
+    '--forwarded-port <port>',
+    'the router forwards this port of its outer address to --port; name both',
+    parsePort
+  )
+}
+
+/** Adds those for the servers that are asked. */
+export function addServerOptions(command: Command): Command {
+  return addBrokerOptions(command)
     .option(
       '--stun <uri>',
       'STUN server, stun:host[:port], that answers over UDP and TCP; needed for hole punching; name three, so that a wrong one is outvoted; repeatable',
@@ -80,7 +88,6 @@ export function addWideAreaOptions(command: Command): Command {
     )
     .option('--turn-user-file <file>', 'the same, from the first line with user:password')
     .option('--ntp <host>', 'time server, to punch holes at one instant; optional; repeatable', repeat(String))
-    .option('--forwarded-port <port>', 'the router forwards this port of its outer address to --port; name both', parsePort)
 }
 
 /** Options that mean nothing without `--broker`, by their names in {@link WideAreaOptions}. */
@@ -105,18 +112,14 @@ export async function wideAreaParts(
 ): Promise<WideAreaParts> {
   const { broker, stun = [], ntp = [], forwardedPort } = options
   if (broker === undefined) {
-    const alone = Object.entries(NEED_BROKER).flatMap(([key, name]) => (options[key as keyof WideAreaOptions] === undefined ? [] : [name]))
-    if (alone.length > 0)
-      throw cliErrors.create('ERR_CLI_USAGE', `${alone.join(' and ')} need${alone.length === 1 ? 's' : ''} --broker`, {
-        hint: 'Devices on different networks meet at a broker before they connect; name one that all of them reach.'
-      })
+    checkNoneNeedsBroker(options)
     return { providers: [], transports: [], network: undefined, start: async () => {}, stop: async () => {} }
   }
-  const { identity, authenticator, logger } = parts
-  checkSecrets({ '--stun': stun, '--turn': options.turn ?? [], '--ntp': ntp })
-  const named = await brokers(options)
-  const key = await groupKey(options)
-  const servers = await relays(options, parts.io)
+  const { logger } = parts
+  checkWideArea(options)
+  const provider = await brokerProvider(options, parts)
+  const servers = await namedRelays(options, parts.io)
+  const { NetworkClock, holePunch, natProbe, reverse, turn } = await loadWideArea()
   const clock = ntp.length === 0 ? undefined : understood('--ntp', () => new NetworkClock({ servers: ntp, logger: logger.child('clock') }))
   clock?.addObserver({
     skewed: ({ offsetMs }) => {
@@ -125,7 +128,7 @@ export async function wideAreaParts(
   })
   let unwatch = (): void => {}
   return {
-    providers: [understood('--broker', () => mqtt({ brokers: named, identity, authenticator, ...key }))],
+    providers: [provider],
     transports: [
       understood('--forwarded-port', () => reverse(forwardedPort === undefined ? {} : { forwardedPort })),
       understood('--stun', () => holePunch({ stun, ...(clock === undefined ? {} : { clock }) })),
@@ -145,6 +148,41 @@ export async function wideAreaParts(
   }
 }
 
+/**
+ * Finds devices at the brokers of `--broker`.
+ * @throws ERR_CLI_USAGE for options that cannot be understood; ERR_CLI_FILE
+ */
+export async function brokerProvider(
+  options: WideAreaOptions,
+  { identity, authenticator }: { readonly identity: Identity; readonly authenticator: Authenticator }
+): Promise<ProviderFactory> {
+  const { mqtt } = await import('@kithmesh/provider-mqtt')
+  const named = await namedBrokers(options)
+  const key = await groupKey(options)
+  return understood('--broker', () => mqtt({ brokers: named, identity, authenticator, ...key }))
+}
+
+/** @throws ERR_CLI_USAGE for options that mean nothing without a broker */
+export function checkNoneNeedsBroker(options: WideAreaOptions): void {
+  const alone = Object.entries(NEED_BROKER).flatMap(([key, name]) => (options[key as keyof WideAreaOptions] === undefined ? [] : [name]))
+  if (alone.length === 0) return
+  throw cliErrors.create('ERR_CLI_USAGE', `${alone.join(' and ')} need${alone.length === 1 ? 's' : ''} --broker`, {
+    hint: 'Devices on different networks meet at a broker before they connect; name one that all of them reach.'
+  })
+}
+
+/** Loaded only where a broker is named: these take as long to load as all the rest of a command. */
+async function loadWideArea() {
+  const [{ NetworkClock }, { natProbe }, { holePunch }, { reverse }, { turn }] = await Promise.all([
+    import('@kithmesh/network-clock'),
+    import('@kithmesh/stun'),
+    import('@kithmesh/transport-holepunch'),
+    import('@kithmesh/transport-reverse'),
+    import('@kithmesh/transport-turn')
+  ])
+  return { NetworkClock, holePunch, natProbe, reverse, turn }
+}
+
 const FORMS: Readonly<Record<string, string>> = {
   '--broker': 'Write mqtt://host, mqtts://host:port, ws://host/path or wss://user:password@host/path.',
   '--stun': 'Write stun:host or stun:host:port.',
@@ -153,8 +191,8 @@ const FORMS: Readonly<Record<string, string>> = {
   '--forwarded-port': 'Write a port from 1 to 65535.'
 }
 
-/** Makes something of what was given. @throws ERR_CLI_USAGE for what cannot be understood */
-function understood<T>(option: string, make: () => T): T {
+/** Makes something of what was given with an option. @throws ERR_CLI_USAGE for what cannot be understood */
+export function understood<T>(option: string, make: () => T): T {
   try {
     return make()
   } catch (error) {
@@ -164,6 +202,16 @@ function understood<T>(option: string, make: () => T): T {
   }
 }
 
+/** @throws ERR_CLI_USAGE for a login where none belongs */
+export function checkWideArea({ stun = [], turn = [], ntp = [] }: WideAreaOptions): void {
+  checkSecrets({ '--stun': stun, '--turn': turn, '--ntp': ntp })
+}
+
+/** @throws ERR_CLI_FILE, ERR_CLI_USAGE for a key that is too short */
+export async function checkGroupKey(options: WideAreaOptions): Promise<void> {
+  await groupKey(options)
+}
+
 /** Where no login belongs, one that is there all the same must not get into messages, which repeat what was given. */
 function checkSecrets(options: Readonly<Record<string, readonly string[]>>): void {
   for (const [option, values] of Object.entries(options))
@@ -171,7 +219,8 @@ function checkSecrets(options: Readonly<Record<string, readonly string[]>>): voi
       throw cliErrors.create('ERR_CLI_USAGE', `${option} takes no user name or password`, { hint: FORMS[option] ?? '' })
 }
 
-async function brokers({ broker = [], brokerCa }: WideAreaOptions) {
+/** The brokers with the authorities they are judged by. @throws ERR_CLI_FILE */
+export async function namedBrokers({ broker = [], brokerCa }: WideAreaOptions) {
   if (brokerCa === undefined) return broker
   const ca = await Promise.all(brokerCa.map(async (file) => (await readNamedFile(file)).toString('utf8')))
   return broker.map((url) => (/^(mqtts|wss):/.test(url) ? { url, trust: { mode: 'ca' as const, ca } } : url))
@@ -184,7 +233,8 @@ async function groupKey({ groupKeyFile }: WideAreaOptions): Promise<{ readonly g
   return { groupKey: text }
 }
 
-async function relays({ turn: servers = [], turnUser, turnUserFile }: WideAreaOptions, io: Io) {
+/** The TURN servers with the login for them. @throws ERR_CLI_USAGE without one, ERR_CLI_FILE */
+export async function namedRelays({ turn: servers = [], turnUser, turnUserFile }: WideAreaOptions, io: Io) {
   if (servers.length === 0) return []
   const login = await givenLogin(
     { ...(turnUser === undefined ? {} : { user: turnUser }), ...(turnUserFile === undefined ? {} : { userFile: turnUserFile }) },

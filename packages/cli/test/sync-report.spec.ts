@@ -32,18 +32,40 @@ const link = (change: Partial<MeshLink> = {}): MeshLink => ({
   state: 'idle',
   direction: 'outgoing',
   route: 'direct 10.0.0.1:1',
-  relayed: false,
+  quality: 'direct',
   error: undefined,
+  traffic: { documentsIn: 0, documentsOut: 0, bytesIn: 0, bytesOut: 0 },
   ...change
 })
 const event = { direction: 'pull' as const, collection: { scope: '_default', name: '_default' }, id: 'pen', revId: '1-ab', deleted: false }
 
 describe('the report of a running sync', () => {
-  const make = (json: boolean, interactive = false): { mesh: FakeMesh; report: SyncReport; out: () => string; err: () => string } => {
+  const facts = { name: 'shop', peerId: 'cd'.repeat(32), group: 'g', port: 1, versioning: 'rev-trees' }
+  const make = (
+    json: boolean,
+    interactive = false,
+    started = true
+  ): { mesh: FakeMesh; report: SyncReport; out: () => string; err: () => string } => {
     const mesh = new FakeMesh()
     const { io, stdout, stderr } = makeIo({ interactive })
-    return { mesh, report: new SyncReport(io, mesh as unknown as Mesh, json), out: () => stdout.text, err: () => stderr.text }
+    const report = new SyncReport(io, mesh as unknown as Mesh, json)
+    if (started) report.started(facts)
+    const before = stdout.text.length
+    return { mesh, report, out: () => stdout.text.slice(before), err: () => stderr.text }
   }
+
+  it('tells of the start before what happened meanwhile, once', () => {
+    const { mesh, report, out } = make(true, false, false)
+    mesh.links = [link()]
+    mesh.changed?.()
+    mesh.documents?.('ab'.repeat(32), [event])
+    report.provider('MQTT', { state: 'failed', error: new Error('no broker') })
+    expect(out()).to.equal('')
+    report.started(facts)
+    mesh.changed?.()
+    const events = out().trim().split('\n')
+    expect(events.map((text) => (JSON.parse(text) as { event: string }).event)).to.deep.equal(['started', 'link', 'document', 'provider'])
+  })
 
   it('has a line for each change of a link, and none for none', () => {
     const { mesh, out } = make(false)
@@ -105,7 +127,7 @@ describe('the report of a running sync', () => {
 
   it('does not call a device unreachable while it is connected, nor because everything stops', () => {
     const { mesh, report, out } = make(false)
-    mesh.links = [link({ state: 'busy', relayed: true })]
+    mesh.links = [link({ state: 'busy', quality: 'relayed' })]
     report.attempted(attempted('nothing better than the relay'))
     mesh.links = [link({ state: 'offline' })]
     report.stopping()
@@ -174,7 +196,7 @@ describe('the report of a running sync', () => {
         state: 'offline',
         direction: undefined,
         route: undefined,
-        relayed: undefined,
+        quality: undefined,
         error: Object.assign(new Error('nobody there'), { code: 'ERR_X' })
       })
     ]
@@ -201,6 +223,19 @@ describe('the report of a running sync', () => {
     expect(err()).to.equal('')
     expect(mesh.changed).to.equal(undefined)
     expect(mesh.documents).to.equal(undefined)
+  })
+
+  it('tells machines when a link has come to rest and when it works again, and people only that it is there', () => {
+    for (const json of [true, false]) {
+      const { mesh, out } = make(json)
+      for (const state of ['connecting', 'busy', 'idle', 'idle', 'busy'] as const) {
+        mesh.links = [link({ state })]
+        mesh.changed?.()
+      }
+      const lines = out().split('\n').slice(0, -1)
+      if (json) expect(lines.map((text) => (JSON.parse(text) as MeshLink).state)).to.deep.equal(['connecting', 'busy', 'idle', 'busy'])
+      else expect(lines).to.have.length(2)
+    }
   })
 
   it('keeps a status line below for people', () => {

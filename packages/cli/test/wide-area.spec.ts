@@ -75,6 +75,42 @@ describe('the options of sync for other networks', () => {
     }
   }).timeout(8_000)
 
+  it('keep nobody from being listed when a broker does not answer', async () => {
+    const sockets: Socket[] = []
+    const silent = createServer((socket) => sockets.push(socket.resume())).listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    const { port } = silent.address() as AddressInfo
+    try {
+      const words = ['peers', '--group', 'test', '--interface', 'lo', '--seconds', '1', '--broker', `mqtt://127.0.0.1:${port}`]
+      const { code, out, err } = await run(words)
+      expect([code, out]).to.deep.equal([0, ''])
+      expect(err).to.match(/^MQTT found nobody: there was no answer yet\n/i)
+      expect(sockets).to.not.deep.equal([])
+    } finally {
+      for (const socket of sockets) socket.destroy()
+      silent.close()
+    }
+  }).timeout(8_000)
+
+  it('of peers need a broker, too', async () => {
+    const { code, err } = await run(['peers', '--group', 'test', '--group-key-file', 'key'])
+    expect(code).to.equal(2)
+    expect(err).to.include('--group-key-file needs --broker')
+  })
+
+  it('of doctor are read before anything is looked at', async () => {
+    const absent = join(temporary.make(), 'absent')
+    for (const [option, words] of [
+      ['--broker-ca', ['--broker', 'mqtts://127.0.0.1:9', '--broker-ca', absent]],
+      ['--group-key-file', ['--broker', 'mqtt://127.0.0.1:9', '--group-key-file', absent]],
+      ['--turn-user-file', ['--turn', 'turn:127.0.0.1', '--turn-user-file', absent]]
+    ] as const) {
+      const { code, out, err } = await run(['doctor', ...words])
+      expect([option, code, out]).to.deep.equal([option, 1, ''])
+      expect(err).to.include(absent).and.to.include('ERR_CLI_FILE')
+    }
+  })
+
   it('are checked before anybody is contacted', async () => {
     const broker = ['--broker', 'mqtt://127.0.0.1:9']
     expect(await refused(...broker, '--turn', 'turn:127.0.0.1')).to.include('--turn needs --turn-user or --turn-user-file')

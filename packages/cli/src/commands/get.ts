@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { onOneLine } from '../document-line.ts'
-import { cliErrors } from '../error-catalogue.ts'
+import { cliErrors } from '../errors.ts'
 import { type Io, line, writeAll } from '../io.ts'
 import { collectionOf, withDatabase } from '../with-database.ts'
 

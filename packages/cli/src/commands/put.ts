@@ -1,7 +1,7 @@
 import { extname } from 'node:path'
 import type { Command } from 'commander'
 import { MAX_DOCUMENT_SIZE } from '@kithmesh/database'
-import { cliErrors } from '../error-catalogue.ts'
+import { cliErrors } from '../errors.ts'
 import { type Io, jsonLine, line, readAll } from '../io.ts'
 import { repeat } from '../options.ts'
 import { readNamedFile } from '../named-file.ts'

@@ -2,8 +2,9 @@ import type { Command } from 'commander'
 import { lineLogger } from '@kithmesh/core'
 import type { ServerTrust } from '@kithmesh/identity'
 import { type DocumentEvent, Replicator, urlEndpoint } from '@kithmesh/replicator'
+import { counted } from '../counted.ts'
 import { type Login, USER_FILE_HELP, givenLogin } from '../credentials.ts'
-import { cliErrors } from '../error-catalogue.ts'
+import { cliErrors } from '../errors.ts'
 import { type Io, jsonLine } from '../io.ts'
 import { parseCollection, parseCount, parseUserOption, repeat } from '../options.ts'
 import { readNamedFile } from '../named-file.ts'
@@ -177,11 +178,13 @@ async function follow(replicator: Replicator, io: Io, options: ReplicateOptions)
     })
   else
     io.stdout.write(
-      `${documentsPushed} documents pushed, ${documentsPulled} pulled, ${blobsPushed + blobsPulled} blobs, ${failedDocuments} failed in ${seconds.toFixed(1)} s\n`
+      `${counted(documentsPushed, 'document')} pushed, ${documentsPulled} pulled, ${counted(blobsPushed + blobsPulled, 'blob')}, ${failedDocuments} failed in ${seconds.toFixed(1)} s\n`
     )
   if (error !== undefined) throw error
   if (failedDocuments > 0 && options.continuous !== true)
-    throw cliErrors.create('ERR_CLI_REPLICATION', `${failedDocuments} documents were not replicated`, { hint: 'The lines above say why.' })
+    throw cliErrors.create('ERR_CLI_REPLICATION', `${counted(failedDocuments, 'document')} could not be replicated`, {
+      hint: 'The lines above say why.'
+    })
 }
 
 function checkUrl(text: string, options: ReplicateOptions): URL {

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { cliErrors } from '../error-catalogue.ts'
+import { cliErrors } from '../errors.ts'
 import { type Io, jsonLine, line } from '../io.ts'
 import { collectionOf, withDatabase } from '../with-database.ts'
 

@@ -4,11 +4,13 @@ import type { Command } from 'commander'
 import { lineLogger } from '@kithmesh/core'
 import { type Identity, equalSecrets, loadIdentity, openOrCreateIdentity, passwordAuthenticator } from '@kithmesh/identity'
 import { UrlEndpointListener } from '@kithmesh/replicator'
+import { counted } from '../counted.ts'
 import { type Login, USER_FILE_HELP, givenLogins, givenPassphrase } from '../credentials.ts'
-import { cliErrors } from '../error-catalogue.ts'
+import { cliErrors } from '../errors.ts'
 import { type Io, jsonLine, line } from '../io.ts'
 import { parseCollection, parsePort, parseUserOption, repeat } from '../options.ts'
 import { readNamedFile } from '../named-file.ts'
+import { noteRun, timestamp } from '../last-run.ts'
 import { untilInterrupted } from '../until-interrupted.ts'
 import { VERSIONING_HELP, type VersioningOptions, openVersioned, upgradeOption, versioningOption } from '../versioning.ts'
 
@@ -102,6 +104,7 @@ ${VERSIONING_HELP}`
           logger
         })
         await listener.start()
+        await noteRun(directory, 'serve', { at: timestamp(), accepts: users === undefined ? 'everybody' : 'named' })
         try {
           // A machine without a network has no address to name but its own.
           const urls =
@@ -115,7 +118,7 @@ ${VERSIONING_HELP}`
           else line(io, `serving ${directory} at\n${urls.map((url) => `  ${url}`).join('\n')}`)
           let shown = ''
           listener.onStatus(({ connectionCount, activeConnectionCount }) => {
-            const text = `${connectionCount} connections, ${activeConnectionCount} active`
+            const text = `${counted(connectionCount, 'connection')}, ${activeConnectionCount} active`
             if (text === shown) return
             shown = text
             if (options.json) jsonLine(io, { event: 'connections', connections: connectionCount, active: activeConnectionCount })

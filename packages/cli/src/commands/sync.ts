@@ -1,37 +1,30 @@
-import { hostname, networkInterfaces } from 'node:os'
+import { hostname } from 'node:os'
 import type { Command } from 'commander'
 import { createPeerDiscovery, lineLogger } from '@kithmesh/core'
-import {
-  type Authenticator,
-  insecureAcceptAnyone,
-  openOrCreateIdentity,
-  pinnedPeers,
-  trustOnFirstUse,
-  trustedAuthorities
-} from '@kithmesh/identity'
+import { openOrCreateIdentity } from '@kithmesh/identity'
 import { createMesh } from '@kithmesh/mesh'
 import { dnssd } from '@kithmesh/provider-dnssd'
 import { direct } from '@kithmesh/transport-direct'
 import type { Io } from '../io.ts'
-import { cliErrors } from '../error-catalogue.ts'
-import { readNamedFile } from '../named-file.ts'
+import { BLUETOOTH_HELP, type BluetoothOptions, addBluetoothOptions, bluetoothProviders } from '../bluetooth.ts'
+import { cliErrors } from '../errors.ts'
+import { listenOn } from '../listen-on.ts'
 import { parseCollection, parsePort, repeat } from '../options.ts'
-import { reportRefusals } from '../refusals.ts'
 import { SyncReport } from '../sync-report.ts'
-import { knownPeersFile } from '../known-peers.ts'
+import { noteRun, timestamp } from '../last-run.ts'
+import { openTrust } from '../trust/sync-trust.ts'
+import { TRUST_HELP, type TrustOptions, acceptance, addTrustOptions, groupKeyDecides } from '../trust/trust-options.ts'
 import { untilInterrupted } from '../until-interrupted.ts'
+import { WEB_HELP, type WebOptions, addWebOptions, staysHere, webPage } from '../web.ts'
 import { WIDE_AREA_HELP, type WideAreaOptions, addWideAreaOptions, wideAreaParts } from '../wide-area.ts'
 import { VERSIONING_HELP, type VersioningOptions, openVersioned, upgradeOption, versioningOption } from '../versioning.ts'
 
-interface SyncOptions extends VersioningOptions, WideAreaOptions {
+interface SyncOptions extends VersioningOptions, WideAreaOptions, BluetoothOptions, TrustOptions, WebOptions {
   readonly group: string
   readonly name?: string
   readonly port: number
   readonly interface?: readonly string[]
   readonly collection?: readonly { readonly scope: string; readonly name: string }[]
-  readonly trust?: readonly string[]
-  readonly ca?: readonly string[]
-  readonly insecure?: true
   readonly lan: boolean
   readonly deltas?: true
   readonly verbose?: true
@@ -41,9 +34,9 @@ interface SyncOptions extends VersioningOptions, WideAreaOptions {
 export function syncCommand(parent: Command, io: Io): void {
   const command = parent
     .command('sync')
-    .description('keep a database directory in sync with every device of a group, on this network and beyond')
+    .description('keep a database directory in sync with every device of a group, on this network, beyond it, and without any')
     .argument('<dir>', 'database directory, made if missing')
-    .requiredOption('--group <id>', 'the peer group: devices with the same one find each other')
+    .requiredOption('--group <id>', 'the group: devices with the same one find each other')
     .option('--name <name>', "what other people see (default: this machine's host name)")
     .option('--port <port>', 'TCP port to listen on; 0 picks one', parsePort, 0)
     .option('--interface <name>', 'network interface or address to use; repeatable, default all', repeat(String))
@@ -52,30 +45,31 @@ export function syncCommand(parent: Command, io: Io): void {
       'replicate only this collection, made if missing; repeatable, default all that are there',
       repeat(parseCollection)
     )
-    .option('--trust <peer-id>', 'accept only devices with this id of 64 hex digits; repeatable', repeat(String))
-    .option('--ca <file>', 'accept only devices certified by this authority (PEM); repeatable', repeat(String))
-    .option('--insecure', 'accept every device of the group, each time anew')
+  addTrustOptions(command)
     .option('--deltas', 'exchange what changed in a document instead of all of it, with devices that do so too')
     .addOption(versioningOption())
     .addOption(upgradeOption())
     .option('--no-lan', 'do not look for devices on this network, nor announce this one there')
-  addWideAreaOptions(command)
+  addWebOptions(addBluetoothOptions(addWideAreaOptions(command)))
     .option('--verbose', 'log what happens below')
     .option('--json', 'print events as JSON lines')
     .addHelpText(
       'after',
       `
 Examples:
-  kithmesh sync ./shop --group my-app
-  kithmesh sync ./shop --group my-app --name "Shop till" --port 4984
+  kithmesh sync ./shop --group my-app --pair
+  kithmesh sync ./shop --group my-app --name "Shop till" --port 4984 --password-file ./password
   kithmesh sync ./shop --group my-app --trust 3fb1…64 hex digits
+  kithmesh sync ./shop --group my-app                    with the devices that are known already
   kithmesh sync ./shop --group my-app --trust 3fb1… --broker mqtts://broker.example.org --stun stun:stun.example.org \\
     --turn turn:turn.example.org --turn-user-file turn-login
+  kithmesh sync ./shop --group my-app --ble-adapter hci0
+  kithmesh sync ./shop --group my-app --no-lan --ble-air 127.0.0.1:7300
 
-Who is accepted: without --trust, --ca or --insecure the first device of a name is remembered in DIR/known-peers.json, and
-another one that comes under the same name later is refused: delete the name from that file to accept it. Your own id is
-printed at the start, and --trust takes those of the others.
+${TRUST_HELP}
 ${WIDE_AREA_HELP}
+${BLUETOOTH_HELP}
+${WEB_HELP}
 ${VERSIONING_HELP}`
     )
     .action(async (directory: string, options: SyncOptions) => {
@@ -85,22 +79,29 @@ ${VERSIONING_HELP}`
         },
         options.verbose ? 'debug' : 'error'
       )
+      acceptance(options)
       const database = await openVersioned(directory, options, io, { logger })
+      const closing = [() => database.close()]
       try {
         const name = options.name ?? hostname()
         const identity = await openOrCreateIdentity(directory, { commonName: name })
         const { interface: interfaces, collection: collections } = options
         for (const each of collections ?? [{ scope: '_default', name: '_default' }])
           database.collection(each.name, each.scope, { create: true })
-        const refusals = reportRefusals(await chooseAuthenticator(directory, options))
-        const wide = await wideAreaParts(options, { identity, authenticator: refusals.authenticator, logger, io })
+        const trust = await openTrust(directory, options, { io, logger })
+        closing.push(() => trust.stop())
+        const wide = await wideAreaParts(withoutTrust(options), { identity, authenticator: trust.authenticator, logger, io })
+        const bluetooth = await bluetoothProviders(options)
         const local = options.lan ? [dnssd(interfaces === undefined ? {} : { interfaces })] : []
-        if (local.length + wide.providers.length === 0) throw cliErrors.create('ERR_CLI_USAGE', '--no-lan needs --broker')
+        // Who is found over Bluetooth alone is not dialled over a network, and needs no port to be open there.
+        const overNetworks = [...local, ...wide.providers]
+        if (overNetworks.length + bluetooth.length === 0)
+          throw cliErrors.create('ERR_CLI_USAGE', '--no-lan needs --broker or one of the --ble options')
         const discovery = createPeerDiscovery({
           peerGroupId: options.group,
           localPeerId: identity.peerId,
-          providers: [...local, ...wide.providers],
-          transports: [direct({ port: options.port, ...listenOn(interfaces) }), ...wide.transports],
+          providers: [...overNetworks, ...bluetooth],
+          transports: overNetworks.length === 0 ? [] : [direct({ port: options.port, ...listenOn(interfaces) }), ...wide.transports],
           ...(wide.network === undefined ? {} : { network: wide.network }),
           logger
         })
@@ -109,17 +110,19 @@ ${VERSIONING_HELP}`
           database,
           identity,
           logger,
-          authenticator: refusals.authenticator,
+          authenticator: trust.authenticator,
+          knownPeers: trust.known,
+          revocations: trust.revocations,
           displayName: name,
           deltas: options.deltas === true,
           ...(collections === undefined ? {} : { collections: collections.map(({ scope, name: last }) => `${scope}.${last}`) })
         })
+        const page = await webPage(options, { directory, mesh, discovery, database, displayName: name, logger })
         const report = new SyncReport(io, mesh, options.json === true)
-        if (options.broker !== undefined && options.trust === undefined && options.ca === undefined && options.insecure === undefined)
-          report.warn('Everybody who knows the group and the broker is accepted under a new name: --trust or --ca says who may come.')
-        refusals.onRefused = (refusal) => {
-          report.refused(refusal)
-        }
+        trust.watch(report, (peerId) => {
+          // It was refused a moment ago; without this it would be tried again in a minute.
+          mesh.release(peerId)
+        })
         discovery.addObserver({
           statusChanged: (provider, _mode, status) => {
             report.provider(provider, status)
@@ -131,6 +134,11 @@ ${VERSIONING_HELP}`
         let started = false
         const interrupted = untilInterrupted(io)
         try {
+          // First, because a start that takes long is what people want to look at.
+          await page?.start()
+          if (page?.url !== undefined) report.web(page.url)
+          if (!staysHere(options.web?.host))
+            report.warn('Other machines can reach the page: its token and the documents cross the network unencrypted')
           const starting = Promise.all([mesh.start(), wide.start(discovery.network)]).then(() => {
             started = true
           })
@@ -138,19 +146,28 @@ ${VERSIONING_HELP}`
           if (started)
             report.started({ name, peerId: identity.peerId, group: options.group, port: mesh.port, versioning: database.versioning })
           else starting.catch(() => {})
+          if (started && trust.warning !== undefined) report.warn(trust.warning)
+          if (started) await noteRun(directory, 'sync', { at: timestamp(), group: options.group, accepts: acceptance(options) })
           await interrupted
         } finally {
           report.stopping()
           // A start that is under way ends with the discovery; brokers that do not answer would hold it up otherwise.
-          const steps = [() => mesh.stop(), () => discovery.shutdown(), () => wide.stop()]
+          const steps = [async () => page?.stop(), () => mesh.stop(), () => discovery.shutdown(), () => wide.stop()]
           if (!started) steps.unshift(() => discovery.shutdown())
           await everyStep(steps)
           if (started) report.stopped()
         }
       } finally {
-        await database.close()
+        await everyStep(closing.reverse())
       }
     })
+}
+
+/** The options for what lies beyond this network: a key that says who is accepted needs no broker. */
+function withoutTrust(options: SyncOptions): WideAreaOptions {
+  if (!groupKeyDecides(options) || options.broker !== undefined) return options
+  const { groupKeyFile: _, ...others } = options
+  return others
 }
 
 /** One after the other, whatever fails. @throws the first failure */
@@ -164,33 +181,4 @@ async function everyStep(steps: ReadonlyArray<() => Promise<void>>): Promise<voi
     }
   }
   if (errors.length > 0) throw errors[0]
-}
-
-async function chooseAuthenticator(directory: string, options: SyncOptions): Promise<Authenticator> {
-  const { insecure, ca, trust } = options
-  if ([insecure, ca, trust].filter((each) => each !== undefined).length > 1)
-    throw cliErrors.create('ERR_CLI_USAGE', 'Only one of --trust, --ca and --insecure can be given')
-  if (insecure) return insecureAcceptAnyone()
-  if (ca !== undefined) return trustedAuthorities(await Promise.all(ca.map(async (file) => (await readNamedFile(file)).toString('utf8'))))
-  if (trust === undefined) return trustOnFirstUse(knownPeersFile(directory))
-  const wrong = trust.find((id) => !/^[0-9a-f]{64}$/i.test(id))
-  if (wrong !== undefined)
-    throw cliErrors.create('ERR_CLI_USAGE', `--trust takes a peer id of 64 hexadecimal digits, not ${JSON.stringify(wrong)}`, {
-      hint: 'Each device prints its own id when "kithmesh sync" starts.'
-    })
-  return pinnedPeers(trust)
-}
-
-/**
- * Restricted to loopback, the port is too, on every address of it that is advertised; otherwise it is open on all addresses, because those
- * of other interfaces change.
- */
-function listenOn(interfaces: readonly string[] | undefined): { readonly interfaces?: readonly string[] } {
-  return interfaces?.every(isLoopback) === true ? { interfaces } : {}
-}
-
-function isLoopback(networkInterface: string): boolean {
-  if (networkInterface === '::1' || /^127\./.test(networkInterface)) return true
-  const addresses = networkInterfaces()[networkInterface] ?? []
-  return addresses.length > 0 && addresses.every(({ internal }) => internal)
 }

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { PassThrough, Readable, Writable } from 'node:stream'
+import { Readable, Writable } from 'node:stream'
 import { type Io, runCommandLine } from '../../dist/index.js'
 
 /** What a command did. */
@@ -78,6 +78,15 @@ export function makeIo(options: RunOptions = {}): { io: Io; stdout: Sink; stderr
   }
 }
 
+/** The lines of a command's output with `--json`; what comes behind the last line end is not complete. */
+export function jsonLines(text: string): any[] {
+  return text
+    .split('\n')
+    .slice(0, -1)
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as unknown)
+}
+
 /** Runs a command line to its end. */
 export async function run(words: readonly string[], options: RunOptions = {}): Promise<Outcome> {
   const { io, stdout, stderr } = makeIo(options)
@@ -89,10 +98,7 @@ export async function run(words: readonly string[], options: RunOptions = {}): P
     err: stderr.text,
     bytes: stdout.bytes,
     get lines() {
-      return out
-        .split('\n')
-        .filter((text) => text !== '')
-        .map((text) => JSON.parse(text) as unknown)
+      return jsonLines(out)
     }
   }
 }
@@ -127,5 +133,3 @@ export function temporaryDirectories(): { make: () => string; clean: () => void 
     }
   }
 }
-
-export { PassThrough }

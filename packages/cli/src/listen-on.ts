@@ -1,0 +1,15 @@
+import { networkInterfaces } from 'node:os'
+
+/**
+ * Restricted to loopback, the port is too, on every address of it that is advertised; otherwise it is open on all addresses, because those
+ * of other interfaces change.
+ */
+export function listenOn(interfaces: readonly string[] | undefined): { readonly interfaces?: readonly string[] } {
+  return interfaces?.every(isLoopback) === true ? { interfaces } : {}
+}
+
+function isLoopback(networkInterface: string): boolean {
+  if (networkInterface === '::1' || /^127\./.test(networkInterface)) return true
+  const addresses = networkInterfaces()[networkInterface] ?? []
+  return addresses.length > 0 && addresses.every(({ internal }) => internal)
+}
