@@ -1,7 +1,7 @@
 import { LatencyMeter } from './latency.ts'
 import { type PeerName, type Report, preciseNow } from './messages.ts'
 import { PeerProcess } from './peer-process.ts'
-import { colours, inStep, plain, renderScreen } from './screen.ts'
+import { type Summary, colours, inStep, plain, renderScreen, renderSummary } from './screen.ts'
 import { compareDatabases } from './verify.ts'
 
 export interface DemoOptions {
@@ -9,6 +9,10 @@ export interface DemoOptions {
   readonly trusted: Readonly<Record<PeerName, string>>
   readonly once: boolean
   readonly json: boolean
+  /** Serve a page for each peer. */
+  readonly web: boolean
+  /** Opens a page; undefined where nobody would see it. */
+  readonly openPage: ((url: string) => void) | undefined
   /** Edits a side with `once`. */
   readonly edits: number
   readonly timeoutMs: number
@@ -30,6 +34,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     discovered: [],
     firstSync: undefined
   }
+  const pages: Partial<Record<PeerName, string>> = {}
   const edits: Record<PeerName, number> = { warehouse: 0, shop: 0 }
   /** Whether the newest view of a side shows everything that side has told us of. */
   const current: Record<PeerName, boolean> = { warehouse: false, shop: false }
@@ -51,7 +56,8 @@ export async function runDemo(options: DemoOptions): Promise<number> {
           group: `kithmesh-demo-${process.pid}`,
           interfaces: options.interfaces,
           seed: name === 'warehouse',
-          trusted: Object.values(options.trusted)
+          trusted: Object.values(options.trusted),
+          web: options.web
         },
         (report) => {
           onReport(name, report)
@@ -63,6 +69,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   function onReport(name: PeerName, report: Report): void {
     if (report.is === 'ready') marks.ready.push(report.at)
     else if (report.is === 'discovered') marks.discovered.push(report.at)
+    else if (report.is === 'web') onPage(name, report.url)
     else if (report.is === 'failed') end({ error: report.message })
     else if (report.is === 'view') {
       current[name] = true
@@ -75,6 +82,13 @@ export async function runDemo(options: DemoOptions): Promise<number> {
         latency.edited(report.id, report.revId, report.at)
       } else latency.received(report.id, report.revId, report.at)
     }
+  }
+
+  /** The warehouse's page is opened; from one to the other a person goes by the addresses printed. */
+  function onPage(name: PeerName, url: string): void {
+    pages[name] = url
+    if (!live) progress(`the page of the ${name}: ${url}`)
+    if (name === 'warehouse') options.openPage?.(url)
   }
 
   function onView(): void {
@@ -122,6 +136,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
         p50LatencyMs: latency.percentile(0.5),
         p99LatencyMs: latency.percentile(0.99),
         fresh: { warehouse: recent('warehouse'), shop: recent('shop') },
+        pages,
         runningMs: now - startedAt
       },
       options.output.hasColors?.() === true ? colours : plain
@@ -197,7 +212,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   const converged = comparison.differences.length === 0 && comparison.documents > 0
   const firstReady = Math.max(...marks.ready)
   const round = (value: number | undefined): number | null => (value === undefined ? null : Math.round(value * 10) / 10)
-  const summary = {
+  const summary: Summary = {
     converged,
     peers: names.length,
     documents: comparison.documents,
@@ -210,12 +225,6 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     p99LatencyMs: round(latency.percentile(0.99))
   }
   for (const difference of comparison.differences) options.errors.write(`${difference}\n`)
-  options.output.write(
-    options.json
-      ? `${JSON.stringify(summary)}\n`
-      : `${Object.entries(summary)
-          .map(([key, value]) => `${key.padEnd(16)}${String(value)}`)
-          .join('\n')}\n`
-  )
+  options.output.write(options.json ? `${JSON.stringify(summary)}\n` : renderSummary(summary))
   return converged ? 0 : 1
 }

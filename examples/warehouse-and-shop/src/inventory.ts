@@ -1,6 +1,6 @@
 import type { Collection, Database } from '@kithmesh/database'
+import { drawPicture } from '@kithmesh-examples/inventory/pictures'
 import type { Row } from './messages.ts'
-import { drawPicture } from './pictures.ts'
 import { type Item, sample } from './sample.ts'
 
 /** The inventory as this program uses it: a view of one collection. */
@@ -17,7 +17,7 @@ export class Inventory {
   async seed(): Promise<void> {
     for (const { id, look, ...facts } of sample) {
       if (this.#items.get(id, { deleted: true }) !== undefined) continue
-      const picture = await this.#database.blobs.saveBlob(drawPicture(look), 'image/png')
+      const picture = await this.#database.blobs.saveBlob(drawPicture(facts.name, look), 'image/png')
       this.#items.put(id, { type: 'item', ...facts, picture } satisfies Item)
     }
   }

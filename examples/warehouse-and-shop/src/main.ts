@@ -4,10 +4,11 @@ import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { openOrCreateIdentity } from '@kithmesh/identity'
 import { runDemo } from './demo.ts'
+import { hasBrowser, openPage } from './open-page.ts'
 
 const help = `Two peers, "warehouse" and "shop", find each other and keep an inventory in sync.
 
-  npm start                     watch it happen until Ctrl-C
+  npm start                     watch it happen until Ctrl-C, in the terminal and on a page for each peer
   npm start -- --once           stop when both sides are equal after 20 edits a side, and verify from disk
   npm start -- --once --json    the same, ending with one line of JSON for machines
 
@@ -17,6 +18,7 @@ Options
   --edits N          edits a side with --once (default 20)
   --dir DIR          where the two databases live (default: .kithmesh; with --once a temporary folder)
   --interface NAME   network interface to use (default: lo, this machine only); repeatable
+  --no-open          do not open the peers' pages in a browser
   --timeout SECONDS  give up with --once after so long (default 60)
   -h, --help
 `
@@ -30,6 +32,7 @@ async function main(): Promise<number> {
       dir: { type: 'string' },
       interface: { type: 'string', multiple: true, default: ['lo'] },
       timeout: { type: 'string', default: '60' },
+      'no-open': { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false }
     }
   })
@@ -56,6 +59,8 @@ async function main(): Promise<number> {
       trusted,
       once: values.once,
       json: values.json,
+      web: !values.once && !values.json,
+      openPage: values['no-open'] || !hasBrowser(process) ? undefined : openPage,
       edits,
       timeoutMs,
       interfaces: values.interface,

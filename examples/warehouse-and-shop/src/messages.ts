@@ -12,6 +12,8 @@ export interface PeerSettings {
   readonly seed: boolean
   /** Peer ids to accept; everybody else is refused. */
   readonly trusted: readonly string[]
+  /** Serve a page about this peer. */
+  readonly web: boolean
 }
 
 /** From the starter to a peer. */
@@ -52,6 +54,8 @@ export type Report =
   | { readonly is: 'edited'; readonly at: number; readonly id: string; readonly revId: string }
   | { readonly is: 'received'; readonly at: number; readonly id: string; readonly revId: string }
   | { readonly is: 'view'; readonly view: PeerView }
+  /** Where the page is, with the token that it wants. */
+  | { readonly is: 'web'; readonly url: string }
   | { readonly is: 'failed'; readonly message: string }
 
 /** Wall-clock milliseconds with sub-millisecond resolution. */

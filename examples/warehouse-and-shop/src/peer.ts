@@ -1,4 +1,5 @@
 import { createPeerDiscovery } from '@kithmesh/core'
+import { type Dashboard, createDashboard } from '@kithmesh/dashboard'
 import { Database } from '@kithmesh/database'
 import { openOrCreateIdentity, pinnedPeers } from '@kithmesh/identity'
 import { createMesh } from '@kithmesh/mesh'
@@ -41,6 +42,10 @@ async function startPeer(settings: PeerSettings, database: Database, stopping: A
     transports: [direct(settings.interfaces.every((name) => name === 'lo') ? { host: '127.0.0.1' } : {})]
   })
   const mesh = createMesh({ discovery, database, identity, authenticator: pinnedPeers(settings.trusted), displayName: settings.name })
+
+  const dashboard: Dashboard | undefined = settings.web
+    ? createDashboard({ mesh, discovery, database, displayName: settings.name, title: capitalised(settings.name) })
+    : undefined
 
   /** Revisions that we made ourselves and were not told of yet. */
   const own = new Set<string>()
@@ -88,9 +93,10 @@ async function startPeer(settings: PeerSettings, database: Database, stopping: A
     }, 20)
   }
 
-  /** The mesh first, because it uses the others; the database last, whatever the others did. */
+  /** The page first and then the mesh, because they use the others; the database last, whatever the others did. */
   async function stop(): Promise<void> {
     try {
+      await dashboard?.stop()
       await mesh.stop()
       await discovery.shutdown()
     } finally {
@@ -107,8 +113,11 @@ async function startPeer(settings: PeerSettings, database: Database, stopping: A
     { once: true }
   )
   try {
+    await dashboard?.start()
+    if (dashboard?.url !== undefined) send({ is: 'web', url: dashboard.url })
     await mesh.start()
   } catch (error) {
+    await dashboard?.stop()
     await discovery.shutdown()
     throw error
   }
@@ -126,9 +135,15 @@ async function startPeer(settings: PeerSettings, database: Database, stopping: A
   }
 }
 
+function capitalised(name: string): string {
+  return name.charAt(0).toUpperCase() + name.slice(1)
+}
+
 /** Lives until the starter says `stop`, or is gone. */
 async function main(settings: PeerSettings): Promise<void> {
   let peer: RunningPeer | undefined
+  /** Edits asked for while it starts: both sides may be equal before the start is through. */
+  let early = 0
   const stopping = new AbortController()
   const stopped = new Promise<void>((resolve) => {
     stopping.signal.addEventListener(
@@ -144,12 +159,15 @@ async function main(settings: PeerSettings): Promise<void> {
   }
   process.on('message', (command: Command) => {
     if (command.do === 'stop') stop()
-    else if (!stopping.signal.aborted) peer?.edit()
+    else if (stopping.signal.aborted) return
+    else if (peer === undefined) early++
+    else peer.edit()
   })
   process.once('disconnect', stop)
   process.once('SIGTERM', stop)
   try {
     peer = await run(settings, stopping.signal)
+    for (; early > 0; early--) peer.edit()
     await stopped
     await peer.stop()
   } catch (error) {

@@ -1,4 +1,4 @@
-import type { Look } from './pictures.ts'
+import type { Look } from '@kithmesh-examples/inventory/pictures'
 
 /** One thing on the shelf, as the inventory sample lists it (seed 004: a picture, a key and a value), with a price. */
 export interface Item {
@@ -22,8 +22,8 @@ export const sample: readonly {
 }[] = [
   { id: 'item:apples', name: 'Apples', quantity: 110, price: 45, look: { shape: 'round', colour: [196, 52, 44] } },
   { id: 'item:oranges', name: 'Oranges', quantity: 90, price: 55, look: { shape: 'round', colour: [236, 138, 36] } },
-  { id: 'item:pears', name: 'Pears', quantity: 75, price: 60, look: { shape: 'pear', colour: [176, 190, 70] } },
-  { id: 'item:bananas', name: 'Bananas', quantity: 140, price: 30, look: { shape: 'long', colour: [240, 208, 66] } },
+  { id: 'item:pears', name: 'Pears', quantity: 75, price: 60, look: { shape: 'tall', colour: [176, 190, 70] } },
+  { id: 'item:bananas', name: 'Bananas', quantity: 140, price: 30, look: { shape: 'curved', colour: [240, 208, 66] } },
   { id: 'item:grapes', name: 'Grapes', quantity: 40, price: 220, look: { shape: 'cluster', colour: [108, 62, 132] } },
   { id: 'item:lettuce', name: 'Lettuce', quantity: 35, price: 95, look: { shape: 'leafy', colour: [122, 178, 82] } },
   { id: 'item:spinach', name: 'Spinach', quantity: 25, price: 180, look: { shape: 'leafy', colour: [58, 122, 66] } },

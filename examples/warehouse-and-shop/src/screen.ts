@@ -9,7 +9,36 @@ export interface ScreenState {
   readonly p99LatencyMs: number | undefined
   /** Ids changed a moment ago, by side: these rows are highlighted. */
   readonly fresh: Readonly<Record<PeerName, ReadonlySet<string>>>
+  /** Addresses of the peers' pages. */
+  readonly pages: Readonly<Partial<Record<PeerName, string>>>
   readonly runningMs: number
+}
+
+/** How a run with `--once` ended; what `--json` prints. */
+export interface Summary {
+  readonly converged: boolean
+  readonly peers: number
+  readonly documents: number
+  readonly blobs: number
+  readonly edits: number
+  readonly conflicts: number
+  /** From both processes being ready. */
+  readonly msToDiscover: number | null
+  readonly msToFirstSync: number | null
+  /** From an edit until it is on the other side. */
+  readonly p50LatencyMs: number | null
+  readonly p99LatencyMs: number | null
+}
+
+/** A summary for people. */
+export function renderSummary(summary: Summary): string {
+  const { converged, documents, blobs, edits, conflicts, msToDiscover, msToFirstSync, p50LatencyMs, p99LatencyMs } = summary
+  return [
+    `${converged ? 'equal' : 'NOT EQUAL'}, compared from disk: ${documents} documents and ${blobs} pictures on both sides`,
+    `after both were ready: found each other in ${milliseconds(msToDiscover)}, first equal after ${milliseconds(msToFirstSync)}`,
+    `${edits} edits, ${conflicts} conflicts resolved; an edit is on the other side after ${milliseconds(p50LatencyMs)} (p50), ${milliseconds(p99LatencyMs)} (p99)`,
+    ''
+  ].join('\n')
 }
 
 export interface Paint {
@@ -49,6 +78,10 @@ export function renderScreen(state: ScreenState, paint: Paint): string[] {
     '',
     `edits ${state.edits}   last change ${milliseconds(state.lastLatencyMs)}   p50 ${milliseconds(state.p50LatencyMs)}   p99 ${milliseconds(state.p99LatencyMs)}   conflicts ${(warehouse?.conflicts ?? 0) + (shop?.conflicts ?? 0)}`,
     inStep(warehouse, shop) ? paint.good('both sides are equal') : paint.dim('changes are on their way'),
+    ...(['warehouse', 'shop'] as const).flatMap((name) => {
+      const url = state.pages[name]
+      return url === undefined ? [] : [`${pad(name, 10)} ${url}`]
+    }),
     paint.dim('Ctrl-C stops both peers')
   ]
 }
@@ -95,7 +128,7 @@ function linkLines(name: PeerName, view: PeerView | undefined, paint: Paint): st
 
 const pad = (text: string, width: number): string => (text.length > width ? text.slice(0, width - 1) + '…' : text.padEnd(width))
 const padLeft = (text: string, width: number): string => text.padStart(width)
-const milliseconds = (value: number | undefined): string => (value === undefined ? '—' : `${value.toFixed(1)} ms`)
+const milliseconds = (value: number | null | undefined): string => (value === undefined || value === null ? '—' : `${value.toFixed(1)} ms`)
 const bytes = (value: number): string =>
   value < 10_000 ? `${value} B` : value < 10_000_000 ? `${(value / 1000).toFixed(1)} kB` : `${(value / 1e6).toFixed(1)} MB`
 const duration = (ms: number): string => `${Math.floor(ms / 60_000)}:${String(Math.floor(ms / 1000) % 60).padStart(2, '0')}`

@@ -45,7 +45,7 @@ export class Canvas {
 export type Colour = readonly [red: number, green: number, blue: number]
 
 function shade(colour: Colour, x: number, y: number): number[] {
-  const light = 1.08 - (0.22 * (x + y)) / 2
+  const light = 1.03 - (0.1 * (x + y)) / 2
   return colour.map((part) => Math.max(0, Math.min(255, Math.round(part * light))))
 }
 
