@@ -50,7 +50,7 @@ function summary(report) {
 
 answer({
   known: (args) => known(discovery, args),
-  /** Connects, authenticates, and hears one answer: { conversation, strategy, route, relayed, ms, report }. */
+  /** Connects, authenticates, and hears one answer: { conversation, strategy, route, quality, ms, report }. */
   async connect({ peerId, deadlineMs = config.connectMs }) {
     const from = performance.now()
     let connection
@@ -66,8 +66,8 @@ answer({
       const ms = performance.now() - from
       const number = ++conversations
       open.set(number, conversation)
-      const { strategy, route, relayed, report } = connection
-      return { connected: true, conversation: number, strategy, route, relayed, ms, report: summary(report) }
+      const { strategy, route, quality, report } = connection
+      return { connected: true, conversation: number, strategy, route, quality, ms, report: summary(report) }
     } catch (error) {
       connection?.socket.destroy()
       const report = discovery.explain(peerId)

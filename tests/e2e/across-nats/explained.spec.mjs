@@ -1,21 +1,13 @@
 // Where nothing can work, people are told why and what to do.
 import { expect } from 'chai'
-import { cleanUp } from '../support/kithmesh.mjs'
-import { Scene, connectedLinks } from './scene.mjs'
+import { Scene, connectedLinks, endScenes } from './scene.mjs'
 
 describe('kithmesh sync across NATs: where nothing can work', () => {
   let scene
   beforeEach(async () => {
     scene = await Scene.create({ a: 'symmetric-random', b: 'symmetric-random' })
   })
-  afterEach(async () => {
-    try {
-      await cleanUp()
-    } finally {
-      await scene?.dispose()
-      scene = undefined
-    }
-  })
+  afterEach(endScenes)
 
   it('it says why, and what to do, in plain words', async () => {
     const [a, b] = [scene.sync('a', { relay: false, json: false }), scene.sync('b', { relay: false, json: false })]

@@ -1,19 +1,13 @@
 // Two devices that start at the same instant: one link, on which both agree.
 import { expect } from 'chai'
-import { cleanUp, documentBecomes, done, eventually, stopAll } from '../support/kithmesh.mjs'
-import { Scene, connectedLinks, linked, linksOf, strategyOf } from './scene.mjs'
+import { eventually, stopAll } from '../support/kithmesh.mjs'
+import { Scene, connectedLinks, endScenes, linked, linksOf, strategyOf } from './scene.mjs'
 
 const ROUNDS = 10
 
 describe('kithmesh sync across NATs: two that start at the same instant', () => {
   let scene
-  after(async () => {
-    try {
-      await cleanUp()
-    } finally {
-      await scene?.dispose()
-    }
-  })
+  after(endScenes)
 
   it(`have one link, and agree on it, ${ROUNDS} times`, async function () {
     this.timeout(180_000)
@@ -22,9 +16,7 @@ describe('kithmesh sync across NATs: two that start at the same instant', () => 
       const [a, b] = [scene.sync('a'), scene.sync('b')]
       await Promise.all([linked(a), linked(b)])
       // News travels both ways, and by then nothing else is left open.
-      await Promise.all(['a', 'b'].map((name) => done(['put', scene.directory(name), `round:${name}`, `{"n":${round}}`])))
-      await documentBecomes(scene.directory('b'), 'round:a', (body) => body?.n === round)
-      await documentBecomes(scene.directory('a'), 'round:b', (body) => body?.n === round)
+      await scene.newsTravels(round)
       await eventually(
         async () => (await scene.connectionsBetweenPeers('a')).length === 1 && (await scene.connectionsBetweenPeers('b')).length === 1,
         'one connection between the two'

@@ -1,9 +1,9 @@
 // A relayed link that moves in the middle of replication, and links whose network goes away.
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
-import { cleanUp, documentBecomes, done } from '../support/kithmesh.mjs'
+import { documentBecomes, done } from '../support/kithmesh.mjs'
 import { withItems } from './inventory.mjs'
-import { Scene, connectedLinks, linkEvents, linked, repeated, strategyOf } from './scene.mjs'
+import { allLinked, Scene, connectedLinks, endScenes, linkEvents, linked, repeated, strategyOf } from './scene.mjs'
 
 /** Edits both databases, again and again, until `enough` holds; resolves with how many items were added. */
 async function editUntil(scene, enough) {
@@ -27,14 +27,7 @@ async function editUntil(scene, enough) {
 
 describe('kithmesh sync across NATs: a link', () => {
   let scene
-  afterEach(async () => {
-    try {
-      await cleanUp()
-    } finally {
-      await scene?.dispose()
-      scene = undefined
-    }
-  })
+  afterEach(endScenes)
 
   it('that is relayed moves to a punched connection in the middle of replication', async () => {
     scene = await Scene.create({ a: 'symmetric-random', b: 'symmetric-random' })
@@ -52,15 +45,15 @@ describe('kithmesh sync across NATs: a link', () => {
       await ip('link', 'set', 'other', 'up')
     }
     const deadline = performance.now() + 60_000
-    const moved = (command) => connectedLinks(command).some(({ relayed }) => relayed === false)
+    const moved = (command) => connectedLinks(command).some(({ quality }) => quality === 'direct')
     let after = 0
     await editUntil(scene, () => {
       if (moved(a) && moved(b)) after++
       return after > 50 || a.over || b.over || performance.now() > deadline
     })
     const [[linkA], [linkB]] = await Promise.all([
-      linked(a, { passes: ({ relayed }) => !relayed }),
-      linked(b, { passes: ({ relayed }) => !relayed })
+      linked(a, { passes: ({ quality }) => quality === 'direct' }),
+      linked(b, { passes: ({ quality }) => quality === 'direct' })
     ])
     expect([linkA, linkB].map(strategyOf)).to.deep.equal(['tcp-hole-punch', 'tcp-hole-punch'])
     await scene.becomesEqual('a', 'b')
@@ -79,8 +72,7 @@ describe('kithmesh sync across NATs: a link', () => {
   async function punched({ verbose = false } = {}) {
     scene = await Scene.create({ a: 'port-restricted', b: 'port-restricted' })
     const commands = ['a', 'b'].map((name) => scene.sync(name, { more: verbose ? ['--verbose'] : [] }))
-    const links = await Promise.all(commands.map((command) => linked(command)))
-    expect(links.flat().map(strategyOf)).to.deep.equal(['tcp-hole-punch', 'tcp-hole-punch'])
+    await allLinked(commands, 'tcp-hole-punch')
     return commands
   }
 
@@ -91,8 +83,9 @@ describe('kithmesh sync across NATs: a link', () => {
       ['b', 'a']
     ])
       await documentBecomes(scene.directory(other), `meanwhile:${name}`, (body) => body !== undefined)
-    const links = await Promise.all(commands.map((command) => linked(command)))
-    expect(links.flat().map(strategyOf)).to.deep.equal(['tcp-hole-punch', 'tcp-hole-punch'])
+    // While a side is not back at its broker, the relay may be the only way; nobody has to stay there.
+    const passes = (link) => strategyOf(link) === 'tcp-hole-punch'
+    await Promise.all(commands.map((command) => linked(command, { passes })))
     expect(commands.map(({ over }) => over)).to.deep.equal([false, false])
     expect(await Promise.all(commands.map((command) => command.stop())), commands.map(({ err }) => err).join('')).to.deep.equal([0, 0])
     await scene.expectEqual('a', 'b')

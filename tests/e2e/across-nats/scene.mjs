@@ -4,20 +4,34 @@ import { expect } from 'chai'
 import { dials } from '@kithmesh/core/plugin'
 import { openOrCreateIdentity } from '@kithmesh/identity'
 import { createNatLab } from '@kithmesh/testkit/natlab'
-import { done, eventually, look, newGroup, start, temporaryDirectory } from '../support/kithmesh.mjs'
+import { cleanUp, documentBecomes, done, eventually, look, newGroup, start, temporaryDirectory } from '../support/kithmesh.mjs'
 import { databaseDifferences } from '../support/database-differences.mjs'
 
 const connectedStates = ['busy', 'idle']
+const scenes = new Set()
+
+/** Ends what the tests started: commands first, then the networks that they run in. */
+export async function endScenes() {
+  try {
+    await cleanUp()
+  } finally {
+    const ending = [...scenes]
+    scenes.clear()
+    await Promise.all(ending.map(({ lab }) => lab.dispose()))
+  }
+}
 
 /** A lab with its servers, and in it `a` and `b`. Of the two, `a` is the one that dials. */
 export class Scene {
-  static async create(nats) {
+  /** `servers` starts a broker and a relay in the lab; by default mosquitto and coturn. */
+  static async create(nats, { servers = (lab) => Promise.all([lab.startMosquitto(), lab.startCoturn()]) } = {}) {
     const lab = await createNatLab(nats)
     try {
-      const [broker, relay] = await Promise.all([lab.startMosquitto(), lab.startCoturn()])
+      const [broker, relay] = await servers(lab)
       const home = temporaryDirectory()
       const scene = new Scene(lab, broker, relay, home)
       await scene.#meet()
+      scenes.add(scene)
       return scene
     } catch (error) {
       await lab.dispose()
@@ -55,6 +69,13 @@ export class Scene {
     if (relay) words.push('--turn', turnUrl, '--turn-user', `${username}:${credential}`)
     if (json) words.push('--json')
     return start([...words, ...more], { host: this.lab.namespaces[host] })
+  }
+
+  /** Something new of each of the two reaches the other. */
+  async newsTravels(n) {
+    await Promise.all(['a', 'b'].map((name) => done(['put', this.directory(name), `news:${name}`, `{"n":${n}}`])))
+    await documentBecomes(this.directory('b'), 'news:a', (body) => body?.n === n)
+    await documentBecomes(this.directory('a'), 'news:b', (body) => body?.n === n)
   }
 
   /** TCP connections between a host and anybody but the servers. */
@@ -99,10 +120,6 @@ export class Scene {
         )
     })
   }
-
-  async dispose() {
-    await this.lab.dispose()
-  }
 }
 
 /** What a `sync` last said of its links, by device; those that left are not there. */
@@ -130,6 +147,12 @@ export function linked(command, { devices = 1, passes = () => true } = {}) {
 /** The strategy of a link: the first word of its route. */
 export function strategyOf({ route }) {
   return route.split(' ')[0]
+}
+
+/** Until each of these is linked with one device, by this strategy. */
+export async function allLinked(commands, strategy) {
+  const links = await Promise.all(commands.map((command) => linked(command)))
+  expect(links.flat().map(strategyOf)).to.deep.equal(commands.map(() => strategy))
 }
 
 /** Link events from a certain one on: `from` is the number of events seen before. */

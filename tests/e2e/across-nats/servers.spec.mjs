@@ -1,25 +1,11 @@
 // Brokers, relays and STUN servers that die, and come back.
 import { expect } from 'chai'
-import { cleanUp, documentBecomes, done } from '../support/kithmesh.mjs'
-import { Scene, connectedLinks, linkEvents, linked, repeated, strategyOf } from './scene.mjs'
+import { documentBecomes, done } from '../support/kithmesh.mjs'
+import { Scene, allLinked, connectedLinks, endScenes, linkEvents, linked, repeated } from './scene.mjs'
 
 describe('kithmesh sync across NATs: servers', () => {
   let scene
-  afterEach(async () => {
-    try {
-      await cleanUp()
-    } finally {
-      await scene?.dispose()
-      scene = undefined
-    }
-  })
-
-  /** Something new of each reaches the other. */
-  async function newsTravels(n) {
-    for (const name of ['a', 'b']) await done(['put', scene.directory(name), `news:${name}`, `{"n":${n}}`])
-    await documentBecomes(scene.directory('b'), 'news:a', (body) => body?.n === n)
-    await documentBecomes(scene.directory('a'), 'news:b', (body) => body?.n === n)
-  }
+  afterEach(endScenes)
 
   it('a broker that dies does not concern a link, and one that is back introduces newcomers', async () => {
     scene = await Scene.create({ a: 'port-restricted', b: 'port-restricted' })
@@ -27,7 +13,7 @@ describe('kithmesh sync across NATs: servers', () => {
     await Promise.all([linked(a), linked(b)])
     const seen = [a, b].map(({ events }) => events.length)
     await scene.broker.kill('SIGKILL')
-    await newsTravels(1)
+    await scene.newsTravels(1)
     await scene.broker.restart()
     // A third device, on a host of its own in the internet.
     const c = scene.sync('c', { host: 'srv' })
@@ -47,9 +33,8 @@ describe('kithmesh sync across NATs: servers', () => {
   it('a relay that dies ends its link with a reason, and carries a new one when it is back', async () => {
     scene = await Scene.create({ a: 'symmetric-random', b: 'symmetric-random' })
     const [a, b] = [scene.sync('a'), scene.sync('b')]
-    const links = await Promise.all([linked(a), linked(b)])
-    expect(links.flat().map(strategyOf)).to.deep.equal(['turn', 'turn'])
-    await newsTravels(1)
+    await allLinked([a, b], 'turn')
+    await scene.newsTravels(1)
     const seen = a.events.length
     await scene.relay.kill('SIGKILL')
     await done(['put', scene.directory('a'), 'meanwhile:a', '{}'])
@@ -70,8 +55,7 @@ describe('kithmesh sync across NATs: servers', () => {
     expect(relayed.message).to.contain(scene.lab.servers.ipv4[0]).and.to.contain('ECONNREFUSED')
     expect(relayed.hint).to.be.a('string').and.not.equal('')
     await scene.relay.restart()
-    const back = await Promise.all([linked(a), linked(b)])
-    expect(back.flat().map(strategyOf)).to.deep.equal(['turn', 'turn'])
+    await allLinked([a, b], 'turn')
     await documentBecomes(scene.directory('b'), 'meanwhile:a', (body) => body !== undefined)
     await documentBecomes(scene.directory('a'), 'meanwhile:b', (body) => body !== undefined)
     expect(await Promise.all([a.stop(), b.stop()]), `${a.err}${b.err}`).to.deep.equal([0, 0])
@@ -82,9 +66,8 @@ describe('kithmesh sync across NATs: servers', () => {
     scene = await Scene.create({ a: 'port-restricted', b: 'open' })
     await scene.relay.kill('SIGKILL')
     const [a, b] = [scene.sync('a'), scene.sync('b')]
-    const links = await Promise.all([linked(a), linked(b)])
-    expect(links.flat().map(strategyOf)).to.deep.equal(['direct', 'direct'])
-    await newsTravels(1)
+    await allLinked([a, b], 'direct')
+    await scene.newsTravels(1)
     expect(await Promise.all([a.stop(), b.stop()])).to.deep.equal([0, 0])
 
     await scene.lab.setNat('b', 'port-restricted')
@@ -102,7 +85,7 @@ describe('kithmesh sync across NATs: servers', () => {
     // It comes up after all.
     await scene.relay.restart()
     await Promise.all([linked(again), linked(other)])
-    await newsTravels(2)
+    await scene.newsTravels(2)
     expect(await Promise.all([again.stop(), other.stop()])).to.deep.equal([0, 0])
   })
 
@@ -112,9 +95,8 @@ describe('kithmesh sync across NATs: servers', () => {
     const [a, b] = [scene.sync('a', { lan: true }), scene.sync('b', { lan: true })]
     await Promise.all([a, b].map((command) => command.event(({ event }) => event === 'started', 'a start')))
     await scene.broker.restart()
-    const links = await Promise.all([linked(a), linked(b)])
-    expect(links.flat().map(strategyOf)).to.deep.equal(['tcp-hole-punch', 'tcp-hole-punch'])
-    await newsTravels(1)
+    await allLinked([a, b], 'tcp-hole-punch')
+    await scene.newsTravels(1)
     expect(await Promise.all([a.stop(), b.stop()]), `${a.err}${b.err}`).to.deep.equal([0, 0])
   })
 })

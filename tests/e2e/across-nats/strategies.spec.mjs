@@ -1,8 +1,8 @@
 // An inventory kept by two devices behind routers, over every strategy.
 import { expect } from 'chai'
-import { cleanUp, done } from '../support/kithmesh.mjs'
+import { done } from '../support/kithmesh.mjs'
 import { withItems } from './inventory.mjs'
-import { Scene, linked, repeated, strategyOf } from './scene.mjs'
+import { Scene, endScenes, linked, repeated, strategyOf } from './scene.mjs'
 
 /** Routers behind which exactly one strategy works for the device that dials, a. */
 const cases = [
@@ -14,14 +14,7 @@ const cases = [
 
 describe('kithmesh sync across NATs: an inventory', () => {
   let scene
-  afterEach(async () => {
-    try {
-      await cleanUp()
-    } finally {
-      await scene?.dispose()
-      scene = undefined
-    }
-  })
+  afterEach(endScenes)
 
   for (const { strategy, nats } of cases) {
     it(`converges over ${strategy}, ${nats.a} to ${nats.b}`, async () => {
@@ -36,7 +29,8 @@ describe('kithmesh sync across NATs: an inventory', () => {
       const [[linkA], [linkB]] = await Promise.all([linked(a), linked(b)])
       expect([linkA.direction, linkB.direction]).to.deep.equal(['outgoing', 'incoming'])
       expect([linkA, linkB].map(strategyOf)).to.deep.equal([strategy, strategy])
-      expect([linkA.relayed, linkB.relayed]).to.deep.equal([strategy === 'turn', strategy === 'turn'])
+      const quality = strategy === 'turn' ? 'relayed' : 'direct'
+      expect([linkA.quality, linkB.quality]).to.deep.equal([quality, quality])
       await scene.becomesEqual('a', 'b')
 
       // Both edit the same items at once, and delete what the other one edits.

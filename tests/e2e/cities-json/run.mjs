@@ -5,7 +5,7 @@ import { install } from './install.mjs'
 
 try {
   install()
-  await runSuite([new URL('./cities-json.spec.mjs', import.meta.url)], { timeoutMs: 180_000 })
+  await runSuite([new URL('./cities-json.spec.mjs', import.meta.url)])
 } catch (error) {
   console.error(`error: ${error.message}`)
   process.exitCode = 1

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { MessageWriter } from '../../../packages/provider-dnssd/dist/wire.js'
+import { MessageWriter } from '../../../packages/provider-dnssd/dist/dns-message.js'
 import { rrType } from '../../../packages/provider-dnssd/dist/rdata.js'
 import { cleanUp, documentBecomes, done, newGroup, run, start, temporaryDirectory, uniqueName } from '../support/kithmesh.mjs'
 import { connected, startSync } from './support.mjs'
@@ -78,13 +78,17 @@ describe('a hostile network', () => {
     const group = newGroup()
     const names = ['shop', 'store'].map(uniqueName)
     const [a, b] = names.map((name) => startSync(join(home, name), group, name))
-    const peers = start(['peers', '--group', group, '--interface', 'lo', '--seconds', 5])
     await a.event(({ event }) => event === 'started', 'the start')
     for (const _ of [1, 2]) await announce(group, malformed)
     await Promise.all([connected(a), connected(b)])
     await announce(group, malformed)
     await done(['put', join(home, names[0]), 'x', '{}'])
     await documentBecomes(join(home, names[1]), 'x', (body) => body !== undefined)
+    const peers = start(['peers', '--group', group, '--interface', 'lo', '--seconds', 5])
+    while (!peers.over) {
+      await announce(group, malformed)
+      await new Promise((resolve) => setTimeout(resolve, 250))
+    }
     expect(await peers.ended, peers.err).to.equal(0)
     expect(peers.out).to.match(new RegExp(`^${names[0]}\t`, 'm'))
     expect(peers.out).to.include('stranger-')

@@ -18,6 +18,7 @@ import {
   temporaryDirectory
 } from '../support/kithmesh.mjs'
 import { startServe } from './support.mjs'
+import { noteProcess } from '../../../tools/lib/processes.mjs'
 
 // The binding that the database uses: Node's own where there is one.
 const SqliteConnection = await import('node:sqlite').then(
@@ -250,6 +251,7 @@ describe('trouble', () => {
 
   it('Ctrl-C during an import keeps what was stored, and says so with 130', async () => {
     const child = spawn(process.execPath, [program, 'import', dir], { stdio: ['pipe', 'pipe', 'pipe'] })
+    noteProcess(child, `kithmesh import ${dir}`)
     const ended = once(child, 'exit')
     child.stdin.write(Array.from({ length: 1000 }, (_, n) => `{"_id":"${n}"}\n`).join(''))
     await eventually(() => existsSync(join(dir, 'db.sqlite')), 'the database')

@@ -167,7 +167,7 @@ for (const versioning of ['rev-trees', 'version-vectors'])
           const cut = { afterBytes: Infinity, count: 0 }
           const RUNS = 25
           for (let run = 0; run < RUNS; run++) {
-            const one = await scene((name, options) => Database.open(join(root, `${run}-${name}`), { ...options, durability: 'relaxed' }))
+            const one = await scene((name, options) => Database.open(join(root, `${run}-${name}`), { ...options, durability: 'normal' }))
             listener = new UrlEndpointListener({
               databases: { db: one.b },
               host: '127.0.0.1',

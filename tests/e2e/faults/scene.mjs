@@ -13,7 +13,7 @@ import { CutLine } from './cut-line.mjs'
  * Time that passes with the turns of the event loop, far quicker than the real one, so that checkpoints are saved again and again
  * in a replication of a few messages. Waits between tries pass at once.
  */
-export function hastyClock() {
+function hastyClock() {
   let now = 1_800_000_000_000
   return {
     ...systemClock,

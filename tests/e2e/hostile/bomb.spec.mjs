@@ -1,63 +1,36 @@
 // Data that is small on the wire and huge when it is unpacked: refused, with what memory it takes bounded, and nothing of it stored.
 import { createHash } from 'node:crypto'
 import { setImmediate as turn } from 'node:timers/promises'
-import { Database } from '@kithmesh/database'
-import { Replicator, UrlEndpointListener, urlEndpoint } from '@kithmesh/replicator'
 import { expect } from 'chai'
-import { HostileClient, MORE_COMING, encodeProperties } from '../cli/hostile-client.mjs'
+import { MORE_COMING } from '../cli/hostile-client.mjs'
 import { meter } from './memory-meter.mjs'
+import { ServedDatabase, revOf } from './served-database.mjs'
 
 const MIB = 1024 * 1024
 const zeros = Buffer.alloc(15 * MIB)
 
 describe('a decompression bomb', function () {
   this.timeout(60_000)
-  let database
-  let listener
-  let clients = []
+  let served
 
   beforeEach(async () => {
-    database = await Database.open(':memory:')
-    database.collection().put('ours', { n: 1 })
-    listener = new UrlEndpointListener({ databases: { db: database }, host: '127.0.0.1', tls: 'off', authenticator: 'insecure' })
-    await listener.start()
+    served = await ServedDatabase.start()
   })
-  afterEach(async () => {
-    for (const client of clients) client.destroy()
-    clients = []
-    await listener.stop()
-    await database.close()
-  })
-
-  const welcomed = async () => {
-    const client = await HostileClient.open(listener.port, 'db')
-    clients.push(client)
-    await client.ask({ Profile: 'getCollections' }, '{"checkpoint_ids":["cp-hostile"],"collections":["_default"]}')
-    return client
-  }
-  const revOf = (id) => encodeProperties({ Profile: 'rev', collection: '0', id, rev: '1-abcdef', sequence: '1' })
-  const servesOthers = async () => {
-    const copy = await Database.open(':memory:')
-    const replicator = new Replicator({ database: copy, endpoint: urlEndpoint(listener.urls[0]) })
-    replicator.start()
-    expect((await replicator.finished()).error).to.equal(undefined)
-    expect(copy.collection().get('ours').body).to.deep.equal({ n: 1 })
-    await copy.close()
-  }
+  afterEach(() => served.stop())
 
   it('in one frame ends its connection', async () => {
-    const client = await welcomed()
+    const client = await served.welcomed()
     const stop = meter()
     const { number } = client.begin()
     const bytes = client.compressedFrame(number, 0, revOf('bomb'), ...Array(34).fill(zeros))
     expect(bytes).to.be.below(MIB)
     await client.ended
     expect(stop()).to.be.below(150 * MIB)
-    await servesOthers()
+    await served.servesOthers()
   })
 
   it('in many frames of one document is answered with 413, and takes no more memory than a document may', async () => {
-    const client = await welcomed()
+    const client = await served.welcomed()
     const stop = meter()
     const { number, reply } = client.begin()
     let onWire = client.compressedFrame(number, MORE_COMING, revOf('bomb'))
@@ -68,12 +41,12 @@ describe('a decompression bomb', function () {
     expect(onWire).to.be.below(2 * MIB)
     expect(await reply).to.deep.include({ type: 'error', code: 413 })
     expect(stop()).to.be.below(150 * MIB)
-    expect(database.collection().get('bomb')).to.equal(undefined)
-    await servesOthers()
+    expect(served.database.collection().get('bomb')).to.equal(undefined)
+    await served.servesOthers()
   })
 
   it('in many documents at once does not fill the memory', async () => {
-    const client = await welcomed()
+    const client = await served.welcomed()
     const stop = meter()
     for (let n = 0; n < 100 && !client.over; n++) {
       const { number } = client.begin()
@@ -82,11 +55,11 @@ describe('a decompression bomb', function () {
     }
     await turn()
     expect(stop()).to.be.below(300 * MIB)
-    await servesOthers()
+    await served.servesOthers()
   })
 
   it('in place of a blob is refused as soon as it is longer than announced', async () => {
-    const client = await welcomed()
+    const client = await served.welcomed()
     const digest = `sha1-${createHash('sha1').update('small').digest('base64')}`
     let asked
     client.onRequest = (request) => {
@@ -111,8 +84,8 @@ describe('a decompression bomb', function () {
     const answer = await reply
     if (answer !== 'closed') expect(answer).to.deep.include({ type: 'error' })
     expect(stop()).to.be.below(150 * MIB)
-    expect(database.collection().get('with blob')).to.equal(undefined)
-    expect(database.blobs.has(digest)).to.equal(false)
-    await servesOthers()
+    expect(served.database.collection().get('with blob')).to.equal(undefined)
+    expect(served.database.blobs.has(digest)).to.equal(false)
+    await served.servesOthers()
   })
 })

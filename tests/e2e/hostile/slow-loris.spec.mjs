@@ -1,16 +1,15 @@
 // Clients that send a byte now and then, at every level of the protocol, for an hour of the listener's time: those that owe a handshake or a
 // first message are cut off, none of them costs more than a connection, and whoever behaves is served at once.
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
-import { Database } from '@kithmesh/database'
-import { Replicator, UrlEndpointListener, urlEndpoint } from '@kithmesh/replicator'
 import { manualClock } from '@kithmesh/testkit'
 import { expect } from 'chai'
-import { HostileClient, MORE_COMING, encodeProperties } from '../cli/hostile-client.mjs'
+import { MORE_COMING } from '../cli/hostile-client.mjs'
 import { eventually } from '../support/kithmesh.mjs'
 import { meter } from './memory-meter.mjs'
+import { ServedDatabase, revOf } from './served-database.mjs'
 
 const EACH = 10
 const STEP_MS = 5_000
@@ -19,73 +18,27 @@ const HOUR_MS = 3_600_000
 describe('a slow loris', function () {
   this.timeout(60_000)
   let clock
-  let database
-  let listener
-  let clients = []
-
-  const listen = async (heartbeatMs) => {
-    listener = new UrlEndpointListener({
-      databases: { db: database },
-      host: '127.0.0.1',
-      tls: 'off',
-      authenticator: 'insecure',
-      heartbeatMs,
-      clock
-    })
-    await listener.start()
-  }
+  let served
 
   beforeEach(async () => {
     clock = manualClock()
-    database = await Database.open(':memory:')
-    database.collection().put('ours', { n: 1 })
-    await listen(60_000)
+    served = await ServedDatabase.start({ heartbeatMs: 60_000, clock })
   })
-  afterEach(async () => {
-    for (const client of clients) client.destroy()
-    clients = []
-    await listener.stop()
-    await database.close()
-  })
-
-  const servesOthers = async () => {
-    const copy = await Database.open(':memory:')
-    const id = `from-${randomBytes(4).toString('hex')}`
-    copy.collection().put(id, {})
-    const replicator = new Replicator({ database: copy, endpoint: urlEndpoint(listener.urls[0]) })
-    replicator.start()
-    expect((await replicator.finished()).error).to.equal(undefined)
-    expect(copy.collection().get('ours').body).to.deep.equal({ n: 1 })
-    expect(database.collection().get(id)).to.not.equal(undefined)
-    await copy.close()
-  }
+  afterEach(() => served.stop())
 
   const tcp = async () => {
-    const socket = connect(listener.port, '127.0.0.1')
+    const socket = connect(served.listener.port, '127.0.0.1')
     socket.on('error', () => {})
     await once(socket, 'connect')
-    const client = {
+    socket.on('data', () => {})
+    return served.keep({
       get over() {
         return socket.destroyed || !socket.writable
       },
       raw: (bytes) => socket.writable && socket.write(bytes),
       destroy: () => socket.destroy()
-    }
-    socket.on('data', () => {})
-    clients.push(client)
-    return client
+    })
   }
-  const upgraded = async () => {
-    const client = await HostileClient.open(listener.port, 'db')
-    clients.push(client)
-    return client
-  }
-  const welcomed = async () => {
-    const client = await upgraded()
-    await client.ask({ Profile: 'getCollections' }, '{"checkpoint_ids":["cp-hostile"],"collections":["_default"]}')
-    return client
-  }
-  const rev = (id) => encodeProperties({ Profile: 'rev', collection: '0', id, rev: '1-abcdef', sequence: '1' })
 
   /** Makes a client of each kind, and says how it goes on with every step. */
   const kinds = {
@@ -95,18 +48,18 @@ describe('a slow loris', function () {
       return [client, () => client.raw('x')]
     },
     'in the header of a WebSocket frame': async () => {
-      const client = await upgraded()
+      const client = await served.client()
       const head = Buffer.from([0x82, 0xff, 0, 0, 0, 0, 0, 0, 0x40, 0])
       let at = 0
       return [client, () => at < head.length && client.raw(head.subarray(at, ++at))]
     },
     'in the payload of a WebSocket frame': async () => {
-      const client = await welcomed()
+      const client = await served.welcomed()
       client.raw(Buffer.from([0x82, 0xff, 0, 0, 0, 0, 0, 0x0f, 0, 0, 0, 0, 0, 0]))
       return [client, () => client.raw(Buffer.from([1]))]
     },
     'in the first BLIP message': async () => {
-      const client = await upgraded()
+      const client = await served.client()
       const { number } = client.begin()
       client.frame(number, MORE_COMING, Buffer.from([100]))
       return [client, () => client.frame(number, MORE_COMING, Buffer.from('x'))]
@@ -124,14 +77,14 @@ describe('a slow loris', function () {
         return slow.every(([client]) => client.over)
       }, 'the end of all')
       expect(clock.monotonic() - from).to.be.below(HOUR_MS)
-      await servesOthers()
-      await eventually(() => listener.status.connectionCount === 0, 'no connection left')
+      await served.servesOthers()
+      await eventually(() => served.listener.status.connectionCount === 0, 'no connection left')
     })
 
   for (const what of ['in the header of a WebSocket frame', 'in the first BLIP message'])
     it(`${what} is cut off for owing a first message, not only for a pong`, async () => {
-      await listener.stop()
-      await listen(2 * HOUR_MS)
+      await served.listener.stop()
+      await served.listen({ heartbeatMs: 2 * HOUR_MS, clock })
       const [client, dribble] = await kinds[what]()
       const from = clock.monotonic()
       await eventually(async () => {
@@ -140,26 +93,26 @@ describe('a slow loris', function () {
         return client.over
       }, 'the end')
       expect(clock.monotonic() - from).to.be.below(HOUR_MS)
-      await servesOthers()
+      await served.servesOthers()
     })
 
   it('in a later BLIP message, or in a blob, costs no more than its connection', async () => {
     const slow = []
     const digest = `sha1-${createHash('sha1').update('never complete').digest('base64')}`
     for (let n = 0; n < EACH; n++) {
-      const inMessage = await welcomed()
+      const inMessage = await served.welcomed()
       const { number } = inMessage.begin()
-      inMessage.frame(number, MORE_COMING, rev(`slow-${n}`))
+      inMessage.frame(number, MORE_COMING, revOf(`slow-${n}`))
       slow.push([inMessage, () => inMessage.frame(number, MORE_COMING, Buffer.from('x'))])
 
-      const inBlob = await welcomed()
+      const inBlob = await served.welcomed()
       let asked
       inBlob.onRequest = (request) => {
         if (request.properties.Profile === 'getAttachment') asked = request
       }
       const { number: second } = inBlob.begin()
       const body = JSON.stringify({ photo: { '@type': 'blob', content_type: 'image/png', digest, length: 100_000 } })
-      inBlob.frame(second, 0, Buffer.concat([rev(`slow-blob-${n}`), Buffer.from(body)]))
+      inBlob.frame(second, 0, Buffer.concat([revOf(`slow-blob-${n}`), Buffer.from(body)]))
       while (asked === undefined) await turn()
       inBlob.frame(asked.number, 1 | MORE_COMING, Buffer.from([0]))
       slow.push([inBlob, () => inBlob.frame(asked.number, 1 | MORE_COMING, Buffer.from('x'))])
@@ -168,14 +121,14 @@ describe('a slow loris', function () {
     for (let passed = 0; passed < HOUR_MS; passed += STEP_MS) {
       for (const [client, dribble] of slow) if (!client.over) dribble()
       await clock.advance(STEP_MS)
-      if (passed % 600_000 === 0) await servesOthers()
+      if (passed % 600_000 === 0) await served.servesOthers()
     }
     expect(stop()).to.be.below(64 * 1024 * 1024)
-    expect(listener.status.connectionCount).to.be.at.most(2 * EACH)
-    expect([...database.collection().documents()].filter(({ id }) => id.startsWith('slow'))).to.deep.equal([])
-    expect(database.blobs.has(digest)).to.equal(false)
+    expect(served.listener.status.connectionCount).to.be.at.most(2 * EACH)
+    expect([...served.database.collection().documents()].filter(({ id }) => id.startsWith('slow'))).to.deep.equal([])
+    expect(served.database.blobs.has(digest)).to.equal(false)
     // They keep nobody waiting at the end either.
-    const stopped = listener.stop()
+    const stopped = served.listener.stop()
     await clock.advance(60_000)
     await stopped
     await eventually(() => slow.every(([client]) => client.over), 'the end of all')

@@ -4,9 +4,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { noteProcess } from '../../../tools/lib/processes.mjs'
 
 const program = fileURLToPath(new URL('./peer.mjs', import.meta.url))
-const PATIENCE_MS = 30_000
+const PATIENCE_MS = 60_000
 
 class Peer {
   lines = []
@@ -32,6 +33,7 @@ class Peer {
     const child = spawn(process.execPath, [program, this.name, this.directory, this.portFile, this.ackFile, this.role, ...this.settings], {
       stdio: ['pipe', 'pipe', 'pipe']
     })
+    noteProcess(child, `${this.name}, life ${this.deaths + 1}`)
     this.#child = child
     let rest = ''
     const take = (text) => {

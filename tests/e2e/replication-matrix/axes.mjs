@@ -1,5 +1,5 @@
 // The settings of a replication that the matrix goes through. Each axis has its values and how a combination reads in a test's name.
-export const axes = {
+const axes = {
   type: ['push', 'pull', 'push-and-pull'],
   continuous: [false, true],
   deltas: [false, true],

@@ -5,7 +5,7 @@ import { Replicator, UrlEndpointListener, urlEndpoint } from '@kithmesh/replicat
 import { memoryLink } from '../support/memory-link.mjs'
 import { WireTap } from '../support/wire-tap.mjs'
 
-const PATIENCE_MS = 8_000
+const PATIENCE_MS = 60_000
 let identity
 
 async function route({ transport, deltas }, database) {

@@ -2,7 +2,4 @@
 import { runSuite } from '../../../tools/lib/run-suite.mjs'
 
 const files = ['../support/database-differences.spec.mjs', './replication-matrix.spec.mjs']
-await runSuite(
-  files.map((file) => new URL(file, import.meta.url)),
-  { timeoutMs: 30_000 }
-)
+await runSuite(files.map((file) => new URL(file, import.meta.url)))

@@ -3,15 +3,16 @@ import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Database } from '@kithmesh/database'
+import { noteProcess } from '../../../tools/lib/processes.mjs'
 
 // KITHMESH_PROGRAM names another kithmesh to try, such as an installed one.
 export const program = process.env.KITHMESH_PROGRAM ?? fileURLToPath(new URL('../../../packages/cli/bin/kithmesh.js', import.meta.url))
 
 /** How long anything may take that is waited for. */
-const PATIENCE_MS = 30_000
+const PATIENCE_MS = 60_000
 
 const running = new Set()
 let directories = []
@@ -53,15 +54,18 @@ function jsonLines(text) {
 }
 
 /**
- * Starts a command. `host` is a network namespace to run in, `uid` a user, `stdin` what it reads.
- * The result has its `pid`, `out` and `err` so far, `events` (stdout as JSON lines), `until`, `stop`, `kill` and `ended`.
+ * Starts a command, of `file` where that is given instead of kithmesh. `host` is a network namespace to run in, `uid` a user, `stdin` what
+ * it reads; with `talk` it reads what `say` says.
+ * The result has its `pid`, `out` and `err` so far, `events` (stdout as JSON lines), `until`, `say`, `stop`, `kill` and `ended`.
  */
-export function start(args, { host, uid, stdin } = {}) {
-  const words = [process.execPath, program, ...args.map(String)]
+export function start(args, { file = program, host, uid, stdin, talk = false } = {}) {
+  const words = [process.execPath, file, ...args.map(String)]
   const [command, ...rest] = host === undefined ? words : ['ip', 'netns', 'exec', host, ...words]
   const child = spawn(command, rest, { stdio: ['pipe', 'pipe', 'pipe'], ...(uid === undefined ? {} : { uid, gid: uid }) })
+  const title = file === program ? 'kithmesh' : basename(file)
+  noteProcess(child, `${title} ${args.join(' ')}`)
   child.stdin.on('error', () => {}) // It may end before it has read all.
-  child.stdin.end(stdin)
+  if (!talk) child.stdin.end(stdin)
   let out = ''
   let err = ''
   const events = []
@@ -88,7 +92,7 @@ export function start(args, { host, uid, stdin } = {}) {
       wake()
     })
   })
-  const name = `kithmesh ${args[0]}`
+  const name = `${title} ${args[0]}`
   const self = {
     over: false,
     ended,
@@ -127,10 +131,14 @@ export function start(args, { host, uid, stdin } = {}) {
     event(passes, what) {
       return self.until(({ events }) => events.find(passes), what)
     },
+    /** A line of input. */
+    say(text) {
+      child.stdin.write(`${text}\n`)
+    },
     /** As Ctrl-C; resolves with the exit code. */
     async stop() {
       child.kill('SIGINT')
-      const timer = setTimeout(() => child.kill('SIGKILL'), 15_000)
+      const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS)
       try {
         return await ended
       } finally {

@@ -1,7 +1,5 @@
 // Listens in on the connections of a replicator: its endpoint is wrapped, and every message either way is decoded and counted.
-import { FrameDecoder } from '../../../packages/replicator/dist/blip/frame-decoder.js'
-import { ERROR, MORE_COMING, REQUEST } from '../../../packages/replicator/dist/blip/frame.js'
-import { PropertiesParser } from '../../../packages/replicator/dist/blip/properties.js'
+import { ERROR, FrameDecoder, MORE_COMING, PropertiesParser, REQUEST } from '@kithmesh/blip/wire'
 
 /** Puts the frames of one direction of one connection together. */
 class Direction {

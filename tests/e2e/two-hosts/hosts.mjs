@@ -41,6 +41,17 @@ export function makeHosts({ ipv4 }) {
   }
 }
 
+/** Joins two hosts by another cable, with addresses of 10.<subnet>.0.0/24; resolves with the two ends. */
+export function addCable([a, b], subnet) {
+  const [one, other] = [a, b].map(({ name, device }) => ({ name, device: `${device}${subnet}`, address: '' }))
+  ip('-n', one.name, 'link', 'add', one.device, 'type', 'veth', 'peer', 'name', other.device, 'netns', other.name)
+  return [one, other].map((end, index) => {
+    const address = `10.${subnet}.0.${index + 1}`
+    configure(end.name, end.device, [`${address}/24`])
+    return { ...end, address }
+  })
+}
+
 /** Cuts or mends the cable at one end. */
 export function cable({ name, device }, state) {
   ip('-n', name, 'link', 'set', device, state)

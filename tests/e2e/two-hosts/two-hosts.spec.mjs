@@ -20,7 +20,8 @@ describe('kithmesh sync on two hosts', () => {
     }
   })
 
-  const sync = (host, directory, group, name) => start(['sync', directory, '--group', group, '--name', name, '--json'], { host: host.name })
+  const sync = (host, directory, group, name) =>
+    start(['sync', directory, '--group', group, '--name', name, '--first-use', '--json'], { host: host.name })
   const connected = (command) =>
     command.event(({ event, state }) => event === 'link' && (state === 'busy' || state === 'idle'), 'a connection')
 
@@ -52,7 +53,7 @@ describe('kithmesh sync on two hosts', () => {
     network = makeHosts({ ipv4: true })
     const running = await exchange()
     for (const route of running.routes) expect(route).to.match(/^direct (10\.77\.0\.[12]|\[fe80:.*\]):\d+$/)
-    const peers = await run(['peers', '--group', running.group, '--seconds', 4, '--json'], { host: network.hosts[0].name })
+    const peers = await run(['peers', '--group', running.group, '--seconds', 6, '--json'], { host: network.hosts[0].name })
     expect(peers.lines.map(({ name }) => name)).to.include('store')
     expect(peers.lines.find(({ name }) => name === 'store').seen[0].addresses).to.include('10.77.0.2')
     await finish(running)

@@ -13,6 +13,7 @@ import { eventually } from '../../../packages/testkit/dist/index.js'
 import { PeerProcess } from '../../../examples/warehouse-and-shop/dist/peer-process.js'
 import { inStep } from '../../../examples/warehouse-and-shop/dist/screen.js'
 import { compareDatabases } from '../../../examples/warehouse-and-shop/dist/verify.js'
+import { noteProcess } from '../../../tools/lib/processes.mjs'
 
 const program = fileURLToPath(new URL('../../../examples/warehouse-and-shop/dist/main.js', import.meta.url))
 const names = ['warehouse', 'shop']
@@ -20,6 +21,7 @@ const names = ['warehouse', 'shop']
 /** The example in a process group of its own, as a shell would start it, and what it wrote. */
 function start(...args) {
   const child = spawn(process.execPath, [program, ...args], { detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+  noteProcess(child, `main.js ${args.join(' ')}`)
   const run = { child, stdout: '', stderr: '', ended: once(child, 'close').then(([code, signal]) => signal ?? code) }
   child.stdout.on('data', (data) => {
     run.stdout += data
@@ -92,7 +94,7 @@ describe('warehouse and shop', () => {
     await eventually(
       'both sides to be equal and edits to begin',
       () => run.stderr.includes('editing on both') || run.child.exitCode !== null,
-      { withinMs: 30_000, everyMs: 20 }
+      { everyMs: 20 }
     )
     expect(run.child.exitCode, run.stderr).to.equal(null)
     await delay(1500) // A few edits; nothing below depends on how many.
@@ -148,7 +150,7 @@ describe('warehouse and shop', () => {
     expect(peers).to.have.length(2)
     run.child.kill('SIGKILL')
     expect(await run.ended).to.equal('SIGKILL')
-    await eventually('both peers to end', () => !peers.some(runs), { withinMs: 15_000, everyMs: 50 })
+    await eventually('both peers to end', () => !peers.some(runs), { everyMs: 50 })
     await expectWhole(directory)
   })
 
@@ -190,7 +192,7 @@ describe('warehouse and shop', () => {
       )
     }
     const equal = async (what) => {
-      await eventually(what, () => inStep(running.warehouse.view, running.shop.view), { withinMs: 30_000, everyMs: 20 })
+      await eventually(what, () => inStep(running.warehouse.view, running.shop.view), { everyMs: 20 })
     }
     try {
       for (const name of names) startPeer(name)
@@ -208,14 +210,12 @@ describe('warehouse and shop', () => {
         await eventually('the edit of the one that is alone', () => edits[other] > before)
         startPeer(victim)
         await eventually('the restarted one to show what it has', () => running[victim].view?.rows.length === 12, {
-          withinMs: 30_000,
           everyMs: 20
         })
         await equal(`both to be equal again after ${victim} was killed`)
         const count = edits[victim] ?? 0
         running[victim].edit()
         await eventually('its edit', () => edits[victim] > count && inStep(running.warehouse.view, running.shop.view), {
-          withinMs: 30_000,
           everyMs: 20
         })
       }

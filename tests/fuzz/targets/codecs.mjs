@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { decodeTxt, encodeTxt } from '../../../packages/core/dist/txt.js'
 import { rrType } from '../../../packages/provider-dnssd/dist/rdata.js'
 import { serviceRecords } from '../../../packages/provider-dnssd/dist/records.js'
-import { MessageWriter, decodeMessage } from '../../../packages/provider-dnssd/dist/wire.js'
+import { MessageWriter, decodeMessage } from '../../../packages/provider-dnssd/dist/dns-message.js'
 import { evilBytes } from '../evil.mjs'
 
 const service = serviceRecords(

@@ -1,5 +1,7 @@
 // What is fuzzed, by name.
+import { ble } from './ble.mjs'
 import { dns, txt } from './codecs.mjs'
+import { l2cap } from './l2cap.mjs'
 import { active, passive } from './sessions.mjs'
 import { deltas, frames, vectors } from './wire.mjs'
 
@@ -11,6 +13,9 @@ export const targets = {
   frames,
   deltas,
   vectors,
+  l2cap,
   dns,
-  txt
+  txt,
+  'ble-abandonware': ble('abandonware'),
+  'ble-stoprocent': ble('stoprocent')
 }

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { Database } from '@kithmesh/database'
+import { noteProcess } from '../../../tools/lib/processes.mjs'
 
 // KITHMESH_PROGRAM names another kithmesh to try, such as an installed one.
 const program = process.env.KITHMESH_PROGRAM ?? fileURLToPath(new URL('../../../packages/cli/bin/kithmesh.js', import.meta.url))
@@ -14,6 +15,7 @@ const program = process.env.KITHMESH_PROGRAM ?? fileURLToPath(new URL('../../../
 export async function serve(directory, user, fixedPort = 0, ...more) {
   const args = [program, 'serve', directory, '--port', String(fixedPort), '--db', 'db', '--tls', 'off', '--user', user, '--json', ...more]
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  noteProcess(child, `kithmesh serve ${directory}`)
   let errors = ''
   child.stderr.on('data', (chunk) => {
     errors += chunk
@@ -24,7 +26,7 @@ export async function serve(directory, user, fixedPort = 0, ...more) {
       child.kill('SIGKILL')
       reject(new Error(`kithmesh serve ${reason}: ${errors}`))
     }
-    const timer = setTimeout(fail, 20_000, 'did not say where it listens')
+    const timer = setTimeout(fail, 60_000, 'did not say where it listens')
     let text = ''
     child.stdout.on('data', (chunk) => {
       text += chunk
@@ -51,7 +53,7 @@ export async function serve(directory, user, fixedPort = 0, ...more) {
     },
     async stop() {
       child.kill('SIGINT')
-      const timer = setTimeout(() => child.kill('SIGKILL'), 20_000)
+      const timer = setTimeout(() => child.kill('SIGKILL'), 60_000)
       const [code, signal] = await exited
       clearTimeout(timer)
       if (code !== 0) throw new Error(`kithmesh serve ended with ${code ?? signal}: ${errors}`)

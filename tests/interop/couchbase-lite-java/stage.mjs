@@ -7,7 +7,7 @@ import { prepareWitness } from './prepare.mjs'
 import { OurSide } from './our-side.mjs'
 import { Witness } from './witness.mjs'
 
-const WAIT_MS = 30_000
+const WAIT_MS = 60_000
 
 /** To be called inside `describe`; the properties are there while its tests run. */
 export function useStage() {

@@ -4,9 +4,7 @@ import { createTcpListener } from '@kithmesh/transport-direct'
 import { createWebSocketAcceptor } from '@kithmesh/websocket'
 import { serveReplication } from '@kithmesh/replicator'
 // The codec is no public part of the package; its own tests read recordings with it as well.
-import { FrameDecoder } from '../../../packages/replicator/dist/blip/frame-decoder.js'
-import { MORE_COMING, REQUEST, RESPONSE, ERROR } from '../../../packages/replicator/dist/blip/frame.js'
-import { PropertiesParser } from '../../../packages/replicator/dist/blip/properties.js'
+import { ERROR, FrameDecoder, MORE_COMING, PropertiesParser, REQUEST, RESPONSE } from '@kithmesh/blip/wire'
 
 /** First bytes of WebSocket pings and pongs (RFC 6455 §5.2). */
 const PING = 0x89

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { witnessProgram } from './prepare.mjs'
+import { noteProcess } from '../../../tools/lib/processes.mjs'
 
 const WAIT_MS = 60_000
 
@@ -16,16 +17,24 @@ export class Witness {
   #number = 0
   #waiting = new Map()
   #errors = ''
+  /** Why there is no answer any more. */
+  #ended
 
   /** @param properties Java's system properties, such as the trust store */
   constructor(directory, properties) {
     const { command, args, options } = witnessProgram(directory, properties)
     this.#process = spawn(command, args, { ...options, stdio: 'pipe' })
+    noteProcess(this.#process, 'witness')
     this.#process.stdin.on('error', () => {})
     this.#process.stderr.on('data', (chunk) => {
       this.#errors = (this.#errors + chunk).slice(-20_000)
     })
     createInterface({ input: this.#process.stdout }).on('line', (line) => {
+      if (!line.startsWith('{')) {
+        // Java says there why it crashes.
+        this.#errors += `${line}\n`
+        return
+      }
       const { number, result, failure } = JSON.parse(line)
       const { resolve, reject, what } = this.#waiting.get(number)
       this.#waiting.delete(number)
@@ -33,13 +42,14 @@ export class Witness {
       else reject(new Error(`the witness failed (${what}): ${failure}`))
     })
     this.#exited = once(this.#process, 'close').then(([code, signal]) => {
-      for (const { reject, what } of this.#waiting.values())
-        reject(new Error(`the witness ended with ${code ?? signal} (${what}): ${this.#errors}`))
+      this.#ended = `the witness ended with ${code ?? signal}: ${this.#errors}`
+      for (const { reject, what } of this.#waiting.values()) reject(new Error(`${what}: ${this.#ended}`))
     })
   }
 
   /** Resolves with the answer to one request of the classes under src/. */
   async ask(what, request = {}) {
+    if (this.#ended !== undefined) throw new Error(`${what}: ${this.#ended}`)
     const number = ++this.#number
     return await new Promise((resolve, reject) => {
       this.#waiting.set(number, { resolve, reject, what: `${what} ${JSON.stringify(request).slice(0, 200)}` })

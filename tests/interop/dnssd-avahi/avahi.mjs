@@ -22,7 +22,8 @@ const busConfig = (
 </busconfig>
 `
 
-const daemonConfig = (interfaceName, ipv4, ipv6) => `[server]
+const daemonConfig = (interfaceName, ipv4, ipv6, server) => `[server]
+${server.join('\n')}
 host-name=avahi-host
 use-ipv4=${ipv4 ? 'yes' : 'no'}
 use-ipv6=${ipv6 ? 'yes' : 'no'}
@@ -39,15 +40,15 @@ publish-a-on-ipv6=yes
 [rlimits]
 `
 
-/** Starts bus and daemon; resolves when the daemon answers. */
-export async function startAvahi(host, { ipv4 = true, ipv6 = true } = {}) {
+/** Starts bus and daemon; resolves when the daemon answers. `server` are further lines of that section of its configuration. */
+export async function startAvahi(host, { ipv4 = true, ipv6 = true, server = [] } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'kithmesh-avahi-'))
   const socket = join(folder, 'bus')
   const env = { DBUS_SYSTEM_BUS_ADDRESS: `unix:path=${socket}` }
   writeFileSync(join(folder, 'bus.conf'), busConfig(socket))
-  writeFileSync(join(folder, 'avahi.conf'), daemonConfig(host.interface, ipv4, ipv6))
+  writeFileSync(join(folder, 'avahi.conf'), daemonConfig(host.interface, ipv4, ipv6, server))
   host.start(['dbus-daemon', '--nofork', `--config-file=${join(folder, 'bus.conf')}`])
-  await eventually('the bus', () => existsSync(socket), { withinMs: 10_000 })
+  await eventually('the bus', () => existsSync(socket))
   // `ip netns exec` gives a mount namespace of its own: the daemon's run directory is nobody else's.
   const daemon = host.start(
     [
@@ -57,7 +58,7 @@ export async function startAvahi(host, { ipv4 = true, ipv6 = true } = {}) {
     ],
     { env }
   )
-  await eventually('avahi-daemon', () => /Server startup complete/.test(daemon.output), { withinMs: 20_000 }).catch((error) => {
+  await eventually('avahi-daemon', () => /Server startup complete/.test(daemon.output)).catch((error) => {
     throw new Error(`avahi-daemon did not start: ${daemon.output}`, { cause: error })
   })
   const buses = new Set()
@@ -69,7 +70,7 @@ export async function startAvahi(host, { ipv4 = true, ipv6 = true } = {}) {
     async publish(name, { type = '_couchbaseP2P._tcp', subtype, port, txt = [] }) {
       const child = host.start(['avahi-publish-service', '--subtype', `${subtype}._sub.${type}`, name, type, String(port), ...txt], { env })
       clients.add(child)
-      await eventually(`${name} to be established`, () => /Established/.test(child.output), { withinMs: 15_000 }).catch((error) => {
+      await eventually(`${name} to be established`, () => /Established/.test(child.output)).catch((error) => {
         throw new Error(`avahi-publish-service: ${child.output}`, { cause: error })
       })
       return child

@@ -50,7 +50,7 @@ describe('DNS-SD with avahi', () => {
         expect(peer.peers.get(id).metadata).to.deep.equal({ n: '0' })
         for (let n = 1; n <= 10; n++) {
           await service.updateTxt([`n=${n}`, 'more=yes'])
-          await eventually(`n=${n}`, () => peer.peers.get(id)?.metadata.n === String(n), { withinMs: 10_000 })
+          await eventually(`n=${n}`, () => peer.peers.get(id)?.metadata.n === String(n))
         }
         expect(peer.events.filter((event) => event.type === 'lost')).to.deep.equal([])
         await service.withdraw()
@@ -60,9 +60,7 @@ describe('DNS-SD with avahi', () => {
         const browser = avahi.browse(`${subtype}._sub.${type}`)
         const peer = await startPeer(host, { group, hostName: 'till' })
         await peer.startPublishing('Mr. Smith', 4986, { _DID: 'abc', empty: '' })
-        await eventually('avahi to find us', () => browser.lines().some(({ event, name }) => event === '+' && name === 'Mr. Smith'), {
-          withinMs: 10_000
-        })
+        await eventually('avahi to find us', () => browser.lines().some(({ event, name }) => event === '+' && name === 'Mr. Smith'))
         const resolved = () => avahi.look(`${subtype}._sub.${type}`).filter(({ event, name }) => event === '=' && name === 'Mr. Smith')
         const lines = resolved()
         expect(lines.map(({ protocol }) => protocol)).to.include.members(['IPv4', 'IPv6'])
@@ -73,19 +71,15 @@ describe('DNS-SD with avahi', () => {
         }
         await peer.updateMetadata({ _DID: 'def' })
         await eventually('avahi to see the change', () => resolved().every(({ txt }) => txt.join() === '_DID=def'), {
-          withinMs: 10_000,
           everyMs: 100
         })
         const from = browser.lines().length
         await peer.stopPublishing()
-        await eventually(
-          'avahi to hear our goodbye',
-          () =>
-            browser
-              .lines()
-              .slice(from)
-              .some(({ event, name }) => event === '-' && name === 'Mr. Smith'),
-          { withinMs: 10_000 }
+        await eventually('avahi to hear our goodbye', () =>
+          browser
+            .lines()
+            .slice(from)
+            .some(({ event, name }) => event === '-' && name === 'Mr. Smith')
         )
       })
     })
@@ -123,14 +117,12 @@ describe('DNS-SD with avahi', () => {
     const peer = await startPeer(host, { group: '_group-a' })
     await peer.startPublishing('Shop', 4989, {})
     const second = await avahi.publish('Shop', { subtype: '_group-a', port: 1 })
-    await eventually('avahi to step back', () => /#2/.test(second.output), { withinMs: 10_000 })
+    await eventually('avahi to step back', () => /#2/.test(second.output))
   })
   it('avahi lists our service type', async () => {
     const peer = await startPeer(host, { group: '_group-a' })
     await peer.startPublishing('Shop', 4990, {})
     const browser = avahi.browse('--all')
-    await eventually('the service type', () => browser.lines().some((line) => line.type === type && line.name === 'Shop'), {
-      withinMs: 15_000
-    })
+    await eventually('the service type', () => browser.lines().some((line) => line.type === type && line.name === 'Shop'))
   })
 })

@@ -90,7 +90,6 @@ class Host {
 
   async isUp(name) {
     await eventually(`${name} to be up`, () => / state UP /.test(ip('-n', this.namespace, '-o', 'link', 'show', name)), {
-      withinMs: 10_000,
       everyMs: 20
     })
   }

@@ -45,7 +45,7 @@ export async function startPeer(host, { group, ...options }) {
         child.send({ id, call: name, args })
       })
   const named = (displayName) => [...peers.values()].find((peer) => peer.displayName === displayName)
-  await eventually('the peer process', () => events.length > 0, { withinMs: 10_000 })
+  await eventually('the peer process', () => events.length > 0)
   return {
     child,
     events,
@@ -58,8 +58,7 @@ export async function startPeer(host, { group, ...options }) {
     stopPublishing: call('stopPublishing'),
     updateMetadata: call('updateMetadata'),
     resolveUrl: call('resolveUrl'),
-    finds: (displayName) => eventually(`${displayName} to be found`, () => named(displayName), { withinMs: 15_000, everyMs: 20 }),
-    loses: (displayName) =>
-      eventually(`${displayName} to be lost`, () => named(displayName) === undefined, { withinMs: 15_000, everyMs: 20 })
+    finds: (displayName) => eventually(`${displayName} to be found`, () => named(displayName), { everyMs: 20 }),
+    loses: (displayName) => eventually(`${displayName} to be lost`, () => named(displayName) === undefined, { everyMs: 20 })
   }
 }

@@ -118,14 +118,12 @@ describe('DNS-SD between two hosts with two cables', () => {
     const { id } = await a.finds('B')
     far.command('ip', 'link', 'set', far.interface, 'down')
     await eventually('the addresses of the first link to go', async () => !(await a.resolveUrl(id)).addresses.some(onFirst), {
-      withinMs: 15_000,
       everyMs: 100
     })
     await b.updateMetadata({ n: '2' })
     await eventually('the change over the second link', () => a.peers.get(id)?.metadata.n === '2')
     far.command('ip', 'link', 'set', far.interface, 'up')
     await eventually('the addresses of the first link to return', async () => (await a.resolveUrl(id)).addresses.some(onFirst), {
-      withinMs: 20_000,
       everyMs: 100
     })
     expect(a.events.filter(({ type }) => type === 'lost')).to.deep.equal([])

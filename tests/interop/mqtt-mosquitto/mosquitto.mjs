@@ -2,10 +2,10 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { eventually } from '@kithmesh/testkit'
+import { answers, freePorts } from '../../support/ports.mjs'
 
 const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` }
 
@@ -59,14 +59,10 @@ export class Mosquitto {
       ended = true
       if (this.#child === child) this.#child = undefined
     })
-    await eventually(
-      'mosquitto to listen',
-      async () => {
-        if (ended) throw new Error(`mosquitto did not start: ${this.output}`)
-        return (await Promise.all(this.#ports.map(answers))).every(Boolean)
-      },
-      { withinMs: 10_000 }
-    )
+    await eventually('mosquitto to listen', async () => {
+      if (ended) throw new Error(`mosquitto did not start: ${this.output}`)
+      return (await Promise.all(this.#ports.map((port) => answers(port)))).every(Boolean)
+    })
   }
 
   /** At once, without a goodbye to anybody. */
@@ -93,30 +89,4 @@ export function passwordFile(folderFile, users) {
   }
   chmodSync(path, 0o644)
   return path
-}
-
-async function answers(port) {
-  const socket = connect(port, '127.0.0.1')
-  try {
-    await once(socket, 'connect')
-    return true
-  } catch {
-    return false
-  } finally {
-    socket.destroy()
-  }
-}
-
-async function freePorts(count) {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
-  await Promise.all(servers.map((server) => once(server, 'listening')))
-  const ports = servers.map((server) => server.address().port)
-  await Promise.all(
-    servers.map((server) => {
-      const closed = once(server, 'close')
-      server.close()
-      return closed
-    })
-  )
-  return ports
 }

@@ -96,7 +96,7 @@ export async function startCoturn(options = []) {
             await udp.close()
           }
         },
-        { withinMs: 10_000, everyMs: 50 }
+        { everyMs: 50 }
       )
     } catch (error) {
       await kill()

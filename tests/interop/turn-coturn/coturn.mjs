@@ -2,25 +2,17 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openStunTcp } from '@kithmesh/stun'
 import { eventually } from '@kithmesh/testkit'
+import { freePorts } from '../../support/ports.mjs'
 
 const USER = 'kithmesh'
 const PASSWORD = 'a password'
 
 export function missingCoturn() {
   return spawnSync('turnserver', ['--version']).error === undefined ? [] : ['turnserver (Debian: coturn)']
-}
-
-async function freePort(host) {
-  const server = createServer().listen(0, host)
-  await once(server, 'listening')
-  const { port } = server.address()
-  server.close()
-  return port
 }
 
 export class Coturn {
@@ -48,7 +40,7 @@ export class Coturn {
 
   /** Starts, again on the port it had before; resolves when it answers. */
   async start() {
-    this.#port ??= await freePort(this.#host)
+    this.#port ??= (await freePorts(1, this.#host))[0]
     this.#process = spawn(
       'turnserver',
       [
@@ -78,21 +70,17 @@ export class Coturn {
         this.#output = (this.#output + chunk).slice(-20_000)
       })
     const address = { address: this.#host, port: this.#port }
-    await eventually(
-      'coturn to answer',
-      async () => {
-        if (this.#process.exitCode !== null) throw new Error(`turnserver ended with ${this.#process.exitCode}: ${this.#output}`)
-        return await openStunTcp({ server: address }).then(
-          async (connection) => {
-            await connection.bind()
-            await connection.close()
-            return true
-          },
-          () => false
-        )
-      },
-      { withinMs: 15_000 }
-    )
+    await eventually('coturn to answer', async () => {
+      if (this.#process.exitCode !== null) throw new Error(`turnserver ended with ${this.#process.exitCode}: ${this.#output}`)
+      return await openStunTcp({ server: address }).then(
+        async (connection) => {
+          await connection.bind()
+          await connection.close()
+          return true
+        },
+        () => false
+      )
+    })
     return this
   }
 

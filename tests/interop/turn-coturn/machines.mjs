@@ -56,7 +56,7 @@ export class Machines {
   async connect(progress) {
     const before = this.accepted.length
     const dialled = await this.attempt(progress)
-    return [dialled, await eventually('the stream to be accepted', () => this.accepted[before], { withinMs: 5_000 })]
+    return [dialled, await eventually('the stream to be accepted', () => this.accepted[before])]
   }
 
   async [Symbol.asyncDispose]() {

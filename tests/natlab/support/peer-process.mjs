@@ -17,7 +17,7 @@ export function startPeer(lab, host, { program = 'peer.mjs', ...config }) {
   return new PeerProcess(host, child)
 }
 
-export class PeerProcess {
+class PeerProcess {
   /** Everything it told that was no answer. */
   events = []
   peerId = undefined

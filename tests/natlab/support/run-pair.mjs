@@ -86,7 +86,7 @@ export function reasonOf({ message, report }) {
   return texts.length === 0 ? message : [...new Set(texts)].join('; ')
 }
 
-export function median(numbers) {
+function median(numbers) {
   if (numbers.length === 0) return null
   const sorted = [...numbers].sort((one, other) => one - other)
   return sorted[Math.floor((sorted.length - 1) / 2)]

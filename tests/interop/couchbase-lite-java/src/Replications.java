@@ -24,6 +24,8 @@ import org.json.JSONObject;
  */
 final class Replications {
   private static final class Running {
+    private static final long REST_MS = 10_000;
+
     final Replicator replicator;
     private final List<Map<String, Object>> documents = new ArrayList<>();
     private final List<String> seen = new ArrayList<>();
@@ -52,15 +54,19 @@ final class Replications {
 
     /**
      * Waits until its latest status is `activity`. On a busy machine a STOPPED may be followed by a BUSY and another STOPPED, while
-     * conflicts are being resolved; any other activity is not to be expected after it.
+     * conflicts are being resolved; any other activity is not to be expected after it. Sometimes that other STOPPED is never told: what was
+     * STOPPED and has told nothing for REST_MS is taken for that.
      */
     synchronized void await(String activity, long milliseconds) throws Exception {
       long end = System.nanoTime() + milliseconds * 1_000_000;
       while (seen.isEmpty() || !seen.get(seen.size() - 1).equals(activity)) {
         long left = (end - System.nanoTime()) / 1_000_000;
-        boolean over = seen.contains("STOPPED") && !activity.equals("STOPPED");
+        boolean stopped = seen.contains("STOPPED");
+        boolean over = stopped && !activity.equals("STOPPED");
         if (left <= 0 || over) throw new IllegalStateException("not " + activity + ", but " + seen + " " + replicator.getStatus());
-        wait(left);
+        int told = seen.size();
+        wait(stopped ? Math.min(left, REST_MS) : left);
+        if (stopped && seen.size() == told) return;
       }
     }
 

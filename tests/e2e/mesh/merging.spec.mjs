@@ -1,0 +1,51 @@
+// Eight programs whose resolver merges: the counters of all are in every one's document in the end.
+import { expect } from 'chai'
+import { fileURLToPath } from 'node:url'
+import { cleanUp, newGroup, temporaryDirectory } from '../support/kithmesh.mjs'
+import { Member, describeAll, equal, until } from './members.mjs'
+
+const EIGHT = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']
+const program = fileURLToPath(new URL('./merging-peer.mjs', import.meta.url))
+
+describe('eight programs with a merging resolver', () => {
+  let members = []
+
+  afterEach(async () => {
+    await cleanUp()
+    for (const member of members) await member.release()
+    members = []
+  })
+
+  /** One more on the member's own counter. */
+  const increment = (member) => {
+    const { counter = {} } = member.body('counters') ?? {}
+    member.collection.put('counters', { counter: { ...counter, [member.base]: (counter[member.base] ?? 0) + 1 } })
+  }
+  const sumsUpTo = async (each) => {
+    const whole = Object.fromEntries(members.map(({ base }) => [base, each]))
+    await until(
+      () => members.every((member) => isSame(member.body('counters')?.counter, whole)),
+      `${each} in every counter`,
+      () => `${describeAll(members)}\n${members.map((member) => JSON.stringify(member.body('counters'))).join('\n')}`
+    )
+    await equal(members, 1)
+  }
+
+  it('come to one document with the keys of all, from apart and while connected', async () => {
+    const home = temporaryDirectory()
+    const group = newGroup()
+    members = await Promise.all(EIGHT.map((base) => Member.make(home, group, base, { program })))
+    for (const member of members) {
+      increment(member)
+      member.start()
+    }
+    await sumsUpTo(1)
+    for (const member of members) increment(member)
+    await sumsUpTo(2)
+    for (const member of members) expect(await member.process.stop(), member.process.err).to.equal(0)
+  })
+})
+
+function isSame(counter, whole) {
+  return counter !== undefined && Object.keys(whole).every((key) => counter[key] === whole[key])
+}
