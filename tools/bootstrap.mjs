@@ -40,7 +40,10 @@ function treeMatchesLock() {
 async function install() {
   const started = Date.now()
   say('Installing dependencies (once; native addons are compiled, which takes a minute or two) …')
+  // npm says nothing meanwhile, which on a slow machine lasts long enough to be taken for the end.
+  const still = setInterval(() => say(`still installing, ${Math.round((Date.now() - started) / 1000)} s …`), 30_000).unref()
   const { code } = await runNpm(['ci', '--no-fund', '--no-audit', '--loglevel=error'], { output: 'stderr', env: addonEnvironment() })
+  clearInterval(still)
   if (code !== 0) throw new Error(`npm ci failed with exit code ${code}; its output above says why`)
   say(`Installed in ${Math.round((Date.now() - started) / 1000)} s.`)
 }
@@ -97,18 +100,25 @@ function checkNode() {
   if (major < 20 || (major === 20 && minor < 19)) throw new Error(`Kithmesh needs Node 20.19 or newer; this is ${process.versions.node}`)
 }
 
-/** Brings node_modules to what the lock file says; does nothing when that was done before. Throws an Error that says what to do. */
-export async function bootstrap() {
+/**
+ * Brings node_modules to what the lock file says; does nothing when that was done before. Where something is installed already, only commands that
+ * are there to start from a clone `replace` it, as npm ci removes what was there: others throw an Error that says what to do.
+ */
+export async function bootstrap({ replace = false } = {}) {
   checkNode()
   const stamp = wanted()
   if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return
-  if (!treeMatchesLock()) await install()
+  if (!treeMatchesLock()) {
+    if (!replace && existsSync(join(root, 'node_modules')))
+      throw new Error('node_modules is not what package-lock.json says. Run npm ci; npm test and npm start do that by themselves.')
+    await install()
+  }
   await ensureSqlite()
   writeFileSync(stampFile, stamp)
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  bootstrap().catch((error) => {
+  bootstrap({ replace: true }).catch((error) => {
     say(`error: ${error.message}`)
     process.exitCode = 1
   })

@@ -6,6 +6,7 @@ import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { readImports, reduceSource } from './lib/imports.mjs'
 import { root } from './lib/run.mjs'
+import { workspaceFolders } from './lib/specs.mjs'
 import * as projectRules from './rules.mjs'
 
 const scope = '@kithmesh/'
@@ -43,13 +44,9 @@ function readPackage(directory, kind, name) {
 }
 
 function readWorkspace(directory) {
-  const packages = []
-  for (const kind of ['packages', 'examples']) {
-    const folder = join(directory, kind)
-    const names = existsSync(folder) ? readdirSync(folder).sort() : []
-    for (const name of names) if (existsSync(join(folder, name, 'package.json'))) packages.push(readPackage(directory, kind, name))
-  }
-  return packages
+  return ['packages', 'examples'].flatMap((kind) =>
+    workspaceFolders(kind, directory).map((folder) => readPackage(directory, kind, folder.slice(kind.length + 1)))
+  )
 }
 
 function* checkArrows(pkg, rules) {
@@ -64,13 +61,15 @@ function* checkArrows(pkg, rules) {
     return
   }
   for (const { file, imports } of pkg.sources) {
+    const folder = Object.entries(rules.folderArrows[pkg.name] ?? {}).find(([path]) => file.startsWith(`packages/${pkg.name}/${path}`))
+    const further = folder?.[1] ?? []
     for (const { specifier, typeOnly, names, line } of imports) {
       if (!specifier.startsWith(scope)) continue
       const target = packageName(specifier).slice(scope.length)
       if (target === pkg.name)
         yield { file, line, rule: 'arrow', text: `a package imports its own files by relative path, not as ${specifier}` }
       else if (typeOnly && rules.typeOnlyArrows[pkg.name]?.includes(specifier)) continue
-      else if (allowed !== 'any' && !allowed.includes(target))
+      else if (allowed !== 'any' && !allowed.includes(target) && !further.includes(target))
         yield { file, line, rule: 'arrow', text: `${pkg.name} must not import ${specifier}` }
       else if (!typeOnly && rules.valueNames[pkg.name]?.[target] !== undefined) {
         const known = rules.valueNames[pkg.name][target]
@@ -88,7 +87,7 @@ function* checkArrows(pkg, rules) {
 }
 
 function* checkCore(pkg, rules) {
-  if (pkg.kind === 'examples' || pkg.name === 'core') return
+  if (pkg.kind === 'examples' || pkg.name === 'core' || rules.withoutCore?.includes(pkg.name)) return
   const { dependencies = {}, peerDependencies = {}, devDependencies = {} } = pkg.manifest
   const file = `packages/${pkg.name}/package.json`
   const core = `${scope}core`
@@ -217,20 +216,49 @@ function* checkDeclared(pkg, rules, shared) {
   }
 }
 
+/** Development dependencies of the checkout itself that no test and no tool imports or runs. */
+function* checkRoot(directory, packages, manifest, rules) {
+  const used = new Set()
+  const texts = [JSON.stringify(manifest.scripts ?? {})]
+  const read = (text, imports) => {
+    texts.push(text)
+    for (const { specifier } of imports) used.add(packageName(specifier))
+  }
+  for (const pkg of packages) for (const { text, imports } of [...pkg.sources, ...pkg.tests]) read(text, imports)
+  for (const folder of ['tools', 'tests', 'bench'])
+    for (const path of sourceFiles(join(directory, folder))) {
+      if (path.split(sep).includes('node_modules')) continue
+      const text = readFileSync(path, 'utf8')
+      read(text, readImports(text))
+    }
+  const reasons = rules.unimported['.'] ?? {}
+  for (const module of Object.keys(manifest.devDependencies ?? {})) {
+    const typed = module.startsWith('@types/')
+      ? module === '@types/node' || used.has(module.slice('@types/'.length)) || reasons[module] !== undefined
+      : false
+    const run = texts.some((text) => text.includes(`node_modules/${module}/`))
+    if (!used.has(module) && !typed && !run && reasons[module] === undefined)
+      yield { file: 'package.json', rule: 'unused', text: `${module} is a development dependency that no test imports and no tool runs` }
+  }
+}
+
 /** Every violation in the workspace at `directory`: `{ file, line?, rule, text }`. */
 export function checkWorkspace(directory, rules = projectRules) {
   const packages = readWorkspace(directory)
   const byName = new Map(packages.map((pkg) => [pkg.manifest.name, pkg]))
   const rootManifest = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8'))
   const shared = new Set(Object.keys(rootManifest.devDependencies ?? {}))
-  return packages.flatMap((pkg) => [
-    ...checkArrows(pkg, rules),
-    ...checkCore(pkg, rules),
-    ...checkFiles(pkg, rules),
-    ...checkSpecifiers(pkg, byName),
-    ...checkCycles(pkg),
-    ...checkDeclared(pkg, rules, shared)
-  ])
+  return [
+    ...checkRoot(directory, packages, rootManifest, rules),
+    ...packages.flatMap((pkg) => [
+      ...checkArrows(pkg, rules),
+      ...checkCore(pkg, rules),
+      ...checkFiles(pkg, rules),
+      ...checkSpecifiers(pkg, byName),
+      ...checkCycles(pkg),
+      ...checkDeclared(pkg, rules, shared)
+    ])
+  ]
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {

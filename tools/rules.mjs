@@ -9,21 +9,32 @@ export const arrows = {
   'provider-dnssd': ['core'],
   'datagram-stream': ['core'],
   'provider-mqtt': ['core', 'identity'],
+  'provider-ble': ['core'],
   database: ['core'],
   stun: ['core'],
+  blip: ['core'],
   'transport-direct': ['core', 'identity', 'websocket'],
   'transport-reverse': ['core'],
   'transport-holepunch': ['core', 'stun'],
   'transport-turn': ['core', 'datagram-stream', 'stun'],
-  replicator: ['core', 'database', 'identity', 'transport-direct', 'websocket'],
-  mesh: ['core', 'database', 'identity', 'replicator', 'websocket'],
+  replicator: ['blip', 'core', 'database', 'identity', 'transport-direct', 'websocket'],
+  channel: ['blip', 'core'],
+  mesh: ['blip', 'channel', 'core', 'database', 'identity', 'replicator', 'websocket'],
+  dashboard: ['core', 'database', 'mesh'],
+  relay: ['core', 'stun'],
   testkit: ['core'],
+  'create-plugin': [],
   cli: 'any'
+}
+
+/** What the files of one folder may import beyond the arrows of their package, as optional peers of it: whoever uses that entry has them. */
+export const folderArrows = {
+  testkit: { 'src/sim/': ['blip', 'database', 'mesh', 'replicator'] }
 }
 
 /** Imports of types only that a package may have beyond its arrows. */
 export const typeOnlyArrows = {
-  testkit: ['@kithmesh/database/storage']
+  testkit: ['@kithmesh/database/storage', '@kithmesh/provider-ble']
 }
 
 /** The values (not types) that a package may take from another, where that is narrower than the arrow: the testkit knows core by its types and errors, and the context it gives strategies by core's own parts. */
@@ -38,13 +49,17 @@ export const valueNames = {
       'coreErrors',
       'defineErrors',
       'errorCode',
-      'isKithmeshError'
+      'isKithmeshError',
+      'joinSignals'
     ]
   }
 }
 
 /** Packages that have core as an ordinary dependency; every other one has it as a peer and a development dependency. */
 export const coreIsDependency = ['cli']
+
+/** Packages that do not use core at all. */
+export const withoutCore = ['create-plugin']
 
 /** Modules that only the files named may import. The certificate library of identity needs the polyfill before it is loaded. */
 export const onlyImporters = {
@@ -72,7 +87,18 @@ export const socketFiles = [
   'sockets.ts'
 ]
 
-/** Dependencies that no file of the package imports, with the reason they are there. */
+/** Dependencies that no file of the package imports, with the reason they are there; `.` is the checkout itself. */
 export const unimported = {
-  websocket: { bufferutil: 'ws loads it by itself when it is installed' }
+  '.': {
+    '@changesets/cli': '`npm run changeset`'
+  },
+  websocket: { bufferutil: 'ws loads it by itself when it is installed' },
+  'create-plugin': Object.fromEntries(
+    ['@kithmesh/core', '@kithmesh/testkit'].map((name) => [name, 'the range is what generated packages ask for'])
+  ),
+  'provider-ble': Object.fromEntries(
+    ['@abandonware/bleno', '@abandonware/bluetooth-hci-socket', '@abandonware/noble', '@stoprocent/bleno', '@stoprocent/noble'].map(
+      (name) => [name, 'loaded by name when Bluetooth is started, where it is installed']
+    )
+  )
 }

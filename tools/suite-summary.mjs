@@ -1,12 +1,14 @@
 // Counts of every suite that was run. Each run adds one line of JSON to the file named by SUITES_FILE, and
 //   node tools/suite-summary.mjs record NAME PASSED FAILED SKIPPED       adds one by hand
 //   node tools/suite-summary.mjs report [--require NAME]…                prints the table and ends with `N passed, N failed, N skipped`
-// The report fails when a test failed, and when a required suite (every package, the tools and those named) ran no test.
+// The report fails when a test failed, and when a required suite (every package, the tools and those named) ran no test. A suite that this
+// machine lacks something for may say so: its tests count as skipped, and the reason is printed below the table. So are the suites that
+// failed, with the titles of the first tests that did.
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { suites } from './lib/specs.mjs'
 
-/** Adds one suite's counts, `{ name, passed, failed, skipped }`, to the file of this run. Does nothing outside such a run. */
+/** Adds one suite's counts, `{ name, passed, failed, skipped, reason, titles }`, to the file of this run. Does nothing outside such a run. */
 export function recordSuite(counts, file = process.env.SUITES_FILE) {
   if (file !== undefined && file !== '') appendFileSync(file, `${JSON.stringify(counts)}\n`)
 }
@@ -18,21 +20,34 @@ export function summarise(lines, required) {
     const sum = byName.get(name) ?? { name, passed: 0, failed: 0, skipped: 0 }
     byName.set(name, { name, passed: sum.passed + passed, failed: sum.failed + failed, skipped: sum.skipped + skipped })
   }
+  const reasons = lines.filter(({ reason }) => reason !== undefined).map(({ name, reason }) => ({ name, reason }))
   const rows = [...byName.values()]
+  const failures = rows
+    .filter(({ failed }) => failed > 0)
+    .map(({ name }) => ({ name, titles: lines.filter((line) => line.name === name).flatMap(({ titles = [] }) => titles) }))
   const total = (key) => rows.reduce((sum, row) => sum + row[key], 0)
   const idle = required.filter((name) => {
     const row = byName.get(name)
-    return row === undefined || row.passed + row.failed === 0
+    const excused = row !== undefined && row.skipped > 0 && reasons.some((one) => one.name === name)
+    return row === undefined || (row.passed + row.failed === 0 && !excused)
   })
   const totals = { passed: total('passed'), failed: total('failed'), skipped: total('skipped') }
-  return { rows, idle, totals, ok: totals.failed === 0 && idle.length === 0 }
+  return { rows, reasons, failures, idle, totals, ok: totals.failed === 0 && idle.length === 0 }
 }
 
-function printReport({ rows, idle, totals }) {
+const SHOWN_TITLES = 3
+
+function printReport({ rows, reasons, failures, idle, totals }) {
   const width = Math.max(5, ...rows.map((row) => row.name.length))
   const line = (name, ...cells) => console.log([name.padEnd(width), ...cells.map((cell) => String(cell).padStart(8))].join(' '))
   line('suite', 'passed', 'failed', 'skipped')
   for (const row of rows) line(row.name, row.passed, row.failed, row.skipped)
+  for (const { name, reason } of reasons) console.log(`skipped: ${name}: ${reason}`)
+  for (const { name, titles } of failures) {
+    console.log(`failed: ${name}`)
+    for (const title of titles.slice(0, SHOWN_TITLES)) console.log(`  - ${title}`)
+    if (titles.length > SHOWN_TITLES) console.log(`  - and ${titles.length - SHOWN_TITLES} more`)
+  }
   for (const name of idle) console.log(`required suite ran no test: ${name}`)
   console.log(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`)
 }

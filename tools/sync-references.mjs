@@ -2,7 +2,7 @@
 //   node tools/sync-references.mjs            writes the files that differ
 //   node tools/sync-references.mjs --check    only names them, and exits with 1 when there are any
 // Sources refer to the workspace packages that the package ships with; when a source takes only types of a development dependency, to that one too.
-// Tests refer to their package and everything it names. The tsconfig.json at the root refers to all of them.
+// Tests refer to their package and everything it names, pages to their package. The tsconfig.json at the root refers to all of them.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, posix } from 'node:path'
 import { main } from './lib/main.mjs'
@@ -12,6 +12,7 @@ import { workspaceFolders } from './lib/specs.mjs'
 import { arrows } from './rules.mjs'
 
 const scope = '@kithmesh/'
+const exampleScope = '@kithmesh-examples/'
 const order = Object.keys(arrows)
 const byOrder = (a, b) => order.indexOf(a) - order.indexOf(b)
 const readJson = (file) => JSON.parse(readFileSync(join(root, file), 'utf8'))
@@ -41,10 +42,19 @@ function wantedFor(folder) {
   const imported = importedBySources(folder)
   const forSources = [...new Set([...shipped, ...development.filter((name) => imported.includes(name))])].sort(byOrder)
   const forTests = [...new Set([...shipped, ...development])].sort(byOrder)
-  const wanted = [{ file: `${folder}/tsconfig.json`, projects: forSources.map((name) => `packages/${name}`) }]
+  const otherExamples = Object.keys(dependencies ?? {}).filter((name) => name.startsWith(exampleScope))
+  const projects = [
+    ...forSources.map((name) => `packages/${name}`),
+    ...otherExamples.map((name) => `examples/${name.slice(exampleScope.length)}`)
+  ]
+  const wanted = [{ file: `${folder}/tsconfig.json`, projects }]
+  const page = existsSync(join(root, folder, 'page', 'tsconfig.json'))
   if (existsSync(join(root, folder, 'test', 'tsconfig.json'))) {
-    wanted.push({ file: `${folder}/test/tsconfig.json`, projects: [folder, ...forTests.map((name) => `packages/${name}`)] })
+    const nearest = [folder, ...(page ? [`${folder}/page`] : [])]
+    wanted.push({ file: `${folder}/test/tsconfig.json`, projects: [...nearest, ...forTests.map((name) => `packages/${name}`)] })
   }
+  // What runs in a browser takes nothing but types from the package that serves it.
+  if (page) wanted.push({ file: `${folder}/page/tsconfig.json`, projects: [folder] })
   return wanted
 }
 

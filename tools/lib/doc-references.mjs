@@ -35,6 +35,17 @@ export function namedPaths(text) {
   })
 }
 
+/** Names of sources written in a drawing (SVG): `{ line, name }`. */
+export function drawnSources(svg) {
+  return svg
+    .split('\n')
+    .flatMap((row, index) =>
+      [...row.matchAll(/<text\b[^>]*>([^<]*)/g)].flatMap(([, text]) =>
+        [...text.matchAll(/[\w-]+\.(?:ts|mjs)\b/g)].map(([name]) => ({ line: index + 1, name }))
+      )
+    )
+}
+
 /** Links within the repository: `{ line, file, heading }`; an empty file is the page itself, `heading` the part after #, if any. */
 export function localLinks(text) {
   return proseLines(text).flatMap(({ line, text: row }) =>
@@ -61,4 +72,31 @@ export function headingAnchors(text) {
           .replaceAll(' ', '-')
       )
   )
+}
+
+/** Schemes that a page may link to, and hosts only of the form that a browser takes. */
+function wrongAddress(target) {
+  const url = URL.canParse(target) ? new URL(target) : undefined
+  if (url === undefined) return 'is no address'
+  if (url.protocol === 'mailto:') return undefined
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') return `has the scheme ${url.protocol}`
+  return /^[a-z0-9-]+(\.[a-z0-9-]+)+$|^localhost$|^\[[0-9a-f:]+\]$/.test(url.hostname) ? undefined : 'names no host'
+}
+
+/** Links that are wrong as they are written, without following them, and those in a form that is not looked at here: `{ line, problem }`. */
+export function malformedLinks(text) {
+  return proseLines(text).flatMap(({ line, text: row }) => {
+    const plain = row.replaceAll(/`[^`]*`/g, 'code')
+    const problems = [...plain.matchAll(/\]\(([^)]*)\)/g)].flatMap(([, target]) => {
+      if (target.trim() === '') return ['a link to nothing']
+      if (/\s/.test(target)) return [`${target} has a space or a title; write the target only`]
+      if (!/^[a-z]+:/i.test(target)) return []
+      const wrong = wrongAddress(target)
+      return wrong === undefined ? [] : [`${target} ${wrong}`]
+    })
+    if (/<(?:img|a)\s[^>]*(?:src|href)\s*=/i.test(plain))
+      problems.push('a link or picture in HTML; write it in Markdown, where it is checked')
+    if (/^\s{0,3}\[[^\]]+\]:\s*\S/.test(plain)) problems.push('a link by reference; write it where it stands, where it is checked')
+    return problems.map((problem) => ({ line, problem }))
+  })
 }

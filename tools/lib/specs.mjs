@@ -1,5 +1,5 @@
 // Finds the compiled test files. They are listed from the sources, so that a compiled file whose source is gone is not run.
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join, relative, sep } from 'node:path'
 import { root } from './run.mjs'
 
@@ -11,13 +11,20 @@ function filesBelow(folder) {
     .sort()
 }
 
-/** Folders of one workspace kind ('packages' or 'examples') that have a package.json, relative to the checkout. */
-export function workspaceFolders(kind) {
-  if (!existsSync(join(root, kind))) return []
-  return readdirSync(join(root, kind))
-    .filter((name) => existsSync(join(root, kind, name, 'package.json')))
+/** Folders of one kind ('packages' or 'examples') that have a package.json, relative to `directory`, members of the workspace or not. */
+export function packageFolders(kind, directory = root) {
+  if (!existsSync(join(directory, kind))) return []
+  return readdirSync(join(directory, kind))
+    .filter((name) => existsSync(join(directory, kind, name, 'package.json')))
     .map((name) => `${kind}/${name}`)
     .sort()
+}
+
+/** The same without those that the root's package.json excludes from the workspace (`!examples/…`): they are built elsewhere, from packed packages. */
+export function workspaceFolders(kind, directory = root) {
+  const manifest = join(directory, 'package.json')
+  const { workspaces = [] } = existsSync(manifest) ? JSON.parse(readFileSync(manifest, 'utf8')) : {}
+  return packageFolders(kind, directory).filter((folder) => !workspaces.includes(`!${folder}`))
 }
 
 /** The suites: one for each package and example with tests and one for the tools, each `{ name, required, files }` with files relative to the checkout. */

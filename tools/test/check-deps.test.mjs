@@ -60,6 +60,12 @@ const broken = [
     'packages/core/src/up.ts:1'
   ],
   [
+    'a development dependency of the checkout that nothing uses',
+    { 'package.json': { devDependencies: { chai: '*', sinon: '*' } } },
+    'unused',
+    'package.json'
+  ],
+  [
     'a plugin importing another plugin',
     { 'packages/identity/src/side.ts': "\nexport { y } from '@kithmesh/database'\n" },
     'arrow',
@@ -220,6 +226,14 @@ const broken = [
   ]
 ]
 
+/** Changes that break no rule. */
+const sound = [
+  [
+    'the simulator of the testkit running a database',
+    { 'packages/testkit/src/sim/peer.ts': "import { open } from '@kithmesh/database'\nopen()\n" }
+  ]
+]
+
 describe('the dependency rules', () => {
   afterEach(() => {
     for (const folder of folders.splice(0)) rmSync(folder, { recursive: true })
@@ -235,6 +249,12 @@ describe('the dependency rules', () => {
         (violation) => `${violation.rule} ${violation.file}${violation.line === undefined ? '' : `:${violation.line}`}`
       )
       expect(found).to.include(`${rule} ${place}`)
+    })
+  }
+
+  for (const [what, changes] of sound) {
+    it(`allow ${what}`, () => {
+      expect(check(changes)).to.deep.equal([])
     })
   }
 

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { headingAnchors, localLinks, namedPaths } from '../lib/doc-references.mjs'
+import { drawnSources, headingAnchors, localLinks, malformedLinks, namedPaths } from '../lib/doc-references.mjs'
 
 describe('what a page refers to', () => {
   it('files in code spans that begin with a folder of the repository', () => {
@@ -22,6 +22,13 @@ describe('what a page refers to', () => {
     ).to.deep.equal([])
   })
 
+  it('sources in the words of a drawing, and not in its attributes', () => {
+    expect(drawnSources('<svg id="a.ts">\n<text x="1">ring-plan.ts, or gate.ts</text><text>none</text>')).to.deep.equal([
+      { line: 2, name: 'ring-plan.ts' },
+      { line: 2, name: 'gate.ts' }
+    ])
+  })
+
   it('links within the repository, with their headings', () => {
     expect(localLinks('[a](docs/a.md#b) [c](#d) [e](https://example.com) ![f](g.svg) `[h](i)`')).to.deep.equal([
       { line: 1, file: 'docs/a.md', heading: 'b' },
@@ -36,5 +43,23 @@ describe('what a page refers to', () => {
       'where-is-',
       'put-and-get'
     ])
+  })
+})
+
+describe('links as they are written', () => {
+  const problems = (text) => malformedLinks(text).map(({ problem }) => problem)
+
+  it('are well when they are addresses, places in the repository, or code', () => {
+    const text = '[a](https://example.com/x#y) ![b](docs/images/b.png) [c](#d) `[e](f g)` [m](mailto:a@example.com)\n```\n[x](y z)\n```\n'
+    expect(problems(text)).to.deep.equal([])
+  })
+
+  it('are told when they are no address, lead nowhere, or stand in a form that is not checked', () => {
+    expect(problems('[a](https://exa mple.com)')[0]).to.match(/has a space/)
+    expect(problems('[a](htps://example.com)')).to.deep.equal(['htps://example.com has the scheme htps:'])
+    expect(problems('[a](https://nowhere)')).to.deep.equal(['https://nowhere names no host'])
+    expect(problems('[a]()')).to.deep.equal(['a link to nothing'])
+    expect(problems('<img src="x.png">')[0]).to.match(/in HTML/)
+    expect(problems('[a]: https://example.com')[0]).to.match(/by reference/)
   })
 })

@@ -3,13 +3,11 @@ import { expect } from 'chai'
 
 const { packages } = JSON.parse(readFileSync(new URL('../../package-lock.json', import.meta.url), 'utf8'))
 
-/** Where node would look for `name` from the package at `path`, nearest first. */
+/** Where node would look for `name` from the package at `path`, nearest first: beside it, and beside every folder above. */
 function places(path, name) {
-  const found = []
-  for (let at = path; ; at = at.replace(/(^|\/)(?:(?!node_modules(\/|$))[^/]+\/?)*$/, '').replace(/\/?node_modules$/, '')) {
-    found.push(at === '' ? `node_modules/${name}` : `${at}/node_modules/${name}`)
-    if (at === '') return found
-  }
+  const parts = path === '' ? [] : path.split('/')
+  const folders = Array.from({ length: parts.length + 1 }, (_, count) => parts.slice(0, parts.length - count))
+  return folders.filter((folder) => folder.at(-1) !== 'node_modules').map((folder) => [...folder, 'node_modules', name].join('/'))
 }
 
 describe('the lock file', () => {
