@@ -1,5 +1,4 @@
 // Where the processor's time goes while a whole database is replicated: CPU profiles of both sides, summed by part (docs/performance/).
-//   npm run bench -- profile [--docs N] [--versioning V] [--floor] [--top N] [--json]
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,15 +7,27 @@ import { Stage } from './lib/stage.mjs'
 import { round } from './lib/statistics.mjs'
 import { floor, transfer } from './lib/rows/throughput.mjs'
 
+const USAGE = `npm run bench -- profile [options]
+  --docs N           documents (default 100000)
+  --versioning V     rev-trees or version-vectors (default rev-trees)
+  --floor            profiles the floor of the bench "replication" instead
+  --top N            also the N functions that take the most (default 0)
+  --json             one line of JSON on standard output at the end`
+
 const { values } = parseArgs({
   options: {
     docs: { type: 'string', default: '100000' },
     versioning: { type: 'string', default: 'rev-trees' },
     floor: { type: 'boolean', default: false },
     top: { type: 'string', default: '0' },
-    json: { type: 'boolean', default: false }
+    json: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false }
   }
 })
+if (values.help) {
+  process.stderr.write(`${USAGE}\n`)
+  process.exit(0)
+}
 const documents = Number(values.docs)
 
 /** Parts of a side's work, by where the function stands; the first that fits. */
@@ -25,10 +36,10 @@ const PARTS = [
   ['JSON and UTF-8 of bodies', /database\/dist\/(body-check|canonical-json|json-error)|protocol\/body/],
   ['SQLite and its binding', /database\/dist\/sqlite\/|better-sqlite3/],
   ['revisions, histories, change lists', /database\/dist\//],
-  ['checksums', /blip\/checksum/],
-  ['deflate and inflate', /blip\/deflate/],
-  ['message properties', /blip\/properties/],
-  ['frames and messages', /replicator\/dist\/blip\//],
+  ['checksums', /blip\/dist\/checksum/],
+  ['deflate and inflate', /blip\/dist\/deflate/],
+  ['message properties', /blip\/dist\/properties/],
+  ['frames and messages', /blip\/dist\//],
   ['protocol', /replicator\/dist\//],
   ['masking', /ws\/lib\/buffer-util/],
   ['WebSocket', /ws\/lib\/|websocket\/dist\//],

@@ -1,7 +1,7 @@
 // Two processes on loopback, both with durable databases, beside what bounds them, measured in the same run (docs/performance/README.md).
 import { parseArgs } from 'node:util'
 import { Stage } from './lib/stage.mjs'
-import { line } from './lib/statistics.mjs'
+import { chosen, count, runRows, say } from './lib/rows-run.mjs'
 import { blobs } from './lib/rows/blobs.mjs'
 import { crowd } from './lib/rows/crowd.mjs'
 import { live } from './lib/rows/live.mjs'
@@ -37,17 +37,6 @@ const { values } = parseArgs({
   }
 })
 
-const say = (text) => {
-  process.stderr.write(`${text}\n`)
-}
-
-/** A whole number above zero, or the end of the program. */
-function count(name, fallback) {
-  const number = Number(values[name] ?? fallback)
-  if (!Number.isSafeInteger(number) || number < 1) throw new Error(`--${name} is a whole number above zero`)
-  return number
-}
-
 /** Both schemes of revisions, or the one there is. */
 async function bothVersionings() {
   const stage = new Stage()
@@ -64,38 +53,26 @@ async function bothVersionings() {
 
 async function main() {
   const { quick } = values
-  const documents = count('docs', quick ? 10_000 : 100_000)
-  const rounds = count('rounds', quick ? 2 : 5)
-  const wanted = values.rows?.split(',') ?? Object.keys(rows).filter((row) => !quick || row !== 'pouchdb')
-  const unknown = wanted.find((row) => !Object.hasOwn(rows, row))
-  if (unknown !== undefined) throw new Error(`there is no row "${unknown}"\n${USAGE}`)
+  const documents = count(values, 'docs', quick ? 10_000 : 100_000)
+  const rounds = count(values, 'rounds', quick ? 2 : 5)
+  const wanted = chosen(
+    values,
+    rows,
+    USAGE,
+    Object.keys(rows).filter((row) => !quick || row !== 'pouchdb')
+  )
   const versionings = values.versioning === 'both' ? await bothVersionings() : [values.versioning]
   const options = {
     quick,
     documents,
     rounds,
-    edits: count('edits'),
+    edits: count(values, 'edits'),
     versionings,
     /** Whether the rows were asked for by name. */
-    explicit: values.rows !== undefined,
-    say
+    explicit: values.rows !== undefined
   }
-  const results = {}
   say(`${documents} documents of about 200 bytes, ${rounds} rounds, two processes, both durable: median (min–max)`)
-  for (const row of wanted) {
-    const stage = new Stage(values['node-options'].split(' ').filter((option) => option !== ''))
-    say(row)
-    try {
-      results[row] = await rows[row]({ ...options, stage })
-    } finally {
-      await stage.end()
-    }
-    for (const figure of results[row]) say(line(figure))
-  }
-  const goals = Object.values(results)
-    .flat()
-    .filter(({ goal }) => goal !== undefined)
-  say(`${goals.filter(({ ok }) => ok).length} of ${goals.length} goals reached`)
+  const results = await runRows(rows, wanted, values, options)
   if (values.json) process.stdout.write(`${JSON.stringify(summary(documents, results))}\n`)
 }
 

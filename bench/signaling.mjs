@@ -1,12 +1,8 @@
 // A signalling message to a peer and its answer, through a broker: two processes and the broker's own, all on loopback, beside bare MQTT
 // messages over the same broker in the same rounds.
-import { fork, spawn } from 'node:child_process'
+import { fork } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -15,6 +11,7 @@ import { createIdentity } from '@kithmesh/identity'
 import { mqtt } from '@kithmesh/provider-mqtt'
 import { Aedes } from 'aedes'
 import mqttJs from 'mqtt'
+import { Mosquitto, isMosquittoInstalled } from '../tests/interop/mqtt-mosquitto/mosquitto.mjs'
 import { figure, line, percentile } from './lib/statistics.mjs'
 
 const USAGE = `npm run bench -- signaling [options]
@@ -199,51 +196,7 @@ async function startBroker(wanted) {
 }
 
 async function startMosquitto() {
-  const port = await freePort()
-  const folder = mkdtempSync(join(tmpdir(), 'kithmesh-mosquitto-'))
-  const file = join(folder, 'mosquitto.conf')
-  writeFileSync(file, `listener ${port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\npersistence false\nlog_type none\n`)
-  const path = `${process.env.PATH}:/usr/sbin`
-  const child = spawn('mosquitto', ['-c', file], { stdio: 'ignore', env: { ...process.env, PATH: path } })
-  let ended = false
-  child.on('error', () => {
-    ended = true
-  })
-  child.on('exit', () => {
-    ended = true
-  })
-  const stop = async () => {
-    if (!ended) {
-      child.kill()
-      await once(child, 'exit')
-    }
-    rmSync(folder, { recursive: true, force: true })
-  }
-  for (let attempt = 0; attempt < 100 && !ended; attempt++) {
-    await systemClock.sleep(50)
-    if (await answers(port)) return { name: 'mosquitto', port, stop }
-  }
-  await stop()
-  return undefined
-}
-
-async function answers(port) {
-  const socket = connect(port, '127.0.0.1')
-  try {
-    await once(socket, 'connect')
-    return true
-  } catch {
-    return false
-  } finally {
-    socket.destroy()
-  }
-}
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address()
-  server.close()
-  await once(server, 'close')
-  return port
+  if (!isMosquittoInstalled()) return undefined
+  const broker = await Mosquitto.create(1, ([port]) => `listener ${port} 127.0.0.1\nallow_anonymous true\npersistence false\nlog_type none`)
+  return { name: 'mosquitto', port: broker.ports[0], stop: () => broker[Symbol.asyncDispose]() }
 }

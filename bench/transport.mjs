@@ -1,7 +1,6 @@
 // Links between processes on loopback beside what bounds them, measured in the same run (docs/performance/transport.md).
 import { parseArgs } from 'node:util'
-import { Stage } from './lib/stage.mjs'
-import { line } from './lib/statistics.mjs'
+import { chosen, count, runRows, say } from './lib/rows-run.mjs'
 import { dial } from './lib/transport/dial.mjs'
 import { link } from './lib/transport/link.mjs'
 import { memory } from './lib/transport/memory.mjs'
@@ -30,39 +29,12 @@ const { values } = parseArgs({
   }
 })
 
-const say = (text) => {
-  process.stderr.write(`${text}\n`)
-}
-
-/** A whole number above zero, or the end of the program. */
-function count(name, fallback) {
-  const number = Number(values[name] ?? fallback)
-  if (!Number.isSafeInteger(number) || number < 1) throw new Error(`--${name} is a whole number above zero`)
-  return number
-}
-
 async function main() {
   const { quick } = values
-  const options = { quick, rounds: count('rounds', quick ? 2 : 9), megabytes: count('megabytes', quick ? 20 : 100), say }
-  const wanted = values.rows?.split(',') ?? Object.keys(rows)
-  const unknown = wanted.find((row) => !Object.hasOwn(rows, row))
-  if (unknown !== undefined) throw new Error(`there is no row "${unknown}"\n${USAGE}`)
-  const results = {}
+  const options = { quick, rounds: count(values, 'rounds', quick ? 2 : 9), megabytes: count(values, 'megabytes', quick ? 20 : 100) }
+  const wanted = chosen(values, rows, USAGE)
   say(`${options.megabytes} MB a transfer, ${options.rounds} rounds, two processes on loopback: median (min–max)`)
-  for (const row of wanted) {
-    const stage = new Stage(values['node-options'].split(' ').filter((option) => option !== ''))
-    say(row)
-    try {
-      results[row] = await rows[row]({ ...options, stage })
-    } finally {
-      await stage.end()
-    }
-    for (const figure of results[row]) say(line(figure))
-  }
-  const goals = Object.values(results)
-    .flat()
-    .filter(({ goal }) => goal !== undefined)
-  say(`${goals.filter(({ ok }) => ok).length} of ${goals.length} goals reached`)
+  const results = await runRows(rows, wanted, values, options)
   if (values.json) process.stdout.write(`${JSON.stringify({ megabytes: options.megabytes, rows: results })}\n`)
 }
 

@@ -1,24 +1,37 @@
 // Messages per second over one WebSocket between two processes on loopback, beside bare `ws` in the same run.
-// usage: node bench/websocket.mjs [--messages N] [--size BYTES] [--json]
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { parseArgs } from 'node:util'
 import WebSocket, { WebSocketServer } from 'ws'
 import { createWebSocketAcceptor, openWebSocket } from '@kithmesh/websocket'
+import { figure, line } from './lib/statistics.mjs'
+
+const USAGE = `npm run bench -- websocket [options]
+  --messages N       of each test; the one that waits for each answer takes 10000 at most (default 300000)
+  --size BYTES       of a message (default 256)
+  --rounds N         interleaved; the figures are medians (default 3)
+  --json             one line of JSON on standard output at the end`
+
+const say = (text) => {
+  process.stderr.write(`${text}\n`)
+}
 
 const { values } = parseArgs({
   options: {
     messages: { type: 'string', default: '300000' },
     size: { type: 'string', default: '256' },
-    json: { type: 'boolean', default: false }
+    rounds: { type: 'string', default: '3' },
+    json: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false }
   }
 })
 const COUNT = Number(values.messages)
 const SIZE = Number(values.size)
 const ignore = () => {}
 
-if (process.send !== undefined) serve()
+if (values.help) say(USAGE)
+else if (process.send !== undefined) serve()
 else await measure()
 
 /** The far side: counts one-way messages and confirms the last; answers each message of the other tests. */
@@ -81,7 +94,7 @@ async function measure() {
   const child = fork(new URL(import.meta.url), process.argv.slice(2))
   const [ports] = await once(child, 'message')
   const rows = {}
-  for (let round = 0; round < 3; round++) {
+  for (let round = 0; round < Number(values.rounds); round++) {
     for (const [kind, run] of [
       ['bare ws', bare],
       ['kithmesh', own]
@@ -95,13 +108,22 @@ async function measure() {
       }
     }
   }
-  const result = Object.fromEntries(Object.entries(rows).map(([name, rates]) => [name, Math.round(rates.sort((a, b) => a - b)[1])]))
-  if (values.json) console.log(JSON.stringify({ messages: COUNT, size: SIZE, ...result }))
-  else
-    for (const test of ['sink', 'echo', 'pingpong'])
-      console.log(
-        `${test.padEnd(9)} kithmesh ${result[`${test} kithmesh`]} msg/s, bare ws ${result[`${test} bare ws`]} msg/s, ratio ${(result[`${test} kithmesh`] / result[`${test} bare ws`]).toFixed(2)}`
+  const names = { sink: 'one way', echo: 'echoed', pingpong: 'one after the other, echoed' }
+  const figures = Object.entries(names).flatMap(([test, text]) => {
+    const floor = rows[`${test} bare ws`]
+    return [
+      figure(`bare ws, ${text}`, 'messages/s', floor),
+      figure(
+        `WebSocket, ${text}`,
+        'messages/s',
+        rows[`${test} kithmesh`],
+        test === 'sink' ? { goal: { atLeast: 0.9, of: floor, name: 'bare ws' } } : { beside: { of: floor, name: 'bare ws' } }
       )
+    ]
+  })
+  say(`${COUNT} messages of ${SIZE} bytes, ${values.rounds} rounds, two processes on loopback: median (min–max)`)
+  for (const each of figures) say(line(each))
+  if (values.json) process.stdout.write(`${JSON.stringify({ messages: COUNT, size: SIZE, figures })}\n`)
   child.disconnect()
 }
 

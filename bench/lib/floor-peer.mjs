@@ -4,7 +4,8 @@
 // `tuned`: lengths and bytes, nothing parsed, and the messages of one turn of the event loop leave in one write.
 import { createRequire } from 'node:module'
 import { sqliteEngine } from '@kithmesh/database/storage'
-import { answer, peakRssMegabytes, timed } from './processes.mjs'
+import { benchDocument, benchId } from './documents.mjs'
+import { answer, peakRssMegabytes, preciseNow, timed } from './processes.mjs'
 
 const { WebSocket, WebSocketServer } = createRequire(import.meta.url)('ws')
 /** As many as a replicator leaves unanswered, and stores at once. */
@@ -17,6 +18,8 @@ let engine
 let collection
 let server
 let client
+/** When each edit was on this side's disk. */
+const stored = []
 
 function sender(socket) {
   return tuned ? coalescing(socket) : (message) => socket.send(message, SEND)
@@ -168,6 +171,42 @@ answer({
     })
     return { ms }
   },
+  /** Stores each document that comes, in a transaction of its own, and answers. */
+  async serveEdits() {
+    server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate: false })
+    server.on('connection', (socket) => {
+      socket._socket.setNoDelay(true)
+      socket.on('message', (message) => {
+        const document = decode(message)
+        engine.transact((writer) => writer.put(collection, document, writer.get(collection, document.id)))
+        stored.push(preciseNow())
+        socket.send('ok')
+      })
+    })
+    await new Promise((resolve) => server.once('listening', resolve))
+    return server.address().port
+  },
+  /** Stores one document after the other and sends it, each when the one before was answered; when each began. */
+  async editSlowly({ port, count }) {
+    client = new WebSocket(`ws://127.0.0.1:${port}`, { perMessageDeflate: false })
+    await new Promise((resolve, reject) => {
+      client.once('open', resolve)
+      client.once('error', reject)
+    })
+    client._socket.setNoDelay(true)
+    const began = []
+    for (let n = 0; n < count; n++) {
+      const body = Buffer.from(JSON.stringify({ ...benchDocument(n), edited: 'floor' }))
+      const document = { id: benchId(n), revId: `3-${n.toString(16).padStart(40, '0')}`, flags: 0, tree: NOTHING, body }
+      began.push(preciseNow())
+      engine.transact((writer) => writer.put(collection, document, writer.get(collection, document.id)))
+      const answered = new Promise((resolve) => client.once('message', resolve))
+      client.send(encode(document), SEND)
+      await answered
+    }
+    return began
+  },
+  stored: () => stored,
   count: () => engine.reader.count(collection),
   rss: () => peakRssMegabytes(),
   close() {

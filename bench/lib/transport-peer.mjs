@@ -152,6 +152,7 @@ async function listenOwn(onStream) {
   const { port } = await createTcpListener({
     host: HOST,
     maxConnections: 5_000,
+    maxConnectionsPerAddress: 5_000,
     onConnection: (socket) => {
       secureServer(socket, secured()).then(({ stream }) => onStream(stream), ignore)
     }

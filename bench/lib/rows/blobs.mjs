@@ -38,10 +38,8 @@ export async function blobs({ stage, rounds, say }) {
     figure('raw ws stream, server sends', 'MB/s', samples.raw),
     figure('raw ws stream, client sends', 'MB/s', samples.rawUp),
     figure('ws stream from files to synced files', 'MB/s', samples.files),
-    figure('pull', 'MB/s', samples.pull, { goal: { atLeast: 0.8, of: samples.raw, name: 'the raw stream' } }),
-    figure('push', 'MB/s', samples.push, { goal: { atLeast: 0.8, of: samples.rawUp, name: 'the raw stream' } }),
-    figure('pull, against files', 'MB/s', samples.pull, { goal: { atLeast: 0.8, of: samples.files, name: 'the stream to files' } }),
-    figure('push, against files', 'MB/s', samples.push, { goal: { atLeast: 0.8, of: samples.files, name: 'the stream to files' } })
+    figure('pull', 'MB/s', samples.pull, { goal: { atLeast: 0.8, of: samples.files, name: 'the stream to synced files' } }),
+    figure('push', 'MB/s', samples.push, { goal: { atLeast: 0.8, of: samples.files, name: 'the stream to synced files' } })
   ]
 }
 

@@ -11,7 +11,7 @@ const REST_MS = 10
  */
 export async function live({ stage, rounds, documents, edits, say }) {
   const directories = await stage.pair(TREES, documents)
-  const samples = { p50: [], p99: [], told: [], rested: [] }
+  const samples = { p50: [], p99: [], told: [], rested: [], bare50: [], bare99: [] }
   for (let number = 0; number < rounds; number++) {
     const active = await stage.open(TREES, directories.active)
     const passive = await stage.open(TREES, directories.passive, { noting: true })
@@ -42,12 +42,31 @@ export async function live({ stage, rounds, documents, edits, say }) {
     )
     await active.peer.ask({ do: 'stopLive' })
     await stage.close(active, passive)
+    const bare = await bareEdits(stage, directories, edits)
+    samples.bare50.push(percentile(bare, 0.5))
+    samples.bare99.push(percentile(bare, 0.99))
   }
   say(`  ${rounds} rounds of ${edits} edits`)
   return [
     figure('edit, disk to disk, p50', 'ms', samples.p50, { digits: 2, goal: { atMost: 1.5 } }),
     figure('edit, disk to disk, p99', 'ms', samples.p99, { digits: 2, goal: { atMost: 6 } }),
     figure('edit, until a watcher there was told, p50', 'ms', samples.told, { digits: 2 }),
-    figure('edit after 10 ms of rest, p50', 'ms', samples.rested, { digits: 2 })
+    figure('edit after 10 ms of rest, p50', 'ms', samples.rested, { digits: 2 }),
+    figure('floor: stored, one message of ws, stored, p50', 'ms', samples.bare50, { digits: 2 }),
+    figure('floor: stored, one message of ws, stored, p99', 'ms', samples.bare99, { digits: 2 })
   ]
+}
+
+/** The same edits without a protocol: a document put into one store, sent as one message, and put into the other; until that is on the disk. */
+async function bareEdits(stage, directories, edits) {
+  const client = stage.start('floor')
+  const server = stage.start('floor')
+  await client.ask({ do: 'open', directory: directories.active, style: 'plain' })
+  await server.ask({ do: 'open', directory: directories.passive, style: 'plain' })
+  const port = await server.ask({ do: 'serveEdits' })
+  const began = await client.ask({ do: 'editSlowly', port, count: edits + WARM_UP })
+  const stored = await server.ask({ do: 'stored' })
+  for (const peer of [client, server]) await peer.ask({ do: 'close' })
+  await stage.stop(client, server)
+  return began.map((at, index) => stored[index] - at).slice(WARM_UP)
 }

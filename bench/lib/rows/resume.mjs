@@ -1,4 +1,5 @@
 import { figure } from '../statistics.mjs'
+import { floor } from './throughput.mjs'
 
 const CHANGED = 100
 const TREES = 'rev-trees'
@@ -8,6 +9,7 @@ export async function resume({ stage, rounds, documents, say }) {
   const directories = await stage.pair(TREES, documents)
   const warm = []
   const cold = []
+  const bare = []
   for (let number = 0; number < rounds; number++) {
     let { active, passive } = await opened(stage, directories)
     let port = await passive.peer.ask({ do: 'serve' })
@@ -20,11 +22,13 @@ export async function resume({ stage, rounds, documents, say }) {
     port = await passive.peer.ask({ do: 'serve' })
     cold.push(await push(active, port))
     await stage.close(active, passive)
+    bare.push((CHANGED / (await floor(stage, CHANGED, 'push'))) * 1000)
   }
   say(`  ${rounds} rounds`)
   return [
     figure(`${CHANGED} changed, new connection`, 'ms', warm, { digits: 1, goal: { atMost: 20 } }),
-    figure(`${CHANGED} changed, both processes new`, 'ms', cold, { digits: 1, goal: { atMost: 45 } })
+    figure(`${CHANGED} changed, both processes new`, 'ms', cold, { digits: 1, goal: { atMost: 45 } }),
+    figure(`floor: ${CHANGED} documents without a protocol, both processes new`, 'ms', bare, { digits: 1 })
   ]
 
   async function changed(active, port) {

@@ -1,10 +1,10 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { answers, freePorts } from '../../../tests/support/ports.mjs'
 
 export const credentials = { username: 'bench', credential: 'bench' }
 
@@ -13,7 +13,7 @@ export const coturnIsThere = () => spawnSync('turnserver', ['--version'], { stdi
 /** coturn on loopback, which relays to loopback; `stop` ends it. */
 export async function startCoturn() {
   const folder = mkdtempSync(join(tmpdir(), 'kithmesh-coturn-'))
-  const port = await freePort()
+  const [port] = await freePorts(1)
   const child = spawn(
     'turnserver',
     [
@@ -42,23 +42,4 @@ export async function startCoturn() {
     await delay(50)
   }
   return { port, stop }
-}
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
-
-function answers(port) {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1')
-    socket.once('error', () => resolve(false))
-    socket.once('connect', () => {
-      socket.destroy()
-      resolve(true)
-    })
-  })
 }
