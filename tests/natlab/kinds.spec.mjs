@@ -107,6 +107,18 @@ describe('packets that nobody asked for', () => {
 describe('arrangements of routers', () => {
   afterEach(disposeAll)
 
+  const nothing = ['nothing', 'nothing']
+  const turnedRound = ['203.0.113.21 20002', '203.0.113.21 20001']
+  /** What the two hosts behind one router hear when the first calls the second at an address: who expects nothing waits less for it. */
+  const meet = async (lab, address, expected) => {
+    const ms = expected ? 20_000 : 1500
+    const [first, second] = await Promise.all([
+      talk(lab, 'a', 'call', '10.1.0.2', 20_001, address, 20_002, ms),
+      talk(lab, 'b', 'answer', '10.1.0.3', 20_002, ms)
+    ])
+    return [first.outcome, second.outcome]
+  }
+
   it('two NATs in a row do together what the stricter one does', async () => {
     const lab = await make({ a: { kind: 'full-cone', carrier: 'symmetric-random' }, b: { kind: 'symmetric-random', carrier: 'full-cone' } })
     for (const peer of ['a', 'b']) {
@@ -124,18 +136,9 @@ describe('arrangements of routers', () => {
         const lab = await make({ a: { kind: 'port-restricted', hairpin }, b: { behind: 'a', isolated } })
         const [a, b] = ['a', 'b'].map((peer) => lab.addresses(peer).ipv4)
         expect([a, b]).to.deep.equal(['10.1.0.2', '10.1.0.3'])
-        const meet = async (toA, toB) => {
-          const [first, second] = await Promise.all([
-            talk(lab, 'a', 'meet', a, 20_001, toB, 20_002),
-            talk(lab, 'b', 'meet', b, 20_002, toA, 20_001)
-          ])
-          return [first.outcome, second.outcome]
-        }
-        const inside = await meet(a, b)
-        expect(inside).to.deep.equal(isolated ? ['nothing', 'nothing'] : [`${b} 20002`, `${a} 20001`])
+        expect(await meet(lab, b, !isolated)).to.deep.equal(isolated ? nothing : [`${b} 20002`, `${a} 20001`])
         await lab.flush()
-        const outside = await meet('203.0.113.21', '203.0.113.21')
-        expect(outside).to.deep.equal(hairpin ? ['203.0.113.21 20002', '203.0.113.21 20001'] : ['nothing', 'nothing'])
+        expect(await meet(lab, '203.0.113.21', hairpin)).to.deep.equal(hairpin ? turnedRound : nothing)
         await lab.dispose()
       }
     }
@@ -143,11 +146,7 @@ describe('arrangements of routers', () => {
   for (const kind of ['full-cone', 'address-restricted']) {
     it(`hairpin works with ${kind}`, async () => {
       const lab = await make({ a: { kind, hairpin: true }, b: { behind: 'a', isolated: true } })
-      const [first, second] = await Promise.all([
-        talk(lab, 'a', 'meet', '10.1.0.2', 20_001, '203.0.113.21', 20_002),
-        talk(lab, 'b', 'meet', '10.1.0.3', 20_002, '203.0.113.21', 20_001)
-      ])
-      expect([first.outcome, second.outcome]).to.deep.equal(['203.0.113.21 20002', '203.0.113.21 20001'])
+      expect(await meet(lab, '203.0.113.21', true)).to.deep.equal(turnedRound)
     })
   }
   for (const ipv6 of ['open', 'firewall']) {

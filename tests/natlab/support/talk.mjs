@@ -2,7 +2,10 @@
 //   talk.mjs count ADDRESS OWN N            sends N UDP requests and tells how many answers came, and the quickest round trip in ms
 //   talk.mjs dial ADDRESS PORT [OWN PORT]   connects by TCP: { outcome, ms }
 //   talk.mjs seen ADDRESS OWN PORT          how the server sees that local port, by UDP: { address, port }
-//   talk.mjs meet OWN PORT ADDRESS PORT     opens a mapping by UDP to the server 203.0.113.10, then sends to the address until it hears from it
+//   talk.mjs call OWN PORT ADDRESS PORT MS  opens a mapping by UDP to the server 203.0.113.10, then sends to the address until it hears from it
+//   talk.mjs answer OWN PORT MS             opens a mapping, and answers whom it hears from: whose packets never cross those of the caller.
+//                                           Linux routers give flows that begin by crossing another port than the one asked for.
+//                                           Both: { outcome }, the address and port heard from, or `nothing` after so many ms
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { connect } from 'node:net'
@@ -16,6 +19,25 @@ async function bound(own, port) {
   await once(socket, 'listening')
   return socket
 }
+
+/** A socket whose mapping the router has been told. */
+async function mapped(own, port) {
+  const socket = await bound(own, Number(port))
+  socket.send(JSON.stringify({ id: 0 }), 7001, '203.0.113.10')
+  return socket
+}
+
+/** Who said hello first, `undefined` when nobody did in time. */
+function greeted(socket, ms) {
+  return new Promise((resolve) => {
+    setTimeout(resolve, Number(ms))
+    socket.on('message', (data, from) => {
+      if (data.toString() === 'hello') resolve(from)
+    })
+  })
+}
+
+const named = (from) => (from === undefined ? 'nothing' : `${from.address} ${from.port}`)
 
 const modes = {
   async count([address, own, count]) {
@@ -58,21 +80,18 @@ const modes = {
     socket.send(JSON.stringify({ id: 0 }), 7001, address)
     return JSON.parse((await once(socket, 'message'))[0].toString())
   },
-  async meet([own, ownPort, address, port]) {
-    const socket = await bound(own, Number(ownPort))
-    const heard = new Promise((resolve) => {
-      socket.on('message', (data, from) => {
-        if (data.toString() === 'hello') resolve(`${from.address} ${from.port}`)
-      })
-    })
-    const say = () => socket.send('hello', Number(port), address)
-    socket.send(JSON.stringify({ id: 0 }), 7001, '203.0.113.10')
-    const timer = setInterval(say, 20)
-    const outcome = await Promise.race([heard, new Promise((resolve) => setTimeout(resolve, 1500, 'nothing'))])
-    // The other one may not have heard yet.
-    await new Promise((resolve) => setTimeout(resolve, 200))
-    clearInterval(timer)
-    return { outcome }
+  async call([own, ownPort, address, port, ms]) {
+    const socket = await mapped(own, ownPort)
+    const say = setInterval(() => socket.send('hello', Number(port), address), 20)
+    const from = await greeted(socket, ms)
+    clearInterval(say)
+    return { outcome: named(from) }
+  },
+  async answer([own, ownPort, ms]) {
+    const socket = await mapped(own, ownPort)
+    const from = await greeted(socket, ms)
+    if (from !== undefined) await new Promise((resolve) => socket.send('hello', from.port, from.address, resolve))
+    return { outcome: named(from) }
   }
 }
 
