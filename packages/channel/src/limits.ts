@@ -1,3 +1,5 @@
+import type { Rate } from '@kithmesh/core'
+
 /** Bounds of a channel: times in milliseconds, sizes in bytes. */
 export interface ChannelLimits {
   /** How long the peer may take to say hello. @default 10000 */
@@ -81,6 +83,8 @@ export const MAX_HELLO_BYTES = 16_384
 export const MAX_PROGRAM_HELLO_BYTES = 8_192
 /** Longest word about trust. */
 export const MAX_WORD_BYTES = 2_048
+/** How often a peer may change its word about trust: whoever does it more often is not deciding anything. */
+export const WORD_RATE: Rate = Object.freeze({ burst: 60, perMinute: 600 })
 /** Longest message of a trust protocol, and how many of them in one run, and waiting. */
 export const MAX_PROOF_BYTES = 16_384
 export const MAX_PROOFS = 256

@@ -149,6 +149,29 @@ describe('the hello of a channel', () => {
     expect(channel.statistics.violations).to.equal(1)
   })
 
+  it('hears out a peer that changes its word about trust a few times, and none that never stops', async () => {
+    const wire = new Wire()
+    const [blip, fickle] = wire.open()
+    fickle.handle('kithmesh.hello', (request) => {
+      request.respond()
+    })
+    const channel = channelOf('a', { clock: manualClock() })
+    const violations: string[] = []
+    channel.observe({ violated: ({ message }) => violations.push(message) })
+    const attachment = channel.attach({ blip, role: 'initiator', binding: bindingOf('x'), standing: 'trusted' })
+    fickle.request({ profile: 'kithmesh.hello', body: Buffer.from(JSON.stringify(whole)) })
+    await attachment.hello
+    const say = (level: string) =>
+      new Promise((resolve) => {
+        fickle.request({ profile: 'kithmesh.trust', body: Buffer.from(JSON.stringify({ level, settled: true, allows: [] })) }, resolve)
+      })
+    for (let i = 0; i < 30; i++) await Promise.all([say('trusted'), say('restricted')])
+    expect([attachment.ended, violations]).to.deep.equal([false, []])
+    await say('trusted')
+    await eventually('the connection to end', () => attachment.ended)
+    expect(violations).to.deep.equal(['The peer changes its mind about trust too often'])
+  })
+
   it('takes what is newer than it knows, as far as it knows it', async () => {
     const wire = new Wire()
     const [blip, newer] = wire.open()

@@ -1,8 +1,9 @@
 import type { BlipPeer, IncomingRequest } from '@kithmesh/blip'
 import { type SocketCloseInfo, isKithmeshError } from '@kithmesh/core'
-import { Deferred } from '@kithmesh/core/plugin'
+import { Deferred, TokenBucket } from '@kithmesh/core/plugin'
 import type { AttachOptions, ChannelAttachment, ControlBody, ControlHandler, RemoteHello, TrustWord } from '../contracts.ts'
 import { channelErrors } from '../errors.ts'
+import { WORD_RATE } from '../limits.ts'
 import { CHANNEL_DOMAIN, CONTROL, DISCONNECT, HELLO, PACKET, PROOF, PULL, TRUST } from '../profiles.ts'
 import type { AttachmentOwner } from './attachment-owner.ts'
 import { Controls } from './controls.ts'
@@ -25,6 +26,7 @@ export class Attachment implements ChannelAttachment {
   readonly #askedForProof: boolean
   readonly #negotiation: Negotiation
   readonly #controls: Controls
+  readonly #words: TokenBucket
   readonly #hello = new Deferred<RemoteHello | 'foreign'>()
   readonly #trusted = new Deferred<void>()
   #told: string | undefined
@@ -65,10 +67,10 @@ export class Attachment implements ChannelAttachment {
         this.leave('not trusted')
       }
     })
-    const { blip } = this
+    this.#words = new TokenBucket(WORD_RATE, clock)
     this.#askedForProof = owner.decision === undefined && this.#negotiation.needsProof
     this.#greeting = new Greeting({
-      blip,
+      blip: options.blip,
       limits,
       program: options.hello ?? {},
       own: {
@@ -88,16 +90,15 @@ export class Attachment implements ChannelAttachment {
         this.fail(error)
       }
     })
-    const dropped = (): void => {
-      owner.droppedControl()
-    }
     const accepting = (): boolean => this.standing.level === 'trusted' && this.remote !== undefined
     this.#controls = new Controls({
-      blip,
+      blip: options.blip,
       limits,
       clock,
       logger,
-      dropped,
+      dropped: () => {
+        owner.droppedControl()
+      },
       get accepting() {
         return accepting()
       }
@@ -240,6 +241,7 @@ export class Attachment implements ChannelAttachment {
 
   #receiveWord(request: IncomingRequest): void {
     if (this.remote === undefined) throw channelErrors.create('ERR_CHANNEL_PROTOCOL', 'The peer spoke of trust before it said hello')
+    if (!this.#words.take()) throw channelErrors.create('ERR_CHANNEL_PROTOCOL', 'The peer changes its mind about trust too often')
     const word = parseWord(request.body)
     request.respond()
     this.word = word

@@ -72,7 +72,7 @@ export interface LinkDegrees {
   /** Links that a device has where it sees many others, 1 to 10. Up to one more device than this, everybody links with everybody. @default 4 */
   readonly target?: number
   /**
-   * Links that a device never exceeds; at least two more than the target, rounded up to an even number.
+   * Links that a device never exceeds; at least two more than the target, rounded up to an even number, and at most 31.
    * @default twice the target, and three more than it at least
    */
   readonly max?: number

@@ -19,8 +19,8 @@ export interface OutgoingGossip {
   readonly body: Uint8Array
 }
 
-/** So many neighbours can be told apart in the bits of an entry; more get no gossip. */
-const mostNeighbours = 31
+/** So many neighbours can be told apart in the bits of an entry: nobody may have more links. */
+export const mostNeighbours = 31
 /** Messages to one neighbour at a time; what is left follows an interval later. */
 const mostMessages = 4
 /** Everybody says something new at least this often, and is forgotten after three times of it. */

@@ -10,6 +10,7 @@ import {
   type WantReason,
   noTopology
 } from './contracts.ts'
+import { mostNeighbours } from './gossip.ts'
 import { leastWanted, mayEnd } from './link-ends.ts'
 import { RingPlaces, ringsFor } from './ring-plan.ts'
 import { type Standing, passOverTime } from './standings.ts'
@@ -89,8 +90,8 @@ export class LinkPlan {
     times: given
   }: LinkPlanOptions) {
     const rings = ringsFor(target)
-    if (!Number.isInteger(max) || max < 2 * rings + 2)
-      throw new TypeError(`The maximum degree is a whole number of at least ${2 * rings + 2} for a target of ${target}`)
+    if (!Number.isInteger(max) || max < 2 * rings + 2 || max > mostNeighbours)
+      throw new TypeError(`The maximum degree is a whole number from ${2 * rings + 2} to ${mostNeighbours} for a target of ${target}`)
     const times = { ...defaultTimes, ...given }
     this.target = target
     this.max = max

@@ -96,6 +96,8 @@ describe('link plan', () => {
     expect(() => planOf({ target: 4, max: 5 })).to.throw(TypeError)
     expect(() => planOf({ target: 3, max: 5.5 })).to.throw(TypeError)
     expect(() => planOf({ target: 11 })).to.throw(TypeError)
+    expect(planOf({ max: 31 }).max).to.equal(31)
+    expect(() => planOf({ max: 32 })).to.throw(TypeError, 'from 6 to 31')
   })
 
   describe('who dials', () => {
