@@ -1,5 +1,5 @@
+import { credentials, missingCoturn, startCoturn } from '../../../tests/support/coturn.mjs'
 import { figure } from '../statistics.mjs'
-import { coturnIsThere, credentials, startCoturn } from './coturn.mjs'
 import { note, pair, patiently } from './pair.mjs'
 
 /**
@@ -7,8 +7,9 @@ import { note, pair, patiently } from './pair.mjs'
  * over a UDP allocation there, beside the same stream without a relay.
  */
 export async function relay({ stage, rounds, megabytes, say }) {
-  if (!coturnIsThere()) {
-    say('  not measured: the program turnserver (Debian package coturn) is missing')
+  const missing = missingCoturn()
+  if (missing.length > 0) {
+    say(`  not measured: missing ${missing}`)
     return []
   }
   const coturn = await startCoturn()
@@ -18,7 +19,7 @@ export async function relay({ stage, rounds, megabytes, say }) {
     const tcp = await far.ask({ do: 'serve', kind: 'tcp' })
     const ports = {
       pipe: await middle.ask({ do: 'serve', kind: 'pipe', to: tcp }),
-      'tcp relay': await far.ask({ do: 'serve', kind: 'tcp relay', uri: `turn:127.0.0.1:${coturn.port}?transport=tcp`, ...credentials })
+      'tcp relay': await far.ask({ do: 'serve', kind: 'tcp relay', uri: coturn.uri('tcp'), ...credentials })
     }
     const bytes = megabytes * 1e6
     const samples = {}
@@ -30,7 +31,7 @@ export async function relay({ stage, rounds, megabytes, say }) {
         }
       for (const kind of ['udp', 'udp relay'])
         for (const wanted of [false, true]) {
-          const offer = await far.ask({ do: 'serve', kind, uri: `turn:127.0.0.1:${coturn.port}`, ...credentials })
+          const offer = await far.ask({ do: 'serve', kind, uri: coturn.uri(), ...credentials })
           const { ms } = await patiently(kind, () => near.ask({ do: 'moveDatagrams', bytes: bytes / 5, wanted, offer }))
           if (number >= 0) note(samples, `${kind} ${wanted}`, (bytes / 5 / 1e6 / (ms / 1000)) * 8)
         }
@@ -48,6 +49,6 @@ export async function relay({ stage, rounds, megabytes, say }) {
       figure('UDP relay, server sends', 'Mbit/s', samples['udp relay true'], { goal: { atLeast: 100 } })
     ]
   } finally {
-    await coturn.stop()
+    await coturn[Symbol.asyncDispose]()
   }
 }

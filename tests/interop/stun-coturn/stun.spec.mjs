@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { openStunTcp, openStunUdp } from '@kithmesh/stun'
-import { startCoturn } from './coturn.mjs'
+import { startCoturn } from '../../support/coturn.mjs'
 
 describe('STUN with coturn', () => {
   let coturn

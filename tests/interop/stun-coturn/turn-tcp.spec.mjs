@@ -2,18 +2,8 @@ import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { expect } from 'chai'
-import { createTurnClient } from '@kithmesh/stun'
-import { eventually } from '@kithmesh/testkit'
-import { credential, startCoturn, username } from './coturn.mjs'
-
-async function rejection(promise) {
-  try {
-    await promise
-  } catch (error) {
-    return error
-  }
-  throw new Error('expected a rejection')
-}
+import { eventually, rejection } from '@kithmesh/testkit'
+import { startCoturn } from '../../support/coturn.mjs'
 
 /** Unlike `once`, it does not mind errors before. */
 function closing(stream) {
@@ -39,8 +29,8 @@ describe('TURN relays for connections (RFC 6062) with coturn', () => {
   let coturn
   const open = []
 
-  function client(transport, options = {}) {
-    const turn = createTurnClient({ uri: coturn.uri(transport), username, credential, tls: { ca: coturn.certificate }, ...options })
+  function client(transport, options) {
+    const turn = coturn.client(transport, options)
     open.push(turn)
     return turn
   }
@@ -194,9 +184,9 @@ describe('TURN relays for connections (RFC 6062) with coturn', () => {
 
 describe('coturn without TCP relays', () => {
   it('is told apart from other refusals', async () => {
-    const coturn = await startCoturn(['--no-tcp-relay'])
+    const coturn = await startCoturn({ args: ['--no-tcp-relay'] })
     try {
-      const turn = createTurnClient({ uri: coturn.uri('tcp'), username, credential })
+      const turn = coturn.client('tcp')
       expect((await rejection(turn.allocateTcp())).code).to.equal('ERR_TURN_TRANSPORT')
       await turn.close()
     } finally {

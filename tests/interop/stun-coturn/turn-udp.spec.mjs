@@ -2,25 +2,16 @@ import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
-import { authenticatedRequest, createTurnClient, formatTransportAddress, LongTermCredentials, openStunTcp } from '@kithmesh/stun'
-import { eventually } from '@kithmesh/testkit'
-import { credential, startCoturn, username } from './coturn.mjs'
-
-async function rejection(promise) {
-  try {
-    await promise
-  } catch (error) {
-    return error
-  }
-  throw new Error('expected a rejection')
-}
+import { authenticatedRequest, formatTransportAddress, LongTermCredentials, openStunTcp } from '@kithmesh/stun'
+import { eventually, rejection } from '@kithmesh/testkit'
+import { credentials, startCoturn } from '../../support/coturn.mjs'
 
 describe('TURN relays for datagrams with coturn', () => {
   let coturn
   const open = []
 
-  function client(transport, options = {}) {
-    const turn = createTurnClient({ uri: coturn.uri(transport), username, credential, tls: { ca: coturn.certificate }, ...options })
+  function client(transport, options) {
+    const turn = coturn.client(transport, options)
     open.push(turn)
     return turn
   }
@@ -141,7 +132,7 @@ describe('TURN relays for datagrams with coturn', () => {
 
   describe('with nonces that expire at once', () => {
     before(async () => {
-      coturn = await startCoturn(['--stale-nonce=1'])
+      coturn = await startCoturn({ args: ['--stale-nonce=1'] })
     })
     after(() => coturn?.[Symbol.asyncDispose]())
 
@@ -160,7 +151,7 @@ describe('TURN relays for datagrams with coturn', () => {
     it('answers old nonces with 438 and takes the new one', async () => {
       const tcp = await openStunTcp({ server: coturn.address })
       open.push(tcp)
-      const credentials = new LongTermCredentials(username, credential)
+      const longTerm = new LongTermCredentials(credentials.username, credentials.credential)
       const codes = []
       const ask = async (request) => {
         const { message } = await authenticatedRequest(
@@ -169,7 +160,7 @@ describe('TURN relays for datagrams with coturn', () => {
             codes.push(response.message.attributes.errorCode?.code ?? 200)
             return response
           },
-          credentials,
+          longTerm,
           request
         )
         return message.messageClass
@@ -190,7 +181,7 @@ describe('TURN relays for datagrams with coturn', () => {
 
   describe('with a quota, and peers that are denied', () => {
     before(async () => {
-      coturn = await startCoturn(['--user-quota=1', '--denied-peer-ip=127.0.0.9'])
+      coturn = await startCoturn({ args: ['--user-quota=1', '--denied-peer-ip=127.0.0.9'] })
     })
     after(() => coturn?.[Symbol.asyncDispose]())
 
@@ -209,7 +200,7 @@ describe('TURN relays for datagrams with coturn', () => {
     let other
     before(async () => {
       other = await startCoturn()
-      coturn = await startCoturn([`--alternate-server=127.0.0.1:${other.port}`])
+      coturn = await startCoturn({ args: [`--alternate-server=127.0.0.1:${other.port}`] })
     })
     after(async () => {
       await coturn?.[Symbol.asyncDispose]()

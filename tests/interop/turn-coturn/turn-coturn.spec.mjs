@@ -3,12 +3,15 @@ import { once } from 'node:events'
 import { finished } from 'node:stream/promises'
 import { turn } from '@kithmesh/transport-turn'
 import { expect } from 'chai'
-import { Coturn } from './coturn.mjs'
+import { credentials, startCoturn } from '../../support/coturn.mjs'
 import { Machines, peerIdOf } from './machines.mjs'
 
 const TEN_MB = 10_000_000
 
 const digest = (bytes) => createHash('sha256').update(bytes).digest('hex')
+
+/** A server as `turn()` is given it. */
+const login = (server, transport) => ({ url: server.uri(transport), ...credentials })
 
 /** 10 MB each way at once, and an orderly end of both directions. */
 async function expectIntact(pair) {
@@ -27,8 +30,8 @@ async function expectIntact(pair) {
 
 describe('turn through coturn', () => {
   const disposables = []
-  const start = async (host, options) => {
-    const server = await new Coturn(host, options).start()
+  const start = async (options) => {
+    const server = await startCoturn(options)
     disposables.push(server)
     return server
   }
@@ -41,15 +44,15 @@ describe('turn through coturn', () => {
     for (const each of disposables.splice(0).reverse()) await each[Symbol.asyncDispose]()
   })
 
-  for (const [what, query, expected] of [
-    ['connections (RFC 6062)', '', 'RelayedStream'],
-    ['connections over a control connection named in the URL', '?transport=tcp', 'RelayedStream'],
-    ['datagrams', '?transport=udp', 'DatagramStream']
+  for (const [what, transport, expected] of [
+    ['connections (RFC 6062)', undefined, 'RelayedStream'],
+    ['connections over a control connection named in the URL', 'tcp', 'RelayedStream'],
+    ['datagrams', 'udp', 'DatagramStream']
   ]) {
     for (const side of ['a', 'b']) {
       it(`carries 10 MB each way: ${what}, the server is ${side}'s`, async () => {
         const server = await start()
-        const machines = await between(side === 'a' ? [server.server(query)] : [], side === 'b' ? [server.server(query)] : [])
+        const machines = await between(side === 'a' ? [login(server, transport)] : [], side === 'b' ? [login(server, transport)] : [])
         const pair = await machines.connect()
 
         expect(pair[0].constructor.name).to.equal(expected)
@@ -59,8 +62,8 @@ describe('turn through coturn', () => {
   }
 
   it('goes on when the nonce expires between the allocation and the permission', async () => {
-    const server = await start('127.0.0.1', ['--stale-nonce=1'])
-    const machines = await between([server.server('?transport=tcp')], [])
+    const server = await start({ args: ['--stale-nonce=1'] })
+    const machines = await between([login(server, 'tcp')], [])
     // The first answer of b is lost: it is asked again after more than a second.
     let lost = 0
     machines.signaling.loses = (from) => from === peerIdOf('b') && lost++ < 2
@@ -68,10 +71,10 @@ describe('turn through coturn', () => {
     expect(lost).to.be.above(1)
   })
 
-  for (const query of ['?transport=tcp', '?transport=udp']) {
-    it(`ends the stream when the server is killed, and connects again when it is back: ${query}`, async () => {
+  for (const transport of ['tcp', 'udp']) {
+    it(`ends the stream when the server is killed, and connects again when it is back: ${transport}`, async () => {
       const server = await start()
-      const machines = await between([server.server(query)], [])
+      const machines = await between([login(server, transport)], [])
       const pair = await machines.connect()
       pair[0].write(randomBytes(1_000_000))
       await once(pair[1], 'data')
@@ -89,9 +92,9 @@ describe('turn through coturn', () => {
   }
 
   it('uses the second server when the first is gone', async () => {
-    const first = await start('127.0.0.2')
-    const second = await start('127.0.0.3')
-    const machines = await between([first.server(), second.server()], [])
+    const first = await start({ hosts: ['127.0.0.2', '127.0.0.4'] })
+    const second = await start({ hosts: ['127.0.0.3', '127.0.0.4'] })
+    const machines = await between([login(first), login(second)], [])
     await first.kill()
     const used = []
     const pair = await machines.connect((phase, address) => used.push(`${phase} ${address}`))
@@ -100,11 +103,11 @@ describe('turn through coturn', () => {
   })
 
   it('goes from relay to relay', async () => {
-    const ours = await start('127.0.0.2')
-    const theirs = await start('127.0.0.3')
-    for (const query of ['?transport=tcp', '?transport=udp']) {
+    const ours = await start({ hosts: ['127.0.0.2', '127.0.0.4'] })
+    const theirs = await start({ hosts: ['127.0.0.3', '127.0.0.4'] })
+    for (const transport of ['tcp', 'udp']) {
       const machines = new Machines(
-        { a: turn({ servers: [ours.server(query)] }), b: turn({ servers: [theirs.server(query)] }) },
+        { a: turn({ servers: [login(ours, transport)] }), b: turn({ servers: [login(theirs, transport)] }) },
         () => 'the test allows nothing'
       )
       disposables.push(machines)
