@@ -1,9 +1,10 @@
-// Writes docs/errors.md out of the error catalogues that the built packages export as `<area>Errors`, or checks it.
-import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+// Writes docs/errors.md out of the error catalogues that the entries of the built packages export as `<area>Errors`, or checks it.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { publicEntries } from './lib/entries.mjs'
+import { root } from './lib/run.mjs'
 
-const root = fileURLToPath(new URL('../', import.meta.url))
 const page = join(root, 'docs', 'errors.md')
 
 const usage = `Usage: node tools/error-catalogue.mjs [--check]
@@ -12,14 +13,6 @@ Writes docs/errors.md out of the catalogues of all built packages.
   --check   write nothing; exit code 1 when the page is not up to date
   --help    this text
 `
-
-/** Name and built main entry of a package. */
-function mainEntry(folder) {
-  const { name, exports } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'))
-  const main = exports?.['.']?.default
-  if (typeof main !== 'string') throw new Error(`${folder}/package.json has no exports["."].default`)
-  return { name, file: join(folder, main) }
-}
 
 function isCatalogue(key, value) {
   return key.endsWith('Errors') && typeof value?.create === 'function' && typeof value.catalogue === 'object'
@@ -33,50 +26,45 @@ async function load(file) {
   }
 }
 
-/** All rows, by package; fails when a package is not built or a code is declared twice. */
+/** All rows, by package, of all its entries; fails when a package is not built or a code is declared twice. */
 async function collect() {
-  const packages = readdirSync(join(root, 'packages'))
-    .sort()
-    .map((name) => mainEntry(join('packages', name)))
-  const missing = packages.filter(({ file }) => !existsSync(join(root, file)))
+  const entries = publicEntries()
+  const missing = entries.filter(({ code }) => !existsSync(join(root, code)))
   if (missing.length > 0)
-    throw new Error(`Build first (npm run build); these are missing:\n${missing.map(({ file }) => `  ${file}`).join('\n')}`)
+    throw new Error(`Build first (npm run build); these are missing:\n${missing.map(({ code }) => `  ${code}`).join('\n')}`)
   const owners = new Map()
-  const sections = []
-  for (const { name, file } of packages) {
-    const rows = new Map()
+  const sections = new Map()
+  for (const { folder, specifier, code: file } of entries) {
     for (const [key, value] of Object.entries(await load(file))) {
       if (!isCatalogue(key, value)) continue
       for (const [code, row] of Object.entries(value.catalogue)) {
         const owner = owners.get(code)
-        // A package may re-export another one's catalogue; only different rows under one code are a mistake.
+        // An entry may re-export another one's catalogue; only different rows under one code are a mistake.
         if (owner !== undefined && (owner.row.when !== row.when || owner.row.hint !== row.hint))
-          throw new Error(`${code} is declared differently by ${owner.name} and ${name}`)
+          throw new Error(`${code} is declared differently by ${owner.specifier} and ${specifier}`)
         if (owner !== undefined) continue
-        if (!row.when || !row.hint) throw new Error(`${code} of ${name} lacks "when" or "hint"`)
-        owners.set(code, { name, row })
-        rows.set(code, row)
+        if (!row.when || !row.hint) throw new Error(`${code} of ${specifier} lacks "when" or "hint"`)
+        owners.set(code, { specifier, row })
+        const name = folder.replace('packages/', '@kithmesh/')
+        sections.set(name, [...(sections.get(name) ?? []), [code, row]])
       }
     }
-    sections.push({ name, rows: [...rows].sort(([one], [other]) => (one < other ? -1 : 1)) })
   }
-  return sections
+  return [...sections].map(([name, rows]) => ({ name, rows: rows.sort(([one], [other]) => (one < other ? -1 : 1)) }))
 }
 
 function render(sections) {
   const cell = (text) => text.replaceAll('|', '\\|').replaceAll('\n', ' ')
-  const tables = sections
-    .filter(({ rows }) => rows.length > 0)
-    .map(({ name, rows }) =>
-      [
-        `## ${name}`,
-        '',
-        '| code | when | what to do |',
-        '|---|---|---|',
-        ...rows.map(([code, { when, hint }]) => `| \`${code}\` | ${cell(when)} | ${cell(hint)} |`),
-        ''
-      ].join('\n')
-    )
+  const tables = sections.map(({ name, rows }) =>
+    [
+      `## ${name}`,
+      '',
+      '| code | when | what to do |',
+      '|---|---|---|',
+      ...rows.map(([code, { when, hint }]) => `| \`${code}\` | ${cell(when)} | ${cell(hint)} |`),
+      ''
+    ].join('\n')
+  )
   return [
     '# Errors',
     '',

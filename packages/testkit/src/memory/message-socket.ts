@@ -2,7 +2,8 @@ import type { Duplex } from 'node:stream'
 import type { Clock, MessageSocket, MessageSocketFactory, MessageSocketHandlers, SocketCloseInfo } from '@kithmesh/core'
 import { realClock } from '../real-clock.ts'
 import type { MemoryMedium } from './medium.ts'
-import { memoryErrors, openMemory } from './socket-factory.ts'
+import { memoryErrors } from './errors.ts'
+import { openMemory } from './socket-factory.ts'
 
 // Frames: type (1 byte), payload length (4 bytes, big-endian), payload. Client and server first exchange a hello with the protocol.
 const HELLO = 0

@@ -1,15 +1,8 @@
 import type { Duplex } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ByteSocketFactory } from '@kithmesh/core'
-import { defineErrors } from '@kithmesh/core'
+import { memoryErrors } from './errors.ts'
 import type { MemoryMedium } from './medium.ts'
-
-/** Every code the reference plugins throw. */
-export const memoryErrors = defineErrors({
-  ERR_MEMORY_CONNECT: { when: 'Nobody listens at a `memory:` URL.', hint: 'The peer has stopped publishing; resolve its URL again.' },
-  ERR_MEMORY_SHUT_DOWN: { when: 'The memory transport was shut down meanwhile.', hint: 'Make a new discovery.' },
-  ERR_MEMORY_URL: { when: 'A URL is not of the form `memory://host:port/…`.', hint: 'Pass the URL that resolveUrl gave.' }
-})
 
 /** Host and port of a `memory:` URL. @throws ERR_MEMORY_URL */
 function parseMemoryUrl(url: string): { readonly host: string; readonly port: number } {

@@ -1,7 +1,8 @@
 import { joinSignals, TRANSPORT_CONTRACT_VERSION } from '@kithmesh/core/plugin'
 import type { TransportFactory } from '@kithmesh/core'
 import type { MemoryMedium } from './medium.ts'
-import { memoryErrors, openMemory } from './socket-factory.ts'
+import { memoryErrors } from './errors.ts'
+import { openMemory } from './socket-factory.ts'
 
 export interface MemoryTransportOptions {
   /** The machine this transport runs on. @default 'localhost' */
