@@ -10,8 +10,9 @@ import type {
 } from '@kithmesh/core'
 import { connectionPreamble } from '@kithmesh/core/plugin'
 import { expect } from 'chai'
-import { FakeProvider, FakeTransport, RecordingLogger, THEM, US, never, rejection } from './fakes.ts'
-import { ManualClock, settle } from './manual-clock.ts'
+import { manualClock, recordingLogger, rejection } from '@kithmesh/testkit'
+import type { ManualClock, RecordingLogger } from '@kithmesh/testkit'
+import { FakeProvider, FakeTransport, THEM, US, logged, never, settle } from './fakes.ts'
 
 class ListeningTransport extends FakeTransport {
   accept!: ListenOptions['onConnection']
@@ -35,8 +36,8 @@ describe('the access lists of a peer discovery', () => {
   let discovery: PeerDiscovery
 
   beforeEach(() => {
-    clock = new ManualClock()
-    logger = new RecordingLogger()
+    clock = manualClock()
+    logger = recordingLogger()
     provider = new FakeProvider()
     provider.onResolve = async () => ({ url: 'wss://shop.test:4984', addresses: ['192.0.2.1', '198.51.100.1'] })
     direct = new ListeningTransport()
@@ -76,7 +77,7 @@ describe('the access lists of a peer discovery', () => {
     })
     discovery.access.block({ peerId: THEM })
     await settle()
-    expect(logger.at('error'), 'a listener that throws is told to the program').to.have.length(1)
+    expect(logged(logger, 'error'), 'a listener that throws is told to the program').to.have.length(1)
     expect(await rejection(discovery.connect(THEM))).to.include({ code: 'ERR_ACCESS_REFUSED' })
     expect(() =>
       createPeerDiscovery({ peerGroupId: 'shop', localPeerId: US, providers: [provider.factory], access: [] as never })
@@ -240,7 +241,7 @@ describe('the access lists of a peer discovery', () => {
       expect(refused.map(({ destroyed }) => destroyed)).to.deep.equal([true, true, true])
       expect(taken.map(({ destroyed }) => destroyed)).to.deep.equal([false, false, false])
       expect(came).to.deep.equal(['198.51.100.1:50312', '[2001:db8::1]:50312', '[fe80::1%eth1]:50312'])
-      expect(logger.at('info'), 'one line, whatever strangers do').to.have.length(1)
+      expect(logged(logger, 'info'), 'one line, whatever strangers do').to.have.length(1)
     })
 
     it('take no relayed stream for one of an address', async () => {

@@ -3,8 +3,8 @@ import { AccessLists, errorCode } from '@kithmesh/core'
 import type { AccessRule, AccessSubject } from '@kithmesh/core'
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { RecordingLogger } from './fakes.ts'
-import { settle } from './manual-clock.ts'
+import { recordingLogger } from '@kithmesh/testkit'
+import { logged, settle } from './fakes.ts'
 
 const A = 'a'.repeat(64)
 const B = 'b'.repeat(64)
@@ -117,7 +117,7 @@ describe('AccessLists', () => {
   })
 
   it('tell of changes, once for those in a row', async () => {
-    const logger = new RecordingLogger()
+    const logger = recordingLogger()
     const access = new AccessLists({ logger })
     const told: number[] = []
     access.onChange(() => {
@@ -137,7 +137,7 @@ describe('AccessLists', () => {
     access.remove({ effect: 'block', peerId: B })
     await settle()
     expect(told).to.deep.equal([2, 1])
-    expect(logger.at('error')).to.have.length(1)
+    expect(logged(logger, 'error')).to.have.length(1)
   })
 
   it('refuse rules that mean nothing', () => {

@@ -2,8 +2,9 @@ import { createPeerDiscovery, errorCode, formatConnectionReport, formatDeviceAss
 import type { DeviceAssessment, PeerDiscovery } from '@kithmesh/core'
 import { defineErrors } from '@kithmesh/core/plugin'
 import { expect } from 'chai'
-import { FakeProvider, FakeTransport, THEM, US } from './fakes.ts'
-import { ManualClock, settle } from './manual-clock.ts'
+import { manualClock } from '@kithmesh/testkit'
+import type { ManualClock } from '@kithmesh/testkit'
+import { FakeProvider, FakeTransport, THEM, US, settle } from './fakes.ts'
 
 const errors = defineErrors({ ERR_FAKE_DIAL: { when: 'a test dials', hint: 'Do not.' } })
 
@@ -12,7 +13,7 @@ describe('assessing a device', () => {
   let provider: FakeProvider
   let discovery: PeerDiscovery
   beforeEach(() => {
-    clock = new ManualClock()
+    clock = manualClock()
     provider = new FakeProvider()
     provider.onResolve = async (id) => ({ url: `wss://${id}.test:4984`, addresses: ['10.0.0.1', '10.0.0.2'] })
   })

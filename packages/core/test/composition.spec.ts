@@ -5,8 +5,8 @@ import { PEER_DISCOVERY, registerPeerDiscovery } from '@kithmesh/core/di'
 import { checkPeerGroupId, defineTransport } from '@kithmesh/core/plugin'
 import { Disposer } from '../dist/internal/disposer.js'
 import { Injector, token } from '../dist/internal/injector.js'
-import { FakeProvider, FakeTransport, RecordingLogger, US, rejection, thrown } from './fakes.ts'
-import { settle } from './manual-clock.ts'
+import { recordingLogger, rejection } from '@kithmesh/testkit'
+import { FakeProvider, FakeTransport, US, settle, thrown } from './fakes.ts'
 
 function code(changes: Record<string, unknown>): string | undefined {
   return thrown(() =>
@@ -153,11 +153,11 @@ describe('createPeerDiscovery', () => {
   })
 
   it('tells plugins apart in the log', async () => {
-    const logger = new RecordingLogger()
+    const logger = recordingLogger()
     const provider = new FakeProvider('DNS-SD')
     await using discovery = createPeerDiscovery({ peerGroupId: 'g', localPeerId: US, providers: [provider.factory], logger })
     provider.context.logger.child('browser').info('hello')
-    expect(logger.entries.at(-1)).to.include({ name: ':DNS-SD:browser', message: 'hello' })
+    expect(logger.entries.at(-1)).to.include({ name: 'test:DNS-SD:browser', message: 'hello' })
     expect(discovery.providers).to.deep.equal(['DNS-SD'])
   })
 })

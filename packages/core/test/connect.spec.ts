@@ -3,8 +3,9 @@ import { expect } from 'chai'
 import { createPeerDiscovery, formatConnectionReport, peerIdMetadata, toMetadata } from '@kithmesh/core'
 import type { ByteSocket, ConnectionReport, PeerDiscovery } from '@kithmesh/core'
 import { Deferred } from '@kithmesh/core/plugin'
-import { FakeProvider, FakeTransport, THEM, US, never, rejection } from './fakes.ts'
-import { ManualClock, settle } from './manual-clock.ts'
+import { manualClock, rejection } from '@kithmesh/testkit'
+import type { ManualClock } from '@kithmesh/testkit'
+import { FakeProvider, FakeTransport, THEM, US, never, settle } from './fakes.ts'
 
 const rows = (report: ConnectionReport | undefined) =>
   (report?.attempts ?? []).map(({ strategy, peerId, state, phase, address, code }) =>
@@ -18,7 +19,7 @@ describe('PeerDiscovery.connect', () => {
   let discovery: PeerDiscovery | undefined
 
   beforeEach(() => {
-    clock = new ManualClock()
+    clock = manualClock()
     provider = new FakeProvider()
     provider.onResolve = async (id) => ({ url: `wss://${id}.test:4984`, addresses: [`127.0.1.${id.charCodeAt(0)}`] })
     reports = []

@@ -13,7 +13,8 @@ import {
   toMetadata
 } from '@kithmesh/core'
 import { Diagnostics, diagnosticError } from '@kithmesh/core/plugin'
-import { FakeProvider, FakeTransport, RecordingLogger, THEM, US, rejection } from './fakes.ts'
+import { recordingLogger, rejection } from '@kithmesh/testkit'
+import { FakeProvider, FakeTransport, THEM, US, logged } from './fakes.ts'
 
 const clock = { now: () => 1_234 } as never
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
@@ -189,7 +190,7 @@ describe('the diagnostics of a discovery', () => {
 
   it('logs what a subscriber throws that was given to onDiagnostic, and ends it when told to', () => {
     const diagnostics = new Diagnostics({ peerGroupId: 'g', localPeerId: US, clock })
-    const logger = new RecordingLogger()
+    const logger = recordingLogger()
     let calls = 0
     const stop = onDiagnostic(
       'kithmesh:documents',
@@ -207,7 +208,7 @@ describe('the diagnostics of a discovery', () => {
     stop()
     tell()
     expect(calls).to.equal(1)
-    expect(logger.at('error')).to.have.length(1)
+    expect(logged(logger, 'error')).to.have.length(1)
     expect(() => onDiagnostic('kithmesh:nothing' as never, () => {})).to.throw(TypeError)
   })
 })

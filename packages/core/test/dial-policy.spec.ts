@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import type { NetworkInterfaceInfo } from 'node:os'
 import { createDialPolicy, type DialPolicyOptions } from '@kithmesh/core'
-import { ManualClock } from './manual-clock.ts'
+import { manualClock } from '@kithmesh/testkit'
 
 const nic = (address: string, cidr: string, internal = false): NetworkInterfaceInfo =>
   ({ address, cidr, internal, netmask: '', mac: '', family: address.includes(':') ? 'IPv6' : 'IPv4' }) as NetworkInterfaceInfo
@@ -13,7 +13,7 @@ const interfaces = () => ({
   wwan: [nic('100.70.0.5', '100.70.0.5/30'), nic('8.8.4.1', '8.8.4.1/24')],
   ppp: [nic('172.20.0.1', '172.20.0.1/31')]
 })
-const policy = (options: DialPolicyOptions = {}) => createDialPolicy({ interfaces, clock: new ManualClock(), ...options })
+const policy = (options: DialPolicyOptions = {}) => createDialPolicy({ interfaces, clock: manualClock(), ...options })
 const ask = (address: string, port = 4984, options: DialPolicyOptions = {}): string | undefined =>
   policy(options).refuse('peer', address, port)
 
@@ -127,7 +127,7 @@ describe('dial policy', () => {
 
     it('what the interfaces no longer have', () => {
       let now = interfaces()
-      const each = createDialPolicy({ clock: new ManualClock(), interfaces: () => now })
+      const each = createDialPolicy({ clock: manualClock(), interfaces: () => now })
       expect(each.refuse('peer', '192.168.1.8', 4984)).to.equal(undefined)
       now = { ...now, eth0: [] }
       expect(each.refuse('peer', '192.168.1.8', 4984)).to.match(/private/)
@@ -170,7 +170,7 @@ describe('dial policy', () => {
 
   describe('rates', () => {
     it('lets one peer have its burst, and then as many as come back with time', async () => {
-      const clock = new ManualClock()
+      const clock = manualClock()
       const each = policy({ clock, perPeer: { burst: 3, perMinute: 6 } })
       for (let turn = 0; turn < 3; turn++) expect(each.refuse('a', '1.2.3.4', 4984)).to.equal(undefined)
       expect(each.refuse('a', '1.2.3.4', 4984)).to.match(/this peer/)
@@ -184,7 +184,7 @@ describe('dial policy', () => {
     })
 
     it('bounds all peers together, whatever ids they take', async () => {
-      const clock = new ManualClock()
+      const clock = manualClock()
       const each = policy({ clock, total: { burst: 20, perMinute: 60 } })
       let allowed = 0
       for (let peer = 0; peer < 5_000; peer++) if (each.refuse(`peer ${peer}`, '1.2.3.4', 4984) === undefined) allowed++

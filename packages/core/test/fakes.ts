@@ -4,7 +4,6 @@ import type {
   AttemptOptions,
   ByteSocket,
   ConnectTarget,
-  Logger,
   PeerDiscoveryObserver,
   PeerDiscoveryProvider,
   ProviderCapabilities,
@@ -17,23 +16,12 @@ import type {
   TransportFactory,
   TransportStrategy
 } from '@kithmesh/core'
+import type { LogEntry, RecordingLogger } from '@kithmesh/testkit'
 import { defineProvider, defineTransport } from '@kithmesh/core/plugin'
 
 export const US = '11'.repeat(32)
 export const THEM = '22'.repeat(32)
 export const OTHERS = '33'.repeat(32)
-
-/** A promise rejection as a value; fails when there is none. */
-export async function rejection(
-  promise: Promise<unknown>
-): Promise<Error & { code?: string; hint?: string; details?: Record<string, unknown> }> {
-  try {
-    await promise
-  } catch (error) {
-    return error as Error
-  }
-  throw new Error('the promise was expected to reject')
-}
 
 export function thrown(run: () => unknown): Error & { code?: string; hint?: string } {
   try {
@@ -44,41 +32,9 @@ export function thrown(run: () => unknown): Error & { code?: string; hint?: stri
   throw new Error('an exception was expected')
 }
 
-export interface LogEntry {
-  readonly level: string
-  readonly name: string
-  readonly message: string
-  readonly fields: Readonly<Record<string, unknown>>
-}
-
-export class RecordingLogger implements Logger {
-  readonly entries: LogEntry[]
-  readonly #name: string
-  constructor(entries: LogEntry[] = [], name = '') {
-    this.entries = entries
-    this.#name = name
-  }
-  debug(message: string, fields = {}): void {
-    this.#add('debug', message, fields)
-  }
-  info(message: string, fields = {}): void {
-    this.#add('info', message, fields)
-  }
-  warn(message: string, fields = {}): void {
-    this.#add('warn', message, fields)
-  }
-  error(message: string, fields = {}): void {
-    this.#add('error', message, fields)
-  }
-  child(name: string): Logger {
-    return new RecordingLogger(this.entries, `${this.#name}:${name}`)
-  }
-  at(level: string): string[] {
-    return this.entries.filter((entry) => entry.level === level).map(({ message }) => message)
-  }
-  #add(level: string, message: string, fields: Record<string, unknown>): void {
-    this.entries.push({ level, name: this.#name, message, fields })
-  }
+/** What was logged at a level. */
+export function logged({ entries }: RecordingLogger, level: LogEntry['level']): string[] {
+  return entries.filter((entry) => entry.level === level).map(({ message }) => message)
 }
 
 /** Writes down what an observer is told, as short lines. */
@@ -236,11 +192,7 @@ export function never<T>(): Promise<T> {
   return new Promise<T>(() => {})
 }
 
-/** Waits turn by turn until something is so. */
-export async function until(isSo: () => boolean): Promise<void> {
-  for (let turn = 0; turn < 10_000; turn++) {
-    if (isSo()) return
-    await new Promise((resolve) => setImmediate(resolve))
-  }
-  throw new Error('it did not come true')
+/** Lets everything that is ready run: several rounds of microtasks and one macrotask. */
+export async function settle(): Promise<void> {
+  for (let round = 0; round < 3; round++) await new Promise((resolve) => setImmediate(resolve))
 }

@@ -1,8 +1,8 @@
 import { InboundQueue, errorCode } from '@kithmesh/core'
 import type { InboundDecision, InboundQueueOptions, IncomingPeer } from '@kithmesh/core'
 import { expect } from 'chai'
-import { RecordingLogger } from './fakes.ts'
-import { ManualClock, settle } from './manual-clock.ts'
+import { manualClock, recordingLogger } from '@kithmesh/testkit'
+import { logged, settle } from './fakes.ts'
 
 const id = (index: number): string => index.toString(16).padStart(64, '0')
 const peer = (index: number, address: string | null = `192.0.2.${index}`): IncomingPeer => ({
@@ -13,8 +13,8 @@ const peer = (index: number, address: string | null = `192.0.2.${index}`): Incom
 })
 
 function subject(options: Partial<InboundQueueOptions<IncomingPeer>> = {}) {
-  const clock = new ManualClock()
-  const logger = new RecordingLogger()
+  const clock = manualClock()
+  const logger = recordingLogger()
   const asked: Array<{
     peer: IncomingPeer
     signal: AbortSignal
@@ -119,7 +119,7 @@ describe('InboundQueue', () => {
     asked[1]?.answer('yes' as InboundDecision)
     await settle()
     expect([one.now, two.now]).to.deep.equal(['ERR_INBOUND_REJECTED', 'ERR_INBOUND_REJECTED'])
-    expect(logger.at('error')).to.have.length(1)
+    expect(logged(logger, 'error')).to.have.length(1)
     const throwing = subject({
       onIncomingPeer: () => {
         throw new Error('a mistake of the application')

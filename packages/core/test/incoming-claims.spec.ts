@@ -3,8 +3,8 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import { expect } from 'chai'
 import { systemClock } from '@kithmesh/core'
 import { ClaimTable, connectionPreamble } from '@kithmesh/core/plugin'
-import { rejection, thrown, until } from './fakes.ts'
-import { ManualClock } from './manual-clock.ts'
+import { eventually, manualClock, rejection } from '@kithmesh/testkit'
+import { thrown } from './fakes.ts'
 
 const TOKEN = Buffer.alloc(16, 7)
 
@@ -100,16 +100,16 @@ describe('claims on incoming streams', () => {
   })
 
   it('hands on a silent stream after a while, and cuts one that began a preamble', async () => {
-    const clock = new ManualClock()
+    const clock = manualClock()
     claims = new ClaimTable(clock)
     claims.expect(TOKEN)
     const silent = open()
     await once(server, 'connection')
     const stalled = open(connectionPreamble(TOKEN).subarray(0, 9))
     await once(server, 'connection')
-    await until(() => accepted[1]?.bytesRead === 9 && accepted[1].readableLength === 0)
+    await eventually('the halves to be read', () => accepted[1]?.bytesRead === 9 && accepted[1].readableLength === 0)
     await clock.advance(5_000)
-    await until(() => ordinary.length === 1 && stalled.destroyed)
+    await eventually('the ordinary connection, and the end of the stalled one', () => ordinary.length === 1 && stalled.destroyed)
     expect(ordinary).to.deep.equal([accepted[0]])
     expect(silent.destroyed).to.equal(false)
   })
@@ -117,21 +117,21 @@ describe('claims on incoming streams', () => {
   it('waits for the first bytes of a bounded number of streams, and hands on the oldest when there is one more', async () => {
     claims.expect(TOKEN)
     const flood = Array.from({ length: 128 }, () => open())
-    await until(() => accepted.length === flood.length)
+    await eventually('the flood to be accepted', () => accepted.length === flood.length)
     expect(ordinary).to.have.length(0)
     const [first] = accepted
     open()
-    await until(() => ordinary.length === 1)
+    await eventually('the first to be ordinary', () => ordinary.length === 1)
     expect(ordinary).to.deep.equal([first])
     open(Buffer.from('GET / HTTP/1.1'))
-    await until(() => ordinary.length === 3)
+    await eventually('all three to be ordinary', () => ordinary.length === 3)
     expect(await text(ordinary.find((socket) => socket.readableLength > 0) as Socket, 3)).to.equal('GET / HTTP/1.1')
   })
 
   it('rejects claims and destroys what is undecided when it is closed', async () => {
     const claim = claims.expect(TOKEN)
     open()
-    await until(() => accepted.length === 1)
+    await eventually('the connection to be accepted', () => accepted.length === 1)
     const reason = new Error('shut down')
     claims.close(reason)
     claims.close(reason)

@@ -1,8 +1,8 @@
 import { KnownPeers, errorCode } from '@kithmesh/core'
 import type { KnownPeer, KnownPeersOptions, KnownPeersStore } from '@kithmesh/core'
 import { expect } from 'chai'
-import { RecordingLogger } from './fakes.ts'
-import { ManualClock, settle } from './manual-clock.ts'
+import { manualClock, recordingLogger } from '@kithmesh/testkit'
+import { logged, settle } from './fakes.ts'
 
 const id = (index: number): string => index.toString(16).padStart(64, '0')
 
@@ -33,8 +33,8 @@ class FakeStore implements KnownPeersStore {
 }
 
 function subject(options: KnownPeersOptions = {}, store = new FakeStore()) {
-  const clock = new ManualClock()
-  const logger = new RecordingLogger()
+  const clock = manualClock()
+  const logger = recordingLogger()
   const known = new KnownPeers({ store, clock, logger, ...options })
   const ids = () => known.list.current.map(({ peerId }) => Number.parseInt(peerId, 16))
   return { clock, logger, store, known, ids }
@@ -132,7 +132,7 @@ describe('KnownPeers', () => {
     expect(errorCode(known.storeError)).to.equal('ERR_KNOWN_PEERS_STORE')
     await clock.advance(300_000)
     expect(store.saves, 'at growing intervals').to.be.within(8, 12)
-    expect(logger.at('warn'), 'one line').to.have.length(1)
+    expect(logged(logger, 'warn'), 'one line').to.have.length(1)
     expect(await code(known.stop())).to.equal('ERR_KNOWN_PEERS_STORE')
     expect(known.get(id(1))?.level).to.equal('trusted')
     store.broken = undefined
@@ -237,7 +237,7 @@ describe('KnownPeers', () => {
 
   it('have a bound for those that were decided on', async () => {
     const { known } = subject()
-    const plain = new KnownPeers({ clock: new ManualClock() })
+    const plain = new KnownPeers({ clock: manualClock() })
     for (let index = 0; index < 10_000; index++) void plain.remember({ ...trusted(index), level: 'blocked' })
     expect(await code(plain.remember({ ...trusted(10_000), level: 'blocked' }))).to.equal('ERR_KNOWN_PEERS_FULL')
     expect(await code(plain.remember(trusted(1))), 'one that is known').to.equal(undefined)
@@ -245,7 +245,7 @@ describe('KnownPeers', () => {
   })
 
   it('can be watched, and work without a store', async () => {
-    const clock = new ManualClock()
+    const clock = manualClock()
     const known = new KnownPeers({ clock })
     const told: number[] = []
     known.list.onChange((peers) => told.push(peers.length))

@@ -1,8 +1,8 @@
 import { expect } from 'chai'
 import { Deferred, Lifecycle } from '@kithmesh/core/plugin'
 import type { LifecycleState } from '@kithmesh/core/plugin'
-import { rejection } from './fakes.ts'
-import { settle } from './manual-clock.ts'
+import { rejection } from '@kithmesh/testkit'
+import { settle } from './fakes.ts'
 
 function subject(overrides: { start?: (signal: AbortSignal) => Promise<void>; stop?: () => Promise<void> } = {}) {
   const calls: string[] = []

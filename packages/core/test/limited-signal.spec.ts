@@ -1,11 +1,10 @@
 import { limitedSignal, unlessAborted } from '@kithmesh/core/plugin'
 import { expect } from 'chai'
-import { rejection } from './fakes.ts'
-import { ManualClock } from './manual-clock.ts'
+import { manualClock, rejection } from '@kithmesh/testkit'
 
 describe('a limited signal', () => {
   it('aborts at the deadline, with a reason that is made then', async () => {
-    const clock = new ManualClock()
+    const clock = manualClock()
     let phase = 'first'
     const limit = limitedSignal(clock, 100, () => new Error(phase))
     phase = 'second'
@@ -17,14 +16,14 @@ describe('a limited signal', () => {
 
   it('follows the first of its sources', () => {
     const [a, b] = [new AbortController(), new AbortController()]
-    const limit = limitedSignal(new ManualClock(), 100, () => new Error('late'), a.signal, undefined, b.signal)
+    const limit = limitedSignal(manualClock(), 100, () => new Error('late'), a.signal, undefined, b.signal)
     b.abort('b')
     a.abort('a')
     expect(limit.signal.reason).to.equal('b')
   })
 
   it('leaves nothing behind when it is released, however often', async () => {
-    const clock = new ManualClock()
+    const clock = manualClock()
     const source = new AbortController()
     const limit = limitedSignal(clock, 100, () => new Error('late'), source.signal)
     limit.release()

@@ -3,7 +3,9 @@ import { expect } from 'chai'
 import { createPeerDiscovery } from '@kithmesh/core'
 import type { ListenOptions, PeerDiscovery, ProviderCapabilities, TransportContext, TransportListener } from '@kithmesh/core'
 import { Deferred } from '@kithmesh/core/plugin'
-import { FakeProvider, FakeTransport, RecordingLogger, US, rejection, until } from './fakes.ts'
+import { eventually, recordingLogger, rejection } from '@kithmesh/testkit'
+import type { RecordingLogger } from '@kithmesh/testkit'
+import { FakeProvider, FakeTransport, US, logged } from './fakes.ts'
 
 class ListeningTransport extends FakeTransport {
   closed = false
@@ -26,7 +28,7 @@ describe('PeerDiscovery.listen', () => {
   const discoveries: PeerDiscovery[] = []
 
   beforeEach(() => {
-    logger = new RecordingLogger()
+    logger = recordingLogger()
   })
   afterEach(async () => {
     await Promise.all(discoveries.splice(0).map((discovery) => discovery.shutdown()))
@@ -103,7 +105,7 @@ describe('PeerDiscovery.listen', () => {
       transport.told?.onConnection(socket, 'h:1')
       socket.write('GET / HTTP/1.1')
       await listener.close()
-      await until(() => socket.destroyed)
+      await eventually('the socket to be destroyed', () => socket.destroyed)
       expect(taken).to.have.length(0)
     })
 
@@ -117,8 +119,8 @@ describe('PeerDiscovery.listen', () => {
       const socket = new PassThrough()
       transport.told?.onConnection(socket, 'h:1')
       socket.write('GET / HTTP/1.1')
-      await until(() => socket.destroyed)
-      expect(logger.at('error')).to.deep.equal(['taking over a connection failed'])
+      await eventually('the socket to be destroyed', () => socket.destroyed)
+      expect(logged(logger, 'error')).to.deep.equal(['taking over a connection failed'])
       await listener.close()
     })
 
@@ -144,7 +146,7 @@ describe('PeerDiscovery.listen', () => {
     }
     const listener = await compose(bad, worse, good).listen({ onConnection: () => {} })
     expect(listener.addresses).to.deep.equal(['good'])
-    expect(logger.at('warn')).to.have.length(2)
+    expect(logged(logger, 'warn')).to.have.length(2)
     await listener.close()
   })
 

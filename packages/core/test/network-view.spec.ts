@@ -2,8 +2,8 @@ import { expect } from 'chai'
 import type { NetworkFacts, NetworkProbe } from '@kithmesh/core'
 import { Deferred } from '@kithmesh/core/plugin'
 import { NetworkWatch, unmeasuredRoutes } from '../dist/network-view.js'
-import { RecordingLogger } from './fakes.ts'
-import { ManualClock, settle } from './manual-clock.ts'
+import { manualClock, recordingLogger } from '@kithmesh/testkit'
+import { settle } from './fakes.ts'
 
 type Interfaces = Parameters<typeof unmeasuredRoutes>[0]
 
@@ -56,14 +56,14 @@ describe("this machine's network", () => {
   })
 
   it('is looked at in the background, which keeps no process alive', async () => {
-    const clock = new ManualClock()
+    const clock = manualClock()
     const polls: unknown[] = []
     const every = clock.every.bind(clock)
     clock.every = (ms: number, run: () => void, options?: { readonly background?: boolean }) => {
       polls.push(options)
       return every(ms, run)
     }
-    const watch = new NetworkWatch({ clock, logger: new RecordingLogger(), probe: undefined, interfaces: () => ({}) })
+    const watch = new NetworkWatch({ clock, logger: recordingLogger(), probe: undefined, interfaces: () => ({}) })
     watch.start()
     await watch.close()
     expect(polls).to.deep.equal([{ background: true }])
@@ -71,7 +71,7 @@ describe("this machine's network", () => {
   })
 
   it('is measured again after a probe that hung or threw', async () => {
-    const clock = new ManualClock()
+    const clock = manualClock()
     const probe = new FakeProbe()
     const signals: AbortSignal[] = []
     const measure = probe.measure.bind(probe)
@@ -86,7 +86,7 @@ describe("this machine's network", () => {
       if (options !== undefined) signals.push(options.signal)
       return (results.shift() as () => Promise<NetworkFacts>)()
     }
-    const watch = new NetworkWatch({ clock, logger: new RecordingLogger(), probe })
+    const watch = new NetworkWatch({ clock, logger: recordingLogger(), probe })
     watch.start()
     await settle()
     probe.stale()
@@ -107,7 +107,7 @@ describe("this machine's network", () => {
 
   it('is measured at the start and whenever it is stale, once at a time', async () => {
     const probe = new FakeProbe()
-    const watch = new NetworkWatch({ clock: new ManualClock(), logger: new RecordingLogger(), probe })
+    const watch = new NetworkWatch({ clock: manualClock(), logger: recordingLogger(), probe })
     const told: number[] = []
     watch.onChange(({ measuredAt }) => told.push(measuredAt))
     watch.start()
@@ -129,8 +129,8 @@ describe("this machine's network", () => {
   it('falls back to what is known without measuring when that fails', async () => {
     const probe = new FakeProbe()
     const watch = new NetworkWatch({
-      clock: new ManualClock(),
-      logger: new RecordingLogger(),
+      clock: manualClock(),
+      logger: recordingLogger(),
       probe,
       interfaces: () => ({ eth0: [address('10.0.0.4')] })
     })
@@ -144,9 +144,9 @@ describe("this machine's network", () => {
   })
 
   it('notices new addresses without a probe, and nothing after its end', async () => {
-    const clock = new ManualClock()
+    const clock = manualClock()
     let now: Interfaces = { eth0: [address('10.0.0.4')] }
-    const watch = new NetworkWatch({ clock, logger: new RecordingLogger(), probe: undefined, interfaces: () => now })
+    const watch = new NetworkWatch({ clock, logger: recordingLogger(), probe: undefined, interfaces: () => now })
     let changes = 0
     watch.onChange(() => {
       throw new Error('a careless listener')

@@ -1,10 +1,10 @@
 import { ListState } from '@kithmesh/core'
 import { expect } from 'chai'
-import { RecordingLogger } from './fakes.ts'
-import { settle } from './manual-clock.ts'
+import { recordingLogger } from '@kithmesh/testkit'
+import { logged, settle } from './fakes.ts'
 
 function subject() {
-  const logger = new RecordingLogger()
+  const logger = recordingLogger()
   const entries: string[] = []
   let snapshots = 0
   const list = new ListState(() => {
@@ -57,7 +57,7 @@ describe('ListState', () => {
     add('a')
     await settle()
     expect(told).to.deep.equal([['a']])
-    expect(logger.at('error')).to.have.length(1)
+    expect(logged(logger, 'error')).to.have.length(1)
   })
 
   it('costs nothing while nobody looks', async () => {

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { ObserverSet } from '../dist/observer-set.js'
-import { RecordingLogger } from './fakes.ts'
-import { settle } from './manual-clock.ts'
+import { recordingLogger } from '@kithmesh/testkit'
+import { logged, settle } from './fakes.ts'
 
 interface Observer {
   happened?(what: string): void
@@ -10,7 +10,7 @@ interface Observer {
 }
 
 function subject() {
-  const logger = new RecordingLogger()
+  const logger = recordingLogger()
   const observers = new ObserverSet<Observer>(logger, { batch: ([earlier], [later]) => [[...earlier, ...later]] })
   return { logger, observers }
 }
@@ -74,8 +74,8 @@ describe('ObserverSet', () => {
     for (const what of ['a', 'b', 'c']) observers.notify('happened', what)
     await settle()
     expect(calls).to.deep.equal(['a', 'b', 'c'])
-    expect(logger.at('error')).to.have.length(2)
-    expect(logger.at('debug')).to.have.length(4)
+    expect(logged(logger, 'error')).to.have.length(2)
+    expect(logged(logger, 'debug')).to.have.length(4)
   })
 
   it('calls nobody after the removal, also when it is removed during a delivery', async () => {
@@ -193,7 +193,7 @@ describe('ObserverSet', () => {
     observers.add(answer(5, () => true))
     expect(observers.ask('asked', '?')).to.equal(true)
     expect(asked).to.deep.equal([1, 2, 3, 4])
-    expect(logger.at('error')).to.have.length(1)
+    expect(logged(logger, 'error')).to.have.length(1)
   })
 
   it('says no when nobody is there', () => {

@@ -4,8 +4,9 @@ import fc from 'fast-check'
 import { createPeerDiscovery, deviceIdFromMetadata, peerIdMetadata, toMetadata } from '@kithmesh/core'
 import type { PeerDiscovery } from '@kithmesh/core'
 import { Deferred } from '@kithmesh/core/plugin'
-import { FakeProvider, RecordingLogger, RecordingObserver, THEM, US, never, rejection, thrown } from './fakes.ts'
-import { ManualClock, settle } from './manual-clock.ts'
+import { manualClock, recordingLogger, rejection } from '@kithmesh/testkit'
+import type { ManualClock, RecordingLogger } from '@kithmesh/testkit'
+import { FakeProvider, RecordingObserver, THEM, US, logged, never, settle, thrown } from './fakes.ts'
 
 describe('PeerDiscovery', () => {
   let clock: ManualClock
@@ -14,8 +15,8 @@ describe('PeerDiscovery', () => {
   let open: PeerDiscovery[]
 
   beforeEach(() => {
-    clock = new ManualClock()
-    logger = new RecordingLogger()
+    clock = manualClock()
+    logger = recordingLogger()
     observer = new RecordingObserver()
     open = []
   })
@@ -91,7 +92,7 @@ describe('PeerDiscovery', () => {
       expect(discovery.status('GOOD', 'browse')).to.deep.equal({ state: 'online' })
       expect(discovery.status('BAD', 'browse')).to.deep.equal({ state: 'failed', error: cause })
       expect(bad.calls).to.deep.equal(['startBrowsing', 'stopBrowsing'])
-      expect(logger.at('warn')).to.deep.equal(['BAD failed to browse'])
+      expect(logged(logger, 'warn')).to.deep.equal(['BAD failed to browse'])
       bad.onStartBrowsing = async () => {}
       await discovery.startBrowsing()
       expect(discovery.status('BAD', 'browse')).to.deep.equal({ state: 'online' })
@@ -235,7 +236,7 @@ describe('PeerDiscovery', () => {
         { id: 'a', displayName: 'A' },
         { id: 'a', displayName: 'A' }
       ])
-      expect(logger.at('warn')).to.have.length(1)
+      expect(logged(logger, 'warn')).to.have.length(1)
       expect(discovery.peerWithId('a')?.provider).to.equal('ONE')
     })
   })
@@ -502,13 +503,13 @@ describe('PeerDiscovery', () => {
       await blink()
       await blink()
       expect(changes.dropped).to.equal(2)
-      expect(logger.at('warn')).to.have.length(1)
+      expect(logged(logger, 'warn')).to.have.length(1)
       expect((await changes.next()).value).to.deep.include({ type: 'statusChanged', status: { state: 'starting' } })
       await changes.next()
       await blink()
       await blink()
       expect(changes.dropped).to.equal(4)
-      expect(logger.at('warn')).to.have.length(2)
+      expect(logged(logger, 'warn')).to.have.length(2)
       expect(thrown(() => discovery.changes({ capacity: 0 }))).to.be.instanceOf(TypeError)
     })
 

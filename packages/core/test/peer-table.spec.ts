@@ -4,10 +4,10 @@ import { peerIdMetadata, toMetadata } from '@kithmesh/core'
 import type { Device, Metadata, Peer } from '@kithmesh/core'
 import { DiscoveredPeer } from '../dist/discovered-peer.js'
 import { PeerTable } from '../dist/peer-table.js'
+import { manualClock } from '@kithmesh/testkit'
 import { OTHERS, THEM, US, never } from './fakes.ts'
-import { ManualClock } from './manual-clock.ts'
 
-const clock = new ManualClock()
+const clock = manualClock()
 const ids = (list: ReadonlyArray<{ readonly id: string }>) => list.map(({ id }) => id)
 const claim = (peerId: string): Metadata => toMetadata(peerIdMetadata(peerId))
 

@@ -1,9 +1,9 @@
 import { RateLimiter, addressSource } from '@kithmesh/core'
 import { expect } from 'chai'
-import { ManualClock } from './manual-clock.ts'
+import { manualClock } from '@kithmesh/testkit'
 
 function subject(options: { burst?: number; perMinute?: number; capacity?: number } = {}) {
-  const clock = new ManualClock()
+  const clock = manualClock()
   const { burst = 3, perMinute = 60, capacity = 8 } = options
   const limiter = new RateLimiter({ clock, perAddress: { burst, perMinute }, others: { burst: 5, perMinute: 60 }, capacity })
   const taken = (address: string, times: number): number =>
@@ -85,7 +85,7 @@ describe('RateLimiter', () => {
   })
 
   it('refuses rates that let nothing through', () => {
-    const clock = new ManualClock()
+    const clock = manualClock()
     for (const perAddress of [
       { burst: 0, perMinute: 1 },
       { burst: 1, perMinute: 0 },

@@ -2,13 +2,13 @@ import { expect } from 'chai'
 import { Deferred } from '@kithmesh/core/plugin'
 import type { ResolvedUrl } from '@kithmesh/core'
 import { DiscoveredPeer } from '../dist/discovered-peer.js'
-import { never, rejection } from './fakes.ts'
-import { ManualClock, settle } from './manual-clock.ts'
+import { manualClock, rejection } from '@kithmesh/testkit'
+import { never, settle } from './fakes.ts'
 
 const there: ResolvedUrl = { url: 'wss://shop.local:4984/db', addresses: ['192.168.1.4'] }
 
 function subject(ask: (signal: AbortSignal) => Promise<ResolvedUrl>) {
-  const clock = new ManualClock()
+  const clock = manualClock()
   const signals: AbortSignal[] = []
   const peer = new DiscoveredPeer(
     {

@@ -1,11 +1,11 @@
 import { expect } from 'chai'
 import { Deferred } from '@kithmesh/core/plugin'
 import { RouteRace } from '../dist/route-race.js'
-import { rejection } from './fakes.ts'
-import { ManualClock, settle } from './manual-clock.ts'
+import { manualClock, rejection } from '@kithmesh/testkit'
+import { settle } from './fakes.ts'
 
 function subject() {
-  const clock = new ManualClock()
+  const clock = manualClock()
   const discarded: string[] = []
   const events: string[] = []
   const race = new RouteRace<string>({

@@ -2,12 +2,12 @@ import { getEventListeners } from 'node:events'
 import { expect } from 'chai'
 import type { SignalingBody, SignalingChannel } from '@kithmesh/core'
 import { SignalingHub } from '@kithmesh/core/plugin'
-import { OTHERS, RecordingLogger, THEM, US, never, rejection, thrown, until } from './fakes.ts'
-import { ManualClock, settle } from './manual-clock.ts'
+import { eventually, manualClock, recordingLogger, rejection } from '@kithmesh/testkit'
+import { OTHERS, THEM, US, never, settle, thrown } from './fakes.ts'
 
 /** Two hubs and the messages between them, which a test may lose, repeat or forge. */
 function subject() {
-  const clock = new ManualClock()
+  const clock = manualClock()
   const receivers = new Map<string, (from: string, message: Uint8Array) => void>()
   const sent: Array<{ from: string; to: string; text: string }> = []
   const state = { lose: 0, reachable: true, failWith: undefined as Error | undefined }
@@ -25,7 +25,7 @@ function subject() {
     }
   })
   const hub = (own: string): SignalingHub => {
-    const made = new SignalingHub({ clock, logger: new RecordingLogger() })
+    const made = new SignalingHub({ clock, logger: recordingLogger() })
     made.attach(channel(own))
     return made
   }
@@ -52,8 +52,8 @@ describe('signalling', () => {
     const { us, inject, sent, channel } = subject()
     let refusal: string | undefined
     const hub = new SignalingHub({
-      clock: new ManualClock(),
-      logger: new RecordingLogger(),
+      clock: manualClock(),
+      logger: recordingLogger(),
       refuses: (peerId) => (peerId === US ? refusal : undefined)
     })
     hub.attach(channel(OTHERS))
@@ -213,11 +213,11 @@ describe('signalling', () => {
     const { them, inject, sent } = subject()
     them.handle('slow', () => never())
     for (let index = 0; index < 20; index++) inject(THEM, US, JSON.stringify({ k: 'slow', i: `id-${index}`, b: {} }))
-    await until(() => sent.length === 12)
+    await eventually('twelve letters', () => sent.length === 12)
     const refusals = sent.map(({ text }) => JSON.parse(text) as { e?: { code: string } })
     expect(refusals.map(({ e }) => e?.code)).to.deep.equal(Array.from({ length: 12 }, () => 'ERR_SIGNAL_BUSY'))
     inject(THEM, OTHERS, JSON.stringify({ k: 'echo', i: 'other', b: {} }))
-    await until(() => sent.length === 13)
+    await eventually('one more letter', () => sent.length === 13)
     expect(JSON.parse(sent.at(-1)?.text ?? '')).to.deep.equal({ r: 'other', b: {} })
   })
 

@@ -1,11 +1,11 @@
 import { expect } from 'chai'
 import { Deferred, retry, systemClock, withDeadline } from '@kithmesh/core/plugin'
-import { never, rejection } from './fakes.ts'
-import { ManualClock, settle } from './manual-clock.ts'
+import { manualClock, rejection } from '@kithmesh/testkit'
+import { never, settle } from './fakes.ts'
 
 describe('retry', () => {
   it('waits between the attempts as told and returns the first result', async () => {
-    const clock = new ManualClock()
+    const clock = manualClock()
     const waits: number[] = []
     const result = retry(
       async (attempt) => {
@@ -27,7 +27,7 @@ describe('retry', () => {
   })
 
   it('ends with the last failure as the cause', async () => {
-    const clock = new ManualClock()
+    const clock = manualClock()
     const result = rejection(
       retry(
         async (attempt) => {
@@ -53,7 +53,7 @@ describe('retry', () => {
           calls++
           throw fatal
         },
-        { attempts: 3, clock: new ManualClock(), backoffMs: () => 1, retryable: (each) => each !== fatal }
+        { attempts: 3, clock: manualClock(), backoffMs: () => 1, retryable: (each) => each !== fatal }
       )
     )
     expect(error).to.equal(fatal)
@@ -61,7 +61,7 @@ describe('retry', () => {
   })
 
   it('stops at once when cancelled during a pause', async () => {
-    const clock = new ManualClock()
+    const clock = manualClock()
     const abort = new AbortController()
     const result = rejection(
       retry(
@@ -78,13 +78,13 @@ describe('retry', () => {
   })
 
   it('refuses zero attempts', async () => {
-    expect(await rejection(retry(async () => 1, { attempts: 0, clock: new ManualClock(), backoffMs: () => 1 }))).to.be.instanceOf(TypeError)
+    expect(await rejection(retry(async () => 1, { attempts: 0, clock: manualClock(), backoffMs: () => 1 }))).to.be.instanceOf(TypeError)
   })
 })
 
 describe('withDeadline', () => {
   it('passes results and failures on and leaves no timer', async () => {
-    const clock = new ManualClock()
+    const clock = manualClock()
     expect(await withDeadline(async () => 7, { clock, ms: 10, what: 'It' })).to.equal(7)
     expect(
       (
@@ -102,7 +102,7 @@ describe('withDeadline', () => {
   })
 
   it('rejects at the deadline and ignores a later failure', async () => {
-    const clock = new ManualClock()
+    const clock = manualClock()
     const gate = new Deferred<void>()
     const result = rejection(withDeadline(() => gate.promise, { clock, ms: 10, what: 'Baking' }))
     await clock.advance(10)
@@ -114,7 +114,7 @@ describe('withDeadline', () => {
   })
 
   it('follows its signal', async () => {
-    const clock = new ManualClock()
+    const clock = manualClock()
     const abort = new AbortController()
     const result = rejection(withDeadline(() => never(), { clock, ms: 10, what: 'It', signal: abort.signal }))
     abort.abort(new Error('stop'))

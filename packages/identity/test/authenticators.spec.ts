@@ -21,7 +21,7 @@ import {
   type PeerCertificate
 } from '@kithmesh/identity'
 import { MemoryPeers } from './support/people.ts'
-import { rejection } from './support/rejection.ts'
+import { rejection } from '@kithmesh/testkit'
 
 const DAY_MS = 86_400_000
 const at = (ms: number): Clock => ({ ...systemClock, now: () => ms })

@@ -13,7 +13,7 @@ import {
   loadIdentity,
   openOrCreateIdentity
 } from '@kithmesh/identity'
-import { rejection } from './support/rejection.ts'
+import { rejection } from '@kithmesh/testkit'
 
 const run = promisify(execFile)
 

@@ -16,7 +16,7 @@ import {
   type SecureStream,
   type ServerTrust
 } from '@kithmesh/identity'
-import { rejection } from './support/rejection.ts'
+import { rejection } from '@kithmesh/testkit'
 
 describe('TLS over any byte stream', () => {
   let shop: Identity

@@ -14,7 +14,7 @@ import {
   secureClient,
   secureServer
 } from '@kithmesh/identity'
-import { rejection } from './support/rejection.ts'
+import { rejection } from '@kithmesh/testkit'
 
 const protocol = (name: string): TrustProtocol => ({ name, run: async () => ({ trusted: true }) })
 const saying = (verdict: CertificateVerdict): Authenticator => ({ name: 'test', protocols: [protocol('a/1')], check: () => verdict })

@@ -9,9 +9,8 @@ import {
   type WebSocketAcceptorOptions
 } from '@kithmesh/websocket'
 import type { MessageSocket } from '@kithmesh/core'
-import { manualClock } from './support/manual-clock.ts'
+import { eventually, manualClock, rejection } from '@kithmesh/testkit'
 import { Recorder } from './support/recorder.ts'
-import { rejection } from './support/rejection.ts'
 import { readAll, Streams } from './support/streams.ts'
 
 const BLIP = 'BLIP_3+CBMobile_3'
@@ -53,9 +52,9 @@ describe('the opening handshake', () => {
       expect(request.headers).not.to.have.property('sec-websocket-extensions')
       const [left, right] = [new Recorder().attach(socket), new Recorder().attach(other)]
       socket.send(Buffer.from('ping'))
-      await right.until(() => right.messages.length === 1)
+      await right.received(1)
       other.send(Buffer.from('pong'))
-      await left.until(() => left.messages.length === 1)
+      await left.received(1)
       expect(left.texts()).to.deep.equal(['pong'])
       socket.terminate()
       await left.closed()
@@ -159,7 +158,7 @@ describe('the opening handshake', () => {
       expect(answer, request).to.match(new RegExp(`^HTTP/1.1 ${status} `))
       expect(answer).not.to.match(/^Injected/m)
     }
-    await new Recorder().until(() => server.pending === 0)
+    await eventually('all requests to be answered', () => server.pending === 0)
     expect(accepted).to.have.length(0)
   })
 
@@ -223,7 +222,7 @@ describe('the opening handshake', () => {
     const clock = manualClock()
     const [a] = await streams.tcp()
     const pending = rejection(open(a, { clock }))
-    clock.advance(15_000)
+    await clock.advance(15_000)
     expect(await pending).to.have.property('code', 'ERR_WS_TIMEOUT')
     expect(a.destroyed).to.equal(true)
     const controller = new AbortController()
@@ -232,7 +231,7 @@ describe('the opening handshake', () => {
     controller.abort(new Error('enough'))
     expect(await cancelled).to.have.property('message', 'enough')
     expect(c.destroyed).to.equal(true)
-    expect(clock.timers).to.equal(0)
+    expect(clock.pending).to.equal(0)
   })
 
   it('is a TypeError for nonsense from the caller', async () => {
@@ -253,13 +252,13 @@ describe('the opening handshake', () => {
     server.accept(d, 'good')
     const { socket } = await open(c)
     expect(server.pending).to.equal(1)
-    clock.advance(1_000)
+    await clock.advance(1_000)
     expect(server.pending).to.equal(0)
     expect(b.destroyed).to.equal(true)
     expect(await readAll(a)).to.equal('')
     const [left, right] = [new Recorder().attach(accepted[0]!.socket), new Recorder().attach(socket)]
     accepted[0]!.socket.send(Buffer.from('still here'))
-    await right.until(() => right.messages.length === 1)
+    await right.received(1)
     socket.close()
     await left.closed()
   })
@@ -297,6 +296,6 @@ describe('the opening handshake', () => {
     expect(f.destroyed).to.equal(true)
     const right = new Recorder().attach(socket)
     accepted[0]!.socket.send(Buffer.from('open'))
-    await right.until(() => right.messages.length === 1)
+    await right.received(1)
   })
 })

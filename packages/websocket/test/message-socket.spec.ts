@@ -2,7 +2,8 @@ import type { Duplex } from 'node:stream'
 import { expect } from 'chai'
 import type { MessageSocket } from '@kithmesh/core'
 import { createWebSocketAcceptor, openWebSocket } from '@kithmesh/websocket'
-import { manualClock, type ManualClock } from './support/manual-clock.ts'
+import { eventually, manualClock } from '@kithmesh/testkit'
+import type { ManualClock } from '@kithmesh/testkit'
 import { Recorder } from './support/recorder.ts'
 import { Streams } from './support/streams.ts'
 
@@ -63,7 +64,7 @@ describe('message sockets', () => {
         while (from.bufferedBytes > 0) await new Promise((resolve) => setImmediate(resolve))
         from.send(bytes.fill(n))
       }
-      await recorder.until(() => recorder.messages.length === 100)
+      await recorder.received(100)
       expect(recorder.messages.every((message, n) => message.length === 60_000 && message.every((byte) => byte === n))).to.equal(true)
     })
   }
@@ -78,8 +79,8 @@ describe('message sockets', () => {
         client.send(Buffer.from(payload))
         server.send(Buffer.from(payload))
       }
-      await left.until(() => left.messages.length === sizes.length)
-      await right.until(() => right.messages.length === sizes.length)
+      await left.received(sizes.length)
+      await right.received(sizes.length)
       expect(left.messages.every((message, index) => message.equals(payloads[index]!))).to.equal(true)
       expect(right.messages.every((message, index) => message.equals(payloads[index]!))).to.equal(true)
     })
@@ -100,7 +101,7 @@ describe('message sockets', () => {
       return one.apply(this, all)
     }
     for (let index = 0; index < 100; index++) client.send(Buffer.from(String(index)))
-    await right.until(() => right.messages.length === 100)
+    await right.received(100)
     expect(writes).to.equal(1)
     expect(right.texts()).to.deep.equal(Array.from({ length: 100 }, (_, index) => String(index)))
   })
@@ -108,20 +109,20 @@ describe('message sockets', () => {
   it('deliver what came before attach, in order', async () => {
     const { client, server } = await link()
     for (const text of ['a', 'b', 'c']) client.send(Buffer.from(text))
-    const left = new Recorder().attach(client)
-    await left.until(() => client.bufferedBytes === 0)
+    new Recorder().attach(client)
+    await eventually('the bytes to be taken', () => client.bufferedBytes === 0)
     const right = new Recorder().attach(server)
-    await right.until(() => right.messages.length === 3)
+    await right.received(3)
     expect(right.texts()).to.deep.equal(['a', 'b', 'c'])
     expect(() => server.attach({ message() {}, drained() {}, closed() {} })).to.throw(TypeError)
   })
 
   it('deliver messages and end of a peer that was gone before attach', async () => {
     const { client, server } = await link()
-    const left = new Recorder().attach(client)
+    new Recorder().attach(client)
     client.send(Buffer.from('last words'))
     client.close(4001, 'later')
-    await left.until(() => client.bufferedBytes === 0)
+    await eventually('the bytes to be taken', () => client.bufferedBytes === 0)
     const right = new Recorder().attach(server)
     expect(await right.closed()).to.include({ code: 4001, reason: 'later' })
     expect(right.texts()).to.deep.equal(['last words'])
@@ -141,9 +142,9 @@ describe('message sockets', () => {
     expect(client.bufferedBytes).to.be.greaterThan(256 * 1024)
     expect(left.drains).to.equal(0)
     server.resume()
-    await left.until(() => left.drains === 1)
+    await eventually('room to write again', () => left.drains === 1)
     expect(client.bufferedBytes).to.be.at.most(128 * 1024)
-    await right.until(() => right.messages.length === sent)
+    await right.received(sent)
   })
 
   it('deliver nothing while paused, then everything', async () => {
@@ -163,7 +164,7 @@ describe('message sockets', () => {
     for (let index = 0; index < 5; index++) client.send(Buffer.from(String(index)))
     client.close()
     const left = new Recorder().attach(client)
-    await right.until(() => received.length === 2)
+    await eventually('two messages', () => received.length === 2)
     for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate)
     expect(received).to.deep.equal(['0', '1'])
     expect(right.closes).to.have.length(0)
@@ -238,11 +239,11 @@ describe('message sockets', () => {
     client.close()
     for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate)
     expect(left.closes).to.have.length(0)
-    clock.advance(5_000)
+    await clock.advance(5_000)
     const info = await left.closed()
     expect(info.code).to.equal(1006)
     expect(info.error).to.have.property('code', 'ERR_WS_CLOSE_TIMEOUT')
-    expect(clock.timers).to.equal(0)
+    expect(clock.pending).to.equal(0)
   })
 
   it('survive a handler that throws: only its connection ends', async () => {
@@ -261,7 +262,7 @@ describe('message sockets', () => {
     })
     client.send(Buffer.from('x'))
     await left.closed()
-    await left.until(() => closes.length === 1)
+    await eventually('the end of the other side', () => closes.length === 1)
     expect(closes[0]).to.include({ code: 'ERR_WS_HANDLER', cause })
   })
 
@@ -273,13 +274,13 @@ describe('message sockets', () => {
       client.probe?.(5_000)
       client.probe?.(5_000)
       server.send(Buffer.from('alive'))
-      await left.until(() => left.messages.length === 1)
-      clock.advance(5_000)
+      await left.received(1)
+      await clock.advance(5_000)
       expect(left.closes).to.have.length(0)
       client.close()
       await right.closed()
       await left.closed()
-      expect(clock.timers).to.equal(0)
+      expect(clock.pending).to.equal(0)
     })
 
     it('is cut when the other side says nothing', async () => {
@@ -288,7 +289,7 @@ describe('message sockets', () => {
       const left = new Recorder().attach(client)
       server.pause()
       client.probe?.(5_000)
-      clock.advance(5_000)
+      await clock.advance(5_000)
       expect((await left.closed()).error).to.have.property('code', 'ERR_WS_PONG_TIMEOUT')
     })
   })
@@ -299,16 +300,16 @@ describe('message sockets', () => {
       const { client, server } = await link({ clock, heartbeatMs: 10_000 })
       const [left, right] = [new Recorder().attach(client), new Recorder().attach(server)]
       for (let round = 0; round < 3; round++) {
-        clock.advance(10_000)
+        await clock.advance(10_000)
         server.send(Buffer.from('alive'))
-        await left.until(() => left.messages.length === round + 1)
-        clock.advance(9_000)
+        await left.received(round + 1)
+        await clock.advance(9_000)
       }
       expect(left.closes).to.have.length(0)
       client.close()
       await right.closed()
       await left.closed()
-      expect(clock.timers).to.equal(0)
+      expect(clock.pending).to.equal(0)
     })
 
     it('cut a peer that answers nothing', async () => {
@@ -316,9 +317,9 @@ describe('message sockets', () => {
       const { client, server } = await link({ clock, heartbeatMs: 10_000 })
       const left = new Recorder().attach(client)
       server.pause()
-      clock.advance(10_000)
+      await clock.advance(10_000)
       expect(left.closes).to.have.length(0)
-      clock.advance(9_000)
+      await clock.advance(9_000)
       expect((await left.closed()).error).to.have.property('code', 'ERR_WS_PONG_TIMEOUT')
     })
   })

@@ -10,7 +10,7 @@ import {
   judgeCertificate
 } from '@kithmesh/identity'
 import { exchangePair, idOf } from '../support/trust-exchange.ts'
-import { rejection } from '../support/rejection.ts'
+import { rejection } from '@kithmesh/testkit'
 
 const peer: PeerCertificate = { peerId: idOf('1'), commonName: 'shop', certificateDer: Buffer.alloc(0), chain: [], role: 'client' }
 const protocol = (name: string, verdict: TrustVerdict = { trusted: true }): TrustProtocol => ({ name, run: async () => verdict })

@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import type { TrustProtocol } from '@kithmesh/core'
 import { allOf, groupKey, pairing, sharedPassword } from '@kithmesh/identity'
+import { eventually } from '@kithmesh/testkit'
 import {
   type Intercept,
   type Role,
@@ -182,7 +183,7 @@ for (const { name, make, messages } of subjects) {
           }
         })
         const running = { initiator: outcomeOf(a.run(pair.initiator)), responder: outcomeOf(b.run(pair.responder)) }
-        while (pair.sent.length <= index) await new Promise((resolve) => setImmediate(resolve))
+        await eventually(`message ${index + 1}`, () => pair.sent.length > index)
         for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
         const over = new Error('the time is over')
         pair.abort(over)

@@ -5,7 +5,7 @@ import { expect } from 'chai'
 import type { KnownPeer } from '@kithmesh/core'
 import { type Revocation, openKnownPeers } from '@kithmesh/identity'
 import { idOf } from '../support/trust-exchange.ts'
-import { rejection } from '../support/rejection.ts'
+import { rejection } from '@kithmesh/testkit'
 
 const peer = (digit: string, more: Partial<KnownPeer> = {}): KnownPeer => ({
   peerId: idOf(digit),

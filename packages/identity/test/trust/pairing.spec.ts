@@ -1,9 +1,9 @@
 import { expect } from 'chai'
 import type { KnownPeer, TrustProtocol } from '@kithmesh/core'
 import { type PairingOptions, type PeerCertificate, pairing } from '@kithmesh/identity'
+import { eventually, manualClock } from '@kithmesh/testkit'
 import { pairingCode } from '../../dist/trust/pairing.js'
 import { contextOf, joinParts, sha256 } from '../../dist/trust/transcript.js'
-import { HandClock } from '../support/hand-clock.ts'
 import { MemoryPeers, People } from '../support/people.ts'
 import { exchangePair, idOf, outcomeOf, reasonOf, relayBetween, runBoth, trusts } from '../support/trust-exchange.ts'
 
@@ -97,8 +97,7 @@ describe('pairing', () => {
     const slow = device(never)
     const pair = exchangePair()
     const running = [outcomeOf(yes.protocol.run(pair.initiator)), outcomeOf(slow.protocol.run(pair.responder))]
-    while (!pair.sent.some(({ from, message }) => from === 'initiator' && message[0] === 4))
-      await new Promise((resolve) => setImmediate(resolve))
+    await eventually('the yes of the initiator', () => pair.sent.some(({ from, message }) => from === 'initiator' && message[0] === 4))
     const over = new Error('120 s are over')
     pair.abort(over)
     expect(await Promise.all(running)).to.deep.equal([{ rejected: over }, { rejected: over }])
@@ -168,7 +167,7 @@ describe('pairing', () => {
     await new Promise((resolve) => setImmediate(resolve))
     expect(pair.sent).to.have.length(1)
     pair.initiator.send(Buffer.concat([Buffer.of(2), Buffer.alloc(32)]))
-    while (pair.sent.length < 3) await new Promise((resolve) => setImmediate(resolve))
+    await eventually('the bytes of the responder', () => pair.sent.length === 3)
     expect(pair.sent[2]?.message).to.have.length(33)
     pair.abort(new Error('over'))
     await running
@@ -182,21 +181,21 @@ describe('pairing', () => {
     })
     const first = exchangePair({ initiatorId: idOf('a'), responderId: idOf('f') })
     const pending = [outcomeOf(device(never).protocol.run(first.initiator)), outcomeOf(busy.protocol.run(first.responder))]
-    while (asked.length === 0) await new Promise((resolve) => setImmediate(resolve))
+    await eventually('the first question', () => asked.length === 1)
     const { responder } = await runBoth(device(() => true).protocol, busy.protocol, { initiatorId: idOf('b'), responderId: idOf('f') })
     expect(reasonOf(responder)).to.equal('another device is being paired at this moment')
     first.abort(new Error('over'))
     await Promise.all(pending)
     const third = exchangePair({ initiatorId: idOf('c'), responderId: idOf('f') })
     const later = [outcomeOf(device(never).protocol.run(third.initiator)), outcomeOf(busy.protocol.run(third.responder))]
-    while (asked.length < 2) await new Promise((resolve) => setImmediate(resolve))
+    await eventually('the second question', () => asked.length === 2)
     third.abort(new Error('over'))
     await Promise.all(later)
     expect(asked).to.deep.equal([idOf('a'), idOf('c')])
   })
 
   it('cannot be tried again and again until the codes happen to be equal', async () => {
-    const time = new HandClock()
+    const time = manualClock()
     let asked = 0
     const victim = device(
       (_code, _peer, { signal }) => {
@@ -207,7 +206,7 @@ describe('pairing', () => {
           })
         })
       },
-      { clock: time.clock, triesPerPeer: { burst: 2, perMinute: 1 }, triesInAll: { burst: 5, perMinute: 1 } }
+      { clock: time, triesPerPeer: { burst: 2, perMinute: 1 }, triesInAll: { burst: 5, perMinute: 1 } }
     )
     /** Learns the code, and goes without an answer. */
     const attempt = async (digit: string): Promise<string> => {
@@ -216,7 +215,7 @@ describe('pairing', () => {
       const running = outcomeOf(victim.protocol.run(pair.responder))
       void pair.initiator.receive()
       pair.initiator.send(Buffer.concat([Buffer.of(2), Buffer.alloc(32)]))
-      while (asked === before && pair.sent.length < 3) await new Promise((resolve) => setImmediate(resolve))
+      await eventually('the code, or a refusal', () => asked > before || pair.sent.length >= 3)
       pair.initiator.send(Buffer.of(0))
       return reasonOf(await running)
     }
@@ -224,7 +223,7 @@ describe('pairing', () => {
     expect(await attempt('a')).to.contain('too many tries in vain by this device')
     for (const digit of ['b', 'c', 'd']) expect(await attempt(digit)).to.equal('the other device refused')
     expect(await attempt('e')).to.contain('too many tries in vain by strangers')
-    time.advance(60_000)
+    await time.advance(60_000)
     expect(await attempt('e')).to.equal('the other device refused')
   })
 

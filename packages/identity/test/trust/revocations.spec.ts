@@ -17,7 +17,7 @@ import {
   verifyRevocation
 } from '@kithmesh/identity'
 import { idOf } from '../support/trust-exchange.ts'
-import { rejection } from '../support/rejection.ts'
+import { recordingLogger, rejection } from '@kithmesh/testkit'
 
 const peer = (identity: Identity): PeerCertificate => ({
   peerId: identity.peerId,
@@ -168,12 +168,13 @@ describe('revocations', () => {
   })
 
   it('are bounded in number, for each call and in all', async () => {
-    const errors: string[] = []
-    const logger = { debug() {}, info() {}, warn() {}, error: (message: string) => errors.push(message), child: () => logger } as never
+    const logger = recordingLogger()
     const list = new RevocationList({ authorities: [authority.certificatePem], limit: 2, logger })
     const three = ['1', '2', '3'].map((digit) => createRevocation(authority, idOf(digit)))
     expect(await list.add(three)).to.have.length(2)
-    expect(errors).to.deep.equal(['there are too many revocations, one is not kept'])
+    expect(logger.entries.map(({ level, message }) => `${level}: ${message}`)).to.deep.equal([
+      'error: there are too many revocations, one is not kept'
+    ])
     let asked = 0
     const endless = function* (): Generator<unknown> {
       for (;;) {

@@ -1,8 +1,8 @@
 import { expect } from 'chai'
-import type { TrustProtocol } from '@kithmesh/core'
+import type { Clock, TrustProtocol } from '@kithmesh/core'
 import { type SharedPasswordOptions, generateGroupKey, groupKey, sharedPassword } from '@kithmesh/identity'
+import { manualClock } from '@kithmesh/testkit'
 import { exchangePair, idOf, outcomeOf, reasonOf, runBoth, trusts } from '../support/trust-exchange.ts'
-import { HandClock } from '../support/hand-clock.ts'
 
 const only = ({ protocols }: { readonly protocols: readonly TrustProtocol[] }): TrustProtocol => protocols[0]!
 
@@ -65,8 +65,7 @@ describe('a group key', () => {
 })
 
 describe('a shared password', () => {
-  const start = ({ clock }: HandClock, more: SharedPasswordOptions = {}): TrustProtocol =>
-    only(sharedPassword('richtig', { clock, ...more }))
+  const start = (clock: Clock, more: SharedPasswordOptions = {}): TrustProtocol => only(sharedPassword('richtig', { clock, ...more }))
   /** Devices that try as often as they like; one for each text, which is stretched once. */
   const others = new Map<string, TrustProtocol>()
   const other = (text = 'falsch'): TrustProtocol => {
@@ -84,7 +83,7 @@ describe('a shared password', () => {
   })
 
   it('must be the same, however it is composed', async () => {
-    const clock = new HandClock()
+    const clock = manualClock()
     const wrong = await runBoth(start(clock), other())
     expect([reasonOf(wrong.initiator), reasonOf(wrong.responder)]).to.deep.equal(['the other device refused', 'it has another password'])
     const right = await runBoth(only(sharedPassword('grün')), only(sharedPassword('gru\u0308n')))
@@ -93,7 +92,7 @@ describe('a shared password', () => {
 
   it('is not found out by a responder that confirms with nothing', async () => {
     const pair = exchangePair()
-    const running = outcomeOf(start(new HandClock()).run(pair.initiator))
+    const running = outcomeOf(start(manualClock()).run(pair.initiator))
     const share = Buffer.from(await pair.responder.receive())
     pair.responder.send(Buffer.concat([Buffer.of(2), share.subarray(1)]))
     const confirmation = Buffer.from(await pair.responder.receive())
@@ -105,13 +104,13 @@ describe('a shared password', () => {
     for (const share of [Buffer.alloc(65), Buffer.concat([Buffer.of(4), Buffer.alloc(64, 1)])]) {
       const pair = exchangePair()
       pair.initiator.send(Buffer.concat([Buffer.of(1), share]))
-      expect(reasonOf(await outcomeOf(start(new HandClock()).run(pair.responder)))).to.equal('the other device sent an invalid point')
+      expect(reasonOf(await outcomeOf(start(manualClock()).run(pair.responder)))).to.equal('the other device sent an invalid point')
     }
   })
 
   for (const role of ['initiator', 'responder'] as const)
     it(`can be tried a few times by one peer, as ${role === 'initiator' ? 'responder' : 'initiator'}, and by others still`, async () => {
-      const clock = new HandClock()
+      const clock = manualClock()
       const ours = start(clock, { triesPerPeer: { burst: 3, perMinute: 1 } })
       const attempt = async (digit: string, text?: string): Promise<string> => {
         const guesser = other(text)
@@ -126,14 +125,14 @@ describe('a shared password', () => {
       // Not even the right one helps now, as somebody who guesses could have found it.
       expect(await attempt('a', 'richtig')).to.contain('too many tries')
       expect(await attempt('b', 'richtig')).to.equal('trusts')
-      clock.advance(60_000)
+      await clock.advance(60_000)
       expect(await attempt('a', 'richtig')).to.equal('trusts')
       // What was right costs nothing.
       for (let i = 0; i < 5; i++) expect(await attempt('b', 'richtig')).to.equal('trusts')
     })
 
   it('can be tried a few times by strangers together, who do not keep out those that proved themselves', async () => {
-    const clock = new HandClock()
+    const clock = manualClock()
     const ours = start(clock, { triesInAll: { burst: 4, perMinute: 2 } })
     const attempt = async (digit: string, text?: string): Promise<string> => {
       const { responder } = await runBoth(other(text), ours, { initiatorId: idOf(digit), responderId: idOf('f') })
@@ -143,12 +142,12 @@ describe('a shared password', () => {
     for (const digit of ['1', '2', '3', '4']) expect(await attempt(digit)).to.equal('it has another password')
     expect(await attempt('5', 'richtig')).to.equal('too many tries in vain by strangers; the next one is possible in 30 s')
     expect(await attempt('0', 'richtig')).to.equal('trusts')
-    clock.advance(30_000)
+    await clock.advance(30_000)
     expect(await attempt('5', 'richtig')).to.equal('trusts')
   })
 
   it('costs a try as soon as the other side could know, whether it stays or goes', async () => {
-    const clock = new HandClock()
+    const clock = manualClock()
     const ours = start(clock, { triesPerPeer: { burst: 2, perMinute: 1 } })
     const guessAndGo = async (): Promise<string> => {
       const pair = exchangePair()
@@ -174,7 +173,7 @@ describe('a shared password', () => {
   })
 
   it('cannot be tried in parallel beyond that', async () => {
-    const clock = new HandClock()
+    const clock = manualClock()
     const ours = start(clock, { triesInAll: { burst: 3, perMinute: 1 } })
     const outcomes = await Promise.all(
       Array.from({ length: 12 }, (_, index) => runBoth(other(), ours, { initiatorId: idOf(index.toString(16)), responderId: idOf('f') }))
