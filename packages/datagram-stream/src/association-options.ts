@@ -1,4 +1,8 @@
 import type { Role } from './connection-ids.ts'
+import type { DatagramStreamOptions } from './datagram-stream.ts'
+
+const MINIMUM_SECRET_BYTES = 16
+const DAY_MS = 86_400_000
 
 /**
  * `opening`: nothing is known to arrive at the other side yet. `lingering`: everything is over, but the other side may not know.
@@ -14,4 +18,26 @@ export interface AssociationOptions {
   readonly openTimeoutMs: number
   readonly keepAliveMs: number
   readonly idleTimeoutMs: number
+}
+
+/** Fills in the defaults. @throws TypeError for a short secret or limits that make no sense */
+export function associationOptions(options: DatagramStreamOptions): AssociationOptions {
+  const { secret, role, maxDatagramBytes: maxDatagram = 1_200, windowBytes = 2 ** 21 } = options
+  if (secret.length < MINIMUM_SECRET_BYTES) throw new TypeError(`secret must have at least ${MINIMUM_SECRET_BYTES} bytes`)
+  if (!(Number.isInteger(maxDatagram) && maxDatagram >= 256 && maxDatagram <= 65_507))
+    throw new TypeError('maxDatagramBytes must be a whole number from 256 to 65507')
+  if (!(Number.isInteger(windowBytes) && windowBytes >= 4 * maxDatagram && windowBytes <= 2 ** 30))
+    throw new TypeError('windowBytes must be a whole number, at least four datagrams and at most 2^30')
+  const time = (name: 'openTimeoutMs' | 'keepAliveMs' | 'idleTimeoutMs', fallback: number): number => {
+    const value = options[name] ?? fallback
+    if (!(value >= 1 && value <= DAY_MS)) throw new TypeError(`${name} must be from 1 to ${DAY_MS}`)
+    return value
+  }
+  const times = {
+    openTimeoutMs: time('openTimeoutMs', 10_000),
+    keepAliveMs: time('keepAliveMs', 10_000),
+    idleTimeoutMs: time('idleTimeoutMs', 30_000)
+  }
+  if (times.idleTimeoutMs < 2 * times.keepAliveMs) throw new TypeError('idleTimeoutMs must be at least twice keepAliveMs')
+  return { secret, role, maxDatagram, windowBytes, ...times }
 }

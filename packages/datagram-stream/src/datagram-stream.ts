@@ -1,13 +1,12 @@
 import { Duplex } from 'node:stream'
 import { errorCode, systemClock, type Clock } from '@kithmesh/core'
 import { Association } from './association.ts'
+import { type AssociationOptions, associationOptions } from './association-options.ts'
 import { datagramErrors } from './errors.ts'
 
 /** Datagrams sent without letting anything else run: more in one go only overflow the buffers on the way. */
 const BURST = 64
 const READ_BYTES = 65_536
-const MINIMUM_SECRET_BYTES = 16
-const MINIMUM_DATAGRAM_BYTES = 256
 
 /** A way for datagrams to one other place: a UDP socket and an address, a TURN channel. It may lose, double, delay and reorder them. */
 export interface DatagramPath {
@@ -33,15 +32,18 @@ export interface DatagramStreamOptions {
   /** One side each. */
   readonly role: 'initiator' | 'responder'
   readonly signal?: AbortSignal
-  /** Bytes of the largest datagram sent; default 1,200, which passes nearly everywhere. It becomes smaller when such datagrams do not arrive. */
+  /**
+   * Bytes of the largest datagram sent, 256 to 65,507; default 1,200, which passes nearly everywhere. It becomes smaller when such datagrams do
+   * not arrive.
+   */
   readonly maxDatagramBytes?: number
-  /** Bytes kept at most in each direction; default 2 MiB. */
+  /** Bytes kept at most in each direction, four datagrams to 1 GiB; default 2 MiB. */
   readonly windowBytes?: number
-  /** Default 10,000. */
+  /** Milliseconds until the other side has answered, 1 to 86,400,000; default 10,000. */
   readonly openTimeoutMs?: number
-  /** Silence after which something is sent, so that NATs do not forget the path; default 10,000. */
+  /** Milliseconds of silence after which something is sent, so that NATs do not forget the path, 1 at least; default 10,000. */
   readonly keepAliveMs?: number
-  /** Silence of the other side after which the stream fails; default 30,000. At least twice `keepAliveMs`. */
+  /** Milliseconds of silence of the other side after which the stream fails; default 30,000. Twice `keepAliveMs` to 86,400,000. */
   readonly idleTimeoutMs?: number
   readonly clock?: Clock
 }
@@ -54,13 +56,9 @@ export interface DatagramStreamOptions {
  * ERR_DATAGRAM_SILENT, too. TypeError for a short secret or limits that make no sense.
  */
 export function openDatagramStream(options: DatagramStreamOptions): Promise<Duplex> {
-  const { secret, maxDatagramBytes = 1_200, windowBytes = 2 ** 21, keepAliveMs = 10_000, idleTimeoutMs = 30_000 } = options
-  if (secret.length < MINIMUM_SECRET_BYTES) throw new TypeError(`secret must have at least ${MINIMUM_SECRET_BYTES} bytes`)
-  if (!(maxDatagramBytes >= MINIMUM_DATAGRAM_BYTES)) throw new TypeError(`maxDatagramBytes must be at least ${MINIMUM_DATAGRAM_BYTES}`)
-  if (!(windowBytes >= 4 * maxDatagramBytes)) throw new TypeError('windowBytes must be at least four datagrams')
-  if (!(idleTimeoutMs >= 2 * keepAliveMs)) throw new TypeError('idleTimeoutMs must be at least twice keepAliveMs')
+  const limits = associationOptions(options)
   return new Promise((resolve, reject) => {
-    const stream = new DatagramStream(options, (error) => {
+    const stream = new DatagramStream(options, limits, (error) => {
       if (error === undefined) resolve(stream)
       else reject(error as Error)
     })
@@ -86,25 +84,13 @@ class DatagramStream extends Duplex {
   #timerAt = Number.POSITIVE_INFINITY
   #cancelTimer = (): void => {}
 
-  constructor(options: DatagramStreamOptions, settle: (error?: unknown) => void) {
+  constructor({ path, signal, clock = systemClock }: DatagramStreamOptions, limits: AssociationOptions, settle: (error?: unknown) => void) {
     super({ highWaterMark: READ_BYTES })
-    const { path, secret, role, signal, clock = systemClock } = options
     this.#path = path
     this.#clock = clock
     this.#settle = settle
     this.#signal = signal
-    this.#association = new Association(
-      {
-        secret,
-        role,
-        maxDatagram: options.maxDatagramBytes ?? 1_200,
-        windowBytes: options.windowBytes ?? 2 ** 21,
-        openTimeoutMs: options.openTimeoutMs ?? 10_000,
-        keepAliveMs: options.keepAliveMs ?? 10_000,
-        idleTimeoutMs: options.idleTimeoutMs ?? 30_000
-      },
-      clock.monotonic()
-    )
+    this.#association = new Association(limits, clock.monotonic())
     // Until it is handed out, and after, nobody may be listening: the promise or the next write tells.
     this.on('error', () => {})
     path.open({

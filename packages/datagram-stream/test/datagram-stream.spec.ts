@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { type DatagramPath, type DatagramStreamOptions, openDatagramStream } from '@kithmesh/datagram-stream'
 import { errorCode } from '@kithmesh/core'
-import { eventually, rejection, within } from '@kithmesh/testkit'
+import { eventually, manualClock, rejection, within } from '@kithmesh/testkit'
 import { expect } from 'chai'
 import { pathPair, udpPaths } from './support/paths.ts'
 
@@ -156,6 +156,57 @@ describe('datagram stream', () => {
     })
   })
 
+  describe('limits', () => {
+    it('bound the datagrams', async () => {
+      for (const maxDatagramBytes of [300, 4_000]) {
+        const paths = pathPair()
+        const [one, other] = await openBoth(paths, { maxDatagramBytes })
+        other.resume()
+        one.end(Buffer.alloc(50_000))
+        await within(once(one, 'finish'), 30_000, 'everything to arrive')
+        expect(Math.max(...paths[0].sent.map(({ length }) => length))).to.equal(maxDatagramBytes)
+      }
+    })
+    it('say how long to wait for the other side', async () => {
+      const clock = manualClock()
+      const [path] = pathPair()
+      path.passes = () => false
+      let over = false
+      const failed = rejection(open(path, 'initiator', { clock, openTimeoutMs: 60_000 })).finally(() => {
+        over = true
+      })
+      await clock.advance(59_000)
+      expect(over).to.equal(false)
+      await clock.advance(1_001)
+      expect(errorCode(await failed)).to.equal('ERR_DATAGRAM_NO_ANSWER')
+    })
+    it('say after how much silence something is sent', async () => {
+      const clock = manualClock()
+      const paths = pathPair()
+      const opening = openBoth(paths, { clock, keepAliveMs: 3_000_000, idleTimeoutMs: 6_000_000 })
+      await clock.advance(1_000)
+      await opening
+      const sent = paths[0].sent.length
+      await clock.advance(2_990_000)
+      expect(paths[0].sent).to.have.length(sent)
+      await clock.advance(20_000)
+      expect(paths[0].sent.length).to.be.above(sent)
+    })
+    it('say after how much silence of the other side a stream fails', async () => {
+      const clock = manualClock()
+      const paths = pathPair()
+      const opening = openBoth(paths, { clock, keepAliveMs: 20_000, idleTimeoutMs: 60_000 })
+      await clock.advance(1_000)
+      const [one] = await opening
+      for (const path of paths) path.passes = () => false
+      await clock.advance(58_000)
+      expect(one.destroyed).to.equal(false)
+      const failed = once(one, 'error')
+      await clock.advance(20_000)
+      expect(errorCode((await failed)[0])).to.equal('ERR_DATAGRAM_SILENT')
+    })
+  })
+
   describe('opening', () => {
     it('gives up with a code and closes the path', async () => {
       const [path] = pathPair()
@@ -183,8 +234,20 @@ describe('datagram stream', () => {
     })
     it('refuses limits that make no sense', () => {
       const [path] = pathPair()
-      for (const wrong of [{ secret: Buffer.alloc(15) }, { maxDatagramBytes: 100 }, { windowBytes: 4_000 }, { keepAliveMs: 20_000 }])
-        expect(() => openDatagramStream({ path, secret, role: 'initiator', ...wrong })).to.throw(TypeError)
+      const wrongs: Partial<DatagramStreamOptions>[] = [
+        { secret: Buffer.alloc(15) },
+        { maxDatagramBytes: 255 },
+        { maxDatagramBytes: 65_508, windowBytes: 2 ** 21 },
+        { windowBytes: 4_000 },
+        { keepAliveMs: 20_000 },
+        { openTimeoutMs: 0 },
+        { keepAliveMs: 0 },
+        ...['maxDatagramBytes', 'windowBytes', 'openTimeoutMs', 'keepAliveMs', 'idleTimeoutMs'].flatMap((name) =>
+          [Number.NaN, -1, Number.POSITIVE_INFINITY].map((value) => ({ [name]: value }))
+        )
+      ]
+      for (const wrong of wrongs)
+        expect(() => openDatagramStream({ path, secret, role: 'initiator', ...wrong }), JSON.stringify(wrong)).to.throw(TypeError)
     })
   })
 

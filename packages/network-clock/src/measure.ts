@@ -2,6 +2,7 @@ import { joinSignals, systemClock } from '@kithmesh/core/plugin'
 import type { Clock } from '@kithmesh/core'
 import { queryServer } from './client.ts'
 import type { QueryResult } from './client.ts'
+import { checkMeasuring } from './check-options.ts'
 import { clockErrors } from './errors.ts'
 import { agreeOn, bestSample } from './selection.ts'
 import type { Agreement, Sample } from './selection.ts'
@@ -47,7 +48,7 @@ export interface NetworkTime {
 export interface MeasureOptions {
   /** Time servers, `host`, `host:port` or `[IPv6]:port`. None is asked that is not named here; three or more can outvote a wrong one. */
   readonly servers: readonly string[]
-  /** For everything together, milliseconds. @default 2000 */
+  /** For everything together, 1 to 3,600,000 milliseconds. @default 2000 */
   readonly deadlineMs?: number
   /** Exchanges with each server, 1–8; the one with the shortest round trip counts. @default 4 */
   readonly samples?: number
@@ -60,18 +61,16 @@ export interface MeasureOptions {
 
 const DEADLINE_MS = 2_000
 const SAMPLES = 4
-const MAX_SAMPLES = 8
 
 /**
  * Asks all servers at once, several times each (RFC 5905 client mode, 48-byte packets), and returns the time on which more than half of
  * those that answered agree. Ends before the deadline as soon as more than half of all named servers agree. Leaves no socket open.
  * @throws ERR_NTP_SERVER, ERR_NTP_NO_ANSWER, ERR_NTP_DISAGREEMENT (both with `details.servers`, a list of {@link NtpServerReport});
- * the signal's reason.
+ * TypeError for other options that make no sense; the signal's reason.
  */
 export async function measureNetworkTime(options: MeasureOptions): Promise<NetworkTime> {
   const { clock = systemClock, deadlineMs = DEADLINE_MS, samples = SAMPLES, signal } = options
-  if (!Number.isInteger(samples) || samples < 1 || samples > MAX_SAMPLES)
-    throw new TypeError(`samples is a whole number from 1 to ${MAX_SAMPLES}`)
+  checkMeasuring(options)
   const servers = distinct(options.servers.map(parseServer))
   if (servers.length === 0) throw new TypeError('There is no time server to ask')
   signal?.throwIfAborted()

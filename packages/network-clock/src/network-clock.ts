@@ -1,11 +1,11 @@
 import { silentLogger, systemClock } from '@kithmesh/core'
 import type { Clock, Logger } from '@kithmesh/core'
 import { Lifecycle, ObserverSet } from '@kithmesh/core/plugin'
+import { checkClockOptions } from './check-options.ts'
 import { clockErrors } from './errors.ts'
 import { measureNetworkTime } from './measure.ts'
 import type { MeasureOptions, NetworkTime } from './measure.ts'
 import { isKept, ServerManners } from './measurement-policy.ts'
-import { parseServer } from './server-name.ts'
 
 /** How far this machine's wall clock is off, told when it becomes too much. */
 export interface ClockSkew {
@@ -27,15 +27,15 @@ export interface NetworkClockObserver {
 export interface NetworkClockOptions {
   /** Time servers, `host`, `host:port` or `[IPv6]:port`. None is asked that is not named here; three or more can outvote a wrong one. */
   readonly servers: readonly string[]
-  /** Between two measurements, milliseconds; each wait is up to a tenth longer or shorter. @default 600000 */
+  /** Between two measurements, 1,000 to 86,400,000 milliseconds; each wait is up to a tenth longer or shorter. @default 600000 */
   readonly intervalMs?: number
-  /** For one measurement, milliseconds. @default 2000 */
+  /** For one measurement, 1 to 3,600,000 milliseconds. @default 2000 */
   readonly deadlineMs?: number
   /** Exchanges with each server, 1–8. @default 4 */
   readonly samples?: number
-  /** How fast this machine's clock may drift, millionths. @default 50 */
+  /** How fast this machine's clock may drift, millionths, 0 to 1,000,000. @default 50 */
   readonly driftPpm?: number
-  /** The wall clock is called skewed when it is off by more than this, milliseconds. @default 1000 */
+  /** The wall clock is called skewed when it is off by more than this, 0 to 86,400,000 milliseconds. @default 1000 */
   readonly skewLimitMs?: number
   /** The address to send from. @default any */
   readonly localAddress?: string
@@ -81,10 +81,9 @@ export class NetworkClock implements AsyncDisposable {
   #cancelCheck: () => void = () => {}
   #checkedJump = 0
 
-  /** Asks nobody yet. @throws ERR_NTP_SERVER for a server's name that cannot be understood. */
+  /** Asks nobody yet. @throws ERR_NTP_SERVER for a server's name that cannot be understood; TypeError for other options that make no sense. */
   constructor(options: NetworkClockOptions) {
-    for (const name of options.servers) parseServer(name)
-    if (options.servers.length === 0) throw new TypeError('A network clock needs the name of at least one time server')
+    checkClockOptions(options)
     this.#options = { ...options, servers: [...options.servers] }
     this.#clock = options.clock ?? systemClock
     this.#logger = options.logger ?? silentLogger

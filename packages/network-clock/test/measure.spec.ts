@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { isKithmeshError } from '@kithmesh/core'
 import { measureNetworkTime } from '@kithmesh/network-clock'
 import type { MeasureOptions, NetworkTime, NtpServerReport } from '@kithmesh/network-clock'
-import { eventually } from '@kithmesh/testkit'
+import { eventually, manualClock } from '@kithmesh/testkit'
 import { replyTo, scriptedServer } from './support/scripted-server.ts'
 import type { Script, ScriptedServer } from './support/scripted-server.ts'
 
@@ -76,6 +76,24 @@ describe('measuring the network time', () => {
     const { code, servers: reports } = await failure({ servers: await serve(silent, silent), deadlineMs: 200 })
     expect(code).to.equal('ERR_NTP_NO_ANSWER')
     expect(reports.map(({ samples }) => samples)).to.deep.equal([0, 0])
+  })
+
+  it('ends at the deadline, by the clock it was given', async () => {
+    const clock = manualClock()
+    const names = await serve(silent)
+    let over = false
+    const failed = failure({ servers: names, clock, deadlineMs: 3_600_000 }).finally(() => {
+      over = true
+    })
+    await clock.advance(3_599_999)
+    expect(over).to.equal(false)
+    await clock.advance(1)
+    expect((await failed).code).to.equal('ERR_NTP_NO_ANSWER')
+  })
+
+  it('asks from the address it was given', async () => {
+    await measureNetworkTime({ servers: await serve({}), localAddress: '127.0.0.9', samples: 1 })
+    expect(servers[0]?.senders).to.deep.equal(['127.0.0.9'])
   })
 
   it('fails when two contradict each other', async () => {
@@ -170,9 +188,15 @@ describe('measuring the network time', () => {
 
   it('refuses what no measurement can be made with', async () => {
     const errors = await Promise.all(
-      [{ servers: [] }, { servers: ['127.0.0.2'], samples: 0 }, { servers: ['127.0.0.2'], samples: 9 }].map((options) =>
-        measureNetworkTime(options).catch((error: unknown) => error)
-      )
+      [
+        { servers: [] },
+        { samples: 0 },
+        { samples: 9 },
+        { deadlineMs: Number.NaN },
+        { deadlineMs: 0 },
+        { deadlineMs: 2 ** 31 },
+        { localAddress: 'localhost' }
+      ].map((options) => measureNetworkTime({ servers: ['127.0.0.2'], ...options }).catch((error: unknown) => error))
     )
     for (const error of errors) expect(error).to.be.instanceOf(TypeError)
     expect((await failure({ servers: ['a b'] })).code).to.equal('ERR_NTP_SERVER')

@@ -96,6 +96,13 @@ describe('NetworkClock', () => {
     expect(clock.uncertaintyMs).to.be.closeTo(15, 1e-9)
   })
 
+  it('grows less certain by the drift it is told to assume', async () => {
+    clock = make({ driftPpm: 200 })
+    await clock.start()
+    await machine.advance(100_000)
+    expect(clock.uncertaintyMs).to.be.closeTo(30, 1e-9)
+  })
+
   it('is not moved by setting the wall clock, but grows less certain and measures again', async () => {
     await clock.start()
     machine.setNow(start - 60_000)
@@ -116,6 +123,22 @@ describe('NetworkClock', () => {
     expect(asked).to.have.lengthOf(2)
     await machine.advance(540_000 + 122_000)
     expect(asked).to.have.lengthOf(3)
+  })
+
+  it('measures again as often as it is told to', async () => {
+    clock = make({ intervalMs: 60_000 })
+    await clock.start()
+    await machine.advance(53_000)
+    expect(asked).to.have.lengthOf(1)
+    await machine.advance(14_000)
+    expect(asked).to.have.lengthOf(2)
+  })
+
+  it('measures as it is told to', async () => {
+    const how = { deadlineMs: 700, samples: 2, localAddress: '127.0.0.9' }
+    clock = make(how)
+    await clock.start()
+    expect(asked[0]).to.include(how)
   })
 
   it('measures again when the network changed, once for several changes', async () => {
@@ -220,6 +243,21 @@ describe('NetworkClock', () => {
     expect(skews).to.equal(2)
   })
 
+  it('calls a clock skewed from the limit on that it is told', async () => {
+    for (const [skewLimitMs, skewed] of [
+      [389, [400]],
+      [391, []]
+    ] as const) {
+      await clock.stop()
+      clock = make({ skewLimitMs })
+      const told: number[] = []
+      clock.addObserver({ skewed: ({ offsetMs: by }) => told.push(by) })
+      await clock.start()
+      await machine.advance(0)
+      expect(told, `${skewLimitMs}`).to.deep.equal(skewed)
+    }
+  })
+
   it('survives observers that throw', async () => {
     clock.addObserver({
       measured: () => {
@@ -261,6 +299,17 @@ describe('NetworkClock', () => {
     expect(asked.slice(1).some(({ servers }) => servers.includes('deny'))).to.equal(false)
   })
 
+  it('leaves such a server alone for two of its own intervals', async () => {
+    clock = make({ servers: ['rate', 'good'], intervalMs: 60_000 })
+    answer = ({ servers }) =>
+      Promise.resolve(measured(servers.map((name) => report(name, name === 'good' ? {} : { outcome: 'unusable', kiss: 'RATE' }))))
+    await clock.start()
+    await machine.advance(119_000)
+    expect(asked.slice(1).some(({ servers }) => servers.includes('rate'))).to.equal(false)
+    await machine.advance(80_000)
+    expect(asked.slice(1).some(({ servers }) => servers.includes('rate'))).to.equal(true)
+  })
+
   it('starts and stops in any order, any number of times', async () => {
     await clock.stop()
     await Promise.all([clock.start(), clock.start()])
@@ -300,6 +349,15 @@ describe('NetworkClock', () => {
       .to.throw()
       .with.property('code', 'ERR_NTP_SERVER')
     expect(() => make({ servers: [] })).to.throw(TypeError)
+  })
+
+  it('refuses what no clock can be kept with', () => {
+    for (const value of [Number.NaN, -1, Number.POSITIVE_INFINITY])
+      for (const name of ['intervalMs', 'deadlineMs', 'samples', 'driftPpm', 'skewLimitMs'])
+        expect(() => make({ [name]: value }), `${name} ${value}`).to.throw(TypeError, name)
+    for (const options of [{ intervalMs: 0 }, { deadlineMs: 0 }, { samples: 1.5 }, { localAddress: 'eth0' }])
+      expect(() => make(options)).to.throw(TypeError, Object.keys(options)[0])
+    expect(() => make({ intervalMs: 1_000, driftPpm: 0, skewLimitMs: 0 })).to.not.throw()
   })
 
   it('works with real servers', async () => {

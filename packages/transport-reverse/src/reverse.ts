@@ -18,6 +18,7 @@ import { Turnstile } from './turnstile.ts'
 
 /** Requests to one peer that wait for their connection; further ones queue, as the peer would refuse them. */
 const MAX_ASKING_PER_PEER = 4
+const MAX_MS = 3_600_000
 
 export interface ReverseOptions {
   /**
@@ -25,11 +26,11 @@ export interface ReverseOptions {
    * NAT probe says. @default undefined, nothing is forwarded
    */
   readonly forwardedPort?: number
-  /** For asking and the connection's arrival together, milliseconds. @default 10000 */
+  /** For asking and the connection's arrival together, 1 to 3,600,000 milliseconds. @default 10000 */
   readonly deadlineMs?: number
-  /** For connecting to a peer that asked for it, milliseconds. @default 5000 */
+  /** For connecting to a peer that asked for it, 1 to 3,600,000 milliseconds. @default 5000 */
   readonly dialDeadlineMs?: number
-  /** Head start of each of a peer's addresses over the next, milliseconds (RFC 8305 §5). @default 250 */
+  /** Head start of each of a peer's addresses over the next, 0 to 3,600,000 milliseconds (RFC 8305 §5). @default 250 */
   readonly staggerMs?: number
 }
 
@@ -42,6 +43,14 @@ export function reverse(options: ReverseOptions = {}): TransportFactory {
   const { forwardedPort } = options
   if (forwardedPort !== undefined && !(Number.isInteger(forwardedPort) && forwardedPort >= 1 && forwardedPort <= 65535))
     throw new TypeError('forwardedPort is a port, 1 to 65535')
+  for (const [name, least] of [
+    ['deadlineMs', 1],
+    ['dialDeadlineMs', 1],
+    ['staggerMs', 0]
+  ] as const) {
+    const value = options[name] ?? least
+    if (!(value >= least && value <= MAX_MS)) throw new TypeError(`${name} is from ${least} to ${MAX_MS} milliseconds, not ${value}`)
+  }
   return Object.freeze({
     name: 'reverse',
     contractVersion: TRANSPORT_CONTRACT_VERSION,

@@ -1,7 +1,14 @@
-import { eventually, rejection, unknownNetwork } from '@kithmesh/testkit'
+import { Socket } from 'node:net'
+import { parsePeerAddress } from '@kithmesh/core'
+import { eventually, manualClock, rejection, unknownNetwork } from '@kithmesh/testkit'
 import { reverse } from '@kithmesh/transport-reverse'
 import { expect } from 'chai'
+import sinon from 'sinon'
 import { Devices } from './support/devices.ts'
+
+const token = Buffer.alloc(16, 1).toString('base64url')
+/** A port whose packets are dropped: nothing on the loopback interface is like that. */
+const SILENT_PORT = 9
 
 describe('reverse connections', () => {
   let devices: Devices
@@ -9,8 +16,22 @@ describe('reverse connections', () => {
     devices = new Devices()
   })
   afterEach(async () => {
+    sinon.restore()
     await devices[Symbol.asyncDispose]()
   })
+
+  /** @returns how many connections to the silent port have begun */
+  const silence = (): (() => number) => {
+    let begun = 0
+    const connect = Socket.prototype.connect as (this: Socket, ...options: unknown[]) => Socket
+    sinon.stub(Socket.prototype, 'connect').callsFake(function (this: Socket, ...options: unknown[]) {
+      const [[{ port }]] = options as [[{ port: number }]]
+      if (port !== SILENT_PORT) return connect.apply(this, options)
+      begun++
+      return this
+    } as typeof Socket.prototype.connect)
+    return () => begun
+  }
 
   it('give the asking side the stream that the other one opened', async () => {
     const alice = await devices.add('alice')
@@ -72,7 +93,7 @@ describe('reverse connections', () => {
     const { server, port } = await devices.server(() => {})
     await new Promise((resolve) => server.close(resolve))
     const body = {
-      token: Buffer.alloc(16, 1).toString('base64url'),
+      token,
       addresses: [
         ['127.0.0.1', port],
         ['127.0.0.1', alice.port]
@@ -81,6 +102,59 @@ describe('reverse connections', () => {
     const signal = new AbortController().signal
     alice.hub.request(bob.peerId, 'reverse-connect', body, { signal, timeoutMs: 50 }).catch(() => {})
     expect((await eventually('the connection', () => bob.opened[0])).remote).to.equal(`127.0.0.1:${alice.port}`)
+  })
+
+  it('give each address its head start over the next', async () => {
+    const clock = manualClock()
+    const alice = await devices.add('alice')
+    const bob = await devices.add('bob', { clock, staggerMs: 40 })
+    await bob.listen()
+    const silent = silence()
+    const addresses = [
+      ['127.0.0.1', SILENT_PORT],
+      ['127.0.0.2', SILENT_PORT],
+      ['127.0.0.1', alice.port]
+    ]
+    alice.hub.request(bob.peerId, 'reverse-connect', { token, addresses }, { signal: new AbortController().signal }).catch(() => {})
+    await eventually('the first one', () => silent() === 1)
+    await clock.advance(39)
+    expect(silent()).to.equal(1)
+    await clock.advance(1)
+    expect(silent()).to.equal(2)
+    await clock.advance(40)
+    expect((await eventually('the connection', () => bob.opened[0])).remote).to.equal(`127.0.0.1:${alice.port}`)
+  })
+
+  it('are given up by the side that connects at its own deadline', async () => {
+    const clock = manualClock()
+    const alice = await devices.add('alice')
+    const bob = await devices.add('bob', { clock, dialDeadlineMs: 700 })
+    await bob.listen()
+    const silent = silence()
+    const addresses = [['127.0.0.1', SILENT_PORT]]
+    alice.hub.request(bob.peerId, 'reverse-connect', { token, addresses }, { signal: new AbortController().signal }).catch(() => {})
+    await eventually('the connection to begin', () => silent() === 1)
+    const failures = (): string[] =>
+      bob.logger.entries.filter(({ message }) => message.includes('did not come about')).map(({ fields }) => String(fields?.['error']))
+    await clock.advance(699)
+    expect(failures()).to.deep.equal([])
+    await clock.advance(1)
+    expect(failures()).to.have.length(1)
+    expect(failures()[0]).to.contain('within 700 ms')
+  })
+
+  it('are asked for at the port that the router forwards', async () => {
+    const alice = await devices.add('alice', { forwardedPort: 14_984 })
+    const bob = await devices.add('bob')
+    const asked: unknown[] = []
+    bob.hub.handle('reverse-connect', async (_from, { addresses }) => {
+      asked.push(...(addresses as unknown[]))
+      throw new Error('heard enough')
+    })
+    const address = `kithmesh:1;id=${alice.peerId};port=1;route=0,v4,192.168.1.7,203.0.113.7,tcp:eim/apdf/equal,udp:eim/apdf/equal`
+    const target = devices.target(bob, { routes: parsePeerAddress(address).network.routes, measuredAt: 0 })
+    await rejection(alice.strategy.attempt(target, { signal: new AbortController().signal, progress() {} }))
+    expect(asked).to.deep.include(['203.0.113.7', 14_984])
   })
 
   it('end with the transport', async () => {
@@ -95,6 +169,10 @@ describe('reverse connections', () => {
 
   it('reject options that make no sense', () => {
     for (const forwardedPort of [0, 65536, 1.5]) expect(() => reverse({ forwardedPort })).to.throw(TypeError)
+    for (const ms of [Number.NaN, -1, Number.POSITIVE_INFINITY, 2 ** 31])
+      for (const name of ['deadlineMs', 'dialDeadlineMs', 'staggerMs']) expect(() => reverse({ [name]: ms })).to.throw(TypeError, name)
+    for (const name of ['deadlineMs', 'dialDeadlineMs']) expect(() => reverse({ [name]: 0 })).to.throw(TypeError, name)
+    expect(reverse({ staggerMs: 0 }).name).to.equal('reverse')
     expect(reverse({ forwardedPort: 443 }).name).to.equal('reverse')
     expect(unknownNetwork().routes).to.have.length(1)
   })

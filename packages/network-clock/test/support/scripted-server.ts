@@ -25,6 +25,8 @@ export interface ScriptedServer extends AsyncDisposable {
   /** `127.0.0.2:40123`. */
   readonly name: string
   readonly requests: readonly Buffer[]
+  /** The addresses that the requests came from. */
+  readonly senders: readonly string[]
 }
 
 const UNIX_EPOCH_S = 2_208_988_800
@@ -57,6 +59,7 @@ export async function scriptedServer(address: string, script: Script = {}): Prom
   const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4')
   const timers = new Set<NodeJS.Timeout>()
   const requests: Buffer[] = []
+  const senders: string[] = []
   let replies = 0
   const localTime = (): number => performance.timeOrigin + performance.now()
   const later = (ms: number, run: () => void): void => {
@@ -81,6 +84,7 @@ export async function scriptedServer(address: string, script: Script = {}): Prom
     const receivedAt = localTime()
     const delay = at(script.delaysMs, requests.length)
     requests.push(request)
+    senders.push(from.address)
     later(delay, () => {
       answer(request, from, receivedAt)
     })
@@ -90,6 +94,7 @@ export async function scriptedServer(address: string, script: Script = {}): Prom
   return {
     name: address.includes(':') ? `[${address}]:${socket.address().port}` : `${address}:${socket.address().port}`,
     requests,
+    senders,
     async [Symbol.asyncDispose]() {
       for (const timer of timers) clearTimeout(timer)
       socket.close()
