@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { expect } from 'chai'
 import { dials } from '@kithmesh/core'
-import { eventually, within } from '@kithmesh/testkit'
+import { eventually, manualClock, within } from '@kithmesh/testkit'
 import type { BindTcp } from '@kithmesh/transport-holepunch'
 import { holePunch } from '@kithmesh/transport-holepunch'
 import { MAPPINGS_KIND, writeCancel, writeOffer } from '../dist/messages.js'
@@ -208,15 +208,39 @@ describe('hole punching between two strategies', () => {
     expect([a.accepted.length, b.accepted.length]).to.deep.equal([0, 1])
   })
 
+  /** Whoever carries the messages of a device gives the other one a different secret. */
+  function changeSecrets({ hub }: Machine): void {
+    const request = hub.request.bind(hub)
+    hub.request = async (to, kind, body, options) =>
+      await request(to, kind, { ...body, secret: Buffer.alloc(32).toString('base64url') }, options)
+  }
+
+  it('gives a round up after the time it was given', async () => {
+    const clock = manualClock()
+    const [a, b] = [machines.add('a', { punchMs: 100 }, { clock }), machines.add('b', { punchMs: 100 }, { clock })]
+    await machines.listen(b)
+    changeSecrets(a)
+    let over = false
+    const code = codeOf(machines.attempt(a, b)).finally(() => {
+      over = true
+    })
+    await eventually(
+      'the end',
+      async () => {
+        await clock.advance(20)
+        return over
+      },
+      { everyMs: 0 }
+    )
+    expect(await code).to.equal('ERR_PUNCH_NO_CONNECTION')
+    expect(clock.monotonic()).to.be.below(2_500)
+  })
+
   it('does not take a device that does not know the secrets for the other side', async () => {
     const a = machines.add('a', { punchMs: 400 })
     const b = machines.add('b', { punchMs: 400 })
     await machines.listen(b)
-    // Whoever carries the messages gives the two different secrets.
-    const { hub } = a
-    const request = hub.request.bind(hub)
-    hub.request = async (to, kind, body, options) =>
-      await request(to, kind, { ...body, secret: Buffer.alloc(32).toString('base64url') }, options)
+    changeSecrets(a)
     expect(await codeOf(machines.attempt(a, b))).to.equal('ERR_PUNCH_NO_CONNECTION')
     expect(b.accepted).to.have.length(0)
   })
@@ -325,9 +349,45 @@ describe('hole punching at the request of hostile devices', () => {
 })
 
 describe('options of hole punching', () => {
+  let machines: Machines
+  beforeEach(() => {
+    machines = new Machines()
+  })
+  afterEach(async () => {
+    await machines.dispose()
+  })
+
+  it('say which local ports are used, and how they are drawn', async () => {
+    const controller = new AbortController()
+    const ports: number[] = []
+    const bind: BindTcp = async ({ localPort }) => {
+      ports.push(localPort)
+      controller.abort(new Error('seen enough'))
+      throw controller.signal.reason
+    }
+    const [a, b] = [
+      machines.add('a', { stun: ['stun:192.0.2.1'], bind, ports: { low: 30_000, high: 31_000 }, random: () => 0.25 }),
+      machines.add('b')
+    ]
+    expect(await codeOf(machines.attempt(a, b, controller.signal))).to.contain('seen enough')
+    expect(ports).to.deep.equal([30_250])
+  })
+
+  it('give a clock, of which the other side is told', async () => {
+    const clock = { now: () => 1_234_567, uncertaintyMs: 5 }
+    const [a, b] = [machines.add('a', { clock }), machines.add('b')]
+    const told: unknown[] = []
+    b.hub.handle(MAPPINGS_KIND, async (_from, { clock: sent }) => {
+      told.push(sent)
+      throw new Error('heard enough')
+    })
+    await codeOf(machines.attempt(a, b))
+    expect(told).to.deep.equal([{ at: 1_234_567, uncertaintyMs: 5 }])
+  })
+
   it('are checked', () => {
     expect(() => holePunch({ stun: ['stun.example.org'] })).to.throw(TypeError, /not a URL/)
     expect(() => holePunch({ ports: { low: 5, high: 70_000 } })).to.throw(TypeError, /ports/)
-    expect(() => holePunch({ punchMs: 60_000 })).to.throw(TypeError, /punchMs/)
+    for (const punchMs of [Number.NaN, 99, 60_000]) expect(() => holePunch({ punchMs })).to.throw(TypeError, /punchMs/)
   })
 })
