@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect as connectTcp, type Socket } from 'node:net'
 import { expect } from 'chai'
 import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt'
-import { eventually, rejection } from '@kithmesh/testkit'
+import { eventually, manualClock, recordingLogger, rejection } from '@kithmesh/testkit'
 import type { Relay } from '@kithmesh/relay'
 import { Stage, team } from './support/relays.ts'
 
@@ -93,6 +93,14 @@ describe('the broker of a relay', () => {
     expect(relay.status.broker).to.include({ clients: 0, refused: 3 })
   })
 
+  it('logs whom it refuses', async () => {
+    const logger = recordingLogger()
+    const relay = await stage.relay({ logger })
+    await rejection(client(relay, { password: 'something else' }))
+    const entry = logger.entries.find(({ message }) => message.includes('was refused'))
+    expect(entry?.fields?.['from']).to.contain('127.0.0.1')
+  })
+
   it('looks at a few wrong logins of an address, then at none for a while, and at those of others as always', async () => {
     const relay = await stage.relay()
     const code = async (password: string): Promise<number | undefined> =>
@@ -127,6 +135,38 @@ describe('the broker of a relay', () => {
       code: 5
     })
     expect(asking.connected).to.equal(true)
+  })
+
+  it('has its topics below the prefix it was given, and there alone', async () => {
+    const relay = await stage.relay({ topicPrefix: 'shop/floor' })
+    const one = await client(relay)
+    const messages = received(one)
+    const own = `shop/floor/${group.split('/')[1]}/i/${node(1)}`
+    await one.subscribeAsync(own)
+    await one.publishAsync(own, 'hello', { qos: 1 })
+    await eventually('a message of one’s own', () => messages.length === 1)
+    one.publish(`${group}/i/${node(1)}`, 'x')
+    await closed(one)
+  })
+
+  it('forgets a message that is not renewed for as long as it is told', async () => {
+    const clock = manualClock()
+    const relay = await stage.relay({ clock, limits: { retainedMs: 100_000 } })
+    const one = await client(relay)
+    await one.publishAsync(`${group}/p/${node(1)}`, 'here', { qos: 1, retain: true })
+    await clock.advance(99_000)
+    expect(relay.status.broker.retained).to.equal(1)
+    await clock.advance(100_000)
+    expect(relay.status.broker.retained).to.equal(0)
+  })
+
+  it('bounds the bytes of the messages that are kept', async () => {
+    const relay = await stage.relay({ limits: { retainedBytes: 1_000 } })
+    const one = await client(relay)
+    await one.publishAsync(`${group}/p/${node(1)}`, Buffer.alloc(500), { qos: 1, retain: true })
+    one.publish(`${group}/p/${node(2)}`, Buffer.alloc(500), { retain: true })
+    await closed(one)
+    expect(relay.status.broker.retained).to.equal(1)
   })
 
   it('bounds packets, subscriptions, and the messages that are kept', async () => {

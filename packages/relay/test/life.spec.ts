@@ -1,7 +1,10 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
 import { expect } from 'chai'
 import { errorCode } from '@kithmesh/core'
+import { createIdentity } from '@kithmesh/identity'
 import { createRelay } from '@kithmesh/relay'
-import { rejection } from '@kithmesh/testkit'
+import { eventually, rejection } from '@kithmesh/testkit'
 import { Stage, team } from './support/relays.ts'
 
 describe('a relay', () => {
@@ -21,6 +24,34 @@ describe('a relay', () => {
     await again.start()
     expect(again.urls.brokers).to.deep.equal(brokers)
   })
+
+  it('with TLS has the port for TURN over it that it is told', async () => {
+    const { privateKeyPem: key, certificatePem: cert } = await createIdentity({ commonName: 'relay' })
+    const first = await stage.relay({ tls: { cert, key } })
+    const turns = first.urls.turn.find((url) => url.startsWith('turns:'))
+    await first.stop()
+    const again = await stage.relay({ tls: { cert, key }, turnsPort: Number(turns?.split(':').at(-1)) })
+    expect(again.urls.turn).to.include(turns)
+  })
+
+  for (const [what, limits, hosts] of [
+    ['all together', { connections: 3 }, ['127.0.0.2', '127.0.0.3', '127.0.0.4', '127.0.0.5']],
+    ['one address', { connectionsPerAddress: 2 }, ['127.0.0.2', '127.0.0.2', '127.0.0.3', '127.0.0.2']]
+  ] as const)
+    it(`has so many connections of ${what} as it is told, to the broker and to STUN and TURN each`, async () => {
+      const relay = await stage.relay({ limits })
+      for (const url of [relay.urls.brokers[0], relay.urls.stun[0]]) {
+        const sockets: Socket[] = []
+        for (const localAddress of hosts) {
+          const socket = connect({ port: Number(url?.split(':').at(-1)), host: '127.0.0.1', localAddress }).on('error', () => {})
+          sockets.push(socket.resume())
+          await once(socket, 'connect')
+        }
+        await eventually('the last one to be closed', () => sockets.at(-1)?.closed === true)
+        expect(sockets.map(({ closed }) => closed)).to.deep.equal([false, false, false, true])
+        for (const socket of sockets) socket.destroy()
+      }
+    })
 
   it('says which address and port cannot be had, and leaves none open', async () => {
     const first = await stage.relay()

@@ -97,6 +97,13 @@ describe('allocations of a relay', () => {
     expect((await client.ask('refresh', { lifetime: 0 })).messageClass).to.equal('success')
   })
 
+  it('are for logins of the realm that the relay was given', async () => {
+    const relay = await stage.relay({ realm: 'shop' })
+    const client = stage.use(await RawClient.open(relay))
+    expect((await client.ask('allocate', udp)).attributes.realm).to.equal('shop')
+    expect((await client.ask('allocate', udp)).messageClass).to.equal('success')
+  })
+
   it('are answered alike when the request comes again, and made once', async () => {
     const relay = await stage.relay()
     const client = await clientOf(relay)

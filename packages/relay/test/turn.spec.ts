@@ -56,6 +56,14 @@ describe('the TURN server of a relay', () => {
       await eventually('the allocation to end', () => relay.status.turn.allocations === 0)
     })
 
+  it('relays at the ports it was given', async () => {
+    const relay = await stage.relay({ host: '127.0.0.77', relayPorts: { first: 21_000, last: 21_099 } })
+    for (const kind of ['allocateUdp', 'allocateTcp'] as const) {
+      const { relayed } = await stage.turn(relay, { query: '?transport=tcp' })[kind]()
+      expect(relayed.port, kind).to.be.within(21_000, 21_099)
+    }
+  })
+
   it('lets nobody in who has no permission', async () => {
     const relay = await stage.relay()
     const allocation = await stage.turn(relay, { query: '?transport=udp' }).allocateUdp()
@@ -179,6 +187,28 @@ describe('the TURN server of a relay', () => {
     await mine[0]?.close()
     await stage.turn(relay).allocateUdp()
     expect(relay.status.turn.refused).to.include({ 486: 1, 508: 1 })
+  })
+
+  it('bounds channels', async () => {
+    const relay = await stage.relay({ limits: { channelsPerAllocation: 2 } })
+    const allocation = await stage.turn(relay, { query: '?transport=udp' }).allocateUdp()
+    for (const port of [40_001, 40_002]) await allocation.bindChannel({ address: loopback, port })
+    expect(errorCode(await rejection(allocation.bindChannel({ address: loopback, port: 40_003 })))).to.equal('ERR_TURN_CAPACITY')
+  })
+
+  it('bounds relayed connections', async () => {
+    const relay = await stage.relay({ limits: { connectionsPerAllocation: 2 } })
+    const allocation = await stage.turn(relay, { query: '?transport=tcp' }).allocateTcp()
+    const servers = [1, 2, 3].map(() => createServer((socket) => void socket.on('error', () => {})).listen(0, loopback))
+    try {
+      await Promise.all(servers.map((server) => once(server, 'listening')))
+      const [first, second, third] = servers.map((server) => server.address() as AddressInfo)
+      const streams = [await allocation.connect(first!), await allocation.connect(second!)]
+      expect(errorCode(await rejection(allocation.connect(third!)))).to.equal('ERR_TURN_CAPACITY')
+      for (const stream of streams) stream.on('error', () => {}).destroy()
+    } finally {
+      for (const server of servers) server.close()
+    }
   })
 
   it('bounds permissions, and what one user has relayed per second', async () => {
