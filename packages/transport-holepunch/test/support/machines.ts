@@ -52,8 +52,13 @@ export class Machines {
     })
   }
 
-  async attempt(from: Machine, to: Machine, signal: AbortSignal = new AbortController().signal): Promise<ByteSocket> {
-    return this.#keep(await from.strategy.attempt(targetOf(to), { signal, progress: () => {} }))
+  async attempt(
+    from: Machine,
+    to: Machine,
+    signal: AbortSignal = new AbortController().signal,
+    progress: (phase: string) => void = () => {}
+  ): Promise<ByteSocket> {
+    return this.#keep(await from.strategy.attempt(targetOf(to), { signal, progress }))
   }
 
   async dispose(): Promise<void> {
