@@ -1,12 +1,12 @@
 import { expect } from 'chai'
 import { errorCode } from '@kithmesh/core'
+import { eventually } from '@kithmesh/testkit'
 import { createBlipConnection } from '../dist/connection.js'
 import type { BodyReader, IncomingRequest, Reply } from '../dist/contracts.js'
 import { pakoZlib } from '../dist/deflate.js'
 import { COMPRESSED, MORE_COMING, NO_REPLY, URGENT } from '../dist/frame.js'
 import { block, RawPeer } from './raw-peer.ts'
 import { type MemorySocket, memorySocketPair } from '@kithmesh/testkit/memory'
-import { until } from './until.ts'
 
 const rev = block('Profile', 'rev')
 
@@ -54,7 +54,7 @@ describe('requests and replies (blip.md §5)', () => {
       requests.push(request)
     })
     const replies = Promise.all([1, 2, 3, 4].map(async (n) => await ask(a, { profile: 'q', body: Buffer.from([n]) })))
-    await until(() => requests.length === 4)
+    await eventually('four requests', () => requests.length === 4)
     expect(a.unansweredRequests).to.equal(4)
     for (const i of [2, 0, 3, 1]) requests[i]!.respond({ body: Buffer.from([requests[i]!.body[0]! * 10]) })
     expect((await replies).map((reply) => (reply.kind === 'ok' ? reply.body[0] : reply))).to.deep.equal([10, 20, 30, 40])
@@ -100,7 +100,7 @@ describe('requests and replies (blip.md §5)', () => {
     peer.send(1, 2, '')
     peer.send(2, 2, block('Error-Code', 'nonsense'), 'text')
     peer.send(3, 2, block('Error-Domain', 'HTTP', 'Error-Code', '503'))
-    await until(() => replies.length === 3)
+    await eventually('three replies', () => replies.length === 3)
     expect(replies).to.deep.equal([
       { kind: 'error', domain: 'BLIP', code: 0, message: '' },
       { kind: 'error', domain: 'BLIP', code: 0, message: 'text' },
@@ -516,11 +516,11 @@ describe('flow control (blip.md §9)', () => {
     expect(taken).to.deep.equal([16_000])
     expect(peer.frames).to.have.length(1)
     for (let i = 0; i < 7; i++) {
-      await until(() => release.length > i)
+      await eventually(`part ${i}`, () => release.length > i)
       expect(reply).to.equal(undefined)
       release[i]!()
     }
-    await until(() => reply !== undefined)
+    await eventually('the reply', () => reply !== undefined)
     expect(taken).to.have.length(7)
     expect(reply?.kind === 'ok' && reply.body.length).to.equal(0)
   })
@@ -620,7 +620,7 @@ describe('bodies that break off', () => {
       () => {}
     )
     expect(await ask(a, { profile: 'PING' })).to.include({ kind: 'ok' })
-    await until(() => a.unansweredRequests === 0)
+    await eventually('the request to be answered', () => a.unansweredRequests === 0)
   })
 
   it('close the connection when half of it is out', async () => {
@@ -633,7 +633,7 @@ describe('bodies that break off', () => {
       error = info.error
     })
     expect(await ask(a, { profile: 'q', body: breaking(3) })).to.deep.equal({ kind: 'disconnected' })
-    await until(() => error !== undefined)
+    await eventually('the error', () => error !== undefined)
     expect(errorCode(error)).to.equal('ERR_BLIP_BODY')
   })
 })
@@ -686,7 +686,7 @@ describe('bodies that are read as their frames are written', () => {
     expect(body.read()).to.be.within(128_000, 150_000)
     expect(body.closed()).to.equal(0)
     peer.connection.close()
-    await until(() => body.closed() === 1)
+    await eventually('the body to be closed', () => body.closed() === 1)
   })
   it('answer 501 when they fail before the first frame, and disturb nothing else', async () => {
     const { a, b } = pair()
@@ -709,7 +709,7 @@ describe('bodies that are read as their frames are written', () => {
       error = info.error
     })
     expect(await ask(a, { profile: 'q' })).to.deep.equal({ kind: 'disconnected' })
-    await until(() => error !== undefined)
+    await eventually('the error', () => error !== undefined)
     expect([errorCode(error), body.closed()]).to.deep.equal(['ERR_BLIP_BODY', 1])
   })
   it('are closed when nobody waits for them any more', async () => {
@@ -720,7 +720,7 @@ describe('bodies that are read as their frames are written', () => {
       late = request
     })
     const reply = ask(a, { profile: 'q' })
-    await until(() => late !== undefined)
+    await eventually('the late answer', () => late !== undefined)
     b.close()
     await reply
     late?.respond({ body: body.asBody })
@@ -744,11 +744,11 @@ describe('many requests at once (blip.md §13)', () => {
     while (seen.length < 50) {
       active.shift()!.respond()
       const before = seen.length
-      await until(() => seen.length > before)
+      await eventually('the next request', () => seen.length > before)
     }
     expect(seen).to.deep.equal(Array.from({ length: 50 }, (_, i) => i + 1))
     for (const request of active) request.respond()
-    await until(() => peer.frames.length === 50)
+    await eventually('fifty answers', () => peer.frames.length === 50)
     expect(peer.connectionSocket.paused).to.equal(false)
   })
 
@@ -851,7 +851,7 @@ describe('many requests at once (blip.md §13)', () => {
     expect(peer.connectionSocket.paused).to.equal(false)
     await peer.frame(0)
     peer.send(1, 1, '')
-    await until(() => answered)
+    await eventually('the answer', () => answered)
     expect(peer.connectionSocket.paused).to.equal(true)
   })
 })
@@ -884,18 +884,18 @@ describe('the end of a connection (blip.md §11)', () => {
     a.onClosed(() => {
       throw new Error('a bad listener')
     })
-    await until(() => sockets[1].bufferedBytes === 0 && a.unansweredRequests === 4)
+    await eventually('four unanswered requests', () => sockets[1].bufferedBytes === 0 && a.unansweredRequests === 4)
     sockets[1].terminate(new Error('cable'))
-    await until(() => events.length === 5)
+    await eventually('the end of all four and of the connection', () => events.length === 5)
     expect(events).to.deep.equal(['disconnected', 'disconnected', 'disconnected', 'disconnected', 'closed 1006'])
     expect(a.unansweredRequests).to.equal(0)
-    await until(() => returned === 1)
+    await eventually('the handler to return', () => returned === 1)
     let late: number | undefined
     a.onClosed((info) => {
       late = info.code
     })
     expect(late).to.equal(undefined)
-    await until(() => late === 1006)
+    await eventually('the late listener to be told', () => late === 1006)
   })
 
   it('sends what was queued before a close, and drops answers after it', async () => {
@@ -916,7 +916,7 @@ describe('the end of a connection (blip.md §11)', () => {
     b.onClosed((value) => {
       info = value
     })
-    await until(() => info !== undefined && reply !== undefined)
+    await eventually('the end and the reply', () => info !== undefined && reply !== undefined)
     expect(got).to.deep.equal(['last words'])
     expect(info).to.deep.equal({ code: 4001, reason: 'back soon' })
     expect(reply).to.deep.equal({ kind: 'disconnected' })
@@ -931,7 +931,7 @@ describe('the end of a connection (blip.md §11)', () => {
       reason = info.reason
     })
     a.close(4002, 'é'.repeat(100))
-    await until(() => reason !== '')
+    await eventually('the reason', () => reason !== '')
     expect(reason).to.equal('é'.repeat(61))
   })
 })

@@ -1,11 +1,11 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
+import { eventually } from '@kithmesh/testkit'
 import { createBlipConnection } from '../dist/connection.js'
 import type { BlipPeer, Reply } from '../dist/contracts.js'
 import { MORE_COMING } from '../dist/frame.js'
 import { FrameDecoder } from '../dist/frame-decoder.js'
 import { type MemorySocket, memorySocketPair } from '@kithmesh/testkit/memory'
-import { until } from './until.ts'
 
 interface Exchange {
   readonly fromA: boolean
@@ -141,7 +141,7 @@ describe('two connections talking to each other', () => {
               : {}
           )
         }
-        await until(() => answered === exchanges.length || ended !== undefined)
+        await eventually('all answers', () => answered === exchanges.length || ended !== undefined)
         expect(ended).to.equal(undefined)
         expect(problems).to.deep.equal([])
         for (const [i, socket] of sockets.entries()) {
@@ -151,7 +151,7 @@ describe('two connections talking to each other', () => {
         }
         expect(a.unansweredRequests + b.unansweredRequests).to.equal(0)
         a.close()
-        await until(() => ended !== undefined)
+        await eventually('the end of the connection', () => ended !== undefined)
       }),
       { numRuns: 60 }
     )
@@ -179,7 +179,7 @@ describe('two connections talking to each other', () => {
         })
       })
     }
-    await until(() => order.length === 8)
+    await eventually('eight messages', () => order.length === 8)
     expect(order).to.deep.equal([...Array.from({ length: 5 }, () => 'ping'), 'bulk', 'bulk', 'bulk'])
     expect(mostOpen()).to.equal(3)
   })

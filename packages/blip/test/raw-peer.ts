@@ -1,3 +1,4 @@
+import { eventually } from '@kithmesh/testkit'
 import { type DecodedFrame, FrameDecoder } from '../dist/frame-decoder.js'
 import { FrameEncoder } from '../dist/frame-encoder.js'
 import { createBlipConnection } from '../dist/connection.js'
@@ -5,7 +6,6 @@ import type { BlipConnectionOptions } from '../dist/connection-options.js'
 import type { BlipPeer } from '../dist/contracts.js'
 import type { SocketCloseInfo } from '@kithmesh/core'
 import { type MemorySocket, memorySocketPair } from '@kithmesh/testkit/memory'
-import { until } from './until.ts'
 
 /** A connection under test with a hand-driven other side that writes and reads frames. */
 export class RawPeer {
@@ -54,7 +54,7 @@ export class RawPeer {
   }
 
   async frame(index: number): Promise<RawPeer['frames'][number]> {
-    await until(() => this.frames.length > index || this.closed !== undefined)
+    await eventually(`frame ${index}`, () => this.frames.length > index || this.closed !== undefined)
     const frame = this.frames[index]
     if (frame === undefined)
       throw new Error(`No frame ${index}; the connection ended with ${JSON.stringify(this.closed)} ${String(this.closed?.error)}`)
@@ -70,7 +70,7 @@ export class RawPeer {
   }
 
   async end(): Promise<SocketCloseInfo> {
-    await until(() => this.closed !== undefined)
+    await eventually('the end of the connection', () => this.closed !== undefined)
     return this.closed!
   }
 }

@@ -1,7 +1,8 @@
 import { expect } from 'chai'
 import { makeRevisionId } from '@kithmesh/database/replication'
 import type { Collection, Database } from '@kithmesh/database'
-import { Temporary, thrownBy, until } from './temporary.ts'
+import { eventually } from '@kithmesh/testkit'
+import { Temporary, thrownBy } from './temporary.ts'
 
 const temporary = new Temporary()
 
@@ -194,6 +195,6 @@ describe('a collection', () => {
       calls += 1
     })
     items.put('a', {})
-    await until('the second listener', () => calls === 1)
+    await eventually('the second listener', () => calls === 1)
   })
 })

@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { systemClock } from '@kithmesh/core'
 import type { Clock } from '@kithmesh/core'
-import { Temporary, until } from './temporary.ts'
+import { eventually } from '@kithmesh/testkit'
+import { Temporary } from './temporary.ts'
 
 const program = fileURLToPath(new URL('./writer-process.js', import.meta.url))
 
@@ -48,8 +49,8 @@ describe('several processes on one database', () => {
       calls += 1
     })
     const other = start('put-once', database.directory, 'theirs')
-    await until('the other process to finish its write', () => other.lines().length > 0)
-    await until('the change of the other process', () => calls > 0)
+    await eventually('the other process to finish its write', () => other.lines().length > 0)
+    await eventually('the change of the other process', () => calls > 0)
     expect(items.get('theirs')?.body).to.deep.equal({ from: 'another process' })
     await other.ended
     await new Promise((resolve) => {
@@ -57,7 +58,7 @@ describe('several processes on one database', () => {
     })
     expect(calls).to.equal(1)
     items.put('mine', {})
-    await until('the own change', () => calls > 1)
+    await eventually('the own change', () => calls > 1)
     await new Promise((resolve) => {
       setTimeout(resolve, 50)
     })
@@ -77,7 +78,7 @@ describe('several processes on one database', () => {
       seen = items.lastSequence
     })
     await other.ended
-    await until('the last change of the other process', () => seen === 20 * 51)
+    await eventually('the last change of the other process', () => seen === 20 * 51)
     expect(calls).to.be.greaterThan(0)
   })
   it('are noticed by asking when the file system tells nothing', async () => {
@@ -103,7 +104,7 @@ describe('several processes on one database', () => {
     expect(calls).to.equal(0)
     second.collection().put('a', {})
     for (const tick of ticks) tick()
-    await until('the change', () => calls === 1)
+    await eventually('the change', () => calls === 1)
   })
   it('lose nothing when they write at the same time', async () => {
     const database = await temporary.open()
@@ -126,7 +127,7 @@ describe('several processes on one database', () => {
     const directory = (await temporary.open()).directory
     for (let round = 0; round < 5; round += 1) {
       const writer = start('blobs-for-ever', directory, `r${round}`)
-      await until('the writer to begin', () => writer.lines().length > 3 + round * 10)
+      await eventually('the writer to begin', () => writer.lines().length > 3 + round * 10)
       writer.child.kill('SIGKILL')
       await writer.ended
       const database = await temporary.open(directory)

@@ -10,7 +10,8 @@ import {
   tombstoneIdFor
 } from '@kithmesh/database/replication'
 import type { Database } from '@kithmesh/database'
-import { Temporary, thrownBy, until } from './temporary.ts'
+import { eventually } from '@kithmesh/testkit'
+import { Temporary, thrownBy } from './temporary.ts'
 
 const temporary = new Temporary()
 
@@ -432,7 +433,7 @@ for (const place of ['on disk', 'in memory']) {
       insert(incoming('a', '1-aa'))
       insert(incoming('b', '1-aa'))
       expect(calls).to.equal(0)
-      await until('the listener to be called', () => calls > 0)
+      await eventually('the listener to be called', () => calls > 0)
       await new Promise((resolve) => {
         setTimeout(resolve, 20)
       })

@@ -36,14 +36,3 @@ export function thrownBy(run: () => unknown): Error & { code?: string; hint?: st
   }
   throw new Error('nothing was thrown')
 }
-
-/** Waits for a condition, at most `ms`. */
-export async function until(what: string, condition: () => boolean, ms = 10_000): Promise<void> {
-  const end = performance.now() + ms
-  while (!condition()) {
-    if (performance.now() > end) throw new Error(`${what}: not within ${ms} ms`)
-    await new Promise((resolve) => {
-      setTimeout(resolve, 5)
-    })
-  }
-}

@@ -1,8 +1,9 @@
 import { expect } from 'chai'
 import type { IncomingRequest, OutgoingRequest, Reply } from '@kithmesh/blip'
+import { eventually } from '@kithmesh/testkit'
 import { BlipPair } from './support/blip-pair.ts'
 import { MemoryStore } from './support/memory-store.ts'
-import { activeSession, until } from './support/sessions.ts'
+import { activeSession, answerBeginning } from './support/sessions.ts'
 import type { ActiveSettings, Running } from './support/sessions.ts'
 
 /** What no well-ordered gateway does, and what real ones do when things happen at once. */
@@ -26,23 +27,10 @@ describe('word of lost access', () => {
   /** A session that pulls from `pair.b`, which has answered its subscription. */
   const subscribe = async (settings: Partial<ActiveSettings>): Promise<void> => {
     pair = new BlipPair()
-    let subscribed = false
-    const answer = (profile: string, respond: (request: IncomingRequest) => void): void => {
-      pair.b.handle(profile, respond)
-    }
-    answer('getCollections', (request) => {
-      request.respond({ body: Buffer.from('[{}]') })
-    })
-    answer('setCheckpoint', (request) => {
-      request.respond({ properties: { rev: '0-1' } })
-    })
-    answer('subChanges', (request) => {
-      subscribed = true
-      request.respond()
-    })
+    const subscribed = answerBeginning(pair.b)
     active = activeSession(pair.a, store, { push: false, continuous: true, ...settings })
     active.session.start()
-    await until(() => subscribed, 'the subscription')
+    await subscribed
   }
 
   beforeEach(async () => {
@@ -88,7 +76,7 @@ describe('word of lost access', () => {
       ['1-aa']
     ])
     expect(store.default.snapshot()).to.have.keys(['back'])
-    await until(() => purged().length > 0, 'the event')
+    await eventually('the event', () => purged().length > 0)
     expect(purged()).to.deep.equal(['gone'])
   })
 
@@ -125,7 +113,7 @@ describe('word of lost access', () => {
     expect(await wanted([2, 'doc', '2-bb'])).to.deep.equal([['1-aa']])
     expect((await rev(2, 'doc', '2-bb', { _removed: true })).kind).to.equal('ok')
     expect(store.default.change('doc')).to.equal(undefined)
-    await until(() => purged().length > 0, 'the event')
+    await eventually('the event', () => purged().length > 0)
     expect(purged()).to.deep.equal(['doc'])
     expect(active.session.collections[0]?.idle).to.equal(false)
     await changes()
@@ -156,16 +144,16 @@ describe('word of lost access', () => {
     })
     active = activeSession(pair.a, store, { push: true, continuous: true })
     active.session.start()
-    await until(() => subscribed, 'the subscription')
+    await eventually('the subscription', () => subscribed)
     await wanted([1, 'doc', '1-aa'])
     await rev(1, 'doc', '1-aa', { from: 'peer' })
     store.default.put('doc', { from: 'here' })
-    await until(() => proposed !== undefined, 'the proposal')
+    await eventually('the proposal', () => proposed !== undefined)
     await wanted([2, 'doc', '1-aa', 2])
     expect(store.default.json('doc')).to.deep.equal({ from: 'here' })
     await wanted([3, 'doc', '1-aa'])
     proposed?.respond({ body: Buffer.from('[]') })
-    await until(() => active.documents.some(({ id, direction }) => id === 'doc' && direction === 'push'), 'the push')
+    await eventually('the push', () => active.documents.some(({ id, direction }) => id === 'doc' && direction === 'push'))
     expect(store.default.json('doc')).to.deep.equal({ from: 'here' })
     expect(purged()).to.deep.equal(['doc'])
     expect(active.documents.filter(({ accessRemoved, error }) => accessRemoved === true && error === undefined)).to.deep.equal([])
@@ -204,7 +192,7 @@ describe('word of lost access', () => {
       }
       await wanted([2, 'doc', '1-aa', 2])
       expect(store.default.json('doc')).to.deep.equal({ from: 'here' })
-      await until(() => kept().length > 0, 'the event')
+      await eventually('the event', () => kept().length > 0)
       expect(kept()).to.deep.equal(['ERR_REPL_DOC_KEPT'])
     })
 
@@ -215,7 +203,7 @@ describe('word of lost access', () => {
       await subscribe({ collections: [{ pullFilter }] })
       await wanted([2, 'doc', '1-aa', 2])
       expect(store.default.json('doc')).to.deep.equal({ from: 'here' })
-      await until(() => kept().length > 0, 'the event')
+      await eventually('the event', () => kept().length > 0)
       expect(kept()).to.deep.equal(['ERR_REPL_DOC_KEPT'])
     })
 
@@ -227,7 +215,7 @@ describe('word of lost access', () => {
       }
       store.default.put('other', {})
       await wanted([2, 'doc', '1-aa', 2], [3, 'other', store.default.change('other')?.revId, 2])
-      await until(() => purged().includes('other'), 'the event')
+      await eventually('the event', () => purged().includes('other'))
       expect(purged()).to.deep.equal(['other'])
     })
   })

@@ -1,8 +1,9 @@
 import { expect } from 'chai'
 import type { IncomingRequest } from '@kithmesh/blip'
+import { eventually } from '@kithmesh/testkit'
 import { BlipPair } from './support/blip-pair.ts'
 import { MemoryStore } from './support/memory-store.ts'
-import { activeSession, passiveSession, until } from './support/sessions.ts'
+import { activeSession, passiveSession } from './support/sessions.ts'
 import type { Running } from './support/sessions.ts'
 
 describe('checkpoints of a replication', () => {
@@ -22,7 +23,7 @@ describe('checkpoints of a replication', () => {
   }
   const saved = (i: number): unknown => JSON.parse(saves[i]?.body.toString() ?? 'null')
   const pushed = async (count: number): Promise<void> => {
-    await until(() => active.session.statistics.documentsPushed === count && active.session.activity === 'idle', `${count} documents`)
+    await eventually(`${count} documents`, () => active.session.statistics.documentsPushed === count && active.session.activity === 'idle')
   }
 
   beforeEach(() => {
@@ -50,7 +51,7 @@ describe('checkpoints of a replication', () => {
   it('are saved at once when a continuous one has caught up, then every five seconds', async () => {
     start(true)
     await pushed(500)
-    await until(() => saves.length === 1, 'the first checkpoint')
+    await eventually('the first checkpoint', () => saves.length === 1)
     expect(saved(0)).to.deep.include({ local: 500 })
     for (let i = 0; i < 3; i++) {
       here.default.put('news', { i })
@@ -59,7 +60,7 @@ describe('checkpoints of a replication', () => {
     active.session.tick(14_999)
     expect(saves).to.have.length(1)
     active.session.tick(15_000)
-    await until(() => saves.length === 2, 'the second checkpoint')
+    await eventually('the second checkpoint', () => saves.length === 2)
     expect(saved(1)).to.deep.include({ local: 503 })
     active.session.tick(20_000)
     active.session.stop()
@@ -80,7 +81,7 @@ describe('checkpoints of a replication', () => {
   it('are saved whole when it is stopped while an older state is being saved', async () => {
     answersAtOnce = false
     start(true)
-    await until(() => saves.length === 1, 'the first checkpoint')
+    await eventually('the first checkpoint', () => saves.length === 1)
     here.default.put('news', {})
     await pushed(501)
     active.session.stop()

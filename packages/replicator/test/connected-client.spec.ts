@@ -1,9 +1,10 @@
 import { expect } from 'chai'
 import type { OutgoingRequest, Reply } from '@kithmesh/blip'
+import { eventually } from '@kithmesh/testkit'
 import type { FilteredDocument } from '../dist/protocol/document-filter.js'
 import { BlipPair } from './support/blip-pair.ts'
 import { MemoryStore } from './support/memory-store.ts'
-import { passiveSession, until } from './support/sessions.ts'
+import { passiveSession } from './support/sessions.ts'
 
 describe('a client that asks the answering side for single documents', () => {
   let store: MemoryStore
@@ -76,14 +77,14 @@ describe('a client that asks the answering side for single documents', () => {
     const subscribe = (since: string): Promise<Reply> => ask({ profile: 'subChanges', properties: { continuous: 'true', since } })
     expect((await subscribe('0')).kind).to.equal('ok')
     store.default.put('one', {})
-    await until(() => announced.length === 1, 'the first')
+    await eventually('the first', () => announced.length === 1)
     expect(await subscribe('0')).to.include({ kind: 'error', code: 501 })
     expect((await ask({ profile: 'unsubChanges' })).kind).to.equal('ok')
     store.default.put('two', {})
     expect(await getRev('two')).to.be.an('array')
     expect(announced).to.deep.equal(['one'])
     expect((await subscribe('1')).kind).to.equal('ok')
-    await until(() => announced.length === 2, 'the second')
+    await eventually('the second', () => announced.length === 2)
     expect(announced).to.deep.equal(['one', 'two'])
   })
 
@@ -103,7 +104,7 @@ describe('a client that asks the answering side for single documents', () => {
         request.respond()
       })
       await ask({ profile: 'subChanges' })
-      await until(() => body !== undefined, 'the revision')
+      await eventually('the revision', () => body !== undefined)
       expect(Object.keys(body ?? {})).to.deep.equal(blobs ? ['photo'] : ['photo', '_attachments'])
       pair.cut()
     }

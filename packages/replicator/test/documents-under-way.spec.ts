@@ -3,8 +3,9 @@ import { Database } from '@kithmesh/database'
 import { replicationStore } from '@kithmesh/database/replication'
 import type { ReplicationCollection } from '@kithmesh/database/replication'
 import type { IncomingRequest, OutgoingRequest, Reply } from '@kithmesh/blip'
+import { eventually } from '@kithmesh/testkit'
 import { BlipPair } from './support/blip-pair.ts'
-import { activeSession, until } from './support/sessions.ts'
+import { activeSession, answerBeginning } from './support/sessions.ts'
 import type { Running } from './support/sessions.ts'
 
 /** What a peer may say between the announcement of a document and the answer to it. */
@@ -39,8 +40,8 @@ describe('documents on their way to a peer that talks about them meanwhile', () 
     return found
   }
   const put = (id: string, n: number): string => database.collection().put(id, { n }).revId
-  const scannedTo = (sequence: number): Promise<void> =>
-    until(() => progress().scannedTo === sequence && items.lastSequence === sequence, `the scan up to ${sequence}`)
+  const scannedTo = (sequence: number): Promise<true> =>
+    eventually(`the scan up to ${sequence}`, () => progress().scannedTo === sequence && items.lastSequence === sequence)
 
   beforeEach(async () => {
     database = await Database.open(':memory:')
@@ -49,22 +50,9 @@ describe('documents on their way to a peer that talks about them meanwhile', () 
     pair = new BlipPair()
     held = []
     holding = true
-    let subscribed = false
-    const answer = (profile: string, respond: (request: IncomingRequest) => void): void => {
-      pair.b.handle(profile, respond)
-    }
-    answer('getCollections', (request) => {
-      request.respond({ body: Buffer.from('[{}]') })
-    })
-    answer('setCheckpoint', (request) => {
-      request.respond({ properties: { rev: '0-1' } })
-    })
-    answer('subChanges', (request) => {
-      subscribed = true
-      request.respond()
-    })
-    answer('proposeChanges', accept)
-    answer('rev', (request) => {
+    const subscribed = answerBeginning(pair.b)
+    pair.b.handle('proposeChanges', accept)
+    pair.b.handle('rev', (request) => {
       if (holding) held.push(request)
       else request.respond()
     })
@@ -78,7 +66,7 @@ describe('documents on their way to a peer that talks about them meanwhile', () 
     }
     active = activeSession(pair.a, store, { continuous: true, collections: [{ conflictResolver }] })
     active.session.start()
-    await until(() => subscribed, 'the subscription')
+    await subscribed
   })
   afterEach(async () => {
     active.session.close(1000)
@@ -88,13 +76,13 @@ describe('documents on their way to a peer that talks about them meanwhile', () 
 
   it('forget none of the changes that waited behind them', async () => {
     const first = put('doc', 1)
-    await until(() => held.length === 1, 'the first revision')
+    await eventually('the first revision', () => held.length === 1)
     const second = put('doc', 2)
     await scannedTo(2)
     resolve?.()
     await announce(1, '1-ff')
     await rev(1, '1-ff', '')
-    await until(() => items.conflict('doc') === undefined && items.lastSequence > 3, 'the resolution')
+    await eventually('the resolution', () => items.conflict('doc') === undefined && items.lastSequence > 3)
     await scannedTo(4)
     // From now on the change that waits is not the newest: the peer has made one of its own above it.
     await announce(2, '3-ee')
@@ -103,14 +91,14 @@ describe('documents on their way to a peer that talks about them meanwhile', () 
     await announce(3, '1-ff')
     holding = false
     for (const request of held) request.respond()
-    await until(() => progress().pendingCount === 0, 'the end of all changes')
+    await eventually('the end of all changes', () => progress().pendingCount === 0)
     expect(progress().completed()).to.deep.equal([[0, items.lastSequence + 1]])
   })
 
   it('in conflict do not count as waiting when the peer names its side again', async () => {
     holding = false
     put('doc', 1)
-    await until(() => progress().pendingCount === 0 && progress().scannedTo === 1, 'the push')
+    await eventually('the push', () => progress().pendingCount === 0 && progress().scannedTo === 1)
     await announce(1, '1-00')
     await rev(1, '1-00', '')
     await scannedTo(2)
@@ -119,9 +107,9 @@ describe('documents on their way to a peer that talks about them meanwhile', () 
     put('next', 1)
     await scannedTo(3)
     resolve?.()
-    await until(() => items.conflict('doc') === undefined, 'the resolution')
+    await eventually('the resolution', () => items.conflict('doc') === undefined)
     await scannedTo(4)
-    await until(() => progress().pendingCount === 0, 'the end of all changes')
+    await eventually('the end of all changes', () => progress().pendingCount === 0)
     expect(progress().completed()).to.deep.equal([[0, 5]])
   })
 })

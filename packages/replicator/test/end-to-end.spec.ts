@@ -9,8 +9,8 @@ import { createIdentity, passwordAuthenticator, pinnedPeers } from '@kithmesh/id
 import { Replicator, UrlEndpointListener, urlEndpoint } from '@kithmesh/replicator'
 import type { DocumentEvent, ReplicatorOptions, UrlEndpointListenerOptions, UrlEndpointOptions } from '@kithmesh/replicator'
 import { expect } from 'chai'
+import { eventually } from '@kithmesh/testkit'
 import { describeInBothSchemes } from './support/both-schemes.ts'
-import { until } from './support/sessions.ts'
 
 describeInBothSchemes('replication over loopback with databases on disk', ({ versioning }) => {
   let root: string
@@ -224,21 +224,21 @@ describeInBothSchemes('replication over loopback with databases on disk', ({ ver
       activities.push(activity)
     })
     live.start()
-    await until(() => live.status.activity === 'idle', 'idle')
+    await eventually('idle', () => live.status.activity === 'idle')
     a.collection().put('x', { v: 1 })
-    await until(() => b.collection().get('x') !== undefined, 'x at b')
+    await eventually('x at b', () => b.collection().get('x') !== undefined)
     b.collection().put('y', { v: 2 })
-    await until(() => a.collection().get('y') !== undefined, 'y at a')
+    await eventually('y at a', () => a.collection().get('y') !== undefined)
     await listener.stop()
-    await until(() => live.status.activity === 'offline', 'offline')
+    await eventually('offline', () => live.status.activity === 'offline')
     expect(live.status.error?.code).to.equal('ERR_REPL_CLOSED')
     a.collection().put('z', { v: 3 })
     expect(live.pendingDocumentIds()).to.deep.equal(['z'])
     expect(live.isDocumentPending('x')).to.equal(false)
     await serve({ port })
     live.retryNow()
-    await until(() => b.collection().get('z') !== undefined, 'z at b')
-    await until(() => live.pendingDocumentIds().length === 0, 'nothing pending')
+    await eventually('z at b', () => b.collection().get('z') !== undefined)
+    await eventually('nothing pending', () => live.pendingDocumentIds().length === 0)
     await live.stop()
     expect(activities[0]).to.equal('connecting')
     expect(activities.at(-1)).to.equal('stopped')
@@ -403,7 +403,7 @@ describeInBothSchemes('replication over loopback with databases on disk', ({ ver
       const { port } = server.address() as { port: number }
       const one = new Replicator({ database: a, endpoint: urlEndpoint(`ws://127.0.0.1:${port}/shop`) })
       one.start()
-      await until(() => sockets.length > 0, 'the connection')
+      await eventually('the connection', () => sockets.length > 0)
       await one.stop()
       expect(one.status).to.deep.include({ activity: 'stopped', error: undefined })
     })
@@ -413,8 +413,8 @@ describeInBothSchemes('replication over loopback with databases on disk', ({ ver
     await serve()
     const live = replicator({ continuous: true })
     live.start()
-    await until(() => listener.status.connectionCount === 1 && listener.status.activeConnectionCount === 0, 'one idle connection')
+    await eventually('one idle connection', () => listener.status.connectionCount === 1 && listener.status.activeConnectionCount === 0)
     await live.stop()
-    await until(() => listener.status.connectionCount === 0, 'no connection')
+    await eventually('no connection', () => listener.status.connectionCount === 0)
   })
 })

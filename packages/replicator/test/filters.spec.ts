@@ -1,9 +1,10 @@
 import { expect } from 'chai'
+import { eventually } from '@kithmesh/testkit'
 import type { FilteredDocument } from '../dist/protocol/document-filter.js'
 import { pendingDocumentIds } from '../dist/pending.js'
 import { BlipPair } from './support/blip-pair.ts'
 import { MemoryStore } from './support/memory-store.ts'
-import { activeSession, passiveSession, replicate, until } from './support/sessions.ts'
+import { activeSession, passiveSession, replicate } from './support/sessions.ts'
 import type { ReplicationCollection } from '@kithmesh/database/replication'
 
 describe('filters of a collection', () => {
@@ -98,16 +99,16 @@ describe('filters of a collection', () => {
     const passive = passiveSession(pair.b, b, served({ pushFilter: ({ body }: FilteredDocument) => body['public'] === true }))
     const active = activeSession(pair.a, a, { push: false })
     active.session.start()
-    await until(() => {
+    await eventually('the announcement', () => {
       if (pair.seen.some(({ profile }) => profile === 'changes')) return true
       pair.deliver('b')
       return false
-    }, 'the announcement')
+    })
     b.default.put('doc', { public: false })
-    await until(() => {
+    await eventually('the end', () => {
       pair.deliver('a')
       return active.result !== undefined
-    }, 'the end')
+    })
     await passive.ended
     expect(pair.seen.filter(({ profile }) => profile === 'rev')).to.have.length(0)
     expect(pair.seen.find(({ profile }) => profile === 'norev')?.properties).to.include({ id: 'doc', error: '410' })

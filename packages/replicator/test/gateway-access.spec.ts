@@ -1,8 +1,8 @@
 import { expect } from 'chai'
 import type { ConflictResolver, FilteredDocument } from '@kithmesh/replicator'
+import { eventually } from '@kithmesh/testkit'
 import { GatewayClient } from './support/gateway-client.ts'
 import { GatewayError } from './support/scripted-gateway/store.ts'
-import { until } from './support/sessions.ts'
 
 describe('access to documents of a gateway', () => {
   let client: GatewayClient
@@ -57,7 +57,7 @@ describe('access to documents of a gateway', () => {
       expect(ids()).to.deep.equal(['one', 'two'])
       const before = client.gateway.requests('rev').length
       put('one', 'elsewhere')
-      await until(() => lost().length > 0, 'the purge')
+      await eventually('the purge', () => lost().length > 0)
       expect(ids()).to.deep.equal(['two'])
       expect(client.database.collection().get('one', { deleted: true })).to.equal(undefined)
       expect(lost()).to.deep.equal(['one'])
@@ -90,7 +90,7 @@ describe('access to documents of a gateway', () => {
       put('one', 'a')
       await client.runOn()
       client.gateway.store.put('one', {}, { deleted: true })
-      await until(() => client.database.collection().get('one') === undefined, 'the deletion')
+      await eventually('the deletion', () => client.database.collection().get('one') === undefined)
       expect(client.database.collection().get('one', { deleted: true })?.deleted).to.equal(true)
       expect(lost()).to.deep.equal([])
     })
@@ -253,11 +253,11 @@ describe('access to documents of a gateway', () => {
       client.database.collection().put('doc', { v: 'mine' })
       const conflictResolver: ConflictResolver = async () => {
         client.gateway.store.revoke('alice', 'a')
-        await until(() => client.errors().length > 0, 'the report')
+        await eventually('the report', () => client.errors().length > 0)
         return { take: 'local' }
       }
       await client.runOn({ collections: [{ conflictResolver }] })
-      await until(() => ids().length === 0, 'the purge')
+      await eventually('the purge', () => ids().length === 0)
       expect(client.gateway.store.currentOf('doc')?.body).to.deep.equal({ v: 'mine' })
       expect(client.errors()).to.deep.equal(['doc ERR_REPL_DOC_KEPT'])
     })

@@ -3,11 +3,11 @@ import { expect } from 'chai'
 import { replicationStore } from '@kithmesh/database/replication'
 import { urlEndpoint } from '@kithmesh/replicator'
 import type { Conflict, Resolution } from '@kithmesh/replicator'
+import { eventually } from '@kithmesh/testkit'
 import { GatewayClient } from './support/gateway-client.ts'
 import { ScriptedGateway } from './support/scripted-gateway/gateway.ts'
 import { GatewayError } from './support/scripted-gateway/store.ts'
 import type { GatewayStore } from './support/scripted-gateway/store.ts'
-import { until } from './support/sessions.ts'
 
 describe('replication with a gateway', () => {
   let client: GatewayClient
@@ -94,11 +94,11 @@ describe('replication with a gateway', () => {
     await client.run()
     store.put('another', {})
     const running = await client.runOn()
-    await until(() => [...store.checkpoints.values()][0]?.body['remote'] === store.sequence, 'the checkpoint')
+    await eventually('the checkpoint', () => [...store.checkpoints.values()][0]?.body['remote'] === store.sequence)
     const [[id = '', stored] = []] = [...store.checkpoints]
     if (stored !== undefined) store.checkpoints.set(id, { ...stored, rev: '0-9' })
     store.put('third', {})
-    await until(() => client.documents['third'] !== undefined && running.status.activity === 'idle', 'the third')
+    await eventually('the third', () => client.documents['third'] !== undefined && running.status.activity === 'idle')
     await running.stop()
     expect(client.gateway.requests('getCheckpoint')).to.have.length(1)
     expect(store.checkpoints.get(id)?.rev).to.equal('0-10')
@@ -108,18 +108,18 @@ describe('replication with a gateway', () => {
   it('stays connected, sends live edits both ways, and comes back after a cut', async () => {
     const running = await client.runOn()
     client.database.collection().put('mine', { v: 1 })
-    await until(() => there()['mine'] !== undefined, 'our edit')
+    await eventually('our edit', () => there()['mine'] !== undefined)
     store.put('theirs', { v: 1 })
-    await until(() => client.documents['theirs'] !== undefined, 'their edit')
+    await eventually('their edit', () => client.documents['theirs'] !== undefined)
     // What was just pushed is not sent back, nor the other way round.
     expect(client.gateway.requests('rev')).to.have.length(1)
-    await until(() => running.status.activity === 'idle', 'rest')
+    await eventually('rest', () => running.status.activity === 'idle')
     client.gateway.cut()
-    await until(() => running.status.activity === 'offline', 'the loss of the connection')
+    await eventually('the loss of the connection', () => running.status.activity === 'offline')
     client.database.collection().put('mine', { v: 2 })
     store.put('theirs', { v: 2 })
     running.retryNow()
-    await until(() => (there()['mine'] as { v?: number })?.v === 2 && (client.documents['theirs'] as { v?: number })?.v === 2, 'both')
+    await eventually('both', () => (there()['mine'] as { v?: number })?.v === 2 && (client.documents['theirs'] as { v?: number })?.v === 2)
   })
 
   it('takes another revision for one that is gone, and word that none can be had', async () => {
@@ -140,7 +140,7 @@ describe('replication with a gateway', () => {
     store.put('doc-1', { v: 2 })
     lose('doc-1')
     store.put('doc-1', { v: 3 })
-    await until(() => client.documents['doc-1'] !== undefined, 'the replacement')
+    await eventually('the replacement', () => client.documents['doc-1'] !== undefined)
     expect(client.documents['doc-1']).to.deep.equal({ v: 3 })
     await running.stop()
   })
@@ -415,11 +415,11 @@ describe('replication with a gateway', () => {
     it('with the session that the gateway renewed', async () => {
       const running = client.replicator({ continuous: true }, { ...(plain as object), session: 's1' })
       running.start()
-      await until(() => running.status.activity === 'idle', 'rest')
+      await eventually('rest', () => running.status.activity === 'idle')
       client.gateway.cut()
-      await until(() => running.status.activity === 'offline', 'the loss of the connection')
+      await eventually('the loss of the connection', () => running.status.activity === 'offline')
       running.retryNow()
-      await until(() => running.status.activity === 'idle', 'the second connection')
+      await eventually('the second connection', () => running.status.activity === 'idle')
       expect(client.gateway.upgrades.map(({ cookie }) => cookie)).to.deep.equal(['SyncGatewaySession=s1', 'SyncGatewaySession=s2'])
     })
 
@@ -441,7 +441,7 @@ describe('replication with a gateway', () => {
       client.gateway.overloaded = 1
       const running = client.replicator({ maxAttempts: 3 })
       running.start()
-      await until(() => running.status.activity === 'offline', 'the refusal')
+      await eventually('the refusal', () => running.status.activity === 'offline')
       expect(running.status.error?.details).to.include({ status: 503 })
       running.retryNow()
       expect((await running.finished()).error).to.equal(undefined)

@@ -23,10 +23,9 @@ import type {
   UrlEndpointOptions
 } from '@kithmesh/replicator'
 import { webSocketFactory } from '@kithmesh/transport-direct'
-import { manualClock } from '@kithmesh/testkit'
+import { eventually, manualClock } from '@kithmesh/testkit'
 import { expect } from 'chai'
 import { FrameEncoder, MORE_COMING } from '@kithmesh/blip/wire'
-import { until } from './support/sessions.ts'
 
 describe('a listener', () => {
   let here: Database
@@ -317,9 +316,9 @@ describe('a listener', () => {
       })
       const live = replicator(listener.urls[0]!, {}, { continuous: true })
       live.start()
-      await until(() => live.status.activity === 'idle' && listener.status.activeConnectionCount === 0, 'idle')
+      await eventually('idle', () => live.status.activity === 'idle' && listener.status.activeConnectionCount === 0)
       await live.stop()
-      await until(() => listener.status.connectionCount === 0, 'no connection')
+      await eventually('no connection', () => listener.status.connectionCount === 0)
       expect(told[0]).to.deep.equal({ connectionCount: 1, activeConnectionCount: 1 })
       expect(told).to.deep.include({ connectionCount: 1, activeConnectionCount: 0 })
       expect(told.at(-1)).to.deep.equal({ connectionCount: 0, activeConnectionCount: 0 })
@@ -339,15 +338,15 @@ describe('a listener', () => {
       const port = listener.port!
       const live = replicator(listener.urls[0]!, {}, { continuous: true, maxAttempts: Infinity })
       live.start()
-      await until(() => live.status.activity === 'idle', 'idle')
+      await eventually('idle', () => live.status.activity === 'idle')
       await Promise.all([listener.stop(), listener.stop()])
       expect(listener.status).to.deep.equal({ connectionCount: 0, activeConnectionCount: 0 })
       expect(listener.port).to.equal(undefined)
-      await until(() => live.status.activity === 'offline', 'offline')
+      await eventually('offline', () => live.status.activity === 'offline')
       expect(live.status.error?.details).to.include({ code: 4001 })
       const again = await serve({ port })
       live.retryNow()
-      await until(() => live.status.activity === 'idle', 'idle again')
+      await eventually('idle again', () => live.status.activity === 'idle')
       expect(again.status.connectionCount).to.equal(1)
     })
 
@@ -355,9 +354,9 @@ describe('a listener', () => {
       const listener = await serve()
       const live = replicator(listener.urls[0]!, {}, { continuous: true, maxAttempts: Infinity })
       live.start()
-      await until(() => live.status.activity === 'idle', 'idle')
+      await eventually('idle', () => live.status.activity === 'idle')
       await listener.stop({ code: 1001 })
-      await until(() => live.status.activity === 'offline', 'offline')
+      await eventually('offline', () => live.status.activity === 'offline')
       expect(live.status.error?.details).to.include({ code: 1001 })
     })
 
@@ -374,7 +373,7 @@ describe('a listener', () => {
       })
       const one = replicator(listener.urls[0]!, {}, { type: 'push', maxAttempts: 5 })
       one.start()
-      await until(() => one.status.activity === 'offline', 'offline')
+      await eventually('offline', () => one.status.activity === 'offline')
       await stopped
       const stored = there.collection().count
       expect(stored).to.be.within(1, total - 1)
@@ -394,7 +393,7 @@ describe('a listener', () => {
         'GET /shop/_blipsync HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n' +
           'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: BLIP_3+CBMobile_3\r\n\r\n'
       )
-      await until(() => listener.status.connectionCount === 1, 'the connection')
+      await eventually('the connection', () => listener.status.connectionCount === 1)
       socket.pause()
       let stopped = false
       void listener.stop().then(() => {
@@ -479,7 +478,7 @@ describe('a listener', () => {
       await ended(third)
       expect(first.destroyed || second.destroyed).to.equal(false)
       first.destroy()
-      await until(() => first.destroyed, 'the end')
+      await eventually('the end', () => first.destroyed)
       await replicate(listener.urls[0]!)
       expect((await replicate(listener.urls[0]!)).error).to.equal(undefined)
     })
@@ -510,7 +509,7 @@ describe('a listener', () => {
       expect(refused.error.code).to.equal('ERR_REPL_HTTP')
       expect(refused.error.details).to.include({ status: 503 })
       for (const number of [4, 5]) piece(number)
-      await until(() => end !== undefined, 'the end')
+      await eventually('the end', () => end !== undefined)
       expect(end?.code).to.equal(4001)
       expect((await replicate(url)).error).to.equal(undefined)
     })

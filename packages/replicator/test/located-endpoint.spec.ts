@@ -3,7 +3,7 @@ import { KithmeshError, errorCode } from '@kithmesh/core'
 import { Replicator, UrlEndpointListener, locatedEndpoint } from '@kithmesh/replicator'
 import type { LocatedEndpointOptions, ReplicatorOptions } from '@kithmesh/replicator'
 import { expect } from 'chai'
-import { until } from './support/sessions.ts'
+import { eventually } from '@kithmesh/testkit'
 
 describe('the endpoint of a listener that discovery finds', () => {
   let here: Database
@@ -62,17 +62,17 @@ describe('the endpoint of a listener that discovery finds', () => {
     see(first.urls[0])
     const running = make()
     running.start()
-    await until(() => running.status.activity === 'idle', 'the replication to be idle')
+    await eventually('the replication to be idle', () => running.status.activity === 'idle')
 
     see(undefined)
     await first.stop()
-    await until(() => running.status.activity === 'offline', 'the replication to be offline')
+    await eventually('the replication to be offline', () => running.status.activity === 'offline')
     here.collection().put('meanwhile', { n: 1 })
     const second = await serve()
     expect(second.port).to.not.equal(first.port)
     see(second.urls[0])
-    await until(() => there.collection().get('meanwhile') !== undefined, 'the edit to arrive')
-    await until(() => running.status.activity === 'idle', 'the replication to be idle')
+    await eventually('the edit to arrive', () => there.collection().get('meanwhile') !== undefined)
+    await eventually('the replication to be idle', () => running.status.activity === 'idle')
     expect(running.status.error).to.equal(undefined)
   })
 
@@ -80,12 +80,12 @@ describe('the endpoint of a listener that discovery finds', () => {
     there.collection().put('doc', { n: 1 })
     const running = make()
     running.start()
-    await until(() => running.status.activity === 'offline', 'the replication to be offline')
+    await eventually('the replication to be offline', () => running.status.activity === 'offline')
     expect(errorCode(running.status.error?.cause)).to.equal('ERR_REPL_AWAY')
-    await until(() => waiting.size === 1, 'the replicator to wait')
+    await eventually('the replicator to wait', () => waiting.size === 1)
     const listener = await serve()
     see(listener.urls[0])
-    await until(() => here.collection().get('doc') !== undefined, 'the document to arrive')
+    await eventually('the document to arrive', () => here.collection().get('doc') !== undefined)
     await running.stop()
     expect(waiting.size).to.equal(0)
   })
@@ -114,9 +114,9 @@ describe('the endpoint of a listener that discovery finds', () => {
       }
     })
     again.start()
-    await until(() => again.status.activity === 'offline', 'the first try to fail')
+    await eventually('the first try to fail', () => again.status.activity === 'offline')
     again.retryNow()
-    await until(() => again.status.activity === 'idle', 'the second try to succeed')
+    await eventually('the second try to succeed', () => again.status.activity === 'idle')
   })
 
   it('is not held up by a locate that never answers', async () => {
@@ -125,7 +125,7 @@ describe('the endpoint of a listener that discovery finds', () => {
     expect(errorCode((await hanging.finished()).error)).to.be.oneOf(['ERR_REPL_TIMEOUT', 'ERR_REPL_CONNECT'])
     const stopped = make({ locate: () => new Promise(() => {}) })
     stopped.start()
-    await until(() => stopped.status.activity === 'connecting', 'the try to begin')
+    await eventually('the try to begin', () => stopped.status.activity === 'connecting')
     await stopped.stop()
     expect(stopped.status.activity).to.equal('stopped')
   })
@@ -137,7 +137,7 @@ describe('the endpoint of a listener that discovery finds', () => {
       locate: () => Promise.resolve({ url: `ws://shop-till.local:${listener.port}/shop`, addresses: ['127.0.0.1'] })
     })
     running.start()
-    await until(() => here.collection().get('doc') !== undefined, 'the document to arrive')
+    await eventually('the document to arrive', () => here.collection().get('doc') !== undefined)
   })
 
   it('refuses an empty uid, and a URL that cannot be', async () => {

@@ -1,11 +1,10 @@
 import { Database } from '@kithmesh/database'
 import { Replicator } from '@kithmesh/replicator'
 import type { DocumentEvent, ReplicatorOptions } from '@kithmesh/replicator'
-import { manualClock } from '@kithmesh/testkit'
+import { eventually, manualClock } from '@kithmesh/testkit'
 import type { ManualClock } from '@kithmesh/testkit'
 import { expect } from 'chai'
 import { Remote, refused } from './support/remote.ts'
-import { until } from './support/sessions.ts'
 
 describe('pending documents', () => {
   let here: Database
@@ -73,25 +72,25 @@ describe('pending documents', () => {
     here.collection().put('a', {})
     const one = make({ continuous: true })
     one.start()
-    await until(() => one.status.activity === 'idle', 'idle')
+    await eventually('idle', () => one.status.activity === 'idle')
     expect(pending(one)).to.deep.equal([])
     remote.sockets[0]!.pause()
     here.collection().put('b', {})
     expect(pending(one)).to.deep.equal(['b'])
-    await until(() => one.status.activity === 'busy', 'the announcement')
+    await eventually('the announcement', () => one.status.activity === 'busy')
     expect(pending(one)).to.deep.equal(['b'])
     remote.sockets[0]!.resume()
-    await until(() => one.status.activity === 'idle', 'idle again')
+    await eventually('idle again', () => one.status.activity === 'idle')
     expect(pending(one)).to.deep.equal([])
     remote.obstacle = refused
     remote.sockets[0]!.terminate()
-    await until(() => one.status.activity === 'offline', 'offline')
+    await eventually('offline', () => one.status.activity === 'offline')
     here.collection().put('c', {})
     here.collection().put('a', { again: true })
     expect(pending(one)).to.deep.equal(['a', 'c'])
     remote.obstacle = undefined
     one.retryNow()
-    await until(() => one.status.activity === 'idle', 'idle at last')
+    await eventually('idle at last', () => one.status.activity === 'idle')
     expect(pending(one)).to.deep.equal([])
   })
 

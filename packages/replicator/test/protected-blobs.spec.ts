@@ -1,9 +1,10 @@
 import { expect } from 'chai'
 import type { Reply } from '@kithmesh/blip'
+import { eventually } from '@kithmesh/testkit'
 import { attachmentProof } from '../dist/protocol/serve-attachment.js'
 import { BlipPair } from './support/blip-pair.ts'
 import { MemoryStore, digestOf } from './support/memory-store.ts'
-import { passiveSession, replicate, until } from './support/sessions.ts'
+import { passiveSession, replicate } from './support/sessions.ts'
 
 describe('blobs that are protected', () => {
   let a: MemoryStore
@@ -86,13 +87,13 @@ describe('blobs that are protected', () => {
             codes.push(reply.kind === 'error' ? reply.code : reply.kind)
           }
           request.respond()
-          await until(() => pair.b.unansweredRequests === 0, 'the answer to arrive')
+          await eventually('the answer to arrive', () => pair.b.unansweredRequests === 0)
           codes.push(((await ask('getAttachment', { digest, docID: 'theirs' })) as { code?: number }).code)
           done = true
         })()
       })
       await ask('subChanges', {})
-      await until(() => done, 'the end')
+      await eventually('the end', () => done)
       expect(codes).to.deep.equal(['ok', 403, 403, 403])
     })
 

@@ -1,4 +1,5 @@
 import type { Properties } from '@kithmesh/blip'
+import { eventually } from '@kithmesh/testkit'
 import { checkpointId } from '../dist/protocol/checkpointer.js'
 import { BlipPair } from './support/blip-pair.ts'
 import type { Seen } from './support/blip-pair.ts'
@@ -7,7 +8,7 @@ import { VectorMemoryStore } from './support/vector-memory-store.ts'
 import { recordedDatabase } from './support/recorded-store.ts'
 import type { RecordedCollection, RecordedStore } from './support/recorded-store.ts'
 import { vectorVersioning } from '../dist/protocol/vector-versioning.js'
-import { activeSession, passiveSession, until } from './support/sessions.ts'
+import { activeSession, passiveSession } from './support/sessions.ts'
 import type { Running } from './support/sessions.ts'
 import { recordedBodies } from './traces/recorded-bodies.ts'
 import { decodeTraceMessages } from './traces/trace-messages.ts'
@@ -295,15 +296,17 @@ export async function reenact(name: string, side: 'A' | 'B', on: 'memory' | 'dat
       const profile = profileOf(m)
       if (profile === 'setCheckpoint' || isEmptyList(m)) continue
       if (live && (profile === 'changes' || profile === 'proposeChanges')) edit(store, m, profile, ownRevs, collections)
-      await until(() => matched.has(m.number) || session.result !== undefined, `${name} as ${side}: our ${profile} (recorded #${m.number})`)
+      await eventually(
+        `${name} as ${side}: our ${profile} (recorded #${m.number})`,
+        () => matched.has(m.number) || session.result !== undefined
+      )
     } else if (m.direction === ownDirection) {
       const request = peer.requests.find((r) => r.number === m.number)
       // Replies to revisions come after commits, which are ours to group.
       if (request !== undefined && (live || profileOf(request) !== 'rev')) {
         const number = ourNumbers.get(m.number)
-        await until(
-          () => pair.seen.some((s) => s.dir === ownDirection && s.type !== 'REQ' && s.number === number),
-          `${name} as ${side}: our answer to ${profileOf(request)}`
+        await eventually(`${name} as ${side}: our answer to ${profileOf(request)}`, () =>
+          pair.seen.some((s) => s.dir === ownDirection && s.type !== 'REQ' && s.number === number)
         )
       }
     } else if (m.type === 'REQ') {
@@ -313,18 +316,21 @@ export async function reenact(name: string, side: 'A' | 'B', on: 'memory' | 'dat
     }
   }
   const answers = peer.requests.filter((m) => !m.noReply).length
-  await until(
-    () => pair.seen.filter((s) => s.dir === ownDirection && s.type !== 'REQ').length >= answers,
-    `${name} as ${side}: all our answers`
+  await eventually(
+    `${name} as ${side}: all our answers`,
+    () => pair.seen.filter((s) => s.dir === ownDirection && s.type !== 'REQ').length >= answers
   )
   if (side === 'A') {
     if (live) {
-      await until(() => session.session.activity === 'idle', 'idle')
+      await eventually('idle', () => session.session.activity === 'idle')
       session.session.stop()
     }
     await session.ended
   } else {
-    await until(() => session.session.collections.every((collection) => collection.idle) && pair.pending === 0, `${name} as ${side}: idle`)
+    await eventually(
+      `${name} as ${side}: idle`,
+      () => session.session.collections.every((collection) => collection.idle) && pair.pending === 0
+    )
     them.close(1000)
   }
   await session.ended

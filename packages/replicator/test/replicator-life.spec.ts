@@ -2,12 +2,11 @@ import type { MessageSocket, SocketCloseInfo } from '@kithmesh/core'
 import { Database } from '@kithmesh/database'
 import { Replicator } from '@kithmesh/replicator'
 import type { ConflictResolver, ReplicatorOptions, ReplicatorStatus } from '@kithmesh/replicator'
-import { manualClock } from '@kithmesh/testkit'
+import { eventually, manualClock } from '@kithmesh/testkit'
 import type { ManualClock } from '@kithmesh/testkit'
 import { expect } from 'chai'
 import { memorySocketPair } from '@kithmesh/testkit/memory'
 import { Remote, refused } from './support/remote.ts'
-import { until } from './support/sessions.ts'
 
 describe('the life of a replicator', () => {
   let here: Database
@@ -26,7 +25,7 @@ describe('the life of a replicator', () => {
     return replicator
   }
   const activities = (): string[] => statuses.map(({ activity }) => activity)
-  const becomes = (activity: string): Promise<void> => until(() => replicator.status.activity === activity, activity)
+  const becomes = (activity: string): Promise<true> => eventually(activity, () => replicator.status.activity === activity)
 
   beforeEach(async () => {
     here = await Database.open(':memory:')
@@ -46,7 +45,7 @@ describe('the life of a replicator', () => {
       make({ continuous: true }).start()
       await becomes('idle')
       here.collection().put('a', {})
-      await until(() => there.collection().get('a') !== undefined, 'a over there')
+      await eventually('a over there', () => there.collection().get('a') !== undefined)
       await becomes('idle')
       replicator.suspend()
       replicator.suspend()
@@ -62,17 +61,17 @@ describe('the life of a replicator', () => {
       expect(remote.opened).to.equal(1)
       replicator.resume()
       replicator.resume()
-      await until(() => there.collection().get('b') !== undefined, 'b over there')
+      await eventually('b over there', () => there.collection().get('b') !== undefined)
       expect(remote.opened).to.equal(2)
       expect(replicator.suspended).to.equal(false)
-      await until(() => replicator.statistics.documentsPushed === 2, 'the answer')
+      await eventually('the answer', () => replicator.statistics.documentsPushed === 2)
     })
 
     it('has saved how far it came, also what came after it had caught up', async () => {
       make({ continuous: true }).start()
       await becomes('idle')
       there.collection().put('a', {})
-      await until(() => here.collection().get('a') !== undefined, 'a here')
+      await eventually('a here', () => here.collection().get('a') !== undefined)
       await becomes('idle')
       replicator.suspend()
       await becomes('offline')
@@ -113,16 +112,16 @@ describe('the life of a replicator', () => {
           })
         })
       make({ continuous: true }).start()
-      await until(() => remote.opened === 1, 'a try')
+      await eventually('a try', () => remote.opened === 1)
       replicator.suspend()
       await becomes('offline')
       expect(clock.pending).to.equal(0)
       remote.obstacle = refused
       replicator.resume()
-      await until(() => replicator.status.activity === 'offline' && replicator.status.error !== undefined, 'a failure')
+      await eventually('a failure', () => replicator.status.activity === 'offline' && replicator.status.error !== undefined)
       expect(clock.pending).to.be.greaterThan(0)
       replicator.suspend()
-      await until(() => clock.pending === 0 && replicator.status.error === undefined, 'neither timer nor error')
+      await eventually('neither timer nor error', () => clock.pending === 0 && replicator.status.error === undefined)
       expect(replicator.status.activity).to.equal('offline')
     })
 
@@ -131,7 +130,7 @@ describe('the life of a replicator', () => {
       await becomes('idle')
       replicator.suspend()
       replicator.resume()
-      await until(() => remote.opened === 2 && replicator.status.activity === 'idle', 'a second connection')
+      await eventually('a second connection', () => remote.opened === 2 && replicator.status.activity === 'idle')
     })
 
     it('while the other side is silent, it is offline after a while', async () => {
@@ -153,7 +152,7 @@ describe('the life of a replicator', () => {
       const stopped = replicator.stop()
       replicator.start()
       await stopped
-      await until(() => remote.opened === 2 && replicator.status.activity === 'idle', 'the second run')
+      await eventually('the second run', () => remote.opened === 2 && replicator.status.activity === 'idle')
       expect(activities().filter((activity) => activity === 'stopped')).to.have.length(1)
       expect(activities().indexOf('stopped')).to.be.lessThan(activities().lastIndexOf('connecting'))
     })
@@ -177,10 +176,10 @@ describe('the life of a replicator', () => {
       void replicator.finished().then(() => {
         over = true
       })
-      await until(() => remote.opened === 2 && replicator.status.activity === 'idle', 'the second run')
+      await eventually('the second run', () => remote.opened === 2 && replicator.status.activity === 'idle')
       expect(over).to.equal(false)
       await replicator.stop()
-      await until(() => over, 'the end')
+      await eventually('the end', () => over)
     })
 
     it('stops while it connects, and closes what an endpoint opens too late', async () => {
@@ -190,7 +189,7 @@ describe('the life of a replicator', () => {
           open = resolve
         })
       make({ continuous: true }).start()
-      await until(() => remote.opened === 1, 'a try')
+      await eventually('a try', () => remote.opened === 1)
       let stopped = false
       void replicator.stop().then(() => {
         stopped = true
@@ -198,7 +197,7 @@ describe('the life of a replicator', () => {
       await clock.advance(5_000)
       expect(stopped).to.equal(false)
       await clock.advance(2_000)
-      await until(() => stopped, 'the stop')
+      await eventually('the stop', () => stopped)
       expect(replicator.status).to.deep.include({ activity: 'stopped', error: undefined })
       expect(clock.pending).to.equal(0)
       const [ours, theirs] = memorySocketPair()
@@ -211,7 +210,7 @@ describe('the life of a replicator', () => {
         }
       })
       open(ours)
-      await until(() => closes.length === 1, 'the close')
+      await eventually('the close', () => closes.length === 1)
     })
 
     it('stops in bounded time when the other side is silent', async () => {
@@ -335,7 +334,7 @@ describe('the life of a replicator', () => {
         stopped = replicator.stop()
       })
       replicator.retryNow()
-      await until(() => stopped !== undefined, 'the first document')
+      await eventually('the first document', () => stopped !== undefined)
       await stopped
       expect(activities()).to.not.include('idle')
       expect(replicator.status).to.deep.include({ activity: 'stopped', error: undefined })
@@ -353,9 +352,9 @@ describe('the life of a replicator', () => {
         return { take: 'merged', body: local.body }
       }
       make({ continuous: true, collections: [{ conflictResolver: resolver }] }).start()
-      await until(() => replicator.statistics.documentsAnnounced > 0, 'the conflict')
+      await eventually('the conflict', () => replicator.statistics.documentsAnnounced > 0)
       there.collection().put('d', {})
-      await until(() => here.collection().get('d') !== undefined, 'the document')
+      await eventually('the document', () => here.collection().get('d') !== undefined)
       expect(replicator.status.activity).to.equal('busy')
       expect(statuses.at(-1)?.progress.documents).to.equal(0)
       await clock.advance(250)

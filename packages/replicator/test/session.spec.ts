@@ -1,9 +1,10 @@
 import { expect } from 'chai'
+import { eventually } from '@kithmesh/testkit'
 import { BlipPair } from './support/blip-pair.ts'
 import { digestOf } from './support/memory-store.ts'
 import type { MemoryStore } from './support/memory-store.ts'
 import { describeInBothSchemes } from './support/both-schemes.ts'
-import { activeSession, passiveSession, replicate, until } from './support/sessions.ts'
+import { activeSession, passiveSession, replicate } from './support/sessions.ts'
 import { SimulatedPeer } from './support/simulated-peer.ts'
 import type { ReplicationCollection, ReplicationStore } from '@kithmesh/database/replication'
 
@@ -83,7 +84,7 @@ describeInBothSchemes('a replication session between two peers', ({ newStore, ve
     passiveSession(pair.b, b)
     const active = activeSession(pair.a, a)
     active.session.start()
-    await until(() => pair.seen.some((m) => m.profile === 'rev'), 'the first rev')
+    await eventually('the first rev', () => pair.seen.some((m) => m.profile === 'rev'))
     const id = (JSON.parse((pair.seen[0] as { body: Buffer }).body.toString()) as { checkpoint_ids: string[] }).checkpoint_ids[0] as string
     b.peerCheckpoints.set(id, { rev: '7-cc', body: Buffer.from('{}') })
     expect((await active.ended).error).to.equal(undefined)
@@ -255,7 +256,7 @@ describeInBothSchemes('a replication session between two peers', ({ newStore, ve
         ]
       })
       active.session.start()
-      await until(() => asked.length === 1, 'the resolver to be asked')
+      await eventually('the resolver to be asked', () => asked.length === 1)
 
       const called = await replicate(caller.store, us.store, { pull: false })
       expect(called.error).to.equal(undefined)
@@ -266,7 +267,7 @@ describeInBothSchemes('a replication session between two peers', ({ newStore, ve
       expect(called.passive.session.statistics.conflictsResolved).to.equal(0)
 
       answer?.()
-      await until(() => asked.length === 2, 'the resolver to be asked about what the caller brought')
+      await eventually('the resolver to be asked about what the caller brought', () => asked.length === 2)
       answer?.()
       expect((await active.ended).error).to.equal(undefined)
       expect(asked).to.deep.equal([
@@ -400,12 +401,12 @@ describeInBothSchemes('a replication session between two peers', ({ newStore, ve
       const passive = passiveSession(pair.b, b)
       const active = activeSession(pair.a, a, { continuous: true })
       active.session.start()
-      await until(() => active.session.activity === 'idle', 'idle')
+      await eventually('idle', () => active.session.activity === 'idle')
       a.default.put('x', { v: 1 })
-      await until(() => b.default.json('x') !== undefined, 'x at b')
+      await eventually('x at b', () => b.default.json('x') !== undefined)
       b.default.put('x', { v: 2 })
-      await until(() => JSON.stringify(a.default.json('x')) === '{"v":2}', 'x back at a')
-      await until(() => active.session.activity === 'idle', 'idle again')
+      await eventually('x back at a', () => JSON.stringify(a.default.json('x')) === '{"v":2}')
+      await eventually('idle again', () => active.session.activity === 'idle')
       active.session.stop()
       expect((await active.ended).error).to.equal(undefined)
       await passive.ended
@@ -430,9 +431,9 @@ describeInBothSchemes('a replication session between two peers', ({ newStore, ve
         )
       }
       const settled = async (): Promise<void> => {
-        await until(
-          () => active.session.activity === 'idle' && JSON.stringify(theirs.snapshot()) === JSON.stringify(ours.snapshot()),
-          'equal'
+        await eventually(
+          'equal',
+          () => active.session.activity === 'idle' && JSON.stringify(theirs.snapshot()) === JSON.stringify(ours.snapshot())
         )
       }
       async function start(settings: Parameters<typeof activeSession>[2] = {}): Promise<void> {
@@ -496,7 +497,7 @@ describeInBothSchemes('a replication session between two peers', ({ newStore, ve
         await begin({ pull: false })
         theirs.put('both', { who: 'theirs' })
         ours.put('both', { who: 'ours' })
-        await until(() => active.documents.some(({ error }) => error !== undefined), 'the refusal')
+        await eventually('the refusal', () => active.documents.some(({ error }) => error !== undefined))
         expect(active.documents.flatMap(({ id, error }) => (error === undefined ? [] : [[id, error.code]]))).to.deep.equal([
           ['both', 'ERR_REPL_DOC_CONFLICT']
         ])
@@ -560,10 +561,10 @@ describeInBothSchemes('a replication session between two peers', ({ newStore, ve
       const active = activeSession(pair.a, a, { continuous: true })
       active.session.start()
       for (let i = 0; i < 300; i++) a.default.put(`doc${i}`, { i })
-      await until(() => b.default.docs.size === 300, 'all at b')
-      await until(() => active.session.activity === 'idle' && passive.session.activity === 'idle', 'idle')
+      await eventually('all at b', () => b.default.docs.size === 300)
+      await eventually('idle', () => active.session.activity === 'idle' && passive.session.activity === 'idle')
       passive.session.tick(1_000_000)
-      await until(() => pair.seen.some((m) => m.profile === 'changes' && m.body.length > 2), 'the last change')
+      await eventually('the last change', () => pair.seen.some((m) => m.profile === 'changes' && m.body.length > 2))
       active.session.stop()
       await active.ended
       const again = await replicate(a, b)
@@ -627,7 +628,7 @@ describeInBothSchemes('a replication session between two peers', ({ newStore, ve
       })
       const active = activeSession(pair.a, a, { push: false })
       active.session.start()
-      await until(() => pair.seen.some((m) => m.dir === 'A>B' && m.type === 'RES'), 'the answer')
+      await eventually('the answer', () => pair.seen.some((m) => m.dir === 'A>B' && m.type === 'RES'))
       active.session.tick(1_000_000)
       active.session.tick(1_001_000)
       active.session.tick(1_200_000)
@@ -733,7 +734,7 @@ describeInBothSchemes('a replication session between two peers', ({ newStore, ve
       passiveSession(pair.b, b)
       const active = activeSession(pair.a, a)
       active.session.start()
-      await until(() => pair.seen.filter((m) => m.profile === 'rev').length > 100, 'some revs')
+      await eventually('some revs', () => pair.seen.filter((m) => m.profile === 'rev').length > 100)
       pair.cut()
       const { error, transient } = await active.ended
       expect(error?.code).to.equal('ERR_REPL_CLOSED')
@@ -782,7 +783,7 @@ describeInBothSchemes('a replication session between two peers', ({ newStore, ve
     await ask('getCheckpoint', { client: 'cp-1', collection: '0' })
     await ask('getCollections', {}, '{"checkpoint_ids":["x"],"collections":["_default"]}')
     await ask('subChanges', versioning === 'rev-trees' ? {} : { versioning })
-    await until(() => got.length > 0, 'the rev')
+    await eventually('the rev', () => got.length > 0)
     expect(kinds).to.deep.equal(['HTTP 404', 'ok 1-cc', 'ok 1-cc', 'HTTP 409', 'HTTP 400', 'BLIP 400', 'ok '])
     expect(got).to.deep.equal(['old {"x":1}'])
     pair.cut()

@@ -5,9 +5,8 @@ import type { SocketCloseInfo } from '@kithmesh/core'
 import { Database } from '@kithmesh/database'
 import { Replicator, serveReplication, socketEndpoint } from '@kithmesh/replicator'
 import type { ReplicatorOptions } from '@kithmesh/replicator'
-import { manualClock } from '@kithmesh/testkit'
+import { eventually, manualClock } from '@kithmesh/testkit'
 import { expect } from 'chai'
-import { until } from './support/sessions.ts'
 import { memorySocketPair } from '@kithmesh/testkit/memory'
 
 const PROTOCOL = 'BLIP_3+CBMobile_3'
@@ -75,7 +74,7 @@ describe('a replication over a BLIP connection that others use too', () => {
     expect(served.description).to.equal('near')
     const live = replicator(near, { continuous: true })
     live.start()
-    await until(() => live.status.activity === 'idle', 'idle')
+    await eventually('idle', () => live.status.activity === 'idle')
     expect(await echo(near.blip, 'meanwhile')).to.equal('meanwhile')
     expect(await echo(far.blip, 'and back')).to.equal('and back')
     expect(here.collection().get('theirs')?.body).to.deep.equal({ v: 2 })
@@ -99,7 +98,7 @@ describe('a replication over a BLIP connection that others use too', () => {
       const served = serveReplication(far, { database: there })
       const live = replicator(near, { continuous: true })
       live.start()
-      await until(() => live.status.activity === 'idle', 'idle')
+      await eventually('idle', () => live.status.activity === 'idle')
       const closes = Promise.all([ended(near.blip), ended(far.blip)])
       if (end === 'replicator') await live.stop()
       else await served.stop(4001)
@@ -162,7 +161,7 @@ describe('a replication over a BLIP connection that others use too', () => {
       })
     })
     late.start()
-    await until(() => open !== undefined, 'the try')
+    await eventually('the try', () => open !== undefined)
     const stopped = late.stop()
     await clock.advance(10_000)
     await stopped

@@ -1,10 +1,11 @@
 import { SharedRequests } from '@kithmesh/replicator'
+import { eventually } from '@kithmesh/testkit'
 import { expect } from 'chai'
 import { BlipPair } from './support/blip-pair.ts'
 import type { Seen } from './support/blip-pair.ts'
 import { describeInBothSchemes } from './support/both-schemes.ts'
 import { digestOf } from './support/memory-store.ts'
-import { activeSession, passiveSession, until } from './support/sessions.ts'
+import { activeSession, passiveSession } from './support/sessions.ts'
 import type { Running } from './support/sessions.ts'
 import { SimulatedPeer } from './support/simulated-peer.ts'
 
@@ -61,9 +62,9 @@ describeInBothSchemes('what sessions of one database ask for', ({ versioning }) 
       const profile = caller === 'us' ? 'changes' : 'proposeChanges'
 
       /** Delivers all that is under way, both ways, until `stop` says that the next message to us is not to come. */
-      const deliver = async ({ pair }: Neighbour, until = (): boolean => false): Promise<void> => {
+      const deliver = async ({ pair }: Neighbour, stop = (): boolean => false): Promise<void> => {
         for (let quiet = 0; quiet < 20; quiet++) {
-          while (pair.pending > 0 && !until()) {
+          while (pair.pending > 0 && !stop()) {
             quiet = 0
             pair.deliver(pair.pending % 2 === 0 ? 'a' : 'b')
           }
@@ -186,7 +187,7 @@ describeInBothSchemes('what sessions of one database ask for', ({ versioning }) 
         await deliver(second)
         expect(revs(second)).to.equal(0)
         await deliver(first)
-        await until(() => us.store.blobs.has(digestOf(bytes)) && ids(us).length === 1, 'the document')
+        await eventually('the document', () => us.store.blobs.has(digestOf(bytes)) && ids(us).length === 1)
         await deliver(second)
         expect(answers(second)).to.have.length(1)
         expect(revs(second)).to.equal(0)

@@ -6,9 +6,8 @@ import { createIdentity, trustedAuthorities } from '@kithmesh/identity'
 import { Replicator, UrlEndpointListener, urlEndpoint } from '@kithmesh/replicator'
 import type { ReplicatorOptions, UrlEndpointListenerOptions, UrlEndpointOptions } from '@kithmesh/replicator'
 import type { OpenedConnection } from '@kithmesh/transport-direct'
-import { manualClock } from '@kithmesh/testkit'
+import { eventually, manualClock } from '@kithmesh/testkit'
 import { expect } from 'chai'
-import { until } from './support/sessions.ts'
 
 /** Passes bytes on, until it becomes a black hole: connections stay open and nothing comes through any more. */
 class Tunnel {
@@ -103,7 +102,7 @@ describe('the endpoint of a URL', () => {
     expect(error?.cause).to.have.property('code', 'ERR_DIRECT_INTERFACE')
     const live = make(url, { networkInterface: 'nonesuch9' }, { continuous: true })
     live.start()
-    await until(() => live.status.activity === 'offline', 'offline')
+    await eventually('offline', () => live.status.activity === 'offline')
     expect(live.status.error?.cause).to.have.property('code', 'ERR_DIRECT_INTERFACE')
   })
 
@@ -114,22 +113,22 @@ describe('the endpoint of a URL', () => {
     const url = `ws://127.0.0.1:${await tunnel.open()}/shop`
     const live = make(url, {}, { continuous: true, heartbeatMs: 60_000, clock })
     live.start()
-    await until(() => live.status.activity === 'idle', 'idle')
+    await eventually('idle', () => live.status.activity === 'idle')
     // After something came it looks once more a heartbeat later, and pings when there was nothing since.
     for (let probes = 0; probes < 3; probes++) {
       const before = tunnel.bytesBack
       await clock.advance(120_000)
-      await until(() => tunnel!.bytesBack > before, 'the answer')
+      await eventually('the answer', () => tunnel!.bytesBack > before)
       expect(live.status.activity).to.equal('idle')
     }
     tunnel.blackHole = true
     for (let second = 0; second < 200 && live.status.activity === 'idle'; second++) await clock.advance(1_000)
-    await until(() => live.status.activity === 'offline', 'offline')
+    await eventually('offline', () => live.status.activity === 'offline')
     expect(live.status.error?.code).to.equal('ERR_REPL_CLOSED')
     expect(live.status.error?.cause).to.have.property('code', 'ERR_WS_PONG_TIMEOUT')
     tunnel.blackHole = false
     live.retryNow()
-    await until(() => live.status.activity === 'idle', 'idle again')
+    await eventually('idle again', () => live.status.activity === 'idle')
   })
 
   it('shows a certificate of its own, and hands out that of the server', async () => {

@@ -1,7 +1,8 @@
 import { expect } from 'chai'
 import type { IncomingRevision, ReplicationCollection } from '@kithmesh/database/replication'
+import { eventually } from '@kithmesh/testkit'
 import { BlipPair } from './support/blip-pair.ts'
-import { activeSession, replicate, until } from './support/sessions.ts'
+import { activeSession, replicate } from './support/sessions.ts'
 import { START, SimulatedPeer } from './support/simulated-peer.ts'
 import { VectorMemoryStore } from './support/vector-memory-store.ts'
 
@@ -97,7 +98,7 @@ describe('a session with version vectors', () => {
     const active = activeSession(pair.a, ours.store, { push: false })
     active.session.start()
     const answers = (): string[] => pair.seen.filter((m) => m.dir === 'A>B' && m.type === 'RES').map((m) => m.body.toString())
-    await until(() => answers().length === 2, 'both answers')
+    await eventually('both answers', () => answers().length === 2)
     expect(answers()).to.deep.equal([`[["${deleted}"]]`, '[[]]'])
     const rev = (sequence: number, properties: Record<string, string>, body: string): void => {
       pair.b.request({
@@ -110,7 +111,7 @@ describe('a session with version vectors', () => {
     rev(1, { rev: anew, history: deleted }, '{"value":"anew"}')
     rev(2, { rev: deleted, history: anew, deleted: '1' }, '{}')
     pair.b.request({ profile: 'changes', properties: { collection: '0' }, body: Buffer.from('[]'), noReply: true })
-    await until(() => active.session.activity === 'idle' || active.result !== undefined, 'idle')
+    await eventually('idle', () => active.session.activity === 'idle' || active.result !== undefined)
     expect(documentsOf(ours).revision('d')).to.include({ revId: deleted, deleted: true })
     pair.cut()
   })

@@ -1,9 +1,10 @@
 import { BufferBudget } from '@kithmesh/blip'
 import type { IncomingRequest, Reply } from '@kithmesh/blip'
 import { expect } from 'chai'
+import { eventually } from '@kithmesh/testkit'
 import { BlipPair } from './support/blip-pair.ts'
 import { MemoryStore, digestOf, revIdFor } from './support/memory-store.ts'
-import { activeSession, passiveSession, replicate, until } from './support/sessions.ts'
+import { activeSession, passiveSession, replicate } from './support/sessions.ts'
 import type { Running } from './support/sessions.ts'
 
 const BODY_BYTES = 100_000
@@ -56,24 +57,24 @@ describe('documents that wait for blobs', () => {
     it('are taken up to a number of bytes; more are refused for a while', async () => {
       passiveSession(pair.b, store, { limits })
       for (let i = 0; i < 30; i++) send(i)
-      await until(() => answers.length === 20, 'the refusals')
+      await eventually('the refusals', () => answers.length === 20)
       expect(refused()).to.deep.equal(Array(20).fill(503))
-      await until(() => owed.length === 10, 'the requests for blobs')
+      await eventually('the requests for blobs', () => owed.length === 10)
       void ask('rev', { id: 'small', rev: '1-aa' }, Buffer.from('{}')).then((reply) => answers.push(reply))
-      await until(() => accepted() === 1, 'a document without blobs')
+      await eventually('a document without blobs', () => accepted() === 1)
       deliver()
-      await until(() => accepted() === 11, 'what waited')
+      await eventually('what waited', () => accepted() === 11)
       for (let i = 10; i < 20; i++) send(i)
-      await until(() => owed.length === 10, 'the next blobs')
+      await eventually('the next blobs', () => owed.length === 10)
       deliver()
-      await until(() => accepted() === 21, 'the second try')
+      await eventually('the second try', () => accepted() === 21)
       expect(refused()).to.have.length(20)
     })
 
     it('do not disturb other peers', async () => {
       passiveSession(pair.b, store, { limits })
       for (let i = 0; i < 30; i++) send(i)
-      await until(() => answers.length === 20, 'the refusals')
+      await eventually('the refusals', () => answers.length === 20)
       const other = new MemoryStore()
       other.default.put('theirs', JSON.parse(bodyOf(50).toString()))
       other.blobs.put(blobOf(50))
@@ -86,7 +87,7 @@ describe('documents that wait for blobs', () => {
       const { session, ended } = passiveSession(pair.b, store, { limits })
       session.tick(1000)
       send(0)
-      await until(() => owed.length === 1, 'the request for the blob')
+      await eventually('the request for the blob', () => owed.length === 1)
       for (let now = 1000; now <= 61_000; now += 1000) {
         session.tick(now)
         if (now % 10_000 === 0) expect(await ask('proposeChanges', {}, Buffer.from('[]'))).to.include({ kind: 'ok' })
@@ -101,13 +102,13 @@ describe('documents that wait for blobs', () => {
     it('may take long as long as blobs come', async () => {
       const { session } = passiveSession(pair.b, store, { limits })
       for (let i = 0; i < 5; i++) send(i)
-      await until(() => owed.length === 5, 'the requests for the blobs')
+      await eventually('the requests for the blobs', () => owed.length === 5)
       const late = owed.splice(0)
       for (let i = 0; i < 5; i++) {
         session.tick(i * 50_000 + 1000)
         owed = [late[i] as IncomingRequest]
         deliver()
-        await until(() => accepted() === i + 1, 'the document')
+        await eventually('the document', () => accepted() === i + 1)
       }
       session.tick(300_000)
       expect(pair.closed).to.equal(false)
@@ -117,9 +118,9 @@ describe('documents that wait for blobs', () => {
       passiveSession(pair.b, store, { limits: { maxBytesWaiting: 10 } })
       send(0)
       send(1)
-      await until(() => refused().length === 1 && owed.length === 1, 'the refusal')
+      await eventually('the refusal', () => refused().length === 1 && owed.length === 1)
       deliver()
-      await until(() => accepted() === 1, 'the document')
+      await eventually('the document', () => accepted() === 1)
     })
   })
 
@@ -129,7 +130,7 @@ describe('documents that wait for blobs', () => {
     const collections = { collections: ['_default', 'shop.items'], checkpoint_ids: ['a', 'b'] }
     expect(await ask('getCollections', {}, Buffer.from(JSON.stringify(collections)))).to.include({ kind: 'ok' })
     send(0, { collection: '0' })
-    await until(() => owed.length === 1, 'the request for the blob')
+    await eventually('the request for the blob', () => owed.length === 1)
     let reply: Reply | undefined
     void ask('proposeChanges', { collection: '1' }, Buffer.from('[["new","1-aa"]]')).then((given) => {
       reply = given
@@ -137,7 +138,7 @@ describe('documents that wait for blobs', () => {
     expect(await ask('PING', {}, Buffer.alloc(0))).to.include({ kind: 'ok' })
     expect(reply).to.equal(undefined)
     deliver()
-    await until(() => reply?.kind === 'ok', 'the answer')
+    await eventually('the answer', () => reply?.kind === 'ok')
   })
 
   it('are asked for only while there is room, and refused when nobody asked', async () => {
@@ -149,7 +150,7 @@ describe('documents that wait for blobs', () => {
     })
     const active = activeSession(pair.b, store, { push: false, continuous: true, limits })
     active.session.start()
-    await until(() => pair.seen.some(({ profile }) => profile === 'subChanges'), 'the subscription')
+    await eventually('the subscription', () => pair.seen.some(({ profile }) => profile === 'subChanges'))
     const list = (from: number, to: number): Buffer =>
       Buffer.from(
         JSON.stringify(
@@ -159,22 +160,22 @@ describe('documents that wait for blobs', () => {
     expect(await ask('changes', { collection: '0' }, list(0, 60))).to.include({ kind: 'ok' })
     for (let i = 0; i < 60; i++) send(i, { collection: '0', sequence: String(i + 1) })
     // Asked for: four times as much.
-    await until(() => answers.length === 20, 'the refusals')
+    await eventually('the refusals', () => answers.length === 20)
     expect(refused()).to.deep.equal(Array(20).fill(503))
     let listed: Reply | undefined
     void ask('changes', { collection: '0' }, list(60, 61)).then((reply) => {
       listed = reply
     })
     send(70, { collection: '0', sequence: '1000' })
-    await until(() => answers.length === 21, 'the refusal of what nobody asked for')
+    await eventually('the refusal of what nobody asked for', () => answers.length === 21)
     expect(refused()).to.have.length(21)
     expect(listed).to.equal(undefined)
     // A bounded number of blobs is asked for at once.
     while (accepted() < 40) {
-      await until(() => owed.length > 0 || accepted() === 40, 'blobs')
+      await eventually('blobs', () => owed.length > 0 || accepted() === 40)
       deliver()
     }
-    await until(() => listed?.kind === 'ok', 'the answer to the list')
+    await eventually('the answer to the list', () => listed?.kind === 'ok')
     expect(active.documents.filter(({ transient }) => transient === true)).to.have.length(21)
   })
 
@@ -193,13 +194,13 @@ describe('documents that wait for blobs', () => {
       const budget = new BufferBudget(10 * LIMIT)
       const { ended } = serve(budget)
       for (let i = 0; i < 5; i++) send(i)
-      await until(() => owed.length === 5, 'the requests for the blobs')
+      await eventually('the requests for the blobs', () => owed.length === 5)
       expect(budget.usedBytes).to.be.within(4.9 * BODY_BYTES, 5.1 * BODY_BYTES)
       deliver()
-      await until(() => accepted() === 5, 'the documents')
+      await eventually('the documents', () => accepted() === 5)
       expect(budget.usedBytes).to.equal(0)
       send(6)
-      await until(() => owed.length === 1, 'the next blob')
+      await eventually('the next blob', () => owed.length === 1)
       expect(budget.usedBytes).to.be.greaterThan(0)
       pair.cut()
       await ended
@@ -210,7 +211,7 @@ describe('documents that wait for blobs', () => {
       const budget = new BufferBudget(LIMIT)
       const greedy = serve(budget)
       for (let i = 0; i < 12; i++) send(i)
-      await until(() => refused().length === 2, 'the refusals')
+      await eventually('the refusals', () => refused().length === 2)
       expect(greedy.result).to.equal(undefined)
       pair = new BlipPair()
       answers = []
@@ -221,7 +222,7 @@ describe('documents that wait for blobs', () => {
       const { error, transient } = await greedy.ended
       expect(error?.code).to.equal('ERR_BLIP_LIMIT')
       expect(transient).to.equal(true)
-      await until(() => owed.some(({ properties }) => properties['digest'] === digestOf(blobOf(21))), 'the blobs of the modest one')
+      await eventually('the blobs of the modest one', () => owed.some(({ properties }) => properties['digest'] === digestOf(blobOf(21))))
       expect(modest.result).to.equal(undefined)
       expect(refused()).to.deep.equal([])
       expect(budget.usedBytes).to.be.within(1.9 * BODY_BYTES, 2.1 * BODY_BYTES)

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream'
 import { expect } from 'chai'
 import { createIdentity, insecureAcceptAnyone, pinnedPeers, secureClient, type Identity } from '@kithmesh/identity'
 import { createTcpListener, type AcceptedConnection, type TcpListener, type TcpListenerOptions } from '@kithmesh/transport-direct'
-import { rejection } from '@kithmesh/testkit'
+import { eventually, rejection } from '@kithmesh/testkit'
 
 describe('the TCP listener', () => {
   let server: Identity
@@ -47,14 +47,6 @@ describe('the TCP listener', () => {
     return socket
   }
 
-  async function until(condition: () => boolean): Promise<void> {
-    const end = Date.now() + 5_000
-    while (!condition()) {
-      if (Date.now() > end) throw new Error('the condition did not come true within five seconds')
-      await new Promise((resolve) => setTimeout(resolve, 5))
-    }
-  }
-
   it('names a taken port and what to do', async () => {
     const { port } = await listen()
     const error = await rejection(listen({ port }))
@@ -67,7 +59,7 @@ describe('the TCP listener', () => {
   it('frees the port on close while accepted streams live on, and closes twice', async () => {
     const listener = await listen()
     const socket = await dialled(listener.port)
-    await until(() => accepted.length === 1)
+    await eventually('a connection', () => accepted.length === 1)
     await listener.close()
     await listener.close()
     await listen({ port: listener.port })
@@ -81,43 +73,43 @@ describe('the TCP listener', () => {
     const listener = await listen({ maxConnections: 2 })
     const first = await dialled(listener.port)
     await dialled(listener.port)
-    await until(() => accepted.length === 2)
+    await eventually('two connections', () => accepted.length === 2)
     const third = await dialled(listener.port)
     third.resume()
-    await until(() => third.destroyed)
+    await eventually('the third to be refused', () => third.destroyed)
     expect(accepted).to.have.length(2)
     first.destroy()
-    await until(() => listener.connections === 1)
+    await eventually('the first to be forgotten', () => listener.connections === 1)
     await dialled(listener.port)
-    await until(() => accepted.length === 3)
+    await eventually('the third connection', () => accepted.length === 3)
   })
 
   it('leaves places for others when one address opens all it can', async () => {
     const listener = await listen({ maxConnections: 100, maxConnectionsPerAddress: 2 })
     const greedy = await Promise.all(Array.from({ length: 6 }, () => dialled(listener.port)))
     for (const socket of greedy) socket.resume()
-    await until(() => greedy.filter((socket) => socket.destroyed).length === 4)
+    await eventually('four to be refused', () => greedy.filter((socket) => socket.destroyed).length === 4)
     const other = connect({ port: listener.port, host: '127.0.0.1', localAddress: '127.0.0.2' })
     open.push(other)
     other.on('error', () => {})
-    await until(() => accepted.length === 3)
+    await eventually('the connection from another address', () => accepted.length === 3)
     expect(accepted[2]!.connection.remote).to.match(/^127\.0\.0\.2:/)
     greedy.find((socket) => !socket.destroyed)!.destroy()
-    await until(() => listener.connections === 2)
+    await eventually('one to be forgotten', () => listener.connections === 2)
     await dialled(listener.port)
-    await until(() => accepted.length === 4)
+    await eventually('the fourth connection', () => accepted.length === 4)
   })
 
   it('reports TLS connections after their handshake, with the peer', async () => {
     const listener = await listen({ tls: { identity: server, authenticator: pinnedPeers([client.peerId]) } })
     const { stream } = await secureClient(await dialled(listener.port), { identity: client, authenticator: pinnedPeers([server.peerId]) })
     open.push(stream)
-    await until(() => accepted.length === 1)
+    await eventually('the known device', () => accepted.length === 1)
     expect(accepted[0]!.connection.peer?.peerId).to.equal(client.peerId)
     const stranger = await secureClient(await dialled(listener.port), { identity: server, authenticator: insecureAcceptAnyone() })
     stranger.stream.on('error', () => {})
     stranger.stream.resume()
-    await until(() => stranger.stream.destroyed)
+    await eventually('the stranger to be refused', () => stranger.stream.destroyed)
     expect(accepted).to.have.length(1)
   })
 
@@ -126,11 +118,11 @@ describe('the TCP listener', () => {
     const stalled = await Promise.all(Array.from({ length: 30 }, async () => await dialled(listener.port)))
     const { stream } = await secureClient(await dialled(listener.port), { identity: client, authenticator: insecureAcceptAnyone() })
     open.push(stream)
-    await until(() => accepted.length === 1)
+    await eventually('the one that speaks', () => accepted.length === 1)
     for (const socket of stalled) socket.resume()
-    await until(() => stalled.filter(({ destroyed }) => destroyed).length === 21)
+    await eventually('those above the bound to be refused', () => stalled.filter(({ destroyed }) => destroyed).length === 21)
     await listener.close()
-    await until(() => stalled.every(({ destroyed }) => destroyed))
+    await eventually('the end of all that are stalled', () => stalled.every(({ destroyed }) => destroyed))
     expect(stream.destroyed).to.equal(false)
   })
 
@@ -142,6 +134,6 @@ describe('the TCP listener', () => {
     })
     const socket = await dialled(listener.port)
     socket.resume()
-    await until(() => socket.destroyed && listener.connections === 0)
+    await eventually('the silent one to be cut off', () => socket.destroyed && listener.connections === 0)
   })
 })

@@ -5,8 +5,9 @@ import type { DocumentVersioning, ReplicationCollection, ReplicationStore } from
 import { Replicator, serveReplication, socketEndpoint } from '@kithmesh/replicator'
 import { expect } from 'chai'
 import { memorySocketPair } from '@kithmesh/testkit/memory'
+import { eventually } from '@kithmesh/testkit'
 import type { BlipPair, Seen } from '../support/blip-pair.ts'
-import { activeSession, passiveSession, replicate, until } from '../support/sessions.ts'
+import { activeSession, passiveSession, replicate } from '../support/sessions.ts'
 import { BlipPair as Pair } from '../support/blip-pair.ts'
 import { applyDelta } from '../../dist/delta/apply-delta.js'
 
@@ -118,12 +119,12 @@ describe('deltas between two databases', () => {
     const passive = passiveSession(pair.b, replicationStore(b), { deltas: true })
     const active = activeSession(pair.a, replicationStore(a), { continuous: true })
     active.session.start()
-    await until(() => json(b, 'doc') !== undefined, 'the document')
+    await eventually('the document', () => json(b, 'doc') !== undefined)
     for (let n = 1; n < 7; n++) {
       const [from, to] = n % 2 === 0 ? [a, b] : [b, a]
-      await until(() => active.session.activity === 'idle' && pair.pending === 0, 'a pause')
+      await eventually('a pause', () => active.session.activity === 'idle' && pair.pending === 0)
       from.collection().put('doc', { n, prose: PROSE })
-      await until(() => (json(to, 'doc') as { n: number }).n === n, `change ${n}`)
+      await eventually(`change ${n}`, () => (json(to, 'doc') as { n: number }).n === n)
     }
     expect(pair.seen.filter((m) => m.profile === 'rev').map((m) => m.body.toString())).to.deep.equal([
       JSON.stringify({ n: 0, prose: PROSE }),
@@ -277,7 +278,7 @@ describe('deltas between two databases', () => {
     expect(await rev('{"n":2}', { deltaSrc: 'nonsense' })).to.equal('HTTP 400')
     expect(await rev('{"pic":[{"@type":"blob","digest":"../etc"}]}')).to.equal('HTTP 400')
     expect(await rev('[[1]]')).to.equal('HTTP 400')
-    await until(() => passive.documents.length === 3, 'the reports')
+    await eventually('the reports', () => passive.documents.length === 3)
     expect(passive.documents.map((event) => event.error?.code)).to.deep.equal(Array(3).fill('ERR_REPL_DOC_INVALID'))
     expect(json(b, 'doc')).to.deep.equal({ n: 1, prose: PROSE })
     expect(await rev('{"n":2,"_id":"x","x":[{"__proto__":{"p":1}}]}')).to.equal('ok')

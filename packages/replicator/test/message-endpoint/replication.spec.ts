@@ -12,7 +12,7 @@ import type {
   ReplicatorStatus
 } from '@kithmesh/replicator'
 import { expect } from 'chai'
-import { until } from '../support/sessions.ts'
+import { eventually } from '@kithmesh/testkit'
 import { Network } from './transport.ts'
 
 /** Waits between tries pass at once. */
@@ -57,7 +57,7 @@ for (const [type, versioning] of cases)
     }
     const ended = async (made: Replicator): Promise<ReplicatorStatus> => {
       const status = await made.finished()
-      await until(() => network.listener.connections.length === 0, 'the passive side to end')
+      await eventually('the passive side to end', () => network.listener.connections.length === 0)
       return status
     }
 
@@ -96,14 +96,14 @@ for (const [type, versioning] of cases)
       connect()
       fill()
       const made = start({ continuous: true })
-      await until(() => made.status.activity === 'idle', 'the first sync')
+      await eventually('the first sync', () => made.status.activity === 'idle')
       a.collection().put('live-a', { n: 1 })
       b.collection().put('live-b', { n: 2 })
-      await until(() => b.collection().get('live-a') !== undefined && a.collection().get('live-b') !== undefined, 'the live edits')
+      await eventually('the live edits', () => b.collection().get('live-a') !== undefined && a.collection().get('live-b') !== undefined)
       const [passive] = network.passive
-      await until(() => network.listener.status(passive!)?.activity === 'idle', 'the passive side to be idle')
+      await eventually('the passive side to be idle', () => network.listener.status(passive!)?.activity === 'idle')
       await made.stop()
-      await until(() => network.listener.connections.length === 0, 'the passive side to end')
+      await eventually('the passive side to end', () => network.listener.connections.length === 0)
       expect(network.listener.status(passive!)).to.equal(undefined)
       expect(network.changes[0]).to.equal('passive1 connecting')
       expect(network.changes).to.include('passive1 busy')
@@ -182,7 +182,7 @@ for (const [type, versioning] of cases)
       a.collection().put('x', {})
       b.collection().put('y', {})
       expect((await start().finished()).error).to.equal(undefined)
-      await until(() => network.listener.connections.length === 0, 'the passive side to end')
+      await eventually('the passive side to end', () => network.listener.connections.length === 0)
       expect(content(a)).to.have.keys(['x', 'y']).and.to.deep.equal(content(b))
       expect(network.changes.at(-1)).to.equal('passive1 stopped')
     })
@@ -190,9 +190,9 @@ for (const [type, versioning] of cases)
     it('is torn down by the active side in order', async () => {
       connect()
       const made = start({ continuous: true })
-      await until(() => made.status.activity === 'idle', 'the first sync')
+      await eventually('the first sync', () => made.status.activity === 'idle')
       await made.stop()
-      await until(() => network.listener.connections.length === 0, 'the passive side to end')
+      await eventually('the passive side to end', () => network.listener.connections.length === 0)
       const order = network.log.filter((line) => !line.endsWith('open'))
       if (type === 'message-stream') expect(order).to.deep.equal(['active1.close', 'passive1: disconnected', 'passive1.close'])
       // Both hang up when the closing handshake is through.
@@ -203,12 +203,12 @@ for (const [type, versioning] of cases)
     it('is torn down by the application of the active side, and connects anew when continuous', async () => {
       connect()
       const made = start({ continuous: true })
-      await until(() => made.status.activity === 'idle', 'the first sync')
+      await eventually('the first sync', () => made.status.activity === 'idle')
       network.active[0]!.replicator!.close()
       network.active[0]!.replicator!.close()
-      await until(() => network.active.length === 2 && made.status.activity === 'idle', 'the second connection')
+      await eventually('the second connection', () => network.active.length === 2 && made.status.activity === 'idle')
       // The other side hears of the end by itself, perhaps only after the second connection was opened.
-      await until(() => network.log.includes('passive1.close'), 'the passive side to close the first connection')
+      await eventually('the passive side to close the first connection', () => network.log.includes('passive1.close'))
       expect(network.log.filter((line) => line !== 'passive2.open')).to.have.members([
         'active1.open',
         'passive1.open',
@@ -228,7 +228,7 @@ for (const [type, versioning] of cases)
       it(`is torn down by the passive side with ${how}, in order`, async () => {
         connect()
         const made = start({ type: 'push-and-pull', continuous: true, maxAttempts: 1 })
-        await until(() => made.status.activity === 'idle', 'the first sync')
+        await eventually('the first sync', () => made.status.activity === 'idle')
         if (how === 'closeAll') await network.listener.closeAll()
         else await network.listener.close(network.passive[0]!)
         expect(network.passive[0]!.closes).to.equal(1)
@@ -280,7 +280,7 @@ for (const [type, versioning] of cases)
       const second = start({ maxAttempts: 1 })
       expect((await second.finished()).error).to.equal(undefined)
       await first.finished()
-      await until(() => network.listener.connections.length === 0, 'the passive side to end')
+      await eventually('the passive side to end', () => network.listener.connections.length === 0)
       expect(network.changes).to.include('passive1 stopped ERR_REPL_MESSAGING_TIMEOUT')
       expect(content(a)).to.deep.equal(content(b))
     })
@@ -309,7 +309,7 @@ for (const [type, versioning] of cases)
       let early = 0
       network.prepare = (_active, passive) => {
         passive.on.open = async () => {
-          await until(() => network.active[0]!.sends > 0, 'the first message')
+          await eventually('the first message', () => network.active[0]!.sends > 0)
           early = network.active[0]!.sends
         }
       }
@@ -335,7 +335,7 @@ for (const [type, versioning] of cases)
       }
       const made = start({ maxAttempts: 1 })
       await made.finished()
-      await until(() => network.changes.includes('passive1 stopped ERR_REPL_CLOSED'), 'the passive side to end')
+      await eventually('the passive side to end', () => network.changes.includes('passive1 stopped ERR_REPL_CLOSED'))
       expect(told).to.deep.equal([true, false, false, false])
       expect((network.passive[0]!.closedWith!.error as any).code).to.equal('ERR_REPL_MESSAGING_OVERFLOW')
     })
@@ -345,19 +345,19 @@ for (const [type, versioning] of cases)
       fill()
       const good = start({ continuous: true })
       const mixed = start({ continuous: true })
-      await until(() => good.status.activity === 'idle' && mixed.status.activity === 'idle', 'both to be idle')
+      await eventually('both to be idle', () => good.status.activity === 'idle' && mixed.status.activity === 'idle')
       network.active[0]!.on.send = (message) => {
         network.passive[1]!.replicator!.receive(Message.fromData(Buffer.from(message.toData())))
       }
       a.collection().put('mixed', { up: true })
-      await until(() => network.changes.some((line) => line.startsWith('passive2 stopped')), 'the second link to end')
+      await eventually('the second link to end', () => network.changes.some((line) => line.startsWith('passive2 stopped')))
       expect(network.changes.find((line) => line.startsWith('passive2 stopped'))).to.equal('passive2 stopped ERR_REPL_CLOSED')
       expect((network.passive[1]!.closedWith?.error as any)?.code).to.equal('ERR_REPL_CLOSED')
       expect(network.passive[1]!.closedWith?.recoverable).to.equal(false)
       // The reason reaches the other side where there are close frames.
       if (type === 'byte-stream') expect((await mixed.finished()).error?.details['code']).to.equal(1002)
-      else await until(() => network.active.length === 3, 'the next try')
-      await until(() => b.collection().get('mixed') !== undefined && good.status.activity === 'idle', 'the good link to go on')
+      else await eventually('the next try', () => network.active.length === 3)
+      await eventually('the good link to go on', () => b.collection().get('mixed') !== undefined && good.status.activity === 'idle')
       expect(network.changes.some((line) => line.startsWith('passive1 stopped'))).to.equal(false)
     })
 
@@ -397,7 +397,7 @@ for (const [type, versioning] of cases)
     it('refuses a connection that is being served already', async () => {
       connect()
       const made = start({ continuous: true })
-      await until(() => made.status.activity === 'idle', 'the first sync')
+      await eventually('the first sync', () => made.status.activity === 'idle')
       expect(() => network.listener.accept(network.passive[0]!)).to.throw(TypeError, 'served already')
     })
   })

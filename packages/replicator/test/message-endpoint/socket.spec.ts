@@ -2,7 +2,7 @@ import type { MessageSocket, SocketCloseInfo } from '@kithmesh/core'
 import { Message, MessageEndpoint, MessagingError } from '@kithmesh/replicator'
 import type { MessageEndpointConnection, MessageLinkOptions, ProtocolType, ReplicatorConnection } from '@kithmesh/replicator'
 import { expect } from 'chai'
-import { until } from '../support/sessions.ts'
+import { eventually } from '@kithmesh/testkit'
 
 /** Sends complete when the test says so. */
 class HeldConnection implements MessageEndpointConnection {
@@ -42,7 +42,7 @@ describe('the socket of a message endpoint', () => {
   }
   afterEach(async () => {
     socket.terminate()
-    await until(() => ends.length === 1, 'the end')
+    await eventually('the end', () => ends.length === 1)
     expect(connection.closes).to.have.length(1)
   })
 
@@ -53,10 +53,10 @@ describe('the socket of a message endpoint', () => {
       while (socket.send(Buffer.alloc(50_000))) expect(++sends).to.be.lessThan(50)
       expect(socket.bufferedBytes).to.be.within(256 * 1024, 512 * 1024)
       expect(drained).to.equal(0)
-      await until(() => {
+      await eventually('room', () => {
         connection.complete.splice(0).forEach((done) => done())
         return drained > 0
-      }, 'room')
+      })
       expect(drained).to.equal(1)
       expect(socket.bufferedBytes).to.be.at.most(128 * 1024)
     })
@@ -64,10 +64,10 @@ describe('the socket of a message endpoint', () => {
   it('sends the next message only when the one before has completed', async () => {
     await open('message-stream')
     for (const text of ['one', 'two', 'three']) socket.send(Buffer.from(text))
-    await until(() => connection.sent.length > 0, 'the first')
+    await eventually('the first', () => connection.sent.length > 0)
     expect(connection.sent.map(String)).to.deep.equal(['one'])
     connection.complete[0]!()
-    await until(() => connection.sent.length === 2, 'the second')
+    await eventually('the second', () => connection.sent.length === 2)
     expect(connection.complete).to.have.length(2)
     expect(ends).to.have.length(0)
   })
@@ -79,11 +79,11 @@ describe('the socket of a message endpoint', () => {
     socket.close(1000)
     expect(socket.send(Buffer.from('three'))).to.equal(false)
     expect(connection.closes).to.have.length(0)
-    await until(() => connection.sent.length === 1, 'the first')
+    await eventually('the first', () => connection.sent.length === 1)
     connection.complete[0]!()
-    await until(() => connection.sent.length === 2, 'the second')
+    await eventually('the second', () => connection.sent.length === 2)
     connection.complete[1]!()
-    await until(() => ends.length === 1, 'the end')
+    await eventually('the end', () => ends.length === 1)
     expect(connection.sent.map(String)).to.deep.equal(['one', 'two'])
     expect(connection.closes).to.deep.equal([undefined])
     expect(ends).to.deep.equal([{ code: 1000, reason: '' }])
@@ -93,7 +93,7 @@ describe('the socket of a message endpoint', () => {
     await open('message-stream', { closeTimeoutMs: 20 })
     socket.send(Buffer.from('one'))
     socket.close(4002, 'enough')
-    await until(() => ends.length === 1, 'the end')
+    await eventually('the end', () => ends.length === 1)
     expect(ends[0]).to.include({ code: 4002, reason: 'enough' })
     expect((ends[0]!.error as any).code).to.equal('ERR_REPL_MESSAGING_TIMEOUT')
     expect(connection.closes[0]?.recoverable).to.equal(false)
@@ -101,7 +101,7 @@ describe('the socket of a message endpoint', () => {
 
   it('tells the application to wait while reading is paused, and delivers in order', async () => {
     await open('message-stream')
-    await until(() => connection.replicator.receive(Message.fromData(Buffer.from([0]))) && got.length > 0, 'the start')
+    await eventually('the start', () => connection.replicator.receive(Message.fromData(Buffer.from([0]))) && got.length > 0)
     got = []
     socket.pause()
     let count = 0
@@ -112,10 +112,10 @@ describe('the socket of a message endpoint', () => {
     })
     connection.replicator.close()
     expect(got).to.have.length(0)
-    await until(() => connection.closes.length === 1, 'the close')
+    await eventually('the close', () => connection.closes.length === 1)
     expect(ends).to.have.length(0)
     socket.resume()
-    await until(() => ends.length === 1, 'the end behind the messages')
+    await eventually('the end behind the messages', () => ends.length === 1)
     expect(ready).to.equal(true)
     expect(got.map((data) => data[0])).to.deep.equal(Array.from({ length: count }, (_, n) => n + 1))
   })
@@ -123,14 +123,14 @@ describe('the socket of a message endpoint', () => {
   it('sends frames from the first byte on in a byte stream, masked, without an HTTP upgrade', async () => {
     await open('byte-stream')
     socket.send(Buffer.from('hello'))
-    await until(() => connection.sent.length === 1, 'the frame')
+    await eventually('the frame', () => connection.sent.length === 1)
     const frame = connection.sent[0]!
     // RFC 6455 §5.2: final binary frame, masked, five bytes.
     expect([...frame.subarray(0, 2)]).to.deep.equal([0x82, 0x85])
     expect(frame.length).to.equal(2 + 4 + 5)
     expect(String(frame.subarray(6).map((byte, n) => byte ^ frame[2 + (n % 4)]!))).to.equal('hello')
     for (const byte of [0x82, 0x02, 0x68, 0x69]) connection.replicator.receive(Message.fromData(Buffer.from([byte])))
-    await until(() => got.length === 1, 'the answer')
+    await eventually('the answer', () => got.length === 1)
     expect(String(got[0])).to.equal('hi')
   })
 
@@ -140,7 +140,7 @@ describe('the socket of a message endpoint', () => {
       const cause = new Error('radio off')
       connection.replicator.close(new MessagingError(cause, true))
       connection.replicator.close(new MessagingError(cause, false))
-      await until(() => ends.length === 1, 'the end')
+      await eventually('the end', () => ends.length === 1)
       expect(ends[0]!.code).to.equal(4001)
       expect(ends[0]!.error?.cause).to.equal(cause)
     })
@@ -148,11 +148,11 @@ describe('the socket of a message endpoint', () => {
   it('passes on the close code that a byte stream carries', async () => {
     await open('byte-stream')
     connection.replicator.receive(Message.fromData(Buffer.from([0x88, 0x02, 0x0f, 0xa1])))
-    await until(() => {
+    await eventually('the end', () => {
       connection.complete.splice(0).forEach((done) => done())
       if (connection.sent.length > 0) connection.replicator.close()
       return ends.length === 1
-    }, 'the end')
+    })
     expect(ends[0]!.code).to.equal(4001)
   })
 })

@@ -1,9 +1,9 @@
 import { Database } from '@kithmesh/database'
 import { Replicator, urlEndpoint } from '@kithmesh/replicator'
 import type { DocumentEvent, ReplicatorOptions, ReplicatorStatus, UrlEndpointOptions } from '@kithmesh/replicator'
+import { eventually } from '@kithmesh/testkit'
 import { ScriptedGateway } from './scripted-gateway/gateway.ts'
 import type { ScriptedGatewayOptions } from './scripted-gateway/gateway.ts'
-import { until } from './sessions.ts'
 
 /** A database of ours and a scripted gateway, joined by real replicators over real sockets. */
 export class GatewayClient {
@@ -45,7 +45,7 @@ export class GatewayClient {
   async runOn(options: Partial<ReplicatorOptions> = {}): Promise<Replicator> {
     const made = this.replicator({ continuous: true, ...options })
     made.start()
-    await until(() => made.status.activity === 'idle', 'the replicator to catch up')
+    await eventually('the replicator to catch up', () => made.status.activity === 'idle')
     return made
   }
 

@@ -116,13 +116,18 @@ export async function replicate(
   return { pair, active: activeSide, passive: passiveSide, ...ended }
 }
 
-/** Waits until a condition holds, in turns of the event loop; fails after `ms`. */
-export async function until(condition: () => boolean, what: string, ms = 5000): Promise<void> {
-  const deadline = Date.now() + ms
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error(`Waited ${ms} ms for ${what}`)
-    await new Promise((resolve) => {
-      setImmediate(resolve)
+/** Answers what a session that pulls asks at its beginning; resolves once it has subscribed. */
+export function answerBeginning(peer: FakePeer): Promise<void> {
+  peer.handle('getCollections', (request) => {
+    request.respond({ body: Buffer.from('[{}]') })
+  })
+  peer.handle('setCheckpoint', (request) => {
+    request.respond({ properties: { rev: '0-1' } })
+  })
+  return new Promise((resolve) => {
+    peer.handle('subChanges', (request) => {
+      request.respond()
+      resolve()
     })
-  }
+  })
 }
