@@ -106,7 +106,7 @@ describe('a channel over TLS and WebSocket on loopback', () => {
       const opened = await openWebSocket(secured.stream, {
         url: 'wss://depot.invalid/db/_blipsync',
         protocols: [PROTOCOL],
-        signal: AbortSignal.timeout(10_000)
+        signal: AbortSignal.timeout(30_000)
       })
       attach(shop, secured, opened.socket, 'initiator')
       await accepted

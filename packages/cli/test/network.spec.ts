@@ -219,7 +219,7 @@ describe('commands on the network', () => {
       const all = jsonLines(two.stdout.text)
       expect(all[0]).to.include({ event: 'started', name: 'two', group })
       expect(all.at(-1)).to.include({ event: 'stopped', documentsIn: 1 })
-    }).timeout(20_000)
+    })
 
     it('say that nobody is there', async () => {
       const words = ['peers', '--group', `${group}-empty`, '--interface', 'lo', '--seconds', '1']

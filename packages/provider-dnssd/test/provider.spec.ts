@@ -45,7 +45,7 @@ describe('dnssd', () => {
     const peer = await eventually('the peer', () => [...b.context.peers.values()][0])
     expect(peer.id).to.equal('Mr\\. Smith._couchbaseP2P._tcp.local')
     expect(peer.displayName).to.equal('Mr. Smith')
-    const { url, addresses } = await b.provider.resolveUrl(peer.id, { signal: AbortSignal.timeout(5000) })
+    const { url, addresses } = await b.provider.resolveUrl(peer.id, { signal: AbortSignal.timeout(30_000) })
     expect(url).to.equal('wss://till.local:4984/my%20db')
     const own = networkInterfaces().lo!.map(({ address }) => address)
     expect([...addresses].sort()).to.deep.equal(own.sort())

@@ -9,17 +9,19 @@ import { Stage, team } from './support/relays.ts'
 
 describe('a relay', () => {
   const stage = new Stage()
+  /** No other test uses this address, so that a port that was left is free still. */
+  const host = '127.0.65.1'
   afterEach(() => stage.end())
 
   it('can be stopped and started again on the same ports, and both twice', async () => {
-    const first = await stage.relay()
+    const first = await stage.relay({ host })
     const { brokers, stun } = first.urls
     await first.start()
     await Promise.all([first.stop(), first.stop()])
     expect(() => first.urls).to.throw(TypeError)
     const [mqttPort, stunPort, alternateStunPort] = [brokers[0], ...stun].map((url) => Number(url?.split(':').at(-1)))
-    const again = await stage.relay({ mqttPort: mqttPort!, stunPort: stunPort!, alternateStunPort: alternateStunPort! })
-    expect(again.urls).to.deep.equal({ brokers, stun, turn: [`turn:127.0.0.1:${stunPort}`] })
+    const again = await stage.relay({ host, mqttPort: mqttPort!, stunPort: stunPort!, alternateStunPort: alternateStunPort! })
+    expect(again.urls).to.deep.equal({ brokers, stun, turn: [`turn:${host}:${stunPort}`] })
     await again.stop()
     await again.start()
     expect(again.urls.brokers).to.deep.equal(brokers)
@@ -54,12 +56,12 @@ describe('a relay', () => {
     })
 
   it('says which address and port cannot be had, and leaves none open', async () => {
-    const first = await stage.relay()
+    const first = await stage.relay({ host })
     const stunPort = Number(first.urls.stun[0]?.split(':').at(-1))
-    const second = stage.use(createRelay({ host: '127.0.0.1', users: [team], mqttPort: 0, stunPort, alternateStunPort: 0 }))
+    const second = stage.use(createRelay({ host, users: [team], mqttPort: 0, stunPort, alternateStunPort: 0 }))
     const error = await rejection(second.start())
     expect(errorCode(error)).to.equal('ERR_RELAY_LISTEN')
-    expect((error as Error).message).to.contain(`UDP 127.0.0.1:${stunPort}`)
+    expect((error as Error).message).to.contain(`UDP ${host}:${stunPort}`)
     await first.stop()
     await second.start()
     expect(second.status.broker.clients).to.equal(0)

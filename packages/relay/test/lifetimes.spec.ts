@@ -1,6 +1,6 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
-import { connect } from 'node:net'
+import { connect, type Socket as TcpSocket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { expect } from 'chai'
 import { createIdentity } from '@kithmesh/identity'
@@ -18,6 +18,8 @@ import {
 import { eventually, manualClock } from '@kithmesh/testkit'
 import { Stage, team } from './support/relays.ts'
 
+/** With or without an error: a reset is as good an end as any. */
+const ended = (socket: TcpSocket): Promise<void> => new Promise((resolve) => socket.once('close', () => resolve()))
 const portOf = (url: string | undefined): number => Number(url?.split(':').at(-1))
 
 /** A client that does as it is told, one request after the other. */
@@ -169,7 +171,7 @@ describe('allocations of a relay', () => {
       else {
         const socket = connect(portOf(relay.urls.stun[0]), '127.0.0.1').on('error', () => {})
         socket.resume().end(bytes)
-        await once(socket, 'close')
+        await ended(socket)
       }
     }
     const fresh = await clientOf(relay)
@@ -204,7 +206,7 @@ describe('allocations of a relay', () => {
       const over = [silent, dripping].map((socket) => {
         socket.on('error', () => {})
         socket.resume()
-        return once(socket, 'close')
+        return ended(socket)
       })
       let closed = 0
       for (const each of over) void each.then(() => closed++)
@@ -226,7 +228,7 @@ describe('allocations of a relay', () => {
     const relay = await stage.relay({ clock })
     const socket = connect(portOf(relay.urls.stun[0]), '127.0.0.1')
     await once(socket, 'connect')
-    const closed = once(socket, 'close')
+    const closed = ended(socket.on('error', () => {}))
     socket.resume()
     // The server may not have seen the connection yet: the time goes on until it has.
     let over = false

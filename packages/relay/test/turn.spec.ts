@@ -179,13 +179,16 @@ describe('the TURN server of a relay', () => {
   it('grants each user a number of allocations, and all of them together another one', async () => {
     const users = [team, { username: 'second', password: 'another secret' }]
     const relay = await stage.relay({ users, limits: { allocations: 3, allocationsPerUser: 2 } })
-    const mine = [await stage.turn(relay).allocateUdp(), await stage.turn(relay).allocateUdp()]
-    expect(errorCode(await rejection(stage.turn(relay).allocateUdp()))).to.equal('ERR_TURN_QUOTA')
-    const second = { username: 'second', credential: 'another secret' }
+    // Over connections, on which nothing is asked twice.
+    const query = '?transport=tcp'
+    const allocate = () => stage.turn(relay, { query }).allocateUdp()
+    const mine = [await allocate(), await allocate()]
+    expect(errorCode(await rejection(allocate()))).to.equal('ERR_TURN_QUOTA')
+    const second = { username: 'second', credential: 'another secret', query }
     await stage.turn(relay, second).allocateUdp()
     expect(errorCode(await rejection(stage.turn(relay, second).allocateUdp()))).to.equal('ERR_TURN_CAPACITY')
     await mine[0]?.close()
-    await stage.turn(relay).allocateUdp()
+    await allocate()
     expect(relay.status.turn.refused).to.include({ 486: 1, 508: 1 })
   })
 

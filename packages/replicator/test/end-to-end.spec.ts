@@ -216,7 +216,9 @@ describeInBothSchemes('replication over loopback with databases on disk', ({ ver
   })
 
   it('brings live edits over, both ways, and survives a restart of the listener', async () => {
-    await serve()
+    // An address that nothing else listens on, so that nobody takes the port meanwhile.
+    const host = '127.0.68.1'
+    await serve({ host })
     const port = listener.port as number
     const live = replicator({ continuous: true })
     const activities: string[] = []
@@ -235,7 +237,7 @@ describeInBothSchemes('replication over loopback with databases on disk', ({ ver
     a.collection().put('z', { v: 3 })
     expect(live.pendingDocumentIds()).to.deep.equal(['z'])
     expect(live.isDocumentPending('x')).to.equal(false)
-    await serve({ port })
+    await serve({ host, port })
     live.retryNow()
     await eventually('z at b', () => b.collection().get('z') !== undefined)
     await eventually('nothing pending', () => live.pendingDocumentIds().length === 0)

@@ -28,6 +28,8 @@ import { expect } from 'chai'
 import { FrameEncoder, MORE_COMING } from '@kithmesh/blip/wire'
 
 describe('a listener', () => {
+  /** Of those that come back at their port: nothing else listens on this address, so that nobody takes it meanwhile. */
+  const host = '127.0.68.2'
   let here: Database
   let there: Database
   let authority: Identity
@@ -260,8 +262,8 @@ describe('a listener', () => {
     })
 
     it('on a port as soon as it is free, a failed start having left nothing', async () => {
-      const first = await serve()
-      const second = listening({ port: first.port!, tls: 'self-signed' })
+      const first = await serve({ host })
+      const second = listening({ host, port: first.port!, tls: 'self-signed' })
       const error = await failure(second.start())
       expect(error.code).to.equal('ERR_REPL_LISTEN')
       expect(error.message).to.contain(`${first.port}`)
@@ -334,7 +336,7 @@ describe('a listener', () => {
 
   describe('stops', () => {
     it('telling clients to come back, who do when it is there again', async () => {
-      const listener = await serve()
+      const listener = await serve({ host })
       const port = listener.port!
       const live = replicator(listener.urls[0]!, {}, { continuous: true, maxAttempts: Infinity })
       live.start()
@@ -344,7 +346,7 @@ describe('a listener', () => {
       expect(listener.port).to.equal(undefined)
       await eventually('offline', () => live.status.activity === 'offline')
       expect(live.status.error?.details).to.include({ code: 4001 })
-      const again = await serve({ port })
+      const again = await serve({ host, port })
       live.retryNow()
       await eventually('idle again', () => live.status.activity === 'idle')
       expect(again.status.connectionCount).to.equal(1)
@@ -363,7 +365,7 @@ describe('a listener', () => {
     it('with the answers to all that it stored sent', async () => {
       const total = 6_000
       for (let n = 0; n < total; n++) here.collection().put(`d${n}`, { n, text: 'x'.repeat(500) })
-      const listener = await serve()
+      const listener = await serve({ host })
       const port = listener.port!
       let stopped: Promise<void> | undefined
       listener.onConnection((replication) => {
@@ -378,7 +380,7 @@ describe('a listener', () => {
       const stored = there.collection().count
       expect(stored).to.be.within(1, total - 1)
       expect(one.statistics.documentsPushed).to.equal(stored)
-      await serve({ port })
+      await serve({ host, port })
       one.retryNow()
       expect((await one.finished()).error).to.equal(undefined)
       expect(there.collection().count).to.equal(total)

@@ -25,7 +25,8 @@ describe('STUN over UDP', () => {
 
   it('learns its address from several servers at once, from one port', async () => {
     const servers = await Promise.all([serve(), serve(undefined, '127.0.0.2'), serve(undefined, '127.0.0.3')])
-    const stun = await socket()
+    // By a clock that stands still, as it would ask again if the machine were busy for half a second.
+    const stun = await socket({ clock: manualClock() })
     const answers = await Promise.all(servers.map(({ address }) => stun.bind(address)))
     for (const [index, { mapped, from, transmissions }] of answers.entries()) {
       expect(mapped).to.deep.equal({ address: '127.0.0.1', port: stun.localPort })
@@ -35,12 +36,14 @@ describe('STUN over UDP', () => {
   })
 
   it('comes from the port asked for, and says which port is taken', async () => {
-    const first = await socket()
-    const error = await rejection(openStunUdp({ localAddress: '127.0.0.1', localPort: first.localPort }))
+    // Of an address that no other test uses, so that the port is still free afterwards.
+    const localAddress = '127.0.64.1'
+    const first = await socket({ localAddress })
+    const error = await rejection(openStunUdp({ localAddress, localPort: first.localPort }))
     expect(errorCode(error)).to.equal('ERR_STUN_SOCKET')
     const { localPort } = first
     await first.close()
-    expect((await socket({ localPort })).localPort).to.equal(localPort)
+    expect((await socket({ localAddress, localPort })).localPort).to.equal(localPort)
     expect(errorCode(await rejection(openStunUdp({ localAddress: '203.0.113.99' })))).to.equal('ERR_STUN_SOCKET')
   })
 
@@ -190,7 +193,8 @@ describe('STUN over UDP', () => {
   })
 
   it('hears at once that nothing listens, when it talks to one server only', async () => {
-    const server = await serve()
+    // At an address that no other test uses: nobody else takes the port meanwhile.
+    const server = await serve(undefined, '127.0.64.2')
     const { address } = server
     await server[Symbol.asyncDispose]()
     open.splice(open.indexOf(server), 1)
@@ -199,7 +203,7 @@ describe('STUN over UDP', () => {
     expect(errorCode(error)).to.equal('ERR_STUN_UNREACHABLE')
     expect(error.details).to.include({ code: 'ECONNREFUSED' })
     expect(errorCode(await rejection(stun.bind(address)))).to.equal('ERR_STUN_UNREACHABLE')
-    const back = await udpServer(undefined, '127.0.0.1', address.port)
+    const back = await udpServer(undefined, address.address, address.port)
     open.push(back)
     expect((await stun.bind(address)).mapped.port).to.equal(stun.localPort)
   })

@@ -129,9 +129,9 @@ describe('dialling', () => {
     const { port, linkLocal, staggered, timeout, zone, listening, listenerPort } = JSON.parse(stdout) as Record<string, any>
     expect(staggered).to.deep.equal({ tried: [`192.0.2.1:${port}`, `192.0.2.2:${port}`, `127.0.0.1:${port}`], won: '127.0.0.1' })
     expect(timeout).to.deep.equal({
-      tried: [`192.0.2.1:${port}`, `192.0.2.2:${port}`],
+      tried: [`192.0.2.3:${port}`, `192.0.2.4:${port}`],
       code: 'ERR_DIRECT_TIMEOUT',
-      details: { attempts: [{ address: `192.0.2.1:${port}` }, { address: `192.0.2.2:${port}` }] }
+      details: { attempts: [{ address: `192.0.2.3:${port}` }, { address: `192.0.2.4:${port}` }] }
     })
     expect(zone.won).to.match(/^fe80:/)
     expect(listening).to.deep.equal([`192.0.2.250:${listenerPort}`, `[${linkLocal}]:${listenerPort}`])

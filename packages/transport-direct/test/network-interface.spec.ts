@@ -65,7 +65,7 @@ describe('dialling from an interface', () => {
   })
 
   it('comes from the address given', async () => {
-    const signal = AbortSignal.timeout(5_000)
+    const signal = AbortSignal.timeout(30_000)
     const socket = await dial({ host: '127.0.0.1', port, networkInterface: '127.0.0.7', signal })
     open.push(socket)
     expect(socket.localAddress).to.equal('127.0.0.7')

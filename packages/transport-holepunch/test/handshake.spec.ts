@@ -41,7 +41,7 @@ describe('handshake on a punched connection', () => {
         role: 'initiator',
         pair: 0,
         clock: realClock,
-        deadlineMs: 5_000,
+        deadlineMs: 60_000,
         onLive: () => this.live++,
         onNominated: () => this.nominated++,
         onFailed: () => this.failed++,

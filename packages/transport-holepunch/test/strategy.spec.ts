@@ -9,7 +9,7 @@ import { MAPPINGS_KIND, writeCancel, writeOffer } from '../dist/messages.js'
 import { Machines, codeOf, type Machine } from './support/machines.ts'
 import { KINDS } from './support/networks.ts'
 
-const LIMIT_MS = 10_000
+const LIMIT_MS = 30_000
 
 /** A STUN server that sees everybody as they are, and counts. */
 class Mirror {

@@ -18,7 +18,7 @@ describe('who has a relay for connections', () => {
     accept = undefined
   })
 
-  function waits(signal: AbortSignal, deadlineMs = 5_000): RelayHost {
+  function waits(signal: AbortSignal, deadlineMs = 60_000): RelayHost {
     const allocation = {
       relayed: address,
       ended: new Promise(() => {}),

@@ -99,9 +99,10 @@ describe('turn', () => {
       const stranger = connect({ host: relay.address, port: relay.port })
       stranger.on('error', () => {})
       stranger.write(Buffer.alloc(32))
-      await once(stranger, 'close')
+      // Not by `once`, which rejects when it is cut off by a reset.
+      await new Promise((resolve) => stranger.once('close', resolve))
       await expectCarries(await connecting)
-    }).timeout(15_000)
+    })
     it('is refused an address by the dial policy, and comes from a relay of its own instead', async () => {
       const ours = await startServer()
       const theirs = await startServer('127.0.0.2')
@@ -147,7 +148,7 @@ describe('turn', () => {
       const both = await between([server.server], [])
       both.signaling.loses = (from) => from === peerIdOf('b')
       await expectCarries(await both.connect(fromHere))
-    }).timeout(10_000)
+    })
     it('is given back when the attempt is cancelled after the peer has come and before it has answered', async () => {
       const server = await startServer()
       const both = await between([server.server], [])
@@ -189,7 +190,8 @@ describe('turn', () => {
 
   describe('a server that is killed', () => {
     it('ends streams with an error on both sides, and is used again when it is back', async () => {
-      const server = await startServer()
+      // At an address that no other test uses, so that nobody takes its port while it is away.
+      const server = await startServer('127.0.63.1')
       const both = await between([server.server], [])
       const pair = await both.connect()
       await expectCarries(pair)
@@ -225,7 +227,7 @@ describe('turn', () => {
   describe('offers', () => {
     it('that are malformed are refused', async () => {
       const both = await between([], [])
-      const signal = AbortSignal.timeout(5_000)
+      const signal = AbortSignal.timeout(30_000)
       const id = '0'.repeat(32)
       const secret = 'A'.repeat(43)
       const relay = { kind: 'tcp', address: '127.0.0.1', port: 1 }
@@ -247,7 +249,7 @@ describe('turn', () => {
     })
     it('are refused when too many are under way', async () => {
       const both = await between([], [])
-      const signal = AbortSignal.timeout(5_000)
+      const signal = AbortSignal.timeout(30_000)
       // Nobody is at this port: each offer keeps the guest busy until it gives up.
       const offers = Array.from({ length: 20 }, (_, index) => ({
         step: 'offer',
@@ -271,7 +273,7 @@ describe('turn', () => {
       const listener = await machines.listen()
       const offer = { step: 'offer', id: '0'.repeat(32), secret: 'A'.repeat(43), addresses: [] }
       const { hubs } = machines
-      await hubs.a.request(peerIdOf('b'), 'turn-offer', offer, { signal: AbortSignal.timeout(5_000) })
+      await hubs.a.request(peerIdOf('b'), 'turn-offer', offer, { signal: AbortSignal.timeout(30_000) })
       expect(server.open).to.equal(1)
       await listener.close()
       await eventually('the relay to be given back', () => server.open === 0)

@@ -34,6 +34,7 @@ export function watchKnownPeers(
   let seen = ''
   let present: ReadonlySet<string> = new Set(known.list.current.map(({ peerId }) => peerId))
   let looking = false
+  let damaged = false
   const look = async (): Promise<void> => {
     const state = await stateOf(path)
     if (state === seen) return
@@ -57,6 +58,7 @@ export function watchKnownPeers(
         })
     present = ids
     await revocations.add(await file.revocations.load())
+    damaged = false
   }
   return clock.every(
     INTERVAL_MS,
@@ -65,7 +67,9 @@ export function watchKnownPeers(
       looking = true
       look()
         .catch((error: unknown) => {
-          warn(error instanceof Error ? error.message : String(error))
+          // Until it has been read as a whole again: it is read in two steps, and may be changed in between.
+          if (!damaged) warn(error instanceof Error ? error.message : String(error))
+          damaged = true
         })
         .finally(() => {
           looking = false

@@ -32,11 +32,11 @@ export class Sink extends Writable {
     return this.bytes.toString('utf8')
   }
 
-  /** Resolves once what was written passes the test; rejects after 15 s. */
+  /** Resolves once what was written passes the test; rejects after half a minute. */
   async until(passes: (text: string) => boolean, what: string): Promise<string> {
-    const deadline = Date.now() + 15_000
+    const deadline = performance.now() + 30_000
     while (!passes(this.text)) {
-      const left = deadline - Date.now()
+      const left = deadline - performance.now()
       if (left <= 0) throw new Error(`${what} did not come; so far: ${this.text}`)
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, left)

@@ -4,7 +4,10 @@ import type { AddressInfo, Server, Socket } from 'node:net'
 import { Aedes } from 'aedes'
 import type { AedesOptions } from 'aedes'
 
-/** A broker of MQTT 3.1.1 inside the test, on 127.0.0.1. */
+/** An address that nothing else listens on: the port of a broker that was killed is free for its return. */
+const host = '127.0.67.1'
+
+/** A broker of MQTT 3.1.1 inside the test, on loopback. */
 export class EmbeddedBroker {
   readonly #options: AedesOptions
   readonly #sockets = new Set<Socket>()
@@ -27,7 +30,7 @@ export class EmbeddedBroker {
   }
 
   get url(): string {
-    return `mqtt://127.0.0.1:${this.#port}`
+    return `mqtt://${host}:${this.#port}`
   }
 
   get aedes(): Aedes {
@@ -47,7 +50,7 @@ export class EmbeddedBroker {
     })
     this.#aedes = aedes
     this.#server = server
-    server.listen(this.#port, '127.0.0.1')
+    server.listen(this.#port, host)
     await once(server, 'listening')
     this.#port = (server.address() as AddressInfo).port
   }

@@ -33,7 +33,10 @@ interface Client {
   will: Publication | undefined
 }
 
-/** A small broker of MQTT 3.1.1 and 5 on 127.0.0.1 that does what a test wants of it, lies included. QoS 1 to it, QoS 0 from it. */
+/** An address that nothing else listens on: the port of a broker that was killed is free for its return. */
+const host = '127.0.67.2'
+
+/** A small broker of MQTT 3.1.1 and 5 on loopback that does what a test wants of it, lies included. QoS 1 to it, QoS 0 from it. */
 export class ScriptedBroker {
   readonly retained = new Map<string, Buffer>()
   readonly published: Publication[] = []
@@ -54,7 +57,7 @@ export class ScriptedBroker {
   }
 
   get url(): string {
-    return `mqtt://127.0.0.1:${this.#port}`
+    return `mqtt://${host}:${this.#port}`
   }
 
   get clients(): number {
@@ -66,7 +69,7 @@ export class ScriptedBroker {
       this.accept(socket)
     })
     this.#server = server
-    server.listen(this.#port, '127.0.0.1')
+    server.listen(this.#port, host)
     await once(server, 'listening')
     this.#port = (server.address() as AddressInfo).port
   }

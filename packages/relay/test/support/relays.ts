@@ -32,7 +32,7 @@ export class Stage {
 
   /** A client of its TURN server. */
   turn(relay: Relay, { query = '', username = team.username, credential = team.password } = {}): TurnClient {
-    const client = createTurnClient({ uri: `${relay.urls.turn[0]}${query}`, username, credential, requestTimeoutMs: 3_000 })
+    const client = createTurnClient({ uri: `${relay.urls.turn[0]}${query}`, username, credential, requestTimeoutMs: 30_000 })
     this.#open.push({ [Symbol.asyncDispose]: () => client.close() })
     return client
   }
