@@ -8,6 +8,9 @@ const MAX_INTERFACES = 3
 const POLL_MS = 5_000
 /** For one measurement. Probes have shorter deadlines of their own; one that hangs must not be the last. */
 const MEASURE_DEADLINE_MS = 30_000
+/** A measurement that was cut off is repeated after this time, and then each time after twice as long. */
+const AGAIN_MS = 1_000
+const MAX_AGAIN = 6
 const UNKNOWN: NatBehaviour = Object.freeze({ mapping: 'unknown', filtering: 'unknown', ports: Object.freeze({ kind: 'unknown' }) })
 
 export interface NetworkWatchOptions {
@@ -29,6 +32,9 @@ export class NetworkWatch implements NetworkView {
   #started = false
   #measuring = false
   #stale = false
+  /** How many measurements in a row were cut off. */
+  #cutOff = 0
+  #cancelAgain = (): void => {}
   #stop: Array<() => void> = []
 
   constructor(options: NetworkWatchOptions) {
@@ -66,8 +72,12 @@ export class NetworkWatch implements NetworkView {
     }
     this.#stop.push(
       probe.onStale(() => {
+        this.#cutOff = 0
         this.#measure(probe)
-      })
+      }),
+      () => {
+        this.#cancelAgain()
+      }
     )
     this.#measure(probe)
   }
@@ -95,6 +105,7 @@ export class NetworkWatch implements NetworkView {
       return
     }
     this.#measuring = true
+    this.#cancelAgain()
     const { clock } = this.#options
     withDeadline((signal) => probe.measure({ signal }), {
       clock,
@@ -106,6 +117,7 @@ export class NetworkWatch implements NetworkView {
         (facts) => {
           if (this.#life.signal.aborted) return
           this.#measured = facts
+          this.#repeatWhenCutOff(probe, facts)
           this.#tell(facts)
         },
         (error: unknown) => {
@@ -119,6 +131,14 @@ export class NetworkWatch implements NetworkView {
         this.#measuring = false
         if (!this.#stale || this.#life.signal.aborted) return
         this.#stale = false
+        this.#measure(probe)
+      })
+  }
+
+  #repeatWhenCutOff(probe: NetworkProbe, { cutOff = false }: NetworkFacts): void {
+    if (!cutOff) this.#cutOff = 0
+    else if (this.#cutOff < MAX_AGAIN)
+      this.#cancelAgain = this.#options.clock.after(AGAIN_MS * 2 ** this.#cutOff++, () => {
         this.#measure(probe)
       })
   }

@@ -126,6 +126,38 @@ describe("this machine's network", () => {
     expect(probe.closed).to.equal(true)
   })
 
+  it('is measured again when the measurement was cut off, later each time, and not for ever', async () => {
+    const clock = manualClock()
+    const probe = new FakeProbe()
+    const watch = new NetworkWatch({ clock, logger: recordingLogger(), probe })
+    const whole = async (cutOff: boolean): Promise<void> => {
+      probe.measurements.at(-1)?.resolve({ ...facts(probe.measurements.length), cutOff })
+      await settle()
+    }
+    watch.start()
+    for (const [index, ms] of [1_000, 2_000, 4_000, 8_000, 16_000, 32_000].entries()) {
+      await whole(true)
+      await clock.advance(ms - 1)
+      expect(probe.measurements).to.have.length(index + 1)
+      await clock.advance(1)
+      expect(probe.measurements).to.have.length(index + 2)
+    }
+    await whole(true)
+    expect(watch.current.measuredAt).to.equal(7)
+    expect(clock.pending).to.equal(0)
+    probe.stale()
+    await whole(true)
+    await clock.advance(1_000)
+    expect(probe.measurements).to.have.length(9)
+    await whole(false)
+    expect(clock.pending).to.equal(0)
+    probe.stale()
+    await whole(true)
+    await watch.close()
+    expect(clock.pending).to.equal(0)
+    expect(probe.measurements).to.have.length(10)
+  })
+
   it('falls back to what is known without measuring when that fails', async () => {
     const probe = new FakeProbe()
     const watch = new NetworkWatch({

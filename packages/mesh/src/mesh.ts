@@ -10,6 +10,7 @@ import {
   Lifecycle,
   ListState,
   type Logger,
+  type NetworkFacts,
   type ObservableList,
   silentLogger,
   systemClock
@@ -266,8 +267,11 @@ export class GroupMesh implements Mesh {
     signal.throwIfAborted()
     const { port } = run.listener
     const publication = { displayName, ...(port === undefined ? {} : { port }) }
-    const unwatch = discovery.network.onChange(() => {
-      engine.networkChanged()
+    let addresses = localAddresses(discovery.network.current)
+    const unwatch = discovery.network.onChange((facts) => {
+      const now = localAddresses(facts)
+      engine.networkChanged({ moved: now !== addresses })
+      addresses = now
     })
     const unobserve = discovery.addObserver({
       devicesChanged: ({ added, changed, removed }) => {
@@ -361,4 +365,9 @@ export class GroupMesh implements Mesh {
       }
     })
   }
+}
+
+/** Under which addresses connections were opened: while they stay the same, there is no reason to doubt a connection. */
+function localAddresses({ routes }: NetworkFacts): string {
+  return routes.map(({ localAddress }) => localAddress).join(' ')
 }

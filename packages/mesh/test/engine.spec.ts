@@ -87,6 +87,24 @@ describe('an engine', () => {
     expect(engine.topology).to.have.length(1)
   })
 
+  it('probes its connections when its addresses have moved, not when more is known of its network', () => {
+    let probes = 0
+    const { connection, closed } = mute()
+    const engine = engineWith()
+    engine.start()
+    engine.accept({
+      ...connection,
+      probe: () => {
+        probes++
+      }
+    })
+    engine.networkChanged({ moved: false })
+    expect(probes).to.equal(0)
+    engine.networkChanged()
+    expect(probes).to.equal(1)
+    closed()
+  })
+
   it('does not wait for unclaimed devices before it dials one that says who it is', async () => {
     const dialled: string[] = []
     const connector = {

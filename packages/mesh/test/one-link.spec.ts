@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { expect } from 'chai'
-import { type ByteSocket, type MessageSocket, type TransportFactory, dials, errorCode } from '@kithmesh/core'
+import { type ByteSocket, type MessageSocket, type NetworkProbeFactory, type TransportFactory, dials, errorCode } from '@kithmesh/core'
 import { type Identity, createIdentity, insecureAcceptAnyone, secureClient } from '@kithmesh/identity'
 import { eventually, fastClock, within } from '@kithmesh/testkit'
 import { duplexPair, memoryProvider } from '@kithmesh/testkit/memory'
@@ -186,10 +186,15 @@ describe('one link per device', () => {
   it('looks at once whether a connection lives when the network changed', async () => {
     const net = freezable()
     const stale: Array<() => void> = []
-    const network = {
+    const unknown = { mapping: 'unknown', filtering: 'unknown', ports: { kind: 'unknown' } } as const
+    let localAddress = '192.0.2.1'
+    const network: NetworkProbeFactory = {
       name: 'probe',
       create: () => ({
-        measure: async () => ({ routes: [], measuredAt: 0 }),
+        measure: async () => ({
+          routes: [{ interfaceIndex: 0, family: 4, localAddress, externalAddress: undefined, tcp: unknown, udp: unknown }],
+          measuredAt: 0
+        }),
         onStale: (tell: () => void) => {
           stale.push(tell)
           return () => {}
@@ -202,6 +207,7 @@ describe('one link per device', () => {
     await linked([left!, right!])
     await converged([left!, right!], 0)
     net.freezeAll()
+    localAddress = '192.0.2.2'
     for (const tell of stale) tell()
     await eventually('a new connection', () => net.streams > 1)
     await linked([left!, right!])

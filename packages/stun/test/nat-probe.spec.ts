@@ -229,6 +229,17 @@ describe('natProbe', () => {
     expect(tcp).to.deep.equal(nat)
   })
 
+  it('says that it was cut off when its deadline came before the end, and not otherwise', async () => {
+    await behind(kind(eim, apdm))
+    const clock = manualClock()
+    probe = natProbe({ servers: servers?.uris ?? [], localAddresses: [local] }).create({ logger, clock })
+    const signal = new AbortController().signal
+    const late = probe.measure({ signal })
+    await clock.advance(2_000)
+    expect((await late).cutOff).to.equal(true)
+    expect(await make().measure({ signal })).to.not.have.property('cutOff')
+  })
+
   it('asks no more than four servers of a family, and each once', async () => {
     const { uris, contacted } = await behind(
       kind(eim, apdm),

@@ -180,12 +180,20 @@ class WebSocketMessageSocket implements MessageSocket {
     this.#webSocket.ping()
     this.#cancelProbe = this.#clock.after(withinMs, () => {
       this.#cancelProbe = undefined
-      if (!this.#alive && !this.#paused) this.#diedSilently(withinMs)
+      this.#judge(withinMs, () => {})
     })
   }
 
-  #diedSilently(patienceMs: number): void {
-    this.terminate(webSocketErrors.create('ERR_WS_PONG_TIMEOUT', `${this.description} answered no ping within ${patienceMs} ms`))
+  /**
+   * Cuts the connection unless it showed life. A process that had no processor for a while runs its timers before it reads what has come
+   * meanwhile: that comes first.
+   */
+  #judge(patienceMs: number, lives: () => void): void {
+    setImmediate(() => {
+      if (this.#ended !== undefined) return
+      if (this.#alive || this.#paused) lives()
+      else this.terminate(webSocketErrors.create('ERR_WS_PONG_TIMEOUT', `${this.description} answered no ping within ${patienceMs} ms`))
+    })
   }
 
   #onMessage(data: Buffer, isBinary: boolean): void {
@@ -304,11 +312,9 @@ class WebSocketMessageSocket implements MessageSocket {
       this.#webSocket.ping()
       const patience = Math.min(PONG_DEADLINE_MS, Math.max(this.#heartbeatMs - 1_000, this.#heartbeatMs / 2))
       this.#cancelHeartbeat = this.#clock.after(patience, () => {
-        if (this.#alive || this.#paused) {
+        this.#judge(patience, () => {
           this.#armHeartbeat()
-          return
-        }
-        this.#diedSilently(patience)
+        })
       })
     })
   }

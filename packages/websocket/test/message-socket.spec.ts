@@ -1,9 +1,9 @@
 import type { Duplex } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
-import type { MessageSocket } from '@kithmesh/core'
+import type { Clock, MessageSocket } from '@kithmesh/core'
 import { createWebSocketAcceptor, openWebSocket } from '@kithmesh/websocket'
 import { eventually, manualClock } from '@kithmesh/testkit'
-import type { ManualClock } from '@kithmesh/testkit'
 import { Recorder } from './support/recorder.ts'
 import { Streams } from './support/streams.ts'
 
@@ -27,7 +27,7 @@ describe('message sockets', () => {
   })
 
   async function link(
-    options: { clock?: ManualClock; heartbeatMs?: number; maxMessageBytes?: number; kind?: 'tcp' | 'memory' } = {}
+    options: { clock?: Clock; heartbeatMs?: number; maxMessageBytes?: number; kind?: 'tcp' | 'memory' } = {}
   ): Promise<Link> {
     const [a, b] = await streams[options.kind ?? 'tcp']()
     const serverOf = new Promise<MessageSocket>((resolve) => {
@@ -281,6 +281,27 @@ describe('message sockets', () => {
       await right.closed()
       await left.closed()
       expect(clock.pending).to.equal(0)
+    })
+
+    it('stays when life came while the process could not look, and is read only after the time was over', async () => {
+      const timers: Array<() => void> = []
+      const after = (_ms: number, run: () => void): (() => void) => {
+        timers.push(run)
+        return () => {}
+      }
+      const { client, server } = await link({ clock: { ...manualClock(), after } })
+      const left = new Recorder().attach(client)
+      server.pause()
+      // Timers run now, and nothing is read before they have.
+      await delay(1)
+      client.probe?.(5_000)
+      server.send(Buffer.from('alive'))
+      await new Promise<void>((resolve) => {
+        process.nextTick(resolve)
+      })
+      for (const run of timers) run()
+      await left.received(1)
+      expect(left.closes).to.have.length(0)
     })
 
     it('is cut when the other side says nothing', async () => {

@@ -35,8 +35,8 @@ interface ExplainOptions extends WideAreaOptions, BluetoothOptions, TrustOptions
 
 /** For the race of all routes to one device; a relay is the slowest. */
 const CONNECT_MS = 20_000
-/** How long the first measurement of the network is waited for: hole punching needs it. */
-const MEASURE_MS = 3_500
+/** How long a whole measurement of the network is waited for: hole punching needs it. On a machine that is busy it is the second or third. */
+const MEASURE_MS = 10_000
 const MAX_DEVICES = 100
 
 export function explainCommand(parent: Command, io: Io): void {
@@ -181,13 +181,13 @@ function withoutTrust(options: ExplainOptions): WideAreaOptions {
   return others
 }
 
-/** Resolves when the network was measured, or is not measured at all, or that takes too long. */
+/** Resolves when the network was measured to the end, or is not measured at all, or that takes too long. */
 function firstMeasurement({ network }: PeerDiscovery, probes: boolean, signal: AbortSignal): Promise<unknown> {
   if (!probes) return Promise.resolve()
   return Promise.race([
     new Promise<void>((resolve) => {
-      network.onChange(() => {
-        resolve()
+      network.onChange(({ cutOff }) => {
+        if (cutOff !== true) resolve()
       })
     }),
     systemClock.sleep(MEASURE_MS, { signal }).catch(() => {})

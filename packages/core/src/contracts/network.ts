@@ -41,6 +41,8 @@ export interface NetworkFacts {
   readonly routes: readonly NetworkRoute[]
   /** Wall-clock milliseconds. */
   readonly measuredAt: number
+  /** The probe's deadline came before the end, as on a machine that is busy: another measurement may tell more. */
+  readonly cutOff?: boolean
 }
 
 /** What a device tells others of its connection to the network, and the TCP port it listens on; 0 when it does not listen. */

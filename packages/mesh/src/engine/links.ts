@@ -128,11 +128,11 @@ export class Links {
   }
 
   /** Our own network changed: what works may be dead, what failed may work now, and a poor connection may have become needless. */
-  networkChanged(): void {
+  networkChanged({ moved }: { readonly moved: boolean }): void {
     this.#plan.networkChanged(this.#environment.clock.monotonic())
     this.#unclaimed.networkChanged()
     for (const link of this.#links.values()) {
-      link.probe()
+      if (moved) link.probe()
       link.nudge()
     }
     this.#driver.kick()

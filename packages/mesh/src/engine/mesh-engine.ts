@@ -205,9 +205,9 @@ export class MeshEngine {
     this.#links?.stalled(deviceId)
   }
 
-  /** Our own network changed: connections are probed, and devices dialled again. */
-  networkChanged(): void {
-    this.#links?.networkChanged()
+  /** Our own network changed: connections are probed, and devices dialled again. Without `moved` only more is known of the network: nothing is probed. */
+  networkChanged({ moved = true }: { readonly moved?: boolean } = {}): void {
+    this.#links?.networkChanged({ moved })
     for (const member of this.#members) member.networkChanged()
   }
 

@@ -164,8 +164,13 @@ class NatProbe implements NetworkProbe {
         })
       )
       for (const each of ends) each.throwIfAborted()
-      const facts = { routes: families.flat().sort((a, b) => a.interfaceIndex - b.interfaceIndex), measuredAt: this.#clock.now() }
-      this.#logger.debug('The network was measured', { ms: Math.round(this.#clock.monotonic() - begun), routes: facts.routes })
+      const cutOff = limit.signal.aborted
+      const facts = {
+        routes: families.flat().sort((a, b) => a.interfaceIndex - b.interfaceIndex),
+        measuredAt: this.#clock.now(),
+        ...(cutOff ? { cutOff } : {})
+      }
+      this.#logger.debug('The network was measured', { ms: Math.round(this.#clock.monotonic() - begun), cutOff, routes: facts.routes })
       return facts
     } finally {
       limit.release()
