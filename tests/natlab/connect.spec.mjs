@@ -28,42 +28,38 @@ async function connectsBothWays(lab, { fromA, fromB = fromA }) {
   }
 }
 
+const withoutRelay = ['direct', 'reverse', 'tcp-hole-punch']
+/** Without the relay, which on a busy machine may be there before the hole is. */
+const punch = { fromA: ['tcp-hole-punch'], strategies: withoutRelay }
+
+const optionsOf = ({ fromA: _, fromB: __, ...options }) => options
+
 describe('peers behind routers of each kind, 10 MB each way', () => {
-  const punch = ['tcp-hole-punch']
   const cases = [
     [['open', 'open'], { fromA: ['direct'] }],
-    [['firewall', 'open'], { fromA: ['direct'], fromB: ['reverse', 'tcp-hole-punch'] }],
-    [['port-restricted', 'open'], { fromA: ['direct'], fromB: ['reverse', 'tcp-hole-punch'] }],
-    [['firewall', 'firewall'], { fromA: punch }],
-    [['port-restricted', 'port-restricted'], { fromA: punch }],
-    [['address-restricted', 'symmetric-random'], { fromA: punch }],
-    [['symmetric-sequential', 'port-preserving'], { fromA: punch }],
-    [['eim-random', 'dependent'], { fromA: punch }],
+    [['firewall', 'open'], { fromA: ['direct'], fromB: ['reverse', 'tcp-hole-punch'], strategies: withoutRelay }],
+    [['port-restricted', 'open'], { fromA: ['direct'], fromB: ['reverse', 'tcp-hole-punch'], strategies: withoutRelay }],
+    [['firewall', 'firewall'], punch],
+    [['port-restricted', 'port-restricted'], punch],
+    [['address-restricted', 'symmetric-random'], punch],
+    [['symmetric-sequential', 'port-preserving'], punch],
+    [['eim-random', 'dependent'], punch],
     [['symmetric-random', 'port-restricted'], { fromA: ['turn'] }],
     [['symmetric-random', 'symmetric-random'], { fromA: ['turn'] }]
   ]
   for (const [pair, expected] of cases) {
     it(pair.join(' and '), async () => {
-      await connectsBothWays(await make(pair), expected)
+      await connectsBothWays(await make(pair, optionsOf(expected)), expected)
     })
   }
 })
 
-const withoutRelay = ['direct', 'reverse', 'tcp-hole-punch']
-
 describe('routers that answer, rows of routers, and one router for both', () => {
   const cases = [
-    [
-      'resets for unsolicited packets',
-      ['port-restricted+rst', 'port-restricted+rst'],
-      { fromA: ['tcp-hole-punch'], strategies: withoutRelay }
-    ],
+    // Their packets have to cross before either reaches the other router: on cables without any latency that is luck, and on one processor impossible.
+    ['resets for unsolicited packets', ['port-restricted+rst', 'port-restricted+rst'], { ...punch, latencyMs: 20 }],
     ['ICMP for unsolicited packets', ['port-restricted+icmp', 'port-restricted+icmp'], { fromA: ['tcp-hole-punch', 'turn'] }],
-    [
-      'two NATs in a row on each side',
-      ['port-restricted+cgn=port-restricted', 'full-cone+cgn=port-restricted'],
-      { fromA: ['tcp-hole-punch'] }
-    ],
+    ['two NATs in a row on each side', ['port-restricted+cgn=port-restricted', 'full-cone+cgn=port-restricted'], punch],
     ['one network', ['port-restricted', 'same-nat'], { fromA: ['direct'] }],
     [
       'one router with hairpin that keeps its hosts apart',
@@ -73,9 +69,9 @@ describe('routers that answer, rows of routers, and one router for both', () => 
     ['one router without hairpin that keeps its hosts apart', ['port-restricted', 'same-nat+isolated'], { fromA: ['turn'] }],
     ['UDP blocked', ['port-restricted+no-udp', 'symmetric-random+no-udp'], { fromA: ['turn'] }]
   ]
-  for (const [title, pair, { strategies, ...expected }] of cases) {
+  for (const [title, pair, expected] of cases) {
     it(`${title}: ${pair.join(' and ')}`, async () => {
-      await connectsBothWays(await make(pair, strategies === undefined ? {} : { strategies }), expected)
+      await connectsBothWays(await make(pair, optionsOf(expected)), expected)
     })
   }
   it('IPv6 behind stateful firewalls, where IPv4 can be relayed only', async () => {
@@ -88,8 +84,8 @@ describe('routers that answer, rows of routers, and one router for both', () => 
     await connectsBothWays(lab, { fromA: ['direct', 'reverse'] })
   })
   it('lines with 20 ms of latency', async () => {
-    const lab = await make(['port-restricted', 'symmetric-sequential'], { latencyMs: 20 })
-    await connectsBothWays(lab, { fromA: ['tcp-hole-punch'] })
+    const lab = await make(['port-restricted', 'symmetric-sequential'], optionsOf({ ...punch, latencyMs: 20 }))
+    await connectsBothWays(lab, punch)
   })
   it('lines that lose 2 % of the packets', async () => {
     const lab = await make(['port-restricted', 'port-restricted'], { lossPercent: 2 })

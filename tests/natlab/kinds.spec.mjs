@@ -1,7 +1,7 @@
 // The lab itself: does each router do what its kind says, seen with plain sockets from inside?
 import { expect } from 'chai'
 import { createNatLab, natKinds } from '@kithmesh/testkit/natlab'
-import { behaviour, expectedOf, observe, startEchoAddress, talk } from './support/observation.mjs'
+import { behaviour, dial, expectedOf, observe, startEchoAddress, talk } from './support/observation.mjs'
 
 const labs = []
 async function make(options) {
@@ -80,7 +80,7 @@ describe('packets that nobody asked for', () => {
   for (const [unsolicited, { tcp }] of Object.entries(refusals)) {
     it(`unsolicited: ${unsolicited}`, async () => {
       const lab = await make({ a: { kind: 'port-restricted', unsolicited }, b: 'open' })
-      expect((await talk(lab, 'b', 'dial', '203.0.113.21', 5000)).outcome).to.equal(tcp)
+      expect((await dial(lab, 'b', '203.0.113.21', 5000, { expected: tcp !== 'nothing' })).outcome).to.equal(tcp)
       const seen = await observe(lab, 'a')
       expect(behaviour(seen.tcp)).to.deep.equal(expectedOf['port-restricted'])
       // A router that accepts keeps the uninvited flow, and the mapping to that server has to move out of its way.
@@ -98,7 +98,7 @@ describe('packets that nobody asked for', () => {
     if (unsolicited !== 'accept')
       it(`unsolicited: ${unsolicited}, of a firewall`, async () => {
         const lab = await make({ a: { kind: 'firewall', unsolicited }, b: 'open' })
-        const { outcome } = await talk(lab, 'b', 'dial', lab.addresses('a').ipv4, 5000)
+        const { outcome } = await dial(lab, 'b', lab.addresses('a').ipv4, 5000, { expected: tcp !== 'nothing' })
         expect(outcome).to.equal(tcp)
       })
   }
@@ -160,7 +160,7 @@ describe('arrangements of routers', () => {
       }
       const { udp } = await observe(lab, 'a')
       expect(behaviour(udp)).to.deep.equal(expectedOf['symmetric-random'])
-      const { outcome } = await talk(lab, 'a', 'dial', lab.addresses('b').ipv6, 5000)
+      const { outcome } = await dial(lab, 'a', lab.addresses('b').ipv6, 5000, { expected: ipv6 === 'open' })
       expect(outcome).to.equal(ipv6 === 'open' ? 'ECONNREFUSED' : 'nothing')
     })
   }
@@ -185,7 +185,7 @@ describe('lines', () => {
     const { answers, quickestMs } = await talk(lab, 'a', 'count', '203.0.113.10', '10.1.0.2', 20)
     expect(answers).to.equal(20)
     expect(quickestMs).to.be.at.least(40)
-    const toB = await talk(lab, 'a', 'dial', lab.addresses('b').ipv4, 5000)
+    const toB = await dial(lab, 'a', lab.addresses('b').ipv4, 5000)
     expect(toB.outcome).to.equal('ECONNREFUSED')
     expect(toB.ms).to.be.at.least(80)
     expect(behaviour((await observe(lab, 'a')).tcp)).to.deep.equal(expectedOf['port-restricted'])
@@ -199,13 +199,13 @@ describe('lines', () => {
   it('a pulled cable cuts a peer off, and plugged in it is as before', async () => {
     const lab = await make({ a: 'port-restricted', b: 'open' })
     await lab.setLink('a', false)
-    expect((await talk(lab, 'a', 'dial', '203.0.113.10', 7001)).outcome).to.not.equal('connected')
+    expect((await dial(lab, 'a', '203.0.113.10', 7001, { expected: false })).outcome).to.not.equal('connected')
     await lab.setLink('a', true)
-    expect((await talk(lab, 'a', 'dial', '203.0.113.10', 7001)).outcome).to.equal('connected')
+    expect((await dial(lab, 'a', '203.0.113.10', 7001)).outcome).to.equal('connected')
   })
   it('flush forgets flows but those to the ports that are to be kept', async () => {
     const lab = await make({ a: 'symmetric-random', b: 'open' })
-    const [kept, forgotten] = await Promise.all([7001, 7002].map((port) => talk(lab, 'a', 'dial', '203.0.113.10', port)))
+    const [kept, forgotten] = await Promise.all([7001, 7002].map((port) => dial(lab, 'a', '203.0.113.10', port)))
     expect([kept.outcome, forgotten.outcome]).to.deep.equal(['connected', 'connected'])
     const before = await lab.flows('a')
     expect(before)

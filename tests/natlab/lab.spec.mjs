@@ -107,7 +107,7 @@ describe('a NAT lab', () => {
       console.log(JSON.stringify(Object.values(lab.namespaces)))
       throw new Error('crash')`
     const cwd = fileURLToPath(new URL('.', import.meta.url))
-    const { stdout, status } = spawnSync(process.execPath, ['--input-type=module', '-e', program], { cwd, timeout: 20_000 })
+    const { stdout, status } = spawnSync(process.execPath, ['--input-type=module', '-e', program], { cwd, timeout: 60_000 })
     expect(status).to.equal(1)
     const names = JSON.parse(stdout.toString())
     expect(names.length).to.equal(6)
@@ -120,7 +120,7 @@ describe('a NAT lab', () => {
     const { stdout } = spawnSync(
       'setpriv',
       ['--reuid', '65534', '--regid', '65534', '--clear-groups', process.execPath, '--input-type=module', '-e', program],
-      { cwd: fileURLToPath(new URL('.', import.meta.url)), timeout: 20_000 }
+      { cwd: fileURLToPath(new URL('.', import.meta.url)), timeout: 60_000 }
     )
     const { code, hint } = JSON.parse(stdout.toString())
     expect(code).to.equal('ERR_NATLAB_UNSUPPORTED')

@@ -1,7 +1,7 @@
 // Two devices that start at the same instant: one link, on which both agree.
 import { expect } from 'chai'
 import { eventually, stopAll } from '../support/kithmesh.mjs'
-import { Scene, connectedLinks, endScenes, linked, linksOf, strategyOf } from './scene.mjs'
+import { Scene, allLinked, connectedLinks, endScenes, linksOf, strategyOf } from './scene.mjs'
 
 const ROUNDS = 10
 
@@ -14,7 +14,7 @@ describe('kithmesh sync across NATs: two that start at the same instant', () => 
     scene = await Scene.create({ a: 'port-restricted', b: 'port-restricted' })
     for (let round = 1; round <= ROUNDS; round++) {
       const [a, b] = [scene.sync('a'), scene.sync('b')]
-      await Promise.all([linked(a), linked(b)])
+      await allLinked([a, b], 'tcp-hole-punch')
       // News travels both ways, and by then nothing else is left open.
       await scene.newsTravels(round)
       await eventually(

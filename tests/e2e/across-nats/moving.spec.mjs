@@ -32,8 +32,7 @@ describe('kithmesh sync across NATs: a link', () => {
   it('that is relayed moves to a punched connection in the middle of replication', async () => {
     scene = await Scene.create({ a: 'symmetric-random', b: 'symmetric-random' })
     const [a, b] = [scene.sync('a'), scene.sync('b')]
-    const before = await Promise.all([linked(a), linked(b)])
-    expect(before.flat().map(strategyOf)).to.deep.equal(['turn', 'turn'])
+    await allLinked([a, b], 'turn')
     const seen = [a, b].map(({ events }) => events.length)
     await Promise.all(['a', 'b'].map((side) => scene.lab.setNat(side, 'port-restricted', { keepFlows: true })))
     // Each machine joins another network too, which is what makes it look at its routers anew.
@@ -51,11 +50,7 @@ describe('kithmesh sync across NATs: a link', () => {
       if (moved(a) && moved(b)) after++
       return after > 50 || a.over || b.over || performance.now() > deadline
     })
-    const [[linkA], [linkB]] = await Promise.all([
-      linked(a, { passes: ({ quality }) => quality === 'direct' }),
-      linked(b, { passes: ({ quality }) => quality === 'direct' })
-    ])
-    expect([linkA, linkB].map(strategyOf)).to.deep.equal(['tcp-hole-punch', 'tcp-hole-punch'])
+    await allLinked([a, b], 'tcp-hole-punch')
     await scene.becomesEqual('a', 'b')
     for (const [index, command] of [a, b].entries()) {
       const events = linkEvents(command, seen[index])

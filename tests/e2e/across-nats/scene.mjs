@@ -149,10 +149,13 @@ export function strategyOf({ route }) {
   return route.split(' ')[0]
 }
 
-/** Until each of these is linked with one device, by this strategy. */
+/**
+ * Until each of these is linked with one device, by this strategy; the links. On a busy machine another strategy may be the faster one at first: a
+ * link over a relay moves as soon as it need not be relayed.
+ */
 export async function allLinked(commands, strategy) {
-  const links = await Promise.all(commands.map((command) => linked(command)))
-  expect(links.flat().map(strategyOf)).to.deep.equal(commands.map(() => strategy))
+  const passes = (link) => strategyOf(link) === strategy
+  return (await Promise.all(commands.map((command) => linked(command, { passes })))).flat()
 }
 
 /** Link events from a certain one on: `from` is the number of events seen before. */

@@ -45,14 +45,15 @@ describe('kithmesh sync across NATs: servers', () => {
       'an error'
     )
     expect(offline.code).to.match(/^ERR_/)
-    const relayFailed = ({ strategy, state }) => strategy === 'turn' && state === 'failed'
+    // Of what was tried while the relay died, other things may be said before.
+    const relayFailed = ({ strategy, state, message }) =>
+      strategy === 'turn' && state === 'failed' && message.includes(scene.lab.servers.ipv4[0]) && message.includes('ECONNREFUSED')
     const report = await a.until(
       ({ events }) => events.slice(seen).find(({ event, attempts }) => event === 'report' && attempts.some(relayFailed)),
       'a report of why there is no link'
     )
     const relayed = report.attempts.find(relayFailed)
     expect(relayed.code).to.match(/^ERR_TURN_/)
-    expect(relayed.message).to.contain(scene.lab.servers.ipv4[0]).and.to.contain('ECONNREFUSED')
     expect(relayed.hint).to.be.a('string').and.not.equal('')
     await scene.relay.restart()
     await allLinked([a, b], 'turn')

@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import { done } from '../support/kithmesh.mjs'
 import { withItems } from './inventory.mjs'
-import { Scene, endScenes, linked, repeated, strategyOf } from './scene.mjs'
+import { Scene, allLinked, endScenes, repeated } from './scene.mjs'
 
 /** Routers behind which exactly one strategy works for the device that dials, a. */
 const cases = [
@@ -26,9 +26,8 @@ describe('kithmesh sync across NATs: an inventory', () => {
           if (name === 'a') items.edit('disputed', { quantity: 6 })
         })
       const [a, b] = [scene.sync('a'), scene.sync('b')]
-      const [[linkA], [linkB]] = await Promise.all([linked(a), linked(b)])
+      const [linkA, linkB] = await allLinked([a, b], strategy)
       expect([linkA.direction, linkB.direction]).to.deep.equal(['outgoing', 'incoming'])
-      expect([linkA, linkB].map(strategyOf)).to.deep.equal([strategy, strategy])
       const quality = strategy === 'turn' ? 'relayed' : 'direct'
       expect([linkA.quality, linkB.quality]).to.deep.equal([quality, quality])
       await scene.becomesEqual('a', 'b')

@@ -58,7 +58,7 @@ async function respond(calls, { id, call, ...args }) {
 }
 
 /** What the other side says of its network, once it has measured it. */
-export async function known(discovery, { peerId, withinMs = 8000 }) {
+export async function known(discovery, { peerId, withinMs = 30_000 }) {
   const until = performance.now() + withinMs
   for (;;) {
     const peer = discovery.deviceWithId(peerId)?.peers[0]

@@ -18,7 +18,7 @@ export async function startEchoAddress(lab, addresses = lab.servers.ipv4) {
 
 /** What a peer sees of its router: { udp, tcp }, each { mapping, filtering, allocation }. */
 export async function observe(lab, peer, { own = lab.addresses(peer).ipv4, servers = lab.servers.ipv4 } = {}) {
-  return JSON.parse(await lab.exec(peer, process.execPath, [program('observe.mjs'), own, ...servers], { timeoutMs: 20_000 }))
+  return JSON.parse(await lab.exec(peer, process.execPath, [program('observe.mjs'), own, ...servers], { timeoutMs: 90_000 }))
 }
 
 const eim = 'endpoint-independent'
@@ -41,6 +41,11 @@ export const expectedOf = {
 /** An observation without what only some tests look at. */
 export function behaviour({ mapping, filtering, allocation }) {
   return { mapping, filtering, allocation }
+}
+
+/** Connects from a host by TCP: { outcome, ms }. A connection that is not expected to come about is waited for less long. */
+export async function dial(lab, host, address, port, { expected = true } = {}) {
+  return await talk(lab, host, 'dial', address, port, expected ? 20_000 : 1500)
 }
 
 /** Runs talk.mjs on a host. */

@@ -8,10 +8,17 @@ import { allocationOf, filteringOf, mappingOf } from './classify.mjs'
 const [own, ...servers] = process.argv.slice(2)
 const [first, second] = [7001, 7002]
 const family = own.includes(':') ? 'udp6' : 'udp4'
-const ANSWER_MS = 1000
-/** An answer that is not expected to come is waited for this long; the way there and back takes a few milliseconds. */
+const ANSWER_MS = 15_000
+/** How much later than an answer that does come one may arrive that is not expected to; the way there and back takes a few milliseconds. */
 const SILENCE_MS = 250
+/** UDP is blocked when nothing came back by it within this time, nor while the same server answered over TCP. */
+const BLOCKED_MS = 1000
 let ids = 0
+
+/** When the time is over, and what has arrived meanwhile was read: a process that had no processor runs its timers first. */
+function elapse(ms) {
+  return new Promise((resolve) => setTimeout(() => setImmediate(resolve), ms))
+}
 
 async function udpSocket(port = 0) {
   const socket = createSocket(family)
@@ -22,7 +29,7 @@ async function udpSocket(port = 0) {
 }
 
 /** Sends a request and resolves with the answer, or undefined. */
-function askUdp(socket, server, port, { from, withinMs = ANSWER_MS } = {}) {
+function askUdp(socket, server, port, { from } = {}) {
   const id = ++ids
   return new Promise((resolve) => {
     const onMessage = (data) => {
@@ -34,18 +41,32 @@ function askUdp(socket, server, port, { from, withinMs = ANSWER_MS } = {}) {
       socket.off('message', onMessage)
       resolve(answer)
     }
-    const timer = setTimeout(end, withinMs, undefined)
+    const timer = setTimeout(end, ANSWER_MS, undefined)
     socket.on('message', onMessage)
     socket.send(JSON.stringify({ id, from }), port, server)
   })
 }
 
+/** Whether an answer arrives from another of the server's addresses. It is sent before that from the address which was asked, which does arrive. */
+async function isAnsweredFrom(socket, from) {
+  const elsewhere = askUdp(socket, servers[0], first, { from })
+  await askUdp(socket, servers[0], first)
+  return (await Promise.race([elsewhere, elapse(SILENCE_MS)])) !== undefined
+}
+
+/** Resolves when UDP has had the time that it needs, however slow everything is. */
+async function udpIsOver() {
+  await elapse(BLOCKED_MS)
+  const answered = await askTcp(0, servers[0], first)
+  answered?.socket.resetAndDestroy()
+}
+
 /** Connects from a local port and resolves with { answer, socket, localPort }, or undefined. */
-async function askTcp(localPort, server, port, { dial, withinMs = ANSWER_MS } = {}) {
+async function askTcp(localPort, server, port, { dial } = {}) {
   const socket = connect({ host: server, port, localAddress: own, localPort })
   socket.on('error', () => undefined)
   const answer = await new Promise((resolve) => {
-    const timer = setTimeout(resolve, withinMs, undefined)
+    const timer = setTimeout(resolve, ANSWER_MS, undefined)
     socket.once('connect', () => socket.write(`${JSON.stringify({ id: ++ids, dial })}\n`))
     socket.once('data', (data) => {
       clearTimeout(timer)
@@ -59,13 +80,13 @@ async function askTcp(localPort, server, port, { dial, withinMs = ANSWER_MS } = 
 async function observeUdp() {
   const socket = await udpSocket()
   // Filtering first: nothing may have been sent to the second address yet.
-  const asked = await askUdp(socket, servers[0], first)
+  const asked = await Promise.race([askUdp(socket, servers[0], first), udpIsOver()])
   if (asked === undefined) {
     socket.close()
     return { mapping: 'blocked' }
   }
-  const otherAddress = await askUdp(socket, servers[0], first, { from: [1, 1], withinMs: SILENCE_MS })
-  const otherPort = await askUdp(socket, servers[0], first, { from: [0, 1], withinMs: SILENCE_MS })
+  const otherAddress = await isAnsweredFrom(socket, [1, 1])
+  const otherPort = await isAnsweredFrom(socket, [0, 1])
   const seen = [asked, await askUdp(socket, servers[0], second), await askUdp(socket, servers[1], first)]
   socket.close()
   const pairs = []
@@ -77,7 +98,7 @@ async function observeUdp() {
   }
   return {
     mapping: mappingOf(seen, own),
-    filtering: filteringOf(otherAddress !== undefined, otherPort !== undefined),
+    filtering: filteringOf(otherAddress, otherPort),
     allocation: allocationOf(pairs)
   }
 }

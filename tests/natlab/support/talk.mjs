@@ -1,6 +1,6 @@
 // Small exchanges with echo-address.mjs, for tests of the lab itself; prints one line of JSON.
 //   talk.mjs count ADDRESS OWN N            sends N UDP requests and tells how many answers came, and the quickest round trip in ms
-//   talk.mjs dial ADDRESS PORT [OWN PORT]   connects by TCP: { outcome, ms }
+//   talk.mjs dial ADDRESS PORT MS           connects by TCP: { outcome, ms }; the outcome is `nothing` after so many ms
 //   talk.mjs seen ADDRESS OWN PORT          how the server sees that local port, by UDP: { address, port }
 //   talk.mjs call OWN PORT ADDRESS PORT MS  opens a mapping by UDP to the server 203.0.113.10, then sends to the address until it hears from it
 //   talk.mjs answer OWN PORT MS             opens a mapping, and answers whom it hears from: whose packets never cross those of the caller.
@@ -30,7 +30,7 @@ async function mapped(own, port) {
 /** Who said hello first, `undefined` when nobody did in time. */
 function greeted(socket, ms) {
   return new Promise((resolve) => {
-    setTimeout(resolve, Number(ms))
+    setTimeout(() => setImmediate(resolve), Number(ms))
     socket.on('message', (data, from) => {
       if (data.toString() === 'hello') resolve(from)
     })
@@ -64,12 +64,11 @@ const modes = {
     await new Promise((resolve) => setTimeout(resolve, 1000))
     return { answers: back.size, quickestMs: Math.min(...back.values()) }
   },
-  async dial([host, port, localAddress, localPort]) {
+  async dial([host, port, ms]) {
     const from = performance.now()
-    const local = localAddress === undefined ? {} : { localAddress, localPort: Number(localPort) }
-    const socket = connect({ host, port: Number(port), ...local })
+    const socket = connect({ host, port: Number(port) })
     const outcome = await new Promise((resolve) => {
-      setTimeout(resolve, 1500, 'nothing')
+      setTimeout(() => setImmediate(resolve, 'nothing'), Number(ms))
       socket.once('connect', () => resolve('connected'))
       socket.once('error', (error) => resolve(error.code))
     })
