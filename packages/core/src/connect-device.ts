@@ -8,6 +8,7 @@ import { assessRoute, authority } from './dialer.ts'
 import type { Dialer } from './dialer.ts'
 import { DialledAddresses } from './dialled-addresses.ts'
 import { coreErrors } from './errors.ts'
+import { limitedSignal } from './limited-signal.ts'
 import type { RouteCandidate } from './route-race.ts'
 import { RouteRace } from './route-race.ts'
 import type { ReportRow, RouteReport } from './route-report.ts'
@@ -71,13 +72,10 @@ export async function connectDevice(options: ConnectDeviceOptions): Promise<Rout
   })
   const search = new CandidateSearch(options, race)
   const timeout = coreErrors.create('ERR_CORE_TIMEOUT', `Connecting to ${device.displayName} did not finish within ${deadlineMs} ms`)
-  const cancelDeadline = clock.after(deadlineMs, () => {
-    race.cancel(timeout)
+  const limit = limitedSignal(clock, deadlineMs, () => timeout, signal)
+  limit.signal.addEventListener('abort', () => {
+    race.cancel(limit.signal.reason)
   })
-  const onAbort = (): void => {
-    race.cancel(signal.reason)
-  }
-  signal.addEventListener('abort', onAbort, { once: true })
   try {
     search.run()
     const route = await race.result
@@ -92,8 +90,7 @@ export async function connectDevice(options: ConnectDeviceOptions): Promise<Rout
     report.failed(error === timeout ? timeout : failure)
     throw failure
   } finally {
-    cancelDeadline()
-    signal.removeEventListener('abort', onAbort)
+    limit.release()
     search.stop()
   }
 }

@@ -4,6 +4,7 @@ import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import type { Clock } from '@kithmesh/core'
 import { errorCode } from '@kithmesh/core'
+import { unlessAborted } from '@kithmesh/core/plugin'
 import { encodeRequest, originOf, parseReply } from './ntp-packet.ts'
 import { sampleOf } from './selection.ts'
 import type { Sample } from './selection.ts'
@@ -59,23 +60,10 @@ async function resolve({ host }: NtpServer, { signal, localAddress }: QueryOptio
     all.filter(({ family }) => localFamily === 0 || family === localFamily).slice(0, MAX_ADDRESSES)
   if (isIP(host) !== 0) return usable([{ address: host, family: isIP(host) }])
   try {
-    return usable(await abortable(lookup(host, { all: true }), signal))
+    return usable(await unlessAborted(signal, lookup(host, { all: true })))
   } catch (error) {
     return signal.aborted ? 'the name server did not answer in time' : `the name is not known (${errorCode(error) ?? String(error)})`
   }
-}
-
-function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => {
-      reject(signal.reason as Error)
-    }
-    signal.addEventListener('abort', onAbort, { once: true })
-    if (signal.aborted) onAbort()
-    promise.then(resolve, reject).finally(() => {
-      signal.removeEventListener('abort', onAbort)
-    })
-  })
 }
 
 /** One burst to one address, over a socket that receives from there alone. */

@@ -1,4 +1,4 @@
-import { joinSignals, systemClock } from '@kithmesh/core/plugin'
+import { limitedSignal, systemClock } from '@kithmesh/core/plugin'
 import type { Clock } from '@kithmesh/core'
 import { queryServer } from './client.ts'
 import type { QueryResult } from './client.ts'
@@ -77,27 +77,24 @@ export async function measureNetworkTime(options: MeasureOptions): Promise<Netwo
 
   const anchor = clock.now() - clock.monotonic()
   const localTime = (): number => anchor + clock.monotonic()
-  const ends = joinSignals(signal)
-  const cancelDeadline = clock.after(deadlineMs, () => {
-    ends.abort(new DOMException('The time is up', 'TimeoutError'))
-  })
+  const agreed = new AbortController()
+  const limit = limitedSignal(clock, deadlineMs, () => new DOMException('The time is up', 'TimeoutError'), signal, agreed.signal)
   const results: (QueryResult | undefined)[] = servers.map(() => undefined)
   let early = false
   try {
     await Promise.all(
       servers.map(async (server, index) => {
-        const result = await queryServer(server, { samples, signal: ends.signal, clock, localTime, localAddress: options.localAddress })
+        const result = await queryServer(server, { samples, signal: limit.signal, clock, localTime, localAddress: options.localAddress })
         if (early && result.samples.length === 0 && result.kiss === undefined) return
         results[index] = result
-        if (!ends.signal.aborted && isMajority(results, servers.length)) {
+        if (!limit.signal.aborted && isMajority(results, servers.length)) {
           early = true
-          ends.abort(new DOMException('The servers agree', 'AbortError'))
+          agreed.abort(new DOMException('The servers agree', 'AbortError'))
         }
       })
     )
   } finally {
-    cancelDeadline()
-    ends.release()
+    limit.release()
   }
   signal?.throwIfAborted()
   return conclude(

@@ -1,5 +1,4 @@
-import { isKithmeshError } from '@kithmesh/core'
-import type { Clock, Logger } from '@kithmesh/core'
+import { type Clock, type Logger, isKithmeshError, limitedSignal } from '@kithmesh/core/plugin'
 import { BrokerSession } from './broker-session.ts'
 import type { Will } from './broker-session.ts'
 import { dialBroker } from './dial.ts'
@@ -132,16 +131,9 @@ export class BrokerLink {
 
   async #attempt(signal: AbortSignal): Promise<BrokerSession> {
     const { broker, clock, clientId, connectTimeoutMs, keepAliveSeconds, will, message } = this.#options
-    const deadline = new AbortController()
-    const cancel = clock.after(connectTimeoutMs, () => {
-      deadline.abort(new Error(`no answer within ${connectTimeoutMs} ms`))
-    })
-    const stop = (): void => {
-      deadline.abort(signal.reason)
-    }
-    signal.addEventListener('abort', stop, { once: true })
+    const limit = limitedSignal(clock, connectTimeoutMs, () => new Error(`no answer within ${connectTimeoutMs} ms`), signal)
     try {
-      const stream = await dialBroker(broker, clock, deadline.signal)
+      const stream = await dialBroker(broker, clock, limit.signal)
       this.#number++
       return await BrokerSession.greet(stream, {
         broker,
@@ -150,14 +142,13 @@ export class BrokerLink {
         protocolVersion: this.#version,
         keepAliveSeconds,
         will: will(this.tag, this.#number),
-        signal: deadline.signal,
+        signal: limit.signal,
         onMessage: (topic, payload, retained) => {
           message(this, topic, payload, retained)
         }
       })
     } finally {
-      cancel()
-      signal.removeEventListener('abort', stop)
+      limit.release()
     }
   }
 

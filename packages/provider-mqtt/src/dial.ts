@@ -2,7 +2,7 @@
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { Clock } from '@kithmesh/core'
+import { type Clock, waitFor, whenOpen } from '@kithmesh/core/plugin'
 import { secureClient, serverTrustAuthenticator } from '@kithmesh/identity'
 import { WebSocket, createWebSocketStream } from 'ws'
 import { mqttErrors } from './errors.ts'
@@ -18,7 +18,8 @@ export const maxPacketBytes = 64 * 1024
 export async function dialBroker(broker: CheckedBroker, clock: Clock, signal: AbortSignal): Promise<Duplex> {
   let stream: Duplex | undefined
   try {
-    const socket = await openSocket(broker, signal)
+    const { host, port } = broker
+    const socket = await whenOpen(connect({ host, port, noDelay: true, autoSelectFamily: true }), signal)
     stream = socket
     if (broker.secure) {
       const secured = await secureClient(socket, {
@@ -41,41 +42,9 @@ export async function dialBroker(broker: CheckedBroker, clock: Clock, signal: Ab
   }
 }
 
-function openSocket({ host, port }: CheckedBroker, signal: AbortSignal): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted()
-    const socket = connect({ host, port, noDelay: true, autoSelectFamily: true })
-    const settle = (finish: () => void): void => {
-      signal.removeEventListener('abort', onAbort)
-      socket.removeListener('connect', onConnect)
-      finish()
-    }
-    const onAbort = (): void => {
-      settle(() => {
-        socket.destroy()
-        reject(signal.reason as Error)
-      })
-    }
-    const onConnect = (): void => {
-      settle(() => {
-        socket.removeListener('error', onError)
-        resolve(socket)
-      })
-    }
-    const onError = (error: Error): void => {
-      settle(() => {
-        reject(error)
-      })
-    }
-    signal.addEventListener('abort', onAbort, { once: true })
-    socket.once('connect', onConnect)
-    socket.once('error', onError)
-  })
-}
-
 /** MQTT over WebSocket (MQTT 5.0 §6): binary messages, sub-protocol `mqtt`. The stream under it is secured already where it has to be. */
 function openWebSocket({ host, port }: CheckedBroker, path: string, below: Duplex, signal: AbortSignal): Promise<Duplex> {
-  return new Promise((resolve, reject) => {
+  return waitFor<Duplex>(signal, (resolve, reject) => {
     const authority = host.includes(':') ? `[${host}]` : host
     const socket = new WebSocket(`ws://${authority}:${port}${path}`, ['mqtt'], {
       createConnection: () => below as Socket,
@@ -83,27 +52,16 @@ function openWebSocket({ host, port }: CheckedBroker, path: string, below: Duple
       maxPayload: maxPacketBytes,
       followRedirects: false
     })
-    const settle = (finish: () => void): void => {
-      signal.removeEventListener('abort', onAbort)
-      socket.removeAllListeners()
-      finish()
-    }
-    const fail = (error: Error): void => {
-      settle(() => {
-        socket.on('error', () => {})
-        socket.terminate()
-        reject(error)
-      })
-    }
-    const onAbort = (): void => {
-      fail(signal.reason as Error)
-    }
-    signal.addEventListener('abort', onAbort, { once: true })
-    socket.once('error', fail)
+    socket.once('error', reject)
     socket.once('open', () => {
-      settle(() => {
-        resolve(createWebSocketStream(socket))
-      })
+      socket.removeListener('error', reject)
+      resolve(createWebSocketStream(socket))
     })
+    return () => {
+      if (socket.readyState === WebSocket.OPEN) return
+      socket.removeAllListeners()
+      socket.on('error', () => {})
+      socket.terminate()
+    }
   })
 }

@@ -1,4 +1,4 @@
-import { type ProviderContext, type SignalingChannel, TokenBucket } from '@kithmesh/core/plugin'
+import { type ProviderContext, type SignalingChannel, TokenBucket, unlessAborted } from '@kithmesh/core/plugin'
 import { Admission } from './admission.ts'
 import type { BrokerLink } from './broker-link.ts'
 import { mqttErrors } from './errors.ts'
@@ -102,7 +102,7 @@ export class Inbox implements SignalingChannel {
       }
     )
     const topic = group.inboxTopic(toPeerId)
-    await cancellable(this.#post(post, toPeerId, address, topic, group.wrap(topic, sealed)), signal)
+    await unlessAborted(signal, this.#post(post, toPeerId, address, topic, group.wrap(topic, sealed)))
   }
 
   /** Something arrived on our inbox topic. */
@@ -226,17 +226,4 @@ export class Inbox implements SignalingChannel {
     const [cause] = errors
     throw cause instanceof Error ? cause : mqttErrors.create('ERR_MQTT_NO_BROKER', 'No broker took the message', { cause })
   }
-}
-
-/** @throws the signal's reason as soon as it aborts */
-function cancellable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => {
-      reject(signal.reason as Error)
-    }
-    signal.addEventListener('abort', onAbort, { once: true })
-    promise.then(resolve, reject).finally(() => {
-      signal.removeEventListener('abort', onAbort)
-    })
-  })
 }

@@ -1,7 +1,7 @@
 import { lookup } from 'node:dns/promises'
 import { connect, type Socket } from 'node:net'
 import { errorCode, systemClock, type Clock } from '@kithmesh/core'
-import { formatHostPort } from '@kithmesh/core/plugin'
+import { formatHostPort, limitedSignal, staggered, unlessAborted, whenOpen } from '@kithmesh/core/plugin'
 import { orderAddresses } from './addresses.ts'
 import { directErrors } from './errors.ts'
 import { routesFrom, type Route } from './network-interface.ts'
@@ -46,103 +46,51 @@ export interface DialOptions {
 export async function dial(options: DialOptions): Promise<Socket> {
   const { host, port, signal, deadlineMs = 15_000, staggerMs = 250, networkInterface, clock = systemClock, progress } = options
   signal?.throwIfAborted()
-  const running = new Map<string, Socket>()
+  const where = formatHostPort(host, port)
   const attempts = new Map<string, string | undefined>()
-  const errors: Error[] = []
-  let cancelDeadline = (): void => {}
-  let cancelStagger = (): void => {}
-  let onAbort = (): void => {}
-  let settled = false
+  const report = (): DialAttempt[] => [...attempts].map(([address, code]) => ({ address, code }))
+  const late = (): Error =>
+    directErrors.create('ERR_DIRECT_TIMEOUT', `${where} did not answer within ${deadlineMs} ms`, { details: { attempts: report() } })
+  const limit = limitedSignal(clock, deadlineMs, late, signal)
+  const open = async ({ address, localAddress }: Partial<Route> & { readonly address: string }, unwanted: AbortSignal): Promise<Socket> => {
+    const name = formatHostPort(address, port)
+    progress?.('dial', name)
+    attempts.set(name, undefined)
+    try {
+      const socket = connect({
+        host: address,
+        port,
+        noDelay: true,
+        autoSelectFamily: false,
+        ...(localAddress !== undefined && { localAddress })
+      })
+      return await whenOpen(socket, unwanted)
+    } catch (error) {
+      attempts.set(name, errorCode(error) ?? 'ERROR')
+      throw error
+    }
+  }
   try {
-    return await new Promise<Socket>((resolve, reject) => {
-      onAbort = () => {
-        reject(signal?.reason as Error)
-      }
-      signal?.addEventListener('abort', onAbort, { once: true })
-      const report = (): DialAttempt[] => [...attempts].map(([address, code]) => ({ address, code }))
-      cancelDeadline = clock.after(deadlineMs, () => {
-        reject(
-          directErrors.create('ERR_DIRECT_TIMEOUT', `${formatHostPort(host, port)} did not answer within ${deadlineMs} ms`, {
-            details: { attempts: report() }
-          })
-        )
+    const ordered = orderAddresses(allowed(options, await unlessAborted(limit.signal, () => resolveHost(options))))
+    const routes = networkInterface === undefined ? ordered.map((address) => ({ address })) : routesFrom(networkInterface, ordered)
+    const ways = routes.map((route) => (unwanted: AbortSignal) => open(route, unwanted))
+    return await staggered(ways, { clock, signal: limit.signal, staggerMs, discard: (socket) => void socket.destroy() })
+  } catch (cause) {
+    limit.signal.throwIfAborted()
+    if (!(cause instanceof AggregateError)) throw cause
+    const [first] = cause.errors as Error[]
+    if (networkInterface !== undefined && first !== undefined && cause.errors.every(isBindError))
+      throw directErrors.create('ERR_DIRECT_INTERFACE', `No connection can come from ${networkInterface}: ${first.message}`, {
+        cause: first,
+        details: { networkInterface }
       })
-      const begin = (queue: Partial<Route>[]): void => {
-        cancelStagger()
-        if (settled) return
-        const { address, localAddress } = queue.shift() ?? {}
-        if (address === undefined) {
-          if (running.size === 0) {
-            if (networkInterface !== undefined && errors.length > 0 && errors.every(isBindError)) {
-              reject(
-                directErrors.create('ERR_DIRECT_INTERFACE', `No connection can come from ${networkInterface}: ${errors[0]!.message}`, {
-                  cause: errors[0],
-                  details: { networkInterface }
-                })
-              )
-              return
-            }
-            reject(
-              directErrors.create(
-                'ERR_DIRECT_DIAL',
-                `Cannot connect to ${formatHostPort(host, port)}: ${report()
-                  .map((one) => `${one.address} ${one.code}`)
-                  .join(', ')}`,
-                {
-                  cause: new AggregateError(errors, 'every address failed'),
-                  details: { attempts: report() }
-                }
-              )
-            )
-          }
-          return
-        }
-        const name = formatHostPort(address, port)
-        progress?.('dial', name)
-        const socket = connect({
-          host: address,
-          port,
-          noDelay: true,
-          autoSelectFamily: false,
-          ...(localAddress !== undefined && { localAddress })
-        })
-        running.set(name, socket)
-        attempts.set(name, undefined)
-        const onError = (error: Error): void => {
-          running.delete(name)
-          attempts.set(name, errorCode(error) ?? 'ERROR')
-          errors.push(error)
-          begin(queue)
-        }
-        socket.once('error', onError)
-        socket.once('connect', () => {
-          if (settled) return
-          socket.removeListener('error', onError)
-          running.delete(name)
-          settled = true
-          resolve(socket)
-        })
-        if (queue.length > 0)
-          cancelStagger = clock.after(staggerMs, () => {
-            begin(queue)
-          })
-      }
-      const resolved = resolveHost(options).then((addresses) => {
-        const ordered = orderAddresses(allowed(options, addresses))
-        begin(networkInterface === undefined ? ordered.map((address) => ({ address })) : [...routesFrom(networkInterface, ordered)])
-      })
-      resolved.catch(reject)
+    const said = report().map(({ address, code }) => `${address} ${code}`)
+    throw directErrors.create('ERR_DIRECT_DIAL', `Cannot connect to ${where}: ${said.join(', ')}`, {
+      cause,
+      details: { attempts: report() }
     })
   } finally {
-    settled = true
-    cancelDeadline()
-    cancelStagger()
-    signal?.removeEventListener('abort', onAbort)
-    for (const socket of running.values()) {
-      socket.removeAllListeners('error')
-      socket.on('error', () => {})
-      socket.destroy()
-    }
+    limit.release()
   }
 }
 

@@ -1,8 +1,7 @@
-import { errorCode, type Clock, type Logger } from '@kithmesh/core'
+import { errorCode, type Clock, type Logger, staggered } from '@kithmesh/core/plugin'
 import type { TcpAllocation, TurnClient, TurnClientOptions, UdpAllocation } from '@kithmesh/stun'
 import { turnErrors } from './errors.ts'
 import type { Relay } from './offer.ts'
-import { staggered } from './staggered.ts'
 import type { TurnServer, Way } from './ways.ts'
 
 /** Head start of each way over the next: more than the three round trips that one takes on most networks. */

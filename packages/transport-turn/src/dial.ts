@@ -1,6 +1,6 @@
-import { connect, type Socket } from 'node:net'
+import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { type Clock, errorCode, limitedSignal } from '@kithmesh/core/plugin'
+import { type Clock, errorCode, limitedSignal, whenOpen } from '@kithmesh/core/plugin'
 import { formatTransportAddress, type TransportAddress } from '@kithmesh/stun'
 import { turnErrors } from './errors.ts'
 import { exchangeHello } from './hello.ts'
@@ -32,7 +32,10 @@ export async function dialRelay({ address, secret, clock, signal, progress }: Di
     const limit = limitedSignal(clock, TRY_MS, late, signal)
     try {
       progress('connect', where)
-      const socket = await open(address, limit.signal)
+      const socket = await whenOpen(
+        connect({ host: address.address, port: address.port, noDelay: true, autoSelectFamily: false }),
+        limit.signal
+      )
       progress('verify', where)
       await exchangeHello(socket, { secret, side: 'guest', clock, deadlineMs: TRY_MS, signal })
       socket.setKeepAlive(true, KEEP_ALIVE_MS)
@@ -57,39 +60,5 @@ function dialFailed(where: string, last: unknown, reason: unknown): unknown {
   return turnErrors.create('ERR_TURN_CONNECT', `No way to the relay ${where}: ${(last as Error).message}`, {
     cause: last,
     details: { relay: where, ...(code !== undefined && { code }) }
-  })
-}
-
-function open({ address, port }: TransportAddress, signal: AbortSignal): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host: address, port, noDelay: true, autoSelectFamily: false })
-    const settle = (finish: () => void): void => {
-      socket.removeListener('error', onError)
-      socket.removeListener('connect', onConnect)
-      signal.removeEventListener('abort', onAbort)
-      finish()
-    }
-    const fail = (error: Error): void => {
-      settle(() => {
-        socket.on('error', () => {})
-        socket.destroy()
-        reject(error)
-      })
-    }
-    const onConnect = (): void => {
-      settle(() => {
-        resolve(socket)
-      })
-    }
-    const onError = (error: Error): void => {
-      fail(error)
-    }
-    const onAbort = (): void => {
-      fail(signal.reason as Error)
-    }
-    socket.once('error', onError)
-    socket.once('connect', onConnect)
-    if (signal.aborted) onAbort()
-    else signal.addEventListener('abort', onAbort, { once: true })
   })
 }

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import { addressKind, type Clock, limitedSignal, type Logger } from '@kithmesh/core/plugin'
+import { addressKind, type Clock, limitedSignal, type Logger, staggered } from '@kithmesh/core/plugin'
 import { openDatagramStream, type DatagramPath } from '@kithmesh/datagram-stream'
 import { addressFamily, formatTransportAddress, openStunUdp, type StunUdp, type TransportAddress } from '@kithmesh/stun'
 import type { Allocated } from './allocate.ts'
@@ -11,7 +11,6 @@ import type { Relay, RelayKind } from './offer.ts'
 import { reflexiveOverTcp, reflexiveOverUdp } from './reflexive.ts'
 import { relayedPath } from './relayed-path.ts'
 import { keepRelay, RelayedStream } from './relayed-stream.ts'
-import { staggered } from './staggered.ts'
 
 /** How long the plain way to a relay is tried before a relay of our own is asked for, too. */
 const OWN_RELAY_AFTER_MS = 1_500

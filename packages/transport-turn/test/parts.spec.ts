@@ -1,9 +1,7 @@
 import type { NatBehaviour, NetworkFacts, NetworkRoute } from '@kithmesh/core'
-import { realClock } from '@kithmesh/testkit'
 import { turn } from '@kithmesh/transport-turn'
 import { expect } from 'chai'
 import { onlyRelay } from '../dist/likelihood.js'
-import { staggered } from '../dist/staggered.js'
 import { waysOf } from '../dist/ways.js'
 import { Machines } from './support/machines.ts'
 
@@ -74,51 +72,5 @@ describe('ways to ask servers', () => {
   it('are refused at once for what is no TURN server', () => {
     expect(() => turn({ servers: [{ url: 'stun:host.example', username: 'u', credential: 'c' }] })).to.throw(TypeError)
     expect(() => turn({ servers: [{ url: 'host.example', username: 'u', credential: 'c' }] })).to.throw(/no STUN or TURN URI/)
-  })
-})
-
-describe('staggered tasks', () => {
-  const options = { clock: realClock, signal: new AbortController().signal, discard: () => {} }
-  it('start the next one at once when one fails, and give the first result', async () => {
-    const started: number[] = []
-    const task = (index: number, result: () => Promise<string>) => (): Promise<string> => {
-      started.push(index)
-      return result()
-    }
-    const result = await staggered(
-      [task(0, () => Promise.reject(new Error('no'))), task(1, async () => 'yes'), task(2, async () => 'late')],
-      { ...options, staggerMs: 60_000 }
-    )
-    expect(result).to.equal('yes')
-    expect(started).to.deep.equal([0, 1])
-  })
-  it('abort the slower ones, and discard what they still give', async () => {
-    const discarded: string[] = []
-    let give: (late: string) => void = () => {}
-    const result = await staggered(
-      [
-        (signal) =>
-          new Promise<string>((resolve) => {
-            give = resolve
-            signal.addEventListener('abort', () => give('late'))
-          }),
-        async () => 'second'
-      ],
-      { ...options, staggerMs: 1, discard: (late) => discarded.push(late) }
-    )
-    expect(result).to.equal('second')
-    expect(give).to.be.a('function')
-    await new Promise((resolve) => setImmediate(resolve))
-    expect(discarded).to.deep.equal(['late'])
-  })
-  it('reject with all failures, and with the reason of the signal', async () => {
-    const failing = (text: string) => () => Promise.reject(new Error(text))
-    const error = await staggered([failing('one'), failing('two')], { ...options, staggerMs: 1 }).catch((caught: unknown) => caught)
-    expect((error as AggregateError).errors.map((each: Error) => each.message)).to.deep.equal(['one', 'two'])
-    const reason = new Error('enough')
-    const aborted = await staggered([failing('one')], { ...options, staggerMs: 1, signal: AbortSignal.abort(reason) }).catch(
-      (caught: unknown) => caught
-    )
-    expect(aborted).to.equal(reason)
   })
 })

@@ -1,4 +1,4 @@
-import { type JoinedSignals, joinSignals } from '@kithmesh/core/plugin'
+import { limitedSignal, unlessAborted } from '@kithmesh/core/plugin'
 import type { Clock, IncomingTrustPolicy, Logger, TrustLevel, TrustProtocol, TrustVerdict } from '@kithmesh/core'
 import type { ChannelTrustOptions, HandshakeVerdict } from '../contracts.ts'
 import { channelErrors } from '../errors.ts'
@@ -42,7 +42,7 @@ export class Negotiation {
   readonly #options: NegotiationOptions
   readonly inbox = new ProofInbox()
   #outcome: 'pending' | 'trusted' | 'restricted'
-  #run: JoinedSignals | undefined
+  #run: AbortController | undefined
   #handshaking = false
   #elevated = false
   /** Why the peer is not trusted. */
@@ -173,26 +173,18 @@ export class Negotiation {
     what: string,
     run: (signal: AbortSignal) => Promise<TrustVerdict>
   ): Promise<TrustVerdict & { cause?: unknown }> {
-    const joined = joinSignals()
-    this.#run = joined
-    const cancel = this.#options.clock.after(limitMs, () => {
-      joined.abort(channelErrors.create('ERR_CHANNEL_TIMEOUT', `${what} took longer than ${limitMs} ms`))
-    })
-    const aborted = new Promise<never>((_resolve, reject) => {
-      joined.signal.addEventListener('abort', () => {
-        reject(joined.signal.reason as Error)
-      })
-    })
-    // `run` may throw before anybody listens to it.
-    aborted.catch(() => {})
+    const running = new AbortController()
+    const late = (): Error => channelErrors.create('ERR_CHANNEL_TIMEOUT', `${what} took longer than ${limitMs} ms`)
+    const limit = limitedSignal(this.#options.clock, limitMs, late, running.signal)
+    this.#run = running
     try {
-      return await Promise.race([aborted, run(joined.signal)])
+      return await unlessAborted(limit.signal, () => run(limit.signal))
     } catch (cause) {
       return { trusted: false, reason: cause instanceof Error ? cause.message : String(cause), cause }
     } finally {
-      cancel()
       // Nothing of it may go on after its end.
-      joined.abort(channelErrors.create('ERR_CHANNEL_DISCONNECTED', `${what} is over`))
+      running.abort(channelErrors.create('ERR_CHANNEL_DISCONNECTED', `${what} is over`))
+      limit.release()
       this.#run = undefined
     }
   }

@@ -1,5 +1,5 @@
 import { type Clock, type Logger, errorCode, isKithmeshError } from '@kithmesh/core'
-import { Deferred } from '@kithmesh/core/plugin'
+import { Deferred, limitedSignal } from '@kithmesh/core/plugin'
 import { type ChannelBody, type ReceivedBody, decodeBody, encodeBody } from '../body.ts'
 import { channelErrors } from '../errors.ts'
 import { type JsonObject, jsonBytes, parseJsonObject } from '../json.ts'
@@ -82,34 +82,19 @@ export class Requests {
     const encoded = encodeBody(body)
     const id = String(++this.#lastId)
     const answer = new Deferred<ReceivedBody>()
-    const unsent = new AbortController()
-    const giveUp = (reason: unknown): void => {
+    const late = (): Error => channelErrors.create('ERR_CHANNEL_TIMEOUT', `The peer did not answer ${name} within ${timeoutMs} ms`)
+    const limit = limitedSignal(this.#options.clock, timeoutMs, late, signal)
+    limit.signal.addEventListener('abort', () => {
       if (!this.#end(id)) return
-      answer.reject(reason)
-      unsent.abort(reason)
+      answer.reject(limit.signal.reason)
       if (call.sent) void this.#send({ role: 'cancel', name: '', id, form: 'json', body: jsonBytes({}) }, { always: true })
-    }
-    const onAbort = (): void => {
-      giveUp(signal?.reason)
-    }
-    const cancelTimer = this.#options.clock.after(timeoutMs, () => {
-      giveUp(channelErrors.create('ERR_CHANNEL_TIMEOUT', `The peer did not answer ${name} within ${timeoutMs} ms`))
     })
-    signal?.addEventListener('abort', onAbort, { once: true })
-    const call: Call = {
-      answer,
-      sent: false,
-      delivered: false,
-      release: () => {
-        cancelTimer()
-        signal?.removeEventListener('abort', onAbort)
-      }
-    }
+    const call: Call = { answer, sent: false, delivered: false, release: limit.release }
     this.#calls.set(id, call)
     const onSent = (): void => {
       call.sent = true
     }
-    this.#send({ role: 'request', name, id, ...encoded }, { signal: unsent.signal, onSent }).then(
+    this.#send({ role: 'request', name, id, ...encoded }, { signal: limit.signal, onSent }).then(
       () => {
         call.delivered = true
       },

@@ -1,5 +1,5 @@
 import type { Clock } from '@kithmesh/core'
-import { joinSignals } from '@kithmesh/core/plugin'
+import { joinSignals, limitedSignal } from '@kithmesh/core/plugin'
 import { type Finding, duration, failed, warning } from './finding.ts'
 
 /** One thing to find out. */
@@ -64,8 +64,7 @@ async function runOne(
   deadlineMs: number,
   { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal }
 ): Promise<readonly Finding[]> {
-  const ending = joinSignals(signal)
-  let cancel = (): void => {}
+  const ending = limitedSignal(clock, deadlineMs, () => new Error(`${check.name}: not done within ${duration(deadlineMs)}`), signal)
   const late = new Promise<readonly Finding[]>((resolve) => {
     const give = (): void => {
       resolve([
@@ -76,10 +75,6 @@ async function runOne(
         )
       ])
     }
-    cancel = clock.after(deadlineMs, () => {
-      ending.abort(new Error(`${check.name}: not done within ${duration(deadlineMs)}`))
-      give()
-    })
     ending.signal.addEventListener('abort', give, { once: true })
     if (ending.signal.aborted) give()
   })
@@ -89,7 +84,6 @@ async function runOne(
   try {
     return await Promise.race([found, late])
   } finally {
-    cancel()
     ending.release()
   }
 }

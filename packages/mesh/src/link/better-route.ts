@@ -1,5 +1,5 @@
 import type { Clock, Logger } from '@kithmesh/core/plugin'
-import { errorCode, joinSignals } from '@kithmesh/core/plugin'
+import { errorCode, limitedSignal } from '@kithmesh/core/plugin'
 
 /** Before the first try: what just failed will hardly work at once. */
 const firstPauseMs = 5_000
@@ -37,7 +37,7 @@ export class BetterRoute<T> {
   #cancelSettled: (() => void) | undefined
   #overtaken = false
   /** Ends the running try. */
-  #giveUp: ((reason: Error) => void) | undefined
+  #running: AbortController | undefined
 
   constructor(options: BetterRouteOptions<T>) {
     this.#options = options
@@ -54,7 +54,7 @@ export class BetterRoute<T> {
     this.#cancelSettled ??= this.#options.clock.after(settledMs, () => {
       this.#cancelSettled = undefined
       this.#overtaken = this.#trying
-      if (this.#trying) this.#giveUp?.(new DOMException('The network changed meanwhile', 'AbortError'))
+      if (this.#trying) this.#running?.abort(new DOMException('The network changed meanwhile', 'AbortError'))
       else this.#try()
     })
     const early = this.#lastTry + minPauseMs - this.#options.clock.monotonic()
@@ -90,16 +90,11 @@ export class BetterRoute<T> {
     this.#trying = true
     const { clock, logger, displayName, open, found, discard } = this.#options
     this.#lastTry = clock.monotonic()
-    const limit = joinSignals(this.#life.signal)
-    const cancelDeadline = clock.after(tryDeadlineMs, () => {
-      limit.abort(new DOMException(`No better route was found within ${tryDeadlineMs} ms`, 'TimeoutError'))
-    })
-    this.#giveUp = (reason) => {
-      limit.abort(reason)
-    }
+    const late = (): Error => new DOMException(`No better route was found within ${tryDeadlineMs} ms`, 'TimeoutError')
+    this.#running = new AbortController()
+    const limit = limitedSignal(clock, tryDeadlineMs, late, this.#life.signal, this.#running.signal)
     const end = (): void => {
-      this.#giveUp = undefined
-      cancelDeadline()
+      this.#running = undefined
       limit.release()
     }
     open(limit.signal).then(

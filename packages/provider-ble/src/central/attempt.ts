@@ -1,8 +1,7 @@
-import type { Clock } from '@kithmesh/core/plugin'
+import { type Clock, waitFor } from '@kithmesh/core/plugin'
 import { bleErrors } from '../errors.ts'
 import type { LoadedNoble, PeripheralLike } from '../library/noble-like.ts'
 import { connectError } from './connect-status.ts'
-import { waitFor } from './wait.ts'
 
 /** How long the controller may take to end an attempt that was given up, and how often that is looked at. */
 const CANCEL_MS = 1000

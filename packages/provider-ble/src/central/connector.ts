@@ -1,4 +1,4 @@
-import type { Clock, Logger } from '@kithmesh/core/plugin'
+import { type Clock, type Logger, waitFor } from '@kithmesh/core/plugin'
 import { bleErrors } from '../errors.ts'
 import type { LoadedNoble, PeripheralLike } from '../library/noble-like.ts'
 import { attempt } from './attempt.ts'
@@ -6,7 +6,6 @@ import { MAX_TRANSIENT_FAILURES, backoffMs, isTransient } from './connect-status
 import type { HeardDevices } from './heard-devices.ts'
 import type { Scanner } from './scanner.ts'
 import { Turns } from './turns.ts'
-import { waitFor } from './wait.ts'
 
 /** Devices that may wait for their turn. */
 const MAX_WAITING = 64

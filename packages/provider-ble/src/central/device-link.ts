@@ -1,7 +1,6 @@
-import type { Clock, Logger } from '@kithmesh/core/plugin'
+import { type Clock, type Logger, waitFor } from '@kithmesh/core/plugin'
 import { bleErrors } from '../errors.ts'
 import type { PeripheralLike } from '../library/noble-like.ts'
-import { waitFor } from './wait.ts'
 
 /** How long the controller may take to end a link. */
 const DISCONNECT_MS = 2000

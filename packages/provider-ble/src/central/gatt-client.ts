@@ -1,12 +1,11 @@
 import { setMaxListeners } from 'node:events'
-import type { Clock } from '@kithmesh/core/plugin'
+import { type Clock, waitFor } from '@kithmesh/core/plugin'
 import { bleErrors } from '../errors.ts'
 import { METADATA_CHARACTERISTIC, PORT_CHARACTERISTIC, STREAM_CHARACTERISTIC } from '../gatt/uuids.ts'
 import type { CharacteristicLike, ServiceLike } from '../library/noble-like.ts'
 import type { DeviceLink } from './device-link.ts'
 import { checkMetadata, decodePort } from './gatt-values.ts'
 import { Turns } from './turns.ts'
-import { waitFor } from './wait.ts'
 
 /** Things that may wait for each other on one link. */
 const MAX_WAITING = 32

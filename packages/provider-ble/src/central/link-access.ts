@@ -1,4 +1,4 @@
-import { type Clock, errorCode, joinSignals } from '@kithmesh/core/plugin'
+import { type Clock, errorCode, joinSignals, waitFor } from '@kithmesh/core/plugin'
 import { bleErrors } from '../errors.ts'
 import type { AclLink, HciHost } from '../hci/hci-host.ts'
 import { backoffMs, brokeAtOnce, hciStatus, lostAtOnce } from './connect-status.ts'
@@ -6,7 +6,6 @@ import { connectStatus } from './connector.ts'
 import type { LinkUse } from './device-link.ts'
 import type { LinkPool } from './link-pool.ts'
 import type { Operation } from './operation.ts'
-import { waitFor } from './wait.ts'
 
 /** Links that broke before they were established, one after another, before that is taken for the truth. */
 const MAX_LOST = 4

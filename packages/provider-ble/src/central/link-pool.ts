@@ -1,8 +1,7 @@
-import type { Clock, Logger } from '@kithmesh/core/plugin'
+import { type Clock, type Logger, waitFor } from '@kithmesh/core/plugin'
 import type { PeripheralLike } from '../library/noble-like.ts'
 import { lostAtOnce } from './connect-status.ts'
 import { DeviceLink, type LinkUse } from './device-link.ts'
-import { waitFor } from './wait.ts'
 
 export interface LinkPoolOptions {
   /** Makes a connection. */

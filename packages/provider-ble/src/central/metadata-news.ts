@@ -1,7 +1,7 @@
+import { waitFor } from '@kithmesh/core/plugin'
 import type { CharacteristicLike } from '../library/noble-like.ts'
 import type { DeviceService, GattClient } from './gatt-client.ts'
 import { checkMetadata, isWhole } from './gatt-values.ts'
-import { waitFor } from './wait.ts'
 
 export interface MetadataListener {
   metadata(bytes: Uint8Array): void

@@ -1,7 +1,6 @@
-import type { Clock } from '@kithmesh/core/plugin'
+import { type Clock, waitFor } from '@kithmesh/core/plugin'
 import { bleErrors } from '../errors.ts'
 import { stateError } from '../library/library-errors.ts'
-import { waitFor } from './wait.ts'
 
 /** What noble and bleno have in common. */
 export interface Powered {

@@ -1,7 +1,6 @@
-import type { Clock, Logger } from '@kithmesh/core/plugin'
+import { type Clock, type Logger, waitFor } from '@kithmesh/core/plugin'
 import { bleErrors } from '../errors.ts'
 import type { NobleLike, PeripheralLike } from '../library/noble-like.ts'
-import { waitFor } from './wait.ts'
 
 /** The library has said nothing by then: it never will. */
 const COMMAND_MS = 2000

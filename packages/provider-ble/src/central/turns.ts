@@ -1,5 +1,5 @@
+import { waitFor } from '@kithmesh/core/plugin'
 import { bleErrors } from '../errors.ts'
-import { waitFor } from './wait.ts'
 
 /** Lets one after another do something, in the order in which they came. */
 export class Turns {

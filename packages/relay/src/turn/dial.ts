@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net'
-import type { Clock } from '@kithmesh/core'
+import { type Clock, limitedSignal, whenOpen } from '@kithmesh/core/plugin'
 import type { TransportAddress } from '@kithmesh/stun'
 
 /**
@@ -7,38 +7,17 @@ import type { TransportAddress } from '@kithmesh/stun'
  * @param signal gives up.
  * @throws the socket's error, or the signal's reason
  */
-export function dialPeer(
+export async function dialPeer(
   peer: TransportAddress,
   localAddress: string,
   { clock, timeoutMs, signal }: { readonly clock: Clock; readonly timeoutMs: number; readonly signal: AbortSignal }
 ): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host: peer.address, port: peer.port, localAddress, noDelay: true, allowHalfOpen: true })
-    const settle = (finish: () => void): void => {
-      cancel()
-      signal.removeEventListener('abort', onAbort)
-      finish()
-    }
-    const fail = (error: Error): void => {
-      settle(() => {
-        socket.destroy()
-        reject(error)
-      })
-    }
-    const onAbort = (): void => {
-      fail(signal.reason as Error)
-    }
-    const cancel = clock.after(timeoutMs, () => {
-      fail(new Error(`no connection within ${timeoutMs} ms`))
-    })
-    socket.on('error', fail)
-    socket.once('connect', () => {
-      settle(() => {
-        socket.pause()
-        resolve(socket)
-      })
-    })
-    signal.addEventListener('abort', onAbort, { once: true })
-    if (signal.aborted) onAbort()
-  })
+  const limit = limitedSignal(clock, timeoutMs, () => new Error(`no connection within ${timeoutMs} ms`), signal)
+  const socket = connect({ host: peer.address, port: peer.port, localAddress, noDelay: true, allowHalfOpen: true })
+  socket.on('error', () => {})
+  try {
+    return (await whenOpen(socket, limit.signal)).pause()
+  } finally {
+    limit.release()
+  }
 }

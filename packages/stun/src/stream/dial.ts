@@ -4,7 +4,7 @@ import { connect as connectTls, type SecureContextOptions } from 'node:tls'
 import { errorCode } from '@kithmesh/core'
 import { addressFamily, formatTransportAddress, type TransportAddress } from '../codec/transport-address.ts'
 import { stunErrors } from '../errors.ts'
-import { unlessAborted } from '@kithmesh/core/plugin'
+import { unlessAborted, whenOpen } from '@kithmesh/core/plugin'
 
 /** TLS towards a server: Node's options for certificates, and the name to check when it is not the host that was asked for. */
 export type StunTlsOptions = Pick<SecureContextOptions, 'ca' | 'cert' | 'key' | 'minVersion'> & { readonly servername?: string }
@@ -78,42 +78,21 @@ export async function dialServer(options: DialServerOptions): Promise<Socket> {
     ...certificates,
     ...(certificates.servername === undefined && isIP(host) === 0 && { servername: host })
   })
-  await opened(secured, 'secureConnect', server, signal)
-  return secured
+  return await opened(secured, 'secureConnect', server, signal)
 }
 
-function opened(socket: Socket, event: 'connect' | 'secureConnect', server: TransportAddress, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const settle = (): void => {
-      socket.removeListener(event, onOpen)
-      socket.removeListener('error', onError)
-      socket.removeListener('close', onClose)
-      signal.removeEventListener('abort', onAbort)
-    }
-    const fail = (error: Error): void => {
-      settle()
-      socket.on('error', () => {})
-      socket.destroy()
-      reject(error)
-    }
-    const onOpen = (): void => {
-      settle()
-      resolve()
-    }
-    const onError = (cause: Error): void => {
-      fail(dialError(cause, server))
-    }
-    const onClose = (): void => {
-      fail(dialError(undefined, server))
-    }
-    const onAbort = (): void => {
-      fail(signal.reason as Error)
-    }
-    socket.once(event, onOpen)
-    socket.once('error', onError)
-    socket.once('close', onClose)
-    signal.addEventListener('abort', onAbort, { once: true })
-  })
+async function opened<T extends Socket>(
+  socket: T,
+  event: 'connect' | 'secureConnect',
+  server: TransportAddress,
+  signal: AbortSignal
+): Promise<T> {
+  try {
+    return await whenOpen(socket, signal, event)
+  } catch (error) {
+    signal.throwIfAborted()
+    throw dialError(error as Error, server)
+  }
 }
 
 function dialError(cause: Error | undefined, server: TransportAddress): Error {
