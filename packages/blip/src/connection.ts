@@ -1,4 +1,4 @@
-import { type Logger, type MessageSocket, type SocketCloseInfo, silentLogger } from '@kithmesh/core'
+import { type Logger, type MessageSocket, type SocketCloseInfo, checkInteger, silentLogger } from '@kithmesh/core/plugin'
 import { blipErrors } from './errors.ts'
 import { AwaitedReplies } from './awaited-replies.ts'
 import { CloseNotice } from './close-notice.ts'
@@ -61,9 +61,7 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
     this.logger = options.logger ?? silentLogger
     this.replies = new AwaitedReplies(this.logger)
     this.closeNotice = new CloseNotice(this.logger)
-    this.compressionLevel = options.compressionLevel ?? 6
-    if (!Number.isInteger(this.compressionLevel) || this.compressionLevel < 0 || this.compressionLevel > 9)
-      throw new TypeError('compressionLevel must be an integer from 0 to 9')
+    this.compressionLevel = checkInteger('compressionLevel', options.compressionLevel ?? 6, 0, 9)
     this.compressFromBytes = options.compressFromBytes ?? 1024
     this.dispatcher = new Dispatcher(this, options.maxConcurrentRequests ?? 1000, this.logger)
     const zlib = options.zlib ?? lazyZlib()

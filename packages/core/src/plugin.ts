@@ -36,6 +36,7 @@
 export type * from './contracts.ts'
 export { PROVIDER_CONTRACT_VERSION } from './contracts/provider.ts'
 export { TRANSPORT_CONTRACT_VERSION } from './contracts/transport.ts'
+export { checkInteger, checkRange } from './check-numbers.ts'
 export { defineProvider, defineTransport } from './define-plugin.ts'
 export { withDeadline } from './deadline.ts'
 export type { DeadlineOptions } from './deadline.ts'

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { type Clock, type Logger, type PeerDiscovery, silentLogger, systemClock } from '@kithmesh/core'
+import { checkInteger } from '@kithmesh/core/plugin'
 import type { Database } from '@kithmesh/database'
 import type { Mesh } from '@kithmesh/mesh'
 import { dashboardErrors } from './errors.ts'
@@ -66,8 +67,8 @@ export function checkDashboardOptions(options: DashboardOptions): CheckedDashboa
     logger = silentLogger,
     clock = systemClock
   } = options
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new TypeError('port is an integer from 0 to 65535')
-  if (!Number.isInteger(maxPages) || maxPages < 1 || maxPages > 1_000) throw new TypeError('maxPages is an integer from 1 to 1000')
+  checkInteger('port', port, 0, 65_535)
+  checkInteger('maxPages', maxPages, 1, 1_000)
   if (!/^[A-Za-z0-9._~-]{16,512}$/.test(token)) throw new TypeError('token has 16 to 512 characters of A-Z, a-z, 0-9, -, _, . and ~')
   for (const name of hosts) {
     if (typeof name !== 'string' || hostname(name) !== name.toLowerCase())

@@ -1,3 +1,4 @@
+import { checkInteger, checkRange } from '@kithmesh/core/plugin'
 import type { Role } from './connection-ids.ts'
 import type { DatagramStreamOptions } from './datagram-stream.ts'
 
@@ -24,13 +25,11 @@ export interface AssociationOptions {
 export function associationOptions(options: DatagramStreamOptions): AssociationOptions {
   const { secret, role, maxDatagramBytes: maxDatagram = 1_200, windowBytes = 2 ** 21 } = options
   if (secret.length < MINIMUM_SECRET_BYTES) throw new TypeError(`secret must have at least ${MINIMUM_SECRET_BYTES} bytes`)
-  if (!(Number.isInteger(maxDatagram) && maxDatagram >= 256 && maxDatagram <= 65_507))
-    throw new TypeError('maxDatagramBytes must be a whole number from 256 to 65507')
-  if (!(Number.isInteger(windowBytes) && windowBytes >= 4 * maxDatagram && windowBytes <= 2 ** 30))
-    throw new TypeError('windowBytes must be a whole number, at least four datagrams and at most 2^30')
+  checkInteger('maxDatagramBytes', maxDatagram, 256, 65_507)
+  checkInteger('windowBytes', windowBytes, 4 * maxDatagram, 2 ** 30)
   const time = (name: 'openTimeoutMs' | 'keepAliveMs' | 'idleTimeoutMs', fallback: number): number => {
     const value = options[name] ?? fallback
-    if (!(value >= 1 && value <= DAY_MS)) throw new TypeError(`${name} must be from 1 to ${DAY_MS}`)
+    checkRange(name, value, 1, DAY_MS)
     return value
   }
   const times = {

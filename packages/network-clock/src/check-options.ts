@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { checkInteger, checkRange } from '@kithmesh/core/plugin'
 import type { MeasureOptions } from './measure.ts'
 import type { NetworkClockOptions } from './network-clock.ts'
 import { parseServer } from './server-name.ts'
@@ -20,12 +21,7 @@ export function checkClockOptions(options: NetworkClockOptions): void {
 
 /** @throws TypeError for options that no measurement can be made with */
 export function checkMeasuring({ deadlineMs = 1, samples = 1, localAddress }: Omit<MeasureOptions, 'servers'>): void {
-  if (!Number.isInteger(samples) || samples < 1 || samples > MAX_SAMPLES)
-    throw new TypeError(`samples is a whole number from 1 to ${MAX_SAMPLES}`)
+  checkInteger('samples', samples, 1, MAX_SAMPLES)
   checkRange('deadlineMs', deadlineMs, 1, HOUR_MS)
   if (localAddress !== undefined && isIP(localAddress) === 0) throw new TypeError(`localAddress is an IP address, not ${localAddress}`)
-}
-
-function checkRange(name: string, value: number, least: number, most: number): void {
-  if (!(value >= least && value <= most)) throw new TypeError(`${name} is from ${least} to ${most}, not ${value}`)
 }

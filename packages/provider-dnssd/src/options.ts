@@ -1,4 +1,5 @@
 import type { NetworkInterfaceInfo } from 'node:os'
+import { checkInteger } from '@kithmesh/core/plugin'
 
 /** What {@link dnssd} can be told. Everything has a default. */
 export interface DnssdOptions {
@@ -62,7 +63,7 @@ export function checkOptions(options: DnssdOptions): CheckedOptions {
   if (checked.databaseName === '') throw new TypeError('databaseName must not be empty')
   if (!checked.ipv4 && !checked.ipv6) throw new TypeError('One of ipv4 and ipv6 must be true')
   if (checked.interfaces?.length === 0) throw new TypeError('interfaces must not be empty; leave it out for all')
-  if (!Number.isInteger(checked.port) || checked.port < 1 || checked.port > 65535) throw new TypeError('port must be 1 to 65535')
+  checkInteger('port', checked.port, 1, 65_535)
   if (checked.hostName !== undefined && !/^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/.test(checked.hostName))
     throw new TypeError('hostName must be one label of letters, digits and hyphens, without ".local"')
   return checked

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { hostname } from 'node:os'
-import { coreErrors, decodeTxt, encodeTxt } from '@kithmesh/core'
+import { checkInteger, coreErrors, decodeTxt, encodeTxt } from '@kithmesh/core/plugin'
 import type {
   Metadata,
   PeerDiscoveryProvider,
@@ -92,7 +92,7 @@ export class DnssdProvider implements PeerDiscoveryProvider {
     const epoch = this.#publishEpoch
     return this.#inTurn('publish', async () => {
       this.#assertUsable()
-      if (!Number.isInteger(options.port) || options.port < 1 || options.port > 65535) throw new TypeError('port must be 1 to 65535')
+      checkInteger('port', options.port, 1, 65_535)
       const txt = txtData(options.metadata)
       if (epoch !== this.#publishEpoch) throw dnssdErrors.create('ERR_DNSSD_STOPPED', 'Publishing was stopped before it began')
       const current = this.#publication

@@ -1,5 +1,5 @@
 import type { Authenticator, Identity, ServerTrust } from '@kithmesh/identity'
-import { formatHostPort } from '@kithmesh/core/plugin'
+import { checkInteger, formatHostPort } from '@kithmesh/core/plugin'
 import type { GroupKey } from './group.ts'
 
 /** A broker and how to log in there. */
@@ -134,11 +134,7 @@ export function checkOptions(options: MqttOptions): CheckedOptions {
     fallback: number,
     min: number,
     max: number
-  ): number => {
-    const value = options[name] ?? fallback
-    if (!Number.isInteger(value) || value < min || value > max) throw new TypeError(`${name} must be a whole number from ${min} to ${max}`)
-    return value
-  }
+  ): number => checkInteger(name, options[name] ?? fallback, min, max)
   return {
     brokers,
     identity: options.identity,

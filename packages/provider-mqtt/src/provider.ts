@@ -1,4 +1,4 @@
-import { coreErrors, limitedSignal, unlessAborted, withDeadline } from '@kithmesh/core/plugin'
+import { checkInteger, coreErrors, limitedSignal, unlessAborted, withDeadline } from '@kithmesh/core/plugin'
 import type {
   Metadata,
   PeerDiscoveryProvider,
@@ -99,7 +99,7 @@ export class MqttProvider implements PeerDiscoveryProvider {
 
   startPublishing(options: PublishOptions): Promise<void> {
     return this.#turns.publish.start(async (signal) => {
-      if (!Number.isInteger(options.port) || options.port < 1 || options.port > 65535) throw new TypeError('port must be 1 to 65535')
+      checkInteger('port', options.port, 1, 65_535)
       await this.#start('publish', signal, async (run) => {
         this.#publication = options
         await run.publish(options, signal)

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import { silentLogger, systemClock, type Clock, type Logger } from '@kithmesh/core'
+import { checkInteger, silentLogger, systemClock, type Clock, type Logger } from '@kithmesh/core/plugin'
 import { canonicalAddress } from '@kithmesh/stun'
 import { addressRanges, type Ranges } from './address-ranges.ts'
 import { type TopicPolicy, topicPolicy } from './broker/topic-policy.ts'
@@ -28,11 +28,8 @@ const MAX_HOSTS = 8
 /** Fills in the defaults. @throws TypeError for values that cannot work */
 export function checkOptions(options: RelayOptions): CheckedOptions {
   const { tls, realm = 'kithmesh', relayPorts = { first: 49_152, last: 65_535 } } = options
-  const port = (name: 'mqttPort' | 'stunPort' | 'alternateStunPort' | 'turnsPort', fallback: number): number => {
-    const value = options[name] ?? fallback
-    if (!Number.isInteger(value) || value < 0 || value > 65_535) throw new TypeError(`${name} must be a port from 0 to 65535`)
-    return value
-  }
+  const port = (name: 'mqttPort' | 'stunPort' | 'alternateStunPort' | 'turnsPort', fallback: number): number =>
+    checkInteger(name, options[name] ?? fallback, 0, 65_535)
   if (!/^[^\p{Cc}\p{Cs}"\\]{1,128}$/u.test(realm)) throw new TypeError('realm has 1 to 128 characters, no quotes and no control characters')
   const { first, last } = relayPorts
   if (!Number.isInteger(first) || !Number.isInteger(last) || first < 1_024 || last > 65_535 || first > last)

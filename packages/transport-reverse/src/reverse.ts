@@ -1,4 +1,5 @@
 import {
+  checkInteger,
   TRANSPORT_CONTRACT_VERSION,
   isPeerId,
   joinSignals,
@@ -41,16 +42,13 @@ export interface ReverseOptions {
  */
 export function reverse(options: ReverseOptions = {}): TransportFactory {
   const { forwardedPort } = options
-  if (forwardedPort !== undefined && !(Number.isInteger(forwardedPort) && forwardedPort >= 1 && forwardedPort <= 65535))
-    throw new TypeError('forwardedPort is a port, 1 to 65535')
+  if (forwardedPort !== undefined) checkInteger('forwardedPort', forwardedPort, 1, 65_535)
   for (const [name, least] of [
     ['deadlineMs', 1],
     ['dialDeadlineMs', 1],
     ['staggerMs', 0]
-  ] as const) {
-    const value = options[name] ?? least
-    if (!(value >= least && value <= MAX_MS)) throw new TypeError(`${name} is from ${least} to ${MAX_MS} milliseconds, not ${value}`)
-  }
+  ] as const)
+    checkRange(name, options[name] ?? least, least, MAX_MS)
   return Object.freeze({
     name: 'reverse',
     contractVersion: TRANSPORT_CONTRACT_VERSION,

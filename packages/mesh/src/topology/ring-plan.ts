@@ -1,3 +1,5 @@
+import { checkInteger } from '@kithmesh/core/plugin'
+
 /**
  * Rings: the peer id is a hash, so each slice of it is a position drawn by lot on a circle of its own. On every ring each device links with the
  * next one in either direction. Of devices that see the same, all come to the same plan without exchanging a message; two rings through the same
@@ -47,8 +49,7 @@ export function ringPlace(id: string): RingPlace {
 
 /** Number of rings that give a device `target` neighbours, one in either direction on each. */
 export function ringsFor(target: number): number {
-  if (!Number.isInteger(target) || target < 1 || target > maxTarget)
-    throw new TypeError(`The target degree is a whole number from 1 to ${maxTarget}`)
+  checkInteger('The target degree', target, 1, maxTarget)
   return Math.ceil(target / 2)
 }
 

@@ -1,4 +1,4 @@
-import { errorCode, isKithmeshError } from '@kithmesh/core/plugin'
+import { checkInteger, errorCode, isKithmeshError } from '@kithmesh/core/plugin'
 import { sharedChannel, userChannel } from '../hci/native/linux-adapter.ts'
 import type { BleBackendFactory } from './contracts.ts'
 import { firstUsableBackend } from './first-usable-backend.ts'
@@ -22,7 +22,7 @@ export function defaultBackend(options: DefaultBackendOptions = {}): BleBackendF
 
 /** @internal exported for tests */
 export function defaultBackendFor({ device = 0, ...options }: DefaultBackendOptions, platform: NodeJS.Platform): BleBackendFactory {
-  if (!Number.isInteger(device) || device < 0 || device > 0xffff) throw new TypeError(`device must be a whole number, not ${device}`)
+  checkInteger('device', device, 0, 0xffff)
   if (platform !== 'linux') {
     const { library, maxStreams } = options
     return platformBackendOf(

@@ -1,3 +1,4 @@
+import { checkInteger } from '@kithmesh/core/plugin'
 import type { HciAdapter } from '../hci/hci-port.ts'
 import { createHciHost } from '../hci/create-hci-host.ts'
 import { packageOf, type BleLibrary } from '../library/libraries.ts'
@@ -41,8 +42,8 @@ export function hciBackend(options: HciBackendOptions): BleBackendFactory {
   const { adapter, library = 'abandonware', l2cap = true, advertisingIntervalMs = 100, maxCentrals = 16, maxStreams = 64 } = options
   checkLibrary(library)
   advertisingUnits(advertisingIntervalMs)
-  checkCount('maxCentrals', maxCentrals, 32)
-  checkCount('maxStreams', maxStreams, 1000)
+  checkInteger('maxCentrals', maxCentrals, 1, 32)
+  checkInteger('maxStreams', maxStreams, 1, 1000)
   // A bleno that serves one central is loaded anew for each.
   const compiled: CompiledModules = new Map()
   return ({ clock, logger }) => {
@@ -85,9 +86,4 @@ export function hciBackend(options: HciBackendOptions): BleBackendFactory {
 export function checkLibrary(library: string): void {
   if (library !== 'abandonware' && library !== 'stoprocent')
     throw new TypeError(`library must be 'abandonware' or 'stoprocent', not ${library}`)
-}
-
-export function checkCount(name: string, value: number, most: number): void {
-  if (!Number.isInteger(value) || value < 1 || value > most)
-    throw new TypeError(`${name} must be a whole number from 1 to ${most}, not ${value}`)
 }

@@ -1,3 +1,4 @@
+import { checkInteger } from '@kithmesh/core/plugin'
 import type { LoadedBleno } from '../library/bleno-like.ts'
 import { packageOf, type BleLibrary, type PlatformLoadOptions } from '../library/libraries.ts'
 import { loadPlatformBleno } from '../library/load-bleno.ts'
@@ -7,7 +8,7 @@ import { createPublisher } from '../publisher/publisher.ts'
 import { backendOf } from './backend.ts'
 import { centralPart } from './central-part.ts'
 import type { BleBackendFactory } from './contracts.ts'
-import { checkCount, checkLibrary } from './hci-backend.ts'
+import { checkLibrary } from './hci-backend.ts'
 
 /** What {@link platformBackend} can be told. */
 export interface PlatformBackendOptions {
@@ -42,7 +43,7 @@ export function platformBackend(options: PlatformBackendOptions = {}): BleBacken
 export function platformBackendOf(options: PlatformBackendOptions, { platform, loadNoble, loadBleno }: PlatformParts): BleBackendFactory {
   const { library = 'stoprocent', maxStreams = 64 } = options
   checkLibrary(library)
-  checkCount('maxStreams', maxStreams, 1000)
+  checkInteger('maxStreams', maxStreams, 1, 1000)
   const publishes = platform === 'darwin'
   // One of the libraries does not say on macOS whose request it is: streams of several devices would be mixed up.
   const stream = library === 'stoprocent'

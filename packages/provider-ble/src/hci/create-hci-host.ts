@@ -1,4 +1,4 @@
-import { Lifecycle, silentLogger, systemClock } from '@kithmesh/core/plugin'
+import { Lifecycle, checkInteger, silentLogger, systemClock } from '@kithmesh/core/plugin'
 import type { Clock, Logger } from '@kithmesh/core/plugin'
 import type { Duplex } from 'node:stream'
 import { bleErrors } from '../errors.ts'
@@ -137,10 +137,7 @@ class Host implements HciHost {
 
   listen({ psm, onChannel }: { readonly psm?: number; readonly onChannel: (channel: Duplex, link: AclLink) => void }): ChannelListener {
     if (!this.l2cap) throw bleErrors.create('ERR_BLE_UNSUPPORTED', 'The adapter is shared with the system, which keeps L2CAP to itself')
-    if (psm !== undefined && (!Number.isInteger(psm) || psm < FIRST_PSM || psm > LAST_PSM)) {
-      throw new TypeError(`The PSM must be from ${FIRST_PSM} to ${LAST_PSM}, not ${psm}`)
-    }
-    let chosen = psm ?? FIRST_PSM
+    let chosen = checkInteger('The PSM', psm ?? FIRST_PSM, FIRST_PSM, LAST_PSM)
     while (psm === undefined && this.#listeners.has(chosen)) chosen++
     if (chosen > LAST_PSM || this.#listeners.has(chosen)) {
       throw bleErrors.create('ERR_BLE_LIMIT', psm === undefined ? 'All PSMs are in use' : `PSM ${psm} is in use`)

@@ -1,3 +1,5 @@
+import { checkInteger } from '@kithmesh/core/plugin'
+
 /** The least MTU and MPS that may be offered (Core Specification, vol. 3, part A, §4.22). */
 export const MIN_MTU = 23
 /** Channel identifiers of one's own choice over LE (§2.1): so many channels there can be on a link. */
@@ -42,11 +44,7 @@ const defaultChannelLimits: ChannelLimits = {
 /** The defaults with changes. @throws TypeError for what makes no sense */
 export function channelLimits(changes: Partial<ChannelLimits> = {}): ChannelLimits {
   const limits = { ...defaultChannelLimits, ...changes }
-  const check = (name: keyof ChannelLimits, least: number, most: number): void => {
-    const value = limits[name]
-    if (!Number.isInteger(value) || value < least || value > most)
-      throw new TypeError(`${name} must be a whole number from ${least} to ${most}, not ${value}`)
-  }
+  const check = (name: keyof ChannelLimits, least: number, most: number): number => checkInteger(name, limits[name], least, most)
   check('mtu', MIN_MTU, 65_535)
   check('mps', MIN_MTU, 65_533)
   check('credits', 1, 65_535)

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import type { Clock, Logger } from '@kithmesh/core/plugin'
+import { type Clock, type Logger, checkInteger } from '@kithmesh/core/plugin'
 import { limitError, lostError, protocolError, refusedError, timeoutError } from './channel-errors.ts'
 import { L2capChannel, type ChannelHost, type ChannelTerms } from './channel.ts'
 import { MIN_MTU, channelLimits, type ChannelLimits } from './channel-limits.ts'
@@ -127,7 +127,7 @@ export class ChannelManager {
    * ERR_BLE_TIMEOUT, ERR_BLE_LINK_LOST, ERR_BLE_LIMIT, ERR_BLE_PROTOCOL, the signal's reason; TypeError for a PSM that is not 1–255
    */
   async open(psm: number, { signal }: { readonly signal: AbortSignal }): Promise<Duplex> {
-    if (!Number.isInteger(psm) || psm < 1 || psm > 0xff) throw new TypeError(`The PSM must be from 1 to 255, not ${psm}`)
+    checkInteger('The PSM', psm, 1, 0xff)
     signal.throwIfAborted()
     if (this.#closed !== undefined) throw this.#closed
     if (this.#channels.full || this.#openings.size >= this.#limits.pendingOpens)

@@ -1,3 +1,4 @@
+import { checkInteger } from '@kithmesh/core/plugin'
 import type { BleBackendFactory } from '../backend/contracts.ts'
 import { defaultBackend } from '../backend/default-backend.ts'
 import { hciBackend } from '../backend/hci-backend.ts'
@@ -69,11 +70,8 @@ export interface CheckedOptions {
 
 /** Fills in the defaults. @throws TypeError for values that cannot work */
 export function checkOptions(options: BleOptions): CheckedOptions {
-  const number = (name: Exclude<keyof CheckedOptions, 'backend'>, fallback: number, min: number, max: number): number => {
-    const value = options[name] ?? fallback
-    if (!Number.isInteger(value) || value < min || value > max) throw new TypeError(`${name} must be a whole number from ${min} to ${max}`)
-    return value
-  }
+  const number = (name: Exclude<keyof CheckedOptions, 'backend'>, fallback: number, min: number, max: number): number =>
+    checkInteger(name, options[name] ?? fallback, min, max)
   return {
     backend: checkBackend(options),
     minRssi: number('minRssi', -80, -127, 0),
