@@ -5,8 +5,9 @@ export function checkInteger(name: string, value: number, least: number, most: n
   return value
 }
 
-/** Checks an option that may be any number of a range, fractions included. @throws TypeError that names the option and its range */
-export function checkRange(name: string, value: number, least: number, most: number): void {
+/** @returns the value of an option that may be any number of a range, fractions included. @throws TypeError that names the option and its range */
+export function checkRange(name: string, value: number, least: number, most: number): number {
   if (!(typeof value === 'number' && value >= least && value <= most))
     throw new TypeError(`${name} must be a number from ${least} to ${most}, not ${String(value)}`)
+  return value
 }

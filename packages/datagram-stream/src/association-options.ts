@@ -27,11 +27,8 @@ export function associationOptions(options: DatagramStreamOptions): AssociationO
   if (secret.length < MINIMUM_SECRET_BYTES) throw new TypeError(`secret must have at least ${MINIMUM_SECRET_BYTES} bytes`)
   checkInteger('maxDatagramBytes', maxDatagram, 256, 65_507)
   checkInteger('windowBytes', windowBytes, 4 * maxDatagram, 2 ** 30)
-  const time = (name: 'openTimeoutMs' | 'keepAliveMs' | 'idleTimeoutMs', fallback: number): number => {
-    const value = options[name] ?? fallback
-    checkRange(name, value, 1, DAY_MS)
-    return value
-  }
+  const time = (name: 'openTimeoutMs' | 'keepAliveMs' | 'idleTimeoutMs', fallback: number): number =>
+    checkRange(name, options[name] ?? fallback, 1, DAY_MS)
   const times = {
     openTimeoutMs: time('openTimeoutMs', 10_000),
     keepAliveMs: time('keepAliveMs', 10_000),

@@ -1,5 +1,6 @@
 import {
   checkInteger,
+  checkRange,
   TRANSPORT_CONTRACT_VERSION,
   isPeerId,
   joinSignals,
