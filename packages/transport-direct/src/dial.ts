@@ -1,7 +1,7 @@
 import { lookup } from 'node:dns/promises'
 import { connect, type Socket } from 'node:net'
 import { errorCode, systemClock, type Clock } from '@kithmesh/core'
-import { formatHostPort, limitedSignal, staggered, unlessAborted, whenOpen } from '@kithmesh/core/plugin'
+import { checkPositive, formatHostPort, limitedSignal, staggered, unlessAborted, whenOpen } from '@kithmesh/core/plugin'
 import { orderAddresses } from './addresses.ts'
 import { directErrors } from './errors.ts'
 import { routesFrom, type Route } from './network-interface.ts'
@@ -41,10 +41,11 @@ export interface DialOptions {
  * Connects to the first of a host's addresses that answers (Happy Eyeballs, RFC 8305): the next one starts when the one before failed or
  * after the stagger, the others are dropped once one is open. Nagle's algorithm is off.
  * @throws ERR_DIRECT_RESOLVE, ERR_DIRECT_POLICY when no address may be connected to, ERR_DIRECT_DIAL (its cause is an AggregateError of Node's errors), ERR_DIRECT_TIMEOUT,
- * ERR_DIRECT_INTERFACE or the signal's reason.
+ * ERR_DIRECT_INTERFACE or the signal's reason. TypeError for a deadline that makes no sense.
  */
 export async function dial(options: DialOptions): Promise<Socket> {
   const { host, port, signal, deadlineMs = 15_000, staggerMs = 250, networkInterface, clock = systemClock, progress } = options
+  checkPositive(options, 'deadlineMs')
   signal?.throwIfAborted()
   const where = formatHostPort(host, port)
   const attempts = new Map<string, string | undefined>()

@@ -8,7 +8,7 @@ import {
   type TransportFactory,
   type TransportStrategy
 } from '@kithmesh/core'
-import { formatHostPort, joinSignals } from '@kithmesh/core/plugin'
+import { checkPositive, formatHostPort, joinSignals } from '@kithmesh/core/plugin'
 import { orderAddresses } from './addresses.ts'
 import { UNLIKELY, directRank } from './chance.ts'
 import { dial } from './dial.ts'
@@ -44,8 +44,12 @@ const PRESENCE_RATE = { burst: 1_000, perMinute: 1_000 } as const
 /** For dialling a device that its own description says can hardly be reached, so that a report is not kept waiting. */
 const UNLIKELY_DEADLINE_MS = 5_000
 
-/** The plain way to a peer: TCP to any of its addresses, Happy Eyeballs among them. It also listens. */
+/**
+ * The plain way to a peer: TCP to any of its addresses, Happy Eyeballs among them. It also listens.
+ * @throws TypeError for options that make no sense
+ */
 export function direct(options: DirectOptions = {}): TransportFactory {
+  checkPositive(options, 'deadlineMs', 'maxConnections')
   return Object.freeze({
     name: 'direct',
     contractVersion: TRANSPORT_CONTRACT_VERSION,

@@ -3,7 +3,7 @@ import { createServer, isIPv6, type AddressInfo, type Server, type Socket } from
 import { networkInterfaces } from 'node:os'
 import type { Duplex } from 'node:stream'
 import { errorCode, isKithmeshError, silentLogger, systemClock, type Clock, type Logger, type TransportListener } from '@kithmesh/core'
-import { ConnectionCount, formatHostPort } from '@kithmesh/core/plugin'
+import { checkPositive, ConnectionCount, formatHostPort } from '@kithmesh/core/plugin'
 import { secureServer, type PeerCertificate, type SecureServerOptions } from '@kithmesh/identity'
 import { normalizeAddress } from './addresses.ts'
 import { directErrors } from './errors.ts'
@@ -47,7 +47,7 @@ export interface TcpListener extends TransportListener {
 
 /**
  * Listens for TCP connections, with TLS if wanted. A stalled or hostile client costs one bounded slot and disturbs no other.
- * @throws ERR_DIRECT_PORT_IN_USE, ERR_DIRECT_INTERFACE or ERR_DIRECT_LISTEN; nothing stays open then. TypeError for `host` beside `interfaces`.
+ * @throws ERR_DIRECT_PORT_IN_USE, ERR_DIRECT_INTERFACE or ERR_DIRECT_LISTEN; nothing stays open then. TypeError for `host` beside `interfaces`, or limits that make no sense.
  */
 export async function createTcpListener(options: TcpListenerOptions): Promise<TcpListener> {
   const {
@@ -62,6 +62,7 @@ export async function createTcpListener(options: TcpListenerOptions): Promise<Tc
     clock = systemClock,
     logger = silentLogger
   } = options
+  checkPositive(options, 'maxConnections', 'maxConnectionsPerAddress', 'maxHandshakes')
   const open = new Set<Socket>()
   const count = new ConnectionCount(maxConnections, maxConnectionsPerAddress)
   const handshakes = new Map<Socket, AbortController>()

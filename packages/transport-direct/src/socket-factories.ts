@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { systemClock, type ByteSocketFactory, type Clock, type MessageSocketFactory, type OpenSocketOptions } from '@kithmesh/core'
+import { checkPositive } from '@kithmesh/core/plugin'
 import {
   basicAuthorization,
   secureClient,
@@ -50,8 +51,10 @@ export interface OpenedConnection {
 /**
  * Byte streams to `tcp://host:port` and, encrypted, to `tls://host:port`.
  * `open` rejects with the codes of `dial`, `secureClient` and ERR_DIRECT_URL.
+ * @throws TypeError for a deadline that makes no sense
  */
 export function tcpSocketFactory(options: TcpSocketFactoryOptions = {}): ByteSocketFactory {
+  checkPositive(options, 'deadlineMs')
   const schemes = Object.freeze(['tcp', 'tls'])
   return {
     framing: 'bytes',
@@ -66,8 +69,10 @@ export function tcpSocketFactory(options: TcpSocketFactoryOptions = {}): ByteSoc
 /**
  * Message sockets to `ws:` and `wss:` URLs, taken literally: the caller gives the whole path.
  * `open` rejects with the codes of `dial`, `secureClient`, `openWebSocket` and ERR_DIRECT_URL.
+ * @throws TypeError for options that make no sense
  */
 export function webSocketFactory(options: WebSocketFactoryOptions = {}): MessageSocketFactory {
+  checkPositive(options, 'deadlineMs', 'maxMessageBytes')
   const schemes = Object.freeze(['ws', 'wss'])
   const { basicAuth, headers, maxMessageBytes, heartbeatMs, clock = systemClock, onOpened } = options
   const common = { ...(basicAuth === undefined ? {} : { Authorization: basicAuthorization(basicAuth) }), ...headers }

@@ -100,6 +100,11 @@ describe('dialling', () => {
     expect(await rejection(dial({ host: 'nowhere.invalid', port: 1 }))).to.have.property('code', 'ERR_DIRECT_RESOLVE')
   })
 
+  it('refuses a deadline that makes no sense', async () => {
+    for (const deadlineMs of [NaN, 0, -1])
+      expect(await rejection(dial({ host: '127.0.0.1', port: 1, deadlineMs })), `${deadlineMs}`).to.be.instanceOf(TypeError)
+  })
+
   it("ends with the signal's reason", async () => {
     const reason = new Error('enough')
     expect(await rejection(dial({ host: '127.0.0.1', port: 1, signal: AbortSignal.abort(reason) }))).to.equal(reason)

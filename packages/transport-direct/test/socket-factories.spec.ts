@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import type { MessageSocket, TransportContext } from '@kithmesh/core'
+import { systemClock, type Clock, type MessageSocket, type TransportContext } from '@kithmesh/core'
 import { createCertificateAuthority, createIdentity, passwordAuthenticator, type Identity, type ServerTrust } from '@kithmesh/identity'
 import {
   createTcpListener,
@@ -9,8 +9,9 @@ import {
   type OpenedConnection,
   type TcpListener
 } from '@kithmesh/transport-direct'
-import { connectTarget, rejection } from '@kithmesh/testkit'
+import { connectTarget, eventually, manualClock, rejection } from '@kithmesh/testkit'
 import { createWebSocketAcceptor, unauthorized } from '@kithmesh/websocket'
+import { strikingClock } from './support/striking-clock.ts'
 
 describe('WebSocket URLs', () => {
   let authority: Identity
@@ -125,6 +126,55 @@ describe('WebSocket URLs', () => {
     expect(await verdict({ mode: 'self-signed' })).to.equal('ERR_IDENTITY_UNTRUSTED')
     expect(await verdict({ mode: 'insecure' })).to.equal('accepted')
     expect(await verdict(undefined)).to.equal('ERR_IDENTITY_UNTRUSTED')
+  })
+
+  it('are given up after the time for the whole of it', async () => {
+    const url = await serve(false)
+    for (const [deadlineMs, ms] of [
+      [700, 700],
+      [undefined, 15_000]
+    ] as const) {
+      const late = await rejection(open(url, { clock: strikingClock(ms), ...(deadlineMs === undefined ? {} : { deadlineMs }) }))
+      expect(late).to.include({ code: 'ERR_DIRECT_TIMEOUT' }).and.to.have.property('message').that.includes(`within ${ms} ms`)
+    }
+    for (const options of [{ deadlineMs: NaN }, { maxMessageBytes: 0 }])
+      expect(() => webSocketFactory(options), JSON.stringify(options)).to.throw(TypeError)
+    expect(() => tcpSocketFactory({ deadlineMs: 0 })).to.throw(TypeError)
+  })
+
+  it('try the next address after the head start that is told', async () => {
+    const url = await serve(false)
+    const waits: number[] = []
+    const clock: Clock = {
+      ...systemClock,
+      after: (ms, run) => {
+        waits.push(ms)
+        return systemClock.after(ms, run)
+      }
+    }
+    await open(url, { staggerMs: 70, clock }, undefined, ['127.0.0.1', '127.0.0.2'])
+    expect(waits).to.include(70).and.not.include(250)
+  })
+
+  it('end when a server that has nothing to say does not answer a ping', async () => {
+    const clock = manualClock()
+    const socket = await open(await serve(false), { clock, heartbeatMs: 7_000 })
+    let error: Error | undefined
+    let greeted = false
+    socket.attach({
+      message: () => {
+        greeted = true
+      },
+      drained() {},
+      closed: (info) => {
+        error = info.error
+      }
+    })
+    await eventually('the greeting', () => greeted)
+    await clock.advance(7_000)
+    await clock.advance(13_000)
+    await eventually('the end', () => error !== undefined)
+    expect(error).to.have.property('code', 'ERR_WS_PONG_TIMEOUT')
   })
 
   it('that are no such URLs are refused', async () => {

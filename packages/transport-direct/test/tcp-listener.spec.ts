@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream'
 import { expect } from 'chai'
 import { createIdentity, insecureAcceptAnyone, pinnedPeers, secureClient, type Identity } from '@kithmesh/identity'
 import { createTcpListener, type AcceptedConnection, type TcpListener, type TcpListenerOptions } from '@kithmesh/transport-direct'
-import { eventually, rejection } from '@kithmesh/testkit'
+import { eventually, manualClock, recordingLogger, rejection } from '@kithmesh/testkit'
 
 describe('the TCP listener', () => {
   let server: Identity
@@ -70,7 +70,8 @@ describe('the TCP listener', () => {
   })
 
   it('limits how many connections are open', async () => {
-    const listener = await listen({ maxConnections: 2 })
+    const logger = recordingLogger()
+    const listener = await listen({ maxConnections: 2, logger })
     const first = await dialled(listener.port)
     await dialled(listener.port)
     await eventually('two connections', () => accepted.length === 2)
@@ -78,6 +79,9 @@ describe('the TCP listener', () => {
     third.resume()
     await eventually('the third to be refused', () => third.destroyed)
     expect(accepted).to.have.length(2)
+    expect(logger.entries).to.have.length(1)
+    expect(logger.entries[0]).to.include({ level: 'warn', message: 'A connection was refused: too many are open' })
+    expect(logger.entries[0]!.fields).to.include({ maxConnections: 2, maxConnectionsPerAddress: 16 })
     first.destroy()
     await eventually('the first to be forgotten', () => listener.connections === 1)
     await dialled(listener.port)
@@ -124,6 +128,23 @@ describe('the TCP listener', () => {
     await listener.close()
     await eventually('the end of all that are stalled', () => stalled.every(({ destroyed }) => destroyed))
     expect(stream.destroyed).to.equal(false)
+  })
+
+  it('cuts a TLS handshake that takes longer than it is told, by its own clock', async () => {
+    const clock = manualClock()
+    const listener = await listen({ clock, tls: { identity: server, deadlineMs: 700 } })
+    const stalled = await dialled(listener.port)
+    stalled.resume()
+    await until(() => clock.pending === 1)
+    await clock.advance(699)
+    expect(listener.connections).to.equal(1)
+    await clock.advance(1)
+    await until(() => listener.connections === 0)
+  })
+
+  it('refuses limits that make no sense', async () => {
+    for (const options of [{ maxConnections: NaN }, { maxConnectionsPerAddress: 0 }, { maxHandshakes: -1 }])
+      expect(await rejection(listen(options)), JSON.stringify(options)).to.be.instanceOf(TypeError)
   })
 
   it('survives a handler that throws', async () => {

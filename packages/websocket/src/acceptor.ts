@@ -2,8 +2,9 @@ import { createServer, STATUS_CODES, type IncomingHttpHeaders, type IncomingMess
 import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
 import { errorCode, silentLogger, systemClock, type Clock, type Logger, type MessageSocket } from '@kithmesh/core'
+import { checkPositive } from '@kithmesh/core/plugin'
 import { DEFAULT_MAX_MESSAGE_BYTES, wsLimits } from './limits.ts'
-import { messageSocketFromWebSocket } from './message-socket.ts'
+import { checkHeartbeat, messageSocketFromWebSocket } from './message-socket.ts'
 
 const MAX_HEADER_BYTES = 16 * 1024
 const LINGER_MS = 1_000
@@ -47,6 +48,7 @@ export interface WebSocketAcceptorOptions<Context = unknown> {
   readonly maxMessageBytes?: number
   /** From `accept` to the 101; default 15,000. */
   readonly handshakeDeadlineMs?: number
+  /** See {@link MessageSocketOptions.heartbeatMs}. */
   readonly heartbeatMs?: number
   /** Value of the `Server` header; none by default. */
   readonly serverHeader?: string
@@ -72,6 +74,7 @@ export function unauthorized(message = 'Unauthorized'): UpgradeDecision {
  * The server's side of the opening handshake (RFC 6455 §4.2) for any byte stream. The 101 carries `Upgrade: websocket`, `Connection: Upgrade`
  * and no extensions (blip.md §1). Other requests are answered 426, malformed ones 400, too long headers 431; whoever does not finish
  * within the deadline is cut off.
+ * @throws TypeError for options that make no sense
  */
 export function createWebSocketAcceptor<Context = unknown>(options: WebSocketAcceptorOptions<Context>): WebSocketAcceptor<Context> {
   const {
@@ -85,6 +88,8 @@ export function createWebSocketAcceptor<Context = unknown>(options: WebSocketAcc
     clock = systemClock,
     logger = silentLogger
   } = options
+  checkPositive(options, 'maxMessageBytes', 'handshakeDeadlineMs')
+  checkHeartbeat(heartbeatMs)
   if (serverHeader !== undefined && /[^\t\x20-\x7e]/.test(serverHeader)) throw new TypeError('serverHeader must be printable ASCII')
   const pending = new Map<Duplex, { readonly context: Context; readonly done: () => void }>()
   const selected = new WeakMap<IncomingMessage, string>()

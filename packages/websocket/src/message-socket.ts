@@ -18,7 +18,7 @@ export interface MessageSocketOptions {
   readonly description?: string
   /** The byte stream beneath, so that small messages of one tick leave in one write (perf.md, finding 1). */
   readonly stream?: Duplex
-  /** Ping after this much silence; the peer then has 20 s at most, and less than this, to show life (blip.md §12). Default: no pings. */
+  /** Ping after this much silence; the peer then has 20 s at most, and less than this, to show life (blip.md §12). @default 0, no pings */
   readonly heartbeatMs?: number
   readonly clock?: Clock
 }
@@ -27,6 +27,7 @@ export interface MessageSocketOptions {
  * Wraps an open WebSocket of the `ws` library; takes it over. Text messages close it with 1003, as the replication protocol knows only binary ones.
  * While paused, messages that were already read wait inside (at most what one read of the stream held) and so does `closed` behind them.
  * `close` while paused discards what still comes in. An exception of a handler cuts the connection with ERR_WS_HANDLER as its error.
+ * @throws TypeError for a WebSocket that is not open, or options that make no sense
  *
  * One file because reading, writing, pausing and closing are states of one socket.
  */
@@ -61,6 +62,7 @@ class WebSocketMessageSocket implements MessageSocket {
   #cancelProbe: (() => void) | undefined
 
   constructor(webSocket: WebSocket, options: MessageSocketOptions) {
+    checkHeartbeat(options.heartbeatMs)
     if (webSocket.readyState !== OPEN) throw new TypeError('the WebSocket must be open')
     this.#webSocket = webSocket
     this.#stream = options.stream
@@ -318,6 +320,11 @@ class WebSocketMessageSocket implements MessageSocket {
       })
     })
   }
+}
+
+/** @throws TypeError */
+export function checkHeartbeat(ms = 0): void {
+  if (!(ms >= 0 && Number.isFinite(ms))) throw new TypeError(`heartbeatMs must be a number from 0, not ${ms}`)
 }
 
 /** RFC 6455 §7.4. */

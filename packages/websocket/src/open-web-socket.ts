@@ -2,10 +2,10 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import WebSocket from 'ws'
 import { errorCode, systemClock, type Clock, type MessageSocket } from '@kithmesh/core'
-import { limitedSignal, unlessAborted } from '@kithmesh/core/plugin'
+import { checkPositive, limitedSignal, unlessAborted } from '@kithmesh/core/plugin'
 import { webSocketErrors } from './errors.ts'
 import { DEFAULT_MAX_MESSAGE_BYTES, wsLimits } from './limits.ts'
-import { messageSocketFromWebSocket } from './message-socket.ts'
+import { checkHeartbeat, messageSocketFromWebSocket } from './message-socket.ts'
 
 const MAX_ERROR_BODY_BYTES = 1024
 
@@ -34,7 +34,7 @@ export interface OpenedWebSocket {
 /**
  * The client's opening handshake (RFC 6455 §4.1) over an open byte stream, without extensions. Takes the stream over: on failure it is destroyed.
  * Redirects are not followed; they are ERR_WS_HTTP with `details.location`.
- * @throws ERR_WS_HTTP, ERR_WS_PROTOCOL, ERR_WS_HANDSHAKE, ERR_WS_TIMEOUT, or the signal's reason; TypeError for an invalid URL or sub-protocol.
+ * @throws ERR_WS_HTTP, ERR_WS_PROTOCOL, ERR_WS_HANDSHAKE, ERR_WS_TIMEOUT, or the signal's reason; TypeError for an invalid URL or sub-protocol, or options that make no sense.
  */
 export async function openWebSocket(stream: Duplex, options: OpenWebSocketOptions): Promise<OpenedWebSocket> {
   const {
@@ -55,6 +55,8 @@ export async function openWebSocket(stream: Duplex, options: OpenWebSocketOption
   let webSocket: WebSocket | undefined
   stream.on('error', ignore)
   try {
+    checkPositive(options, 'deadlineMs', 'maxMessageBytes')
+    checkHeartbeat(heartbeatMs)
     limit.signal.throwIfAborted()
     if (stream.destroyed) throw webSocketErrors.create('ERR_WS_HANDSHAKE', 'The stream was closed before the WebSocket upgrade')
     const opened = new Promise<OpenedWebSocket>((resolve, reject) => {

@@ -9,7 +9,7 @@ import {
   type WebSocketAcceptorOptions
 } from '@kithmesh/websocket'
 import type { MessageSocket } from '@kithmesh/core'
-import { eventually, manualClock, rejection } from '@kithmesh/testkit'
+import { eventually, manualClock, recordingLogger, rejection } from '@kithmesh/testkit'
 import { Recorder } from './support/recorder.ts'
 import { readAll, Streams } from './support/streams.ts'
 
@@ -234,12 +234,37 @@ describe('the opening handshake', () => {
     expect(clock.pending).to.equal(0)
   })
 
+  it('gives the server as long as the caller says', async () => {
+    const clock = manualClock()
+    const [a] = await streams.tcp()
+    const pending = rejection(open(a, { clock, deadlineMs: 700 }))
+    await clock.advance(699)
+    expect(a.destroyed).to.equal(false)
+    await clock.advance(1)
+    expect(await pending).to.deep.include({ code: 'ERR_WS_TIMEOUT', details: { deadlineMs: 700 } })
+  })
+
   it('is a TypeError for nonsense from the caller', async () => {
-    for (const options of [{ url: 'nonsense' }, { url: 'ftp://x' }, { protocols: ['a b'] }]) {
+    for (const options of [
+      { url: 'nonsense' },
+      { url: 'ftp://x' },
+      { protocols: ['a b'] },
+      { deadlineMs: 0 },
+      { maxMessageBytes: NaN },
+      { heartbeatMs: -1 },
+      { heartbeatMs: Infinity }
+    ]) {
       const [a] = streams.memory()
       expect(await rejection(open(a, options))).to.be.instanceOf(TypeError)
       expect(a.destroyed).to.equal(true)
     }
+    for (const options of [
+      { maxMessageBytes: 0 },
+      { handshakeDeadlineMs: NaN },
+      { heartbeatMs: NaN },
+      { serverHeader: 'Kithmesh\r\nSet-Cookie: a=b' }
+    ])
+      expect(() => acceptor(options), JSON.stringify(options)).to.throw(TypeError)
   })
 
   it('cuts off clients that dawdle, and those only', async () => {
@@ -261,6 +286,32 @@ describe('the opening handshake', () => {
     await right.received(1)
     socket.close()
     await left.closed()
+  })
+
+  it('says in the log why a connection came to nothing through the program itself', async () => {
+    const logger = recordingLogger()
+    const broken = new Error('the list of users is gone')
+    const [a, b] = await streams.tcp()
+    acceptor({
+      logger,
+      authorize: () => {
+        throw broken
+      }
+    }).accept(b, '')
+    expect(await rejection(open(a))).to.have.property('code', 'ERR_WS_HTTP')
+    const [c, d] = await streams.tcp()
+    acceptor({
+      logger,
+      onConnection: () => {
+        throw broken
+      }
+    }).accept(d, '')
+    const taken = await open(c)
+    await new Recorder().attach(taken.socket).closed()
+    expect(logger.entries.map(({ message, fields }) => [message, fields['error']])).to.deep.equal([
+      ['The authorization of a request failed', broken],
+      ['Taking over a connection failed', broken]
+    ])
   })
 
   it('refuses garbage and too long headers', async () => {

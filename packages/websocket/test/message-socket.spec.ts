@@ -14,6 +14,12 @@ interface Link {
   serverStream: Duplex
 }
 
+interface Settings {
+  clock?: ManualClock
+  heartbeatMs?: number
+  maxMessageBytes?: number
+}
+
 describe('message sockets', () => {
   const streams = new Streams()
   let links: Link[] = []
@@ -27,22 +33,14 @@ describe('message sockets', () => {
   })
 
   async function link(
-    options: { clock?: Clock; heartbeatMs?: number; maxMessageBytes?: number; kind?: 'tcp' | 'memory' } = {}
+    { kind = 'tcp', ...clientOptions }: Settings & { kind?: 'tcp' | 'memory' } = {},
+    serverOptions: Settings = {}
   ): Promise<Link> {
-    const [a, b] = await streams[options.kind ?? 'tcp']()
+    const [a, b] = await streams[kind]()
     const serverOf = new Promise<MessageSocket>((resolve) => {
-      createWebSocketAcceptor({
-        selectProtocol: () => 'x',
-        onConnection: resolve,
-        ...(options.maxMessageBytes === undefined ? {} : { maxMessageBytes: options.maxMessageBytes })
-      }).accept(b, undefined)
+      createWebSocketAcceptor({ selectProtocol: () => 'x', onConnection: resolve, ...serverOptions }).accept(b, undefined)
     })
-    const { socket } = await openWebSocket(a, {
-      url: 'ws://x/db',
-      protocols: ['x'],
-      ...(options.clock === undefined ? {} : { clock: options.clock }),
-      ...(options.heartbeatMs === undefined ? {} : { heartbeatMs: options.heartbeatMs })
-    })
+    const { socket } = await openWebSocket(a, { url: 'ws://x/db', protocols: ['x'], ...clientOptions })
     const made = { client: socket, server: await serverOf, clientStream: a, serverStream: b }
     links.push(made)
     return made
@@ -343,22 +341,37 @@ describe('message sockets', () => {
       await clock.advance(9_000)
       expect((await left.closed()).error).to.have.property('code', 'ERR_WS_PONG_TIMEOUT')
     })
+
+    it('cut a client that answers nothing', async () => {
+      const clock = manualClock()
+      const { client, server } = await link({}, { clock, heartbeatMs: 10_000 })
+      const right = new Recorder().attach(server)
+      client.pause()
+      await clock.advance(10_000)
+      expect(right.closes).to.have.length(0)
+      await clock.advance(9_000)
+      expect((await right.closed()).error).to.have.property('code', 'ERR_WS_PONG_TIMEOUT')
+    })
   })
 
   describe('facing a hostile peer', () => {
     const frame = (bytes: number[]): Buffer => Buffer.from(bytes)
 
-    it('close with 1009 on a message above the limit', async () => {
-      const { client, server } = await link({ maxMessageBytes: 1_000 })
-      const [left, right] = [new Recorder().attach(client), new Recorder().attach(server)]
-      client.send(Buffer.alloc(1_000))
-      client.send(Buffer.alloc(1_001))
-      const info = await right.closed()
-      expect(info.code).to.equal(1009)
-      expect(info.error).to.have.property('code', 'ERR_WS_MESSAGE_TOO_LARGE')
-      expect((await left.closed()).code).to.equal(1009)
-      expect(right.messages).to.have.length(1)
-    })
+    for (const side of ['client', 'server'] as const) {
+      it(`close with 1009 on a message above the limit of the ${side}`, async () => {
+        const limits = { maxMessageBytes: 1_000 }
+        const { client, server } = await (side === 'client' ? link(limits) : link({}, limits))
+        const [bounded, hostile] = side === 'client' ? [client, server] : [server, client]
+        const [left, right] = [new Recorder().attach(hostile), new Recorder().attach(bounded)]
+        hostile.send(Buffer.alloc(1_000))
+        hostile.send(Buffer.alloc(1_001))
+        const info = await right.closed()
+        expect(info.code).to.equal(1009)
+        expect(info.error).to.have.property('code', 'ERR_WS_MESSAGE_TOO_LARGE')
+        expect((await left.closed()).code).to.equal(1009)
+        expect(right.messages).to.have.length(1)
+      })
+    }
 
     it('close with 1003 on text', async () => {
       const { client, server, serverStream } = await link()
