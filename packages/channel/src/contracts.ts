@@ -196,7 +196,7 @@ export interface PeerChannel {
   on(event: string, listener: EventListener): () => void
   /**
    * Asks the peer; resolves with its answer. Rejects also with ERR_CHANNEL_REQUEST_FAILED and ERR_CHANNEL_TIMEOUT. Who does not wait any more,
-   * by signal or time, tells the peer so.
+   * by signal or time, tells the peer so. @throws TypeError for a name or time that cannot be meant
    */
   request(name: string, body?: ChannelBody, options?: RequestCallOptions): Promise<ReceivedBody>
   /** Answers the peer's requests of that name, several at a time. @returns ends it @throws TypeError when they are answered already */

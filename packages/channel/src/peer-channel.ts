@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingRequest } from '@kithmesh/blip'
 import { isPeerId, silentLogger, systemClock } from '@kithmesh/core'
-import { ObserverSet } from '@kithmesh/core/plugin'
+import { checkPositive, ObserverSet } from '@kithmesh/core/plugin'
 import { Attachment, PERMANENT } from './connection/attachment.ts'
 import type { AttachmentOwner, ChannelSettings } from './connection/attachment-owner.ts'
 import type { Hello } from './connection/hello.ts'
@@ -51,6 +51,7 @@ class Channel extends Messaging implements PeerChannel, AttachmentOwner {
     if (!isPeerId(localPeerId) || !isPeerId(peerId)) throw new TypeError('A peer id is 64 lowercase hex digits')
     const session = Buffer.from((options.randomBytes ?? randomBytes)(16)).toString('hex')
     const { trust = {} } = options
+    checkPositive(trust, 'handshakeTimeLimitMs')
     const settings = { localPeerId, peerId, session, policy, trust, limits: checkLimits(options.limits), clock, logger }
     super({
       ...settings,

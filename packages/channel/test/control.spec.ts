@@ -56,6 +56,28 @@ describe('control messages', () => {
     await eventually('room again', () => a.attachment.control('x', {}))
   })
 
+  it('are given up when as many are unanswered as it is told', async () => {
+    pair = new Pair({ limits: { maxControlsUnanswered: 3 } })
+    const [a, b] = pair.join()
+    await Promise.all([a.attachment.trusted, b.attachment.trusted])
+    pair.wire.stall(true)
+    for (const sent of [true, true, true, false]) expect(a.attachment.control('x', {})).to.equal(sent)
+    pair.wire.stall(false)
+  })
+
+  it('may be as long as it is told, at both ends', async () => {
+    pair = new Pair({ limits: { maxControlBytes: 200 } }, { limits: { maxControlBytes: 100 } })
+    const [a, b] = pair.join()
+    const seen: unknown[] = []
+    b.attachment.onControl('x', (body) => seen.push((body as Buffer).length))
+    await Promise.all([a.attachment.trusted, b.attachment.trusted])
+    expect(() => a.attachment.control('x', Buffer.alloc(201))).to.throw(TypeError)
+    for (const length of [200, 101, 100]) expect(a.attachment.control('x', Buffer.alloc(length))).to.equal(true)
+    await eventually('the last to arrive', () => seen.length === 1)
+    expect(seen).to.deep.equal([100])
+    expect(b.channel.statistics.droppedControls).to.equal(2)
+  })
+
   it('are dropped when they come too often, and the peer does not notice', async () => {
     const clock = manualClock()
     pair = new Pair({}, { clock, limits: { controlBurst: 3, controlsPerMinute: 60 } })

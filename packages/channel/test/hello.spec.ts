@@ -65,20 +65,26 @@ describe('the hello of a channel', () => {
     wire.cut()
   })
 
-  it('does not wait longer than the deadline', async () => {
-    const clock = manualClock()
-    const wire = new Wire()
-    const [blip, silent] = wire.open()
-    silent.handle('kithmesh.hello', () => {})
-    const channel = createPeerChannel({ localPeerId: ID_A, peerId: ID_B, clock })
-    const attachment = channel.attach({ blip, role: 'initiator', binding: bindingOf('x'), standing: 'trusted' })
-    const hello = codeOf(attachment.hello)
-    await clock.advance(10_000)
-    expect(await hello).to.equal('ERR_CHANNEL_TIMEOUT')
-    expect(await codeOf(attachment.trusted)).to.equal('ERR_CHANNEL_TIMEOUT')
-    wire.cut()
-    expect(clock.pending).to.equal(0)
-  })
+  for (const [title, limits, ms] of [
+    ['ten seconds', {}, 10_000],
+    ['it is told', { helloWithinMs: 700 }, 700]
+  ] as const)
+    it(`does not wait longer than ${title}`, async () => {
+      const clock = manualClock()
+      const wire = new Wire()
+      const [blip, silent] = wire.open()
+      silent.handle('kithmesh.hello', () => {})
+      const channel = createPeerChannel({ localPeerId: ID_A, peerId: ID_B, clock, limits })
+      const attachment = channel.attach({ blip, role: 'initiator', binding: bindingOf('x'), standing: 'trusted' })
+      const hello = codeOf(attachment.hello)
+      await clock.advance(ms - 1)
+      expect(attachment.ended).to.equal(false)
+      await clock.advance(1)
+      expect(await hello).to.equal('ERR_CHANNEL_TIMEOUT')
+      expect(await codeOf(attachment.trusted)).to.equal('ERR_CHANNEL_TIMEOUT')
+      wire.cut()
+      expect(clock.pending).to.equal(0)
+    })
 
   it('says so when the connection ends first', async () => {
     const [a, b] = pair.join()

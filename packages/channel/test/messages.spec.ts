@@ -56,6 +56,15 @@ describe('messages between two channels', () => {
     await pair.a.send('4')
   })
 
+  it('do not queue more bytes than it is told', async () => {
+    pair = new Pair({ limits: { maxQueuedBytes: 1_000 } })
+    const waiting = [600, 600].map((size) => pair.a.send(Buffer.alloc(size)))
+    expect(await codeOf(pair.a.send('x'))).to.equal('ERR_CHANNEL_FULL')
+    pair.join()
+    await Promise.all([...waiting, pair.a.drained()])
+    await pair.a.send('x')
+  })
+
   it('have room again when what waits is taken back or given up, connected or not', async () => {
     pair = new Pair({ limits: { maxQueued: 2 } })
     const controller = new AbortController()
@@ -251,6 +260,21 @@ describe('messages between two channels', () => {
       expect(most).to.equal(3)
     })
 
+    it('fail at once when as many wait for their answers as it is told', async () => {
+      pair = new Pair({ limits: { maxPendingRequests: 2 } })
+      pair.join()
+      pair.b.answer('x', (body) => body as number)
+      const answers = [1, 2].map((number) => pair.a.request('x', number))
+      expect(await codeOf(pair.a.request('x', 3))).to.equal('ERR_CHANNEL_FULL')
+      expect(await Promise.all(answers)).to.deep.equal([1, 2])
+      expect(await pair.a.request('x', 4)).to.equal(4)
+    })
+
+    it('are not made with a time that makes no sense', () => {
+      pair = new Pair()
+      for (const timeoutMs of [NaN, 0, -1, Infinity]) expect(() => pair.a.request('x', null, { timeoutMs })).to.throw(TypeError)
+    })
+
     it('of a restarted program are not answered any more, and its own are rejected', async () => {
       pair = new Pair()
       pair.join()
@@ -351,6 +375,14 @@ describe('messages between two channels', () => {
       await eventually('the third', () => delivered === 3)
       await clock.advance(1000)
       await eventually('the fourth', () => delivered === 4)
+    })
+
+    it('are as long as it is told, and no longer', async () => {
+      pair = new Pair({}, { limits: { restrictedPacketBytes: 100 } })
+      const [a] = pair.join({}, untrusted)
+      await rejection(a.attachment.trusted)
+      expect(await codeOf(pair.a.send('x'.repeat(101)))).to.equal('ERR_CHANNEL_TOO_LARGE')
+      await pair.a.send('x'.repeat(100))
     })
 
     it('pass once the peer is trusted: what waits is sent then', async () => {

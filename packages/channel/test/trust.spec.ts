@@ -136,21 +136,27 @@ describe('trust between two channels', () => {
     expect(clock.pending).to.equal(0)
   })
 
-  it('does not wait for ever for the word of the peer', async () => {
-    const clock = manualClock()
-    pair = new Pair()
-    const [blip, silent] = pair.wire.open()
-    silent.handle('kithmesh.hello', (request) => {
-      request.respond()
-      silent.request({ profile: 'kithmesh.hello', body: request.body })
+  for (const [title, limits, ms] of [
+    ['ten seconds', {}, 10_000],
+    ['it is told', { wordWithinMs: 700 }, 700]
+  ] as const)
+    it(`does not wait longer than ${title} for the word of the peer`, async () => {
+      const clock = manualClock()
+      pair = new Pair()
+      const [blip, silent] = pair.wire.open()
+      silent.handle('kithmesh.hello', (request) => {
+        request.respond()
+        silent.request({ profile: 'kithmesh.hello', body: request.body })
+      })
+      const channel = channelOf('a', { clock, limits })
+      const attachment = channel.attach({ blip, role: 'initiator', binding: bindingOf('x'), standing: 'trusted' })
+      await attachment.hello
+      const code = codeOf(attachment.trusted)
+      await clock.advance(ms - 1)
+      expect(attachment.ended).to.equal(false)
+      await clock.advance(1)
+      expect(await code).to.equal('ERR_CHANNEL_TIMEOUT')
     })
-    const channel = channelOf('a', { clock })
-    const attachment = channel.attach({ blip, role: 'initiator', binding: bindingOf('x'), standing: 'trusted' })
-    await attachment.hello
-    const code = codeOf(attachment.trusted)
-    await clock.advance(10_000)
-    expect(await code).to.equal('ERR_CHANNEL_TIMEOUT')
-  })
 
   it('ends a run that the peer does not wait for any more', async () => {
     let aborted: unknown

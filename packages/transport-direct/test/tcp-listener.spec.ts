@@ -135,11 +135,11 @@ describe('the TCP listener', () => {
     const listener = await listen({ clock, tls: { identity: server, deadlineMs: 700 } })
     const stalled = await dialled(listener.port)
     stalled.resume()
-    await until(() => clock.pending === 1)
+    await eventually('the deadline to be set', () => clock.pending === 1)
     await clock.advance(699)
     expect(listener.connections).to.equal(1)
     await clock.advance(1)
-    await until(() => listener.connections === 0)
+    await eventually('the connection to be forgotten', () => listener.connections === 0)
   })
 
   it('refuses limits that make no sense', async () => {

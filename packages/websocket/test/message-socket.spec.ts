@@ -1,9 +1,9 @@
 import type { Duplex } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
-import type { Clock, MessageSocket } from '@kithmesh/core'
+import type { MessageSocket } from '@kithmesh/core'
 import { createWebSocketAcceptor, openWebSocket } from '@kithmesh/websocket'
-import { eventually, manualClock } from '@kithmesh/testkit'
+import { eventually, manualClock, type ManualClock } from '@kithmesh/testkit'
 import { Recorder } from './support/recorder.ts'
 import { Streams } from './support/streams.ts'
 

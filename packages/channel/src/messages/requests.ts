@@ -1,5 +1,5 @@
 import { type Clock, type Logger, errorCode, isKithmeshError } from '@kithmesh/core'
-import { Deferred, limitedSignal } from '@kithmesh/core/plugin'
+import { checkPositive, Deferred, limitedSignal } from '@kithmesh/core/plugin'
 import { type ChannelBody, type ReceivedBody, decodeBody, encodeBody } from '../body.ts'
 import { channelErrors } from '../errors.ts'
 import { type JsonObject, jsonBytes, parseJsonObject } from '../json.ts'
@@ -76,6 +76,7 @@ export class Requests {
 
   call(name: string, body: ChannelBody, { signal, timeoutMs = 30_000 }: RequestCallOptions): Promise<ReceivedBody> {
     checkName(name)
+    checkPositive({ timeoutMs }, 'timeoutMs')
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error)
     if (this.#calls.size >= this.#options.maxPending)
       return Promise.reject(channelErrors.create('ERR_CHANNEL_FULL', `${this.#calls.size} requests wait for their answers`))
