@@ -23,7 +23,10 @@ describe('an option that is a number', () => {
 
   for (const value of [-0.1, 9.1, Number.NaN, Number.POSITIVE_INFINITY, '5', null, 5n, Symbol('5')])
     it(`is not ${String(value)} (${typeof value}), which the error names`, () => {
-      expect(() => checkRange('share', value as number, 0, 9)).to.throw(TypeError, `share must be a number from 0 to 9, not ${String(value)}`)
+      expect(() => checkRange('share', value as number, 0, 9)).to.throw(
+        TypeError,
+        `share must be a number from 0 to 9, not ${String(value)}`
+      )
     })
 })
 
