@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { run } from '../../tools/lib/run.mjs'
 
 const cli = fileURLToPath(new URL('cli.mjs', import.meta.url))
-const sim = (...args) => run(process.execPath, [cli, ...args], { output: 'collect', input: 'ignore', timeoutMs: 60_000 })
+const sim = (...args) => run(process.execPath, [cli, ...args], { output: 'collect', input: 'ignore', timeoutMs: 300_000 })
 
 describe('npm run sim', () => {
   let directory

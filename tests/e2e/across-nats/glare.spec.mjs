@@ -10,7 +10,7 @@ describe('kithmesh sync across NATs: two that start at the same instant', () => 
   after(endScenes)
 
   it(`have one link, and agree on it, ${ROUNDS} times`, async function () {
-    this.timeout(180_000)
+    this.timeout(300_000)
     scene = await Scene.create({ a: 'port-restricted', b: 'port-restricted' })
     for (let round = 1; round <= ROUNDS; round++) {
       const [a, b] = [scene.sync('a'), scene.sync('b')]

@@ -79,7 +79,9 @@ for (const library of libraries) {
       await documentBecomes(join(home, 'store'), `shop:${after}`, (body) => body !== undefined)
       await writing.stop()
       expect(await becomeEqual(join(home, 'shop'), join(home, 'store'))).to.equal(writing.count)
-      const pulled = store.events.filter(({ event, direction }) => event === 'document' && direction === 'pull').map(({ id }) => id)
+      const pulls = () => store.events.filter(({ event, direction }) => event === 'document' && direction === 'pull').map(({ id }) => id)
+      // What is in the database may be told a moment later.
+      const pulled = await store.until(() => new Set(pulls()).size === writing.count && pulls(), 'word of each document')
       expect(pulled.toSorted()).to.deep.equal([...new Set(pulled)].toSorted())
       expect(pulled).to.have.lengthOf(writing.count)
       for (const each of syncs) expect(await each.stop(), each.err).to.equal(0)

@@ -9,7 +9,7 @@ import { eventually } from '../support/kithmesh.mjs'
 import { libraries } from './radio.mjs'
 
 const peerGroupId = 'com.example.shop'
-const port = 20_000 + (process.pid % 20_000)
+const port = 20_000 + (process.pid % 10_000)
 
 for (const library of libraries) {
   describe(`a device seen over DNS-SD and Bluetooth LE, with ${library}`, () => {

@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { withItems } from '../across-nats/inventory.mjs'
+import { freePorts } from '../../support/ports.mjs'
 import { cleanUp, documentBecomes, done, newGroup, run, temporaryDirectory } from '../support/kithmesh.mjs'
 import { becomeEqual, connectedTo, libraries, linksOf, startAir, syncOnAir } from './radio.mjs'
 
@@ -14,7 +15,8 @@ for (const library of libraries) {
     beforeEach(async () => {
       group = newGroup()
       home = temporaryDirectory()
-      air = await startAir()
+      const [port] = await freePorts(1)
+      air = await startAir({ port })
     })
     afterEach(cleanUp)
 

@@ -1,22 +1,13 @@
 // `kithmesh explain` beside running `kithmesh sync` processes: how a device is connected to, or why not.
 import { join } from 'node:path'
 import { writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { expect } from 'chai'
 import { createPeerDiscovery } from '@kithmesh/core'
 import { openOrCreateIdentity } from '@kithmesh/identity'
 import { dnssd } from '@kithmesh/provider-dnssd'
+import { freePorts } from '../../support/ports.mjs'
 import { cleanUp, done, look, newGroup, run, temporaryDirectory, uniqueName } from '../support/kithmesh.mjs'
 import { connected, startSync } from './support.mjs'
-
-/** Nobody listens there a moment later. */
-async function unusedPort() {
-  const server = createServer()
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 const [TILL, STORE] = ['till', 'store'].map(uniqueName)
 
@@ -93,7 +84,7 @@ describe('kithmesh explain', () => {
   })
 
   it('says that nobody answers at the addresses of a device', async () => {
-    const port = await unusedPort()
+    const [port] = await freePorts(1)
     const peerId = 'e'.repeat(64)
     const discovery = createPeerDiscovery({ peerGroupId: group, localPeerId: peerId, providers: [dnssd({ interfaces: ['lo'] })] })
     try {

@@ -7,8 +7,7 @@ import { ServedDatabase, askForCollections, revOf } from './served-database.mjs'
 
 const MIB = 1024 * 1024
 
-describe('the bounds of a listener', function () {
-  this.timeout(60_000)
+describe('the bounds of a listener', () => {
   let served
 
   beforeEach(async () => {

@@ -15,8 +15,7 @@ const EACH = 10
 const STEP_MS = 5_000
 const HOUR_MS = 3_600_000
 
-describe('a slow loris', function () {
-  this.timeout(60_000)
+describe('a slow loris', () => {
   let clock
   let served
 

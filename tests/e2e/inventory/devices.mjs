@@ -52,6 +52,7 @@ export function useDevices() {
     const group = `inventory-test-${process.pid}-${++groups}`
     const one = run('main', ['--dir', directory, '--group', group, '--no-open', ...options])
     await eventually('the three pages to be there', () => one.output.includes('Ctrl-C') || one.child.exitCode !== null, {
+      withinMs: 60_000,
       everyMs: 20
     })
     if (one.child.exitCode !== null) throw new Error(`it ended: ${one.errors}`)
@@ -65,6 +66,7 @@ export function useDevices() {
     const device = run('peer', [...args, '--log-in', user], { input: 'pipe' })
     device.child.stdin.end('password\n')
     await eventually('the page to be there', () => device.output.includes('http:') || device.child.exitCode !== null, {
+      withinMs: 60_000,
       everyMs: 20
     })
     if (device.child.exitCode !== null) throw new Error(`it ended: ${device.errors}`)

@@ -111,10 +111,14 @@ describe('the page server of the inventory', () => {
 
   it('slows down who guesses passwords', async () => {
     const { post } = await open()
-    const answers = []
-    for (let index = 0; index < 12; index += 1) answers.push((await post('/api/login', { name: 'bob', password: `guess ${index}` })).status)
-    expect(answers.slice(0, 5)).to.deep.equal([400, 400, 400, 400, 400])
-    expect(answers.at(-1)).to.equal(429)
+    const first = []
+    for (let index = 0; index < 5; index += 1) first.push((await post('/api/login', { name: 'bob', password: `guess ${index}` })).status)
+    expect(first).to.deep.equal([400, 400, 400, 400, 400])
+    // More than are allowed again while they are looked at, however slow that is.
+    const guess = async (_, index) => (await post('/api/login', { name: 'bob', password: `another ${index}` })).status
+    const answers = await Promise.all(Array.from({ length: 60 }, guess))
+    expect(new Set(answers)).to.deep.equal(new Set([400, 429]))
+    expect((await post('/api/login', { name: 'alice', password: 'password' })).status).to.equal(429)
   })
 
   it('tells every open page of a change, and lets only so many be open', async () => {

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { noteProcess } from '../../../tools/lib/processes.mjs'
 
 const program = fileURLToPath(new URL('./peer.mjs', import.meta.url))
-const PATIENCE_MS = 60_000
+const PATIENCE_MS = 120_000
 
 class Peer {
   lines = []

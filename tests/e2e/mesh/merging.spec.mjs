@@ -16,10 +16,18 @@ describe('eight programs with a merging resolver', () => {
     members = []
   })
 
-  /** One more on the member's own counter. */
+  /** One more on the member's own counter; once more when its program stored what came from others in between. */
   const increment = (member) => {
-    const { counter = {} } = member.body('counters') ?? {}
-    member.collection.put('counters', { counter: { ...counter, [member.base]: (counter[member.base] ?? 0) + 1 } })
+    for (;;) {
+      const { body: { counter = {} } = {}, revId: parent } = member.collection.get('counters') ?? {}
+      const body = { counter: { ...counter, [member.base]: (counter[member.base] ?? 0) + 1 } }
+      try {
+        member.collection.put('counters', body, parent === undefined ? {} : { parent })
+        return
+      } catch (error) {
+        if (error.code !== 'ERR_DB_CONFLICT') throw error
+      }
+    }
   }
   const sumsUpTo = async (each) => {
     const whole = Object.fromEntries(members.map(({ base }) => [base, each]))

@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import { done } from '../support/kithmesh.mjs'
 import { withItems } from '../across-nats/inventory.mjs'
-import { endScenes, linked, repeated, strategyOf } from '../across-nats/scene.mjs'
+import { allLinked, endScenes, repeated } from '../across-nats/scene.mjs'
 import { relayScene } from './relay-scene.mjs'
 
 /** Routers behind which exactly one strategy works for the device that dials, a. */
@@ -24,8 +24,7 @@ describe('kithmesh relay serves two devices across NATs', () => {
       for (const name of ['a', 'b'])
         await withItems(scene.directory(name), (items) => items.addMany(name, 40, { pictureBytes: 50_000, everyNthPicture: 4 }))
       const [a, b] = [scene.sync('a'), scene.sync('b')]
-      const [[linkA], [linkB]] = await Promise.all([linked(a), linked(b)])
-      expect([linkA, linkB].map(strategyOf)).to.deep.equal([strategy, strategy])
+      const [linkA, linkB] = await allLinked([a, b], strategy)
       const quality = strategy === 'turn' ? 'relayed' : 'direct'
       expect([linkA.quality, linkB.quality]).to.deep.equal([quality, quality])
       await scene.becomesEqual('a', 'b')

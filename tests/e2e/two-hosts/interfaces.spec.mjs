@@ -12,7 +12,7 @@ describe('a network interface', () => {
   beforeEach(async () => {
     home = temporaryDirectory()
     network = makeHosts({ ipv4: true })
-    const end = Date.now() + 10_000
+    const end = Date.now() + 30_000
     while (!network.hosts.every(isRunning)) {
       if (Date.now() > end) throw new Error('the cable does not come up')
       await sleep(20)

@@ -23,7 +23,7 @@ for (const family of ['abandonware', 'stoprocent']) {
       await stage.end()
     })
 
-    const signal = () => AbortSignal.timeout(20_000)
+    const signal = () => AbortSignal.timeout(60_000)
     const start = async (options) => {
       backend = createBackend(family, stage.controller(options))
       await backend.start((error) => {

@@ -18,9 +18,9 @@ describe('bumble with bumble on virtual controllers', () => {
     const [central, peripheral] = await Promise.all([stage.host('central', options.central), stage.host('peripheral', options.peripheral)])
     await peripheral.bumble.ask('useChannels', { how: 'echo' })
     const { psm } = await peripheral.bumble.ask('publish', { service, name: 'Zoë', metadata: metadata.toString('hex') })
-    const found = await central.bumble.ask('scan', { service, milliseconds: 5000 })
+    const found = await central.bumble.ask('scan', { service, milliseconds: 30_000 })
     const { id, addressType } = found
-    const { mtu } = await central.bumble.ask('connect', { id, addressType, milliseconds: 5000, mtu: 517 })
+    const { mtu } = await central.bumble.ask('connect', { id, addressType, milliseconds: 30_000, mtu: 517 })
     return {
       central: central.bumble,
       peripheral: peripheral.bumble,
@@ -97,8 +97,8 @@ describe('bumble with bumble on virtual controllers', () => {
     const { central, peripheral, id } = await meet()
     for (let round = 0; round < 3; round++) {
       await central.ask('disconnect', { id })
-      const { addressType } = await central.ask('scan', { service, milliseconds: 5000 })
-      await central.ask('connect', { id, addressType, milliseconds: 5000 })
+      const { addressType } = await central.ask('scan', { service, milliseconds: 30_000 })
+      await central.ask('connect', { id, addressType, milliseconds: 30_000 })
       expect(await central.ask('read', { id, characteristic: METADATA_CHARACTERISTIC })).to.equal(metadata.toString('hex'))
     }
     expect(peripheral.events.filter(({ event }) => event === 'disconnected').map(({ reason }) => reason)).to.deep.equal([0x13, 0x13, 0x13])

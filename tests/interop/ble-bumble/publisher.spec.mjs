@@ -46,9 +46,9 @@ for (const family of ['abandonware', 'stoprocent']) {
       return bumble
     }
     const connect = async (bumble) => {
-      const found = await bumble.ask('scan', { service, milliseconds: 10_000 })
+      const found = await bumble.ask('scan', { service, milliseconds: 30_000 })
       const { id, addressType } = found
-      const { mtu } = await bumble.ask('connect', { id, addressType, milliseconds: 10_000, mtu: 517 })
+      const { mtu } = await bumble.ask('connect', { id, addressType, milliseconds: 30_000, mtu: 517 })
       const psm = Buffer.from(await bumble.ask('read', { id, characteristic: PORT_CHARACTERISTIC }), 'hex')
       return { found, id, mtu, psm: psm.readUInt16LE() }
     }
@@ -188,7 +188,7 @@ for (const family of ['abandonware', 'stoprocent']) {
     it('is no longer found once it has withdrawn', async () => {
       await publish(short)
       const bumble = await central()
-      await bumble.ask('scan', { service, milliseconds: 10_000 })
+      await bumble.ask('scan', { service, milliseconds: 30_000 })
       await backend.publisher.unpublish()
       const failure = await bumble.ask('scan', { service, milliseconds: 1000 }).catch((error) => error)
       expect(failure.message).to.match(/TimeoutError/)

@@ -17,7 +17,7 @@ import { createStage } from './stage.mjs'
 
 const service = serviceUuid('com.example.group')
 const metadata = Buffer.from('\x03k=v')
-const signal = () => AbortSignal.timeout(20_000)
+const signal = () => AbortSignal.timeout(60_000)
 
 for (const family of ['abandonware', 'stoprocent']) {
   describe(`replication through bumble (${family})`, () => {
@@ -73,8 +73,8 @@ for (const family of ['abandonware', 'stoprocent']) {
       const onStream = (stream) => pump(stream, createConnection(listener.port, '127.0.0.1'))
       await backend.publisher.publish({ serviceUuid: service, displayName: 'warehouse', metadata, onStream })
       const { bumble } = await stage.host('bridge', { address: 'C4:00:00:00:00:01' })
-      const { id, addressType } = await bumble.ask('scan', { service, milliseconds: 10_000 })
-      await bumble.ask('connect', { id, addressType, milliseconds: 10_000 })
+      const { id, addressType } = await bumble.ask('scan', { service, milliseconds: 30_000 })
+      await bumble.ask('connect', { id, addressType, milliseconds: 30_000 })
       const psm = Buffer.from(await bumble.ask('read', { id, characteristic: 'abdd3056-28fa-441d-a470-55a75a52553a' }), 'hex')
       return { bumble, port: (await bumble.ask('bridge', { id, psm: psm.readUInt16LE() })).port }
     }

@@ -4,6 +4,7 @@ import { expect } from 'chai'
 import { Database } from '@kithmesh/database'
 import { replicationStore } from '@kithmesh/database/replication'
 import { UrlEndpointListener } from '@kithmesh/replicator'
+import { freePorts } from '../../support/ports.mjs'
 
 export class OurSide {
   #settings
@@ -22,7 +23,8 @@ export class OurSide {
     ours.directory = directory
     ours.#settings = { host: '127.0.0.1', tls: 'off', authenticator: 'insecure', ...settings }
     ours.#scheme = ours.#settings.tls === 'off' ? 'ws' : 'wss'
-    ours.lastPort = port
+    // Not one that the system hands out: it may listen there again.
+    ours.lastPort = port === 0 ? (await freePorts(1))[0] : port
     ours.database = await Database.open(directory)
     await ours.listen()
     return ours

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { Database } from '@kithmesh/database'
 import { noteProcess } from '../../../tools/lib/processes.mjs'
+import { freePorts } from '../../support/ports.mjs'
 
 // KITHMESH_PROGRAM names another kithmesh to try, such as an installed one.
 const program = process.env.KITHMESH_PROGRAM ?? fileURLToPath(new URL('../../../packages/cli/bin/kithmesh.js', import.meta.url))
@@ -12,8 +13,9 @@ const program = process.env.KITHMESH_PROGRAM ?? fileURLToPath(new URL('../../../
  * Resolves with `{ url, stop }` once the listener says where it is. `stop` ends it as Ctrl-C would and rejects when it did not end well.
  * Rejects with its standard error when it ends, or stays silent for 20 s, before that.
  */
-export async function serve(directory, user, fixedPort = 0, ...more) {
-  const args = [program, 'serve', directory, '--port', String(fixedPort), '--db', 'db', '--tls', 'off', '--user', user, '--json', ...more]
+export async function serve(directory, user, fixedPort, ...more) {
+  const port = fixedPort ?? (await freePorts(1))[0]
+  const args = [program, 'serve', directory, '--port', String(port), '--db', 'db', '--tls', 'off', '--user', user, '--json', ...more]
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
   noteProcess(child, `kithmesh serve ${directory}`)
   let errors = ''

@@ -1,8 +1,9 @@
 // avahi-daemon with a bus of its own on one host of a cable.
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { eventually } from '@kithmesh/testkit'
+import { answers } from '../../support/ports.mjs'
 import { Bus } from './dbus.mjs'
 import { stop } from './namespaces.mjs'
 
@@ -48,7 +49,7 @@ export async function startAvahi(host, { ipv4 = true, ipv6 = true, server = [] }
   writeFileSync(join(folder, 'bus.conf'), busConfig(socket))
   writeFileSync(join(folder, 'avahi.conf'), daemonConfig(host.interface, ipv4, ipv6, server))
   host.start(['dbus-daemon', '--nofork', `--config-file=${join(folder, 'bus.conf')}`])
-  await eventually('the bus', () => existsSync(socket))
+  await eventually('the bus', () => answers(socket), { everyMs: 20 })
   // `ip netns exec` gives a mount namespace of its own: the daemon's run directory is nobody else's.
   const daemon = host.start(
     [

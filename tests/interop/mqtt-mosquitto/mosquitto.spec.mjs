@@ -48,7 +48,7 @@ describe('MQTT with mosquitto', () => {
       '--group-key-file',
       key,
       '--seconds',
-      '2',
+      '8',
       '--interface',
       'lo',
       '--json'

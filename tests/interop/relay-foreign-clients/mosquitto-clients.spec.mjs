@@ -22,11 +22,11 @@ for (const tls of [false, true])
     it('leaves a message for somebody who comes later', async () => {
       const { code, text } = await mosquitto('pub', ['-t', `${group}/p/${node}`, '-m', 'hello', '-r', '-q', '1'])
       expect([code, text]).to.deep.equal([0, ''])
-      expect(await mosquitto('sub', ['-t', `${group}/p/+`, '-C', '1', '-W', '10', '-q', '1'])).to.deep.equal({ code: 0, text: 'hello\n' })
+      expect(await mosquitto('sub', ['-t', `${group}/p/+`, '-C', '1', '-W', '60', '-q', '1'])).to.deep.equal({ code: 0, text: 'hello\n' })
     })
 
     it('passes a message on to somebody who waits for it', async () => {
-      const waiting = mosquitto('sub', ['-t', `${group}/i/${node}`, '-C', '1', '-W', '20'])
+      const waiting = mosquitto('sub', ['-t', `${group}/i/${node}`, '-C', '1', '-W', '60'])
       let over = false
       void waiting.then(() => {
         over = true
@@ -40,7 +40,7 @@ for (const tls of [false, true])
       // It ends by time without a goodbye only when it is killed; a client that breaks the rules is as good.
       const { code } = await mosquitto('pub', ['-t', 'other/topic', '-m', 'x', '-q', '1', ...will])
       expect(code).not.to.equal(0)
-      expect(await mosquitto('sub', ['-t', `${group}/p/${node}`, '-C', '1', '-W', '10'])).to.deep.equal({ code: 0, text: 'gone\n' })
+      expect(await mosquitto('sub', ['-t', `${group}/p/${node}`, '-C', '1', '-W', '60'])).to.deep.equal({ code: 0, text: 'gone\n' })
     })
 
     it('refuses a wrong password, foreign topics, and looking for groups', async () => {
@@ -50,7 +50,7 @@ for (const tls of [false, true])
         'Connection error: Connection Refused: bad user name or password.\nError: The connection was refused.\n'
       ])
       for (const filter of ['#', 'kithmesh/#', 'kithmesh/+/p/+', '$SYS/#']) {
-        const { text } = await mosquitto('sub', ['-t', filter, '-W', '10'])
+        const { text } = await mosquitto('sub', ['-t', filter, '-W', '60'])
         expect(text, filter).to.contain('All subscription requests were denied')
       }
     })

@@ -13,7 +13,7 @@ const PROGRAMS = {
   turnutils_natdiscovery: 'coturn',
   openssl: 'openssl'
 }
-const PATIENCE_MS = 40_000
+const PATIENCE_MS = 120_000
 
 export const team = { username: 'team', password: 'a-long-secret' }
 
@@ -22,7 +22,7 @@ export function missingPrograms() {
   return missing.map(([program, debian]) => `${program} (Debian: ${debian})`)
 }
 
-/** Runs a program to its end, or for at most 40 s; its exit code and everything it wrote. */
+/** Runs a program to its end, or for at most two minutes; its exit code and everything it wrote. */
 export function run(program, args) {
   return new Promise((resolve) => {
     execFile(program, args, { timeout: PATIENCE_MS, killSignal: 'SIGKILL' }, (error, out, err) => {

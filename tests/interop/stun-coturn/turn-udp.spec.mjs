@@ -166,7 +166,9 @@ describe('TURN relays for datagrams with coturn', () => {
         return message.messageClass
       }
       expect(await ask({ method: 'allocate', attributes: { requestedTransport: 17 } })).to.equal('success')
-      expect(codes).to.deep.equal([401, 200])
+      // On a busy machine the first nonce is old before it is used.
+      expect(codes.filter((code) => code !== 438)).to.deep.equal([401, 200])
+      codes.length = 0
       await eventually(
         'the nonce to be stale',
         async () => {
