@@ -1,6 +1,7 @@
 // Two devices that start at the same instant: one link, on which both agree.
 import { expect } from 'chai'
-import { eventually, stopAll } from '../support/kithmesh.mjs'
+import { eventually } from '../../support/eventually.mjs'
+import { stopAll } from '../support/kithmesh.mjs'
 import { Scene, allLinked, connectedLinks, endScenes, linksOf, strategyOf } from './scene.mjs'
 
 const ROUNDS = 10
@@ -18,8 +19,8 @@ describe('kithmesh sync across NATs: two that start at the same instant', () => 
       // News travels both ways, and by then nothing else is left open.
       await scene.newsTravels(round)
       await eventually(
-        async () => (await scene.connectionsBetweenPeers('a')).length === 1 && (await scene.connectionsBetweenPeers('b')).length === 1,
-        'one connection between the two'
+        'one connection between the two',
+        async () => (await scene.connectionsBetweenPeers('a')).length === 1 && (await scene.connectionsBetweenPeers('b')).length === 1
       )
       const links = [a, b].map((command) => {
         expect(linksOf(command)).to.have.length(1)

@@ -4,8 +4,8 @@ import { expect } from 'chai'
 import { dials } from '@kithmesh/core/plugin'
 import { openOrCreateIdentity } from '@kithmesh/identity'
 import { createNatLab } from '@kithmesh/testkit/natlab'
-import { cleanUp, documentBecomes, done, eventually, look, newGroup, start, temporaryDirectory } from '../support/kithmesh.mjs'
-import { databaseDifferences } from '../support/database-differences.mjs'
+import { cleanUp, documentBecomes, done, look, newGroup, start, temporaryDirectory } from '../support/kithmesh.mjs'
+import { databaseDifferences, untilEqual } from '../support/database-differences.mjs'
 
 const connectedStates = ['busy', 'idle']
 const scenes = new Set()
@@ -105,19 +105,7 @@ export class Scene {
   async becomesEqual(...names) {
     const [first, ...others] = names.map((name) => this.directory(name))
     await look(first, async (a) => {
-      for (const other of others)
-        await look(other, (b) =>
-          eventually(
-            async () => {
-              const differences = await databaseDifferences(a, b)
-              this.differences = differences
-              return differences.length === 0
-            },
-            `${names.join(' and ')} equal`
-          ).catch((error) => {
-            throw new Error(`${error.message}\n${this.differences.slice(0, 10).join('\n')}`, { cause: error })
-          })
-        )
+      for (const other of others) await look(other, (b) => untilEqual(() => databaseDifferences(a, b)))
     })
   }
 }

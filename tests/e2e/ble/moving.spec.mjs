@@ -1,7 +1,8 @@
 // Two devices that have a network between them and Bluetooth besides: which of the two they use, and what happens when the network goes.
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { cleanUp, documentBecomes, done, eventually, newGroup, start, temporaryDirectory } from '../support/kithmesh.mjs'
+import { eventually } from '../../support/eventually.mjs'
+import { cleanUp, documentBecomes, done, newGroup, start, temporaryDirectory } from '../support/kithmesh.mjs'
 import { addCable, cable, isRunning, makeHosts } from '../two-hosts/hosts.mjs'
 import { becomeEqual, libraries, linksOf, startAir } from './radio.mjs'
 
@@ -45,7 +46,7 @@ for (const library of libraries) {
 
     it('use the network, Bluetooth while it is gone, and the network again, and lose and repeat nothing', async () => {
       const [a, b] = network.hosts
-      await eventually(() => network.hosts.every(isRunning), 'the cable')
+      await eventually('the cable', () => network.hosts.every(isRunning))
       // The air is reached over a cable of its own, on which nobody is announced.
       const [, there] = addCable(network.hosts, 78)
       const air = await startAir({ more: ['--host', there.address], host: b.name })
@@ -61,7 +62,7 @@ for (const library of libraries) {
           [linksOf(shop).get('store'), linksOf(store).get('shop')].every(
             (link) => ['busy', 'idle'].includes(link?.state) && link.quality === quality
           )
-        await eventually(up, `both ends to be linked ${quality}`)
+        await eventually(`both ends to be linked ${quality}`, up)
       }
       await linkOver('direct')
       writing = writer(join(home, 'shop'), 'shop')

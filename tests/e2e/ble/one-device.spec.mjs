@@ -5,7 +5,7 @@ import { ble } from '@kithmesh/provider-ble'
 import { dnssd } from '@kithmesh/provider-dnssd'
 import { realClock } from '@kithmesh/testkit'
 import { VirtualAir } from '@kithmesh/testkit/ble'
-import { eventually } from '../support/kithmesh.mjs'
+import { eventually } from '../../support/eventually.mjs'
 import { libraries } from './radio.mjs'
 
 const peerGroupId = 'com.example.shop'
@@ -38,11 +38,7 @@ for (const library of libraries) {
       const [browsing, published] = [make('a'), make('b')]
       const seen = () => browsing.devices.map(({ id, peers }) => [id, peers.map(({ provider }) => provider).sort()])
       const becomes = (providers) =>
-        eventually(() => JSON.stringify(seen()) === JSON.stringify([['b'.repeat(64), providers]]), `${providers} of one device`).catch(
-          () => {
-            expect(seen()).to.deep.equal([['b'.repeat(64), providers]])
-          }
-        )
+        eventually(`${providers} of one device`, () => expect(seen()).to.deep.equal([['b'.repeat(64), providers]]))
       const removed = []
       browsing.addObserver({ devicesChanged: (change) => removed.push(...change.removed) })
       await browsing.startBrowsing()
@@ -50,7 +46,7 @@ for (const library of libraries) {
       await becomes(['BluetoothLE', 'DNS-SD'])
       expect(browsing.devices[0].displayName).to.equal('shop')
       await published.stopPublishing()
-      await eventually(() => browsing.devices.length === 0, 'nobody')
+      await eventually('nobody', () => browsing.devices.length === 0)
       expect(removed).to.have.lengthOf(1)
       await published.startPublishing({ displayName: 'shop' }) // without a port only Bluetooth publishes
       await becomes(['BluetoothLE'])

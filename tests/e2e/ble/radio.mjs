@@ -1,7 +1,7 @@
 // `kithmesh air`, and `kithmesh sync` of devices whose only way to each other it is.
 import { expect } from 'chai'
-import { databaseDifferences } from '../support/database-differences.mjs'
-import { done, eventually, look, start } from '../support/kithmesh.mjs'
+import { databaseDifferences, untilEqual } from '../support/database-differences.mjs'
+import { done, look, start } from '../support/kithmesh.mjs'
 
 export const libraries = ['abandonware', 'stoprocent']
 
@@ -45,11 +45,7 @@ async function differences(one, other) {
 
 /** Waits until all directories hold the same, blobs and all; then their integrity is checked. Resolves with the number of documents. */
 export async function becomeEqual(first, ...others) {
-  for (const other of others) {
-    await eventually(async () => (await differences(first, other)).length === 0, `${other} is as ${first} is`).catch(async (error) => {
-      expect(await differences(first, other), error.message).to.deep.equal([])
-    })
-  }
+  for (const other of others) await untilEqual(() => differences(first, other))
   const exported = await done(['export', first, '--revisions'])
   for (const other of others) expect(await done(['export', other, '--revisions'])).to.equal(exported)
   for (const directory of [first, ...others]) await look(directory, (database) => database.checkIntegrity())

@@ -6,7 +6,8 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import { expect } from 'chai'
-import { cleanUp, done, eventually, look, run, temporaryDirectory } from '../support/kithmesh.mjs'
+import { eventually } from '../../support/eventually.mjs'
+import { cleanUp, done, look, run, temporaryDirectory } from '../support/kithmesh.mjs'
 import { HostileClient } from './hostile-client.mjs'
 import { startServe } from './support.mjs'
 
@@ -90,7 +91,7 @@ describe('a hostile client of kithmesh serve', () => {
     for (const [what, send] of Object.entries(fatal)) {
       const client = await hostile()
       send(client)
-      await eventually(() => client.over, `the end after ${what}`)
+      await eventually(`the end after ${what}`, () => client.over)
     }
     await servesTheNext()
   })
@@ -187,7 +188,7 @@ describe('a hostile client of kithmesh serve', () => {
       await client.ask({ Profile: 'subChanges', collection: '0', batch: '200' }, '')
       silent.push(client)
     }
-    await eventually(() => silent.every((client) => client.paused), 'the announcements')
+    await eventually('the announcements', () => silent.every((client) => client.paused))
     const before = peakMemory()
     expect(before).to.be.below(400 * MIB)
     await servesTheNext()

@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { cleanUp, documentBecomes, done, eventually, look, newGroup, run, uniqueName } from '../support/kithmesh.mjs'
+import { eventually } from '../../support/eventually.mjs'
+import { cleanUp, documentBecomes, done, look, newGroup, run, uniqueName } from '../support/kithmesh.mjs'
 import { connected, SHOP, STORE, shopAndStore, startSync } from './support.mjs'
 
 const OTHER = uniqueName('other')
@@ -136,7 +137,7 @@ describe('kithmesh sync', () => {
     await documentBecomes(store, 'while it was down', (body) => body !== undefined)
     await look(shop, async (database) => {
       const collection = database.collection()
-      await eventually(() => collection.count === 4001, 'all 4,001 documents')
+      await eventually('all 4,001 documents', () => collection.count === 4001)
       database.checkIntegrity()
     })
     expect(await a.stop(), a.err).to.equal(0)
@@ -152,7 +153,7 @@ describe('kithmesh sync', () => {
     await Promise.all([connected(a), connected(b)])
     const ids = (directory, name) => look(directory, (database) => [...database.collection(name).documents()].map(({ id }) => id).sort())
     const items = [`items of ${shop}`, `items of ${store}`].sort()
-    for (const directory of [shop, store]) await eventually(async () => (await ids(directory, 'items')).length === 2, 'the items')
+    for (const directory of [shop, store]) await eventually('the items', async () => (await ids(directory, 'items')).length === 2)
     expect(await ids(shop, 'items')).to.deep.equal(items)
     expect(await ids(shop, 'notes')).to.deep.equal([`notes of ${shop}`])
     expect(await ids(store, 'notes')).to.deep.equal([`notes of ${store}`])

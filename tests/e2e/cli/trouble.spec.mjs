@@ -5,18 +5,8 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, wr
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import {
-  cleanUp,
-  documentBecomes,
-  done,
-  eventually,
-  look,
-  newGroup,
-  program,
-  run,
-  stopAll,
-  temporaryDirectory
-} from '../support/kithmesh.mjs'
+import { eventually } from '../../support/eventually.mjs'
+import { cleanUp, documentBecomes, done, look, newGroup, program, run, stopAll, temporaryDirectory } from '../support/kithmesh.mjs'
 import { startServe } from './support.mjs'
 import { noteProcess } from '../../../tools/lib/processes.mjs'
 
@@ -254,7 +244,7 @@ describe('trouble', () => {
     noteProcess(child, `kithmesh import ${dir}`)
     const ended = once(child, 'exit')
     child.stdin.write(Array.from({ length: 1000 }, (_, n) => `{"_id":"${n}"}\n`).join(''))
-    await eventually(() => existsSync(join(dir, 'db.sqlite')), 'the database')
+    await eventually('the database', () => existsSync(join(dir, 'db.sqlite')))
     await documentBecomes(dir, '999', (body) => body !== undefined)
     child.kill('SIGINT')
     const [code] = await ended

@@ -2,7 +2,8 @@
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { cleanUp, done, eventually, run } from '../support/kithmesh.mjs'
+import { eventually } from '../../support/eventually.mjs'
+import { cleanUp, done, run } from '../support/kithmesh.mjs'
 import { connected, SHOP, STORE, shopAndStore, startSync } from './support.mjs'
 
 /** The page of a sync, by its event: asks with the token, unless told otherwise. */
@@ -31,12 +32,12 @@ describe('kithmesh sync --web', () => {
     const page = await pageOf(a)
     await Promise.all([connected(a), connected(b)])
     // The link may be there before the name of the device is, and the document before the figures.
-    const { self, devices, statistics } = await eventually(async () => {
+    const { self, devices, statistics } = await eventually('the document', async () => {
       const state = await page.state()
       const [device] = state.devices
       const isThere = state.collections.some(({ documents }) => documents === 1)
       return isThere && device?.displayName === STORE && device.traffic.documentsIn === 1 && state
-    }, 'the document')
+    })
     expect(self).to.include({ displayName: SHOP, peerGroupId: group, meshState: 'started' })
     expect(devices).to.have.lengthOf(1)
     expect(devices[0]).to.include({ displayName: STORE, transport: 'direct', quality: 'direct' })
@@ -47,7 +48,7 @@ describe('kithmesh sync --web', () => {
     expect(await (await page.ask('/')).text()).to.include('<script type="module"')
     // What another program writes is shown too.
     await done(['put', shop, 'pears', '{}'])
-    await eventually(async () => (await page.state()).collections.some(({ documents }) => documents === 2), 'the other document')
+    await eventually('the other document', async () => (await page.state()).collections.some(({ documents }) => documents === 2))
     expect(await a.stop(), a.err).to.equal(0)
     expect(await b.stop(), b.err).to.equal(0)
     await page.ask('/api/state').then(

@@ -1,7 +1,7 @@
 // The graph, the table and the figures follow what the devices do.
 import { expect } from 'chai'
+import { eventually } from '../../support/eventually.mjs'
 import { useChromium } from '../../support/chromium.mjs'
-import { eventually } from '../support/kithmesh.mjs'
 import { textOf, usePeers } from './peers.mjs'
 
 describe('the page of sync, the mesh', () => {
@@ -28,9 +28,8 @@ describe('the page of sync, the mesh', () => {
     expect(await page.locator('.graph .edge.link.route-1').count()).to.equal(2)
     expect(await textOf(page.locator('.legend'))).to.include('Direct')
     await page.getByText('2 connected').waitFor()
-    await eventually(
-      async () => /DNS-SD browsing: online publishing: online/.test(await textOf(page.locator('.notices'))),
-      'both to be online by DNS-SD'
+    await eventually('both to be online by DNS-SD', async () =>
+      /DNS-SD browsing: online publishing: online/.test(await textOf(page.locator('.notices')))
     )
 
     // An edit elsewhere appears: in the figures, along the line, and in the record.

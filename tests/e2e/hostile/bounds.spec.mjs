@@ -1,8 +1,8 @@
 // What one client may take, and what all may take together: frames, documents, and messages that do not end.
 import { setImmediate as turn } from 'node:timers/promises'
 import { expect } from 'chai'
+import { eventually } from '../../support/eventually.mjs'
 import { MORE_COMING } from '../cli/hostile-client.mjs'
-import { eventually } from '../support/kithmesh.mjs'
 import { ServedDatabase, askForCollections, revOf } from './served-database.mjs'
 
 const MIB = 1024 * 1024
@@ -18,7 +18,7 @@ describe('the bounds of a listener', () => {
   it('end a connection at the head of a frame that is too large, without waiting for the rest', async () => {
     const client = await served.welcomed()
     client.announce(BigInt(2 * MIB))
-    await eventually(() => client.over, 'the end of the connection')
+    await eventually('the end of the connection', () => client.over)
     await served.servesOthers()
   })
 
@@ -44,11 +44,11 @@ describe('the bounds of a listener', () => {
         if (!client.over) client.frame(client.numbered, MORE_COMING, piece)
         await turn()
       }
-    await eventually(() => greedy.filter(({ over }) => over).length >= 3, 'the end of those that are too many')
+    await eventually('the end of those that are too many', () => greedy.filter(({ over }) => over).length >= 3)
     expect(modest.over).to.equal(false)
     expect(await askForCollections(modest)).to.have.property('type')
     for (const client of greedy) client.destroy()
-    await eventually(() => served.listener.status.connectionCount <= 1, 'the end of the connections')
+    await eventually('the end of the connections', () => served.listener.status.connectionCount <= 1)
     await served.servesOthers()
   })
 })

@@ -6,8 +6,8 @@ import { connect } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
 import { manualClock } from '@kithmesh/testkit'
 import { expect } from 'chai'
+import { eventually } from '../../support/eventually.mjs'
 import { MORE_COMING } from '../cli/hostile-client.mjs'
-import { eventually } from '../support/kithmesh.mjs'
 import { meter } from './memory-meter.mjs'
 import { ServedDatabase, revOf } from './served-database.mjs'
 
@@ -70,14 +70,14 @@ describe('a slow loris', () => {
       const slow = []
       for (let n = 0; n < EACH; n++) slow.push(await make())
       const from = clock.monotonic()
-      await eventually(async () => {
+      await eventually('the end of all', async () => {
         for (const [client, dribble] of slow) if (!client.over) dribble()
         await clock.advance(STEP_MS)
         return slow.every(([client]) => client.over)
-      }, 'the end of all')
+      })
       expect(clock.monotonic() - from).to.be.below(HOUR_MS)
       await served.servesOthers()
-      await eventually(() => served.listener.status.connectionCount === 0, 'no connection left')
+      await eventually('no connection left', () => served.listener.status.connectionCount === 0)
     })
 
   for (const what of ['in the header of a WebSocket frame', 'in the first BLIP message'])
@@ -86,11 +86,11 @@ describe('a slow loris', () => {
       await served.listen({ heartbeatMs: 2 * HOUR_MS, clock })
       const [client, dribble] = await kinds[what]()
       const from = clock.monotonic()
-      await eventually(async () => {
+      await eventually('the end', async () => {
         if (!client.over) dribble()
         await clock.advance(STEP_MS)
         return client.over
-      }, 'the end')
+      })
       expect(clock.monotonic() - from).to.be.below(HOUR_MS)
       await served.servesOthers()
     })
@@ -130,6 +130,6 @@ describe('a slow loris', () => {
     const stopped = served.listener.stop()
     await clock.advance(60_000)
     await stopped
-    await eventually(() => slow.every(([client]) => client.over), 'the end of all')
+    await eventually('the end of all', () => slow.every(([client]) => client.over))
   })
 })

@@ -5,7 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { eventually } from '../../../packages/testkit/dist/index.js'
+import { eventually } from '../../support/eventually.mjs'
 import { noteProcess } from '../../../tools/lib/processes.mjs'
 
 const program = (name) => fileURLToPath(new URL(`../../../examples/inventory/dist/${name}.js`, import.meta.url))
@@ -51,10 +51,7 @@ export function useDevices() {
   async function three(...options) {
     const group = `inventory-test-${process.pid}-${++groups}`
     const one = run('main', ['--dir', directory, '--group', group, '--no-open', ...options])
-    await eventually('the three pages to be there', () => one.output.includes('Ctrl-C') || one.child.exitCode !== null, {
-      withinMs: 60_000,
-      everyMs: 20
-    })
+    await eventually('the three pages to be there', () => one.output.includes('Ctrl-C') || one.child.exitCode !== null)
     if (one.child.exitCode !== null) throw new Error(`it ended: ${one.errors}`)
     const urls = [...one.output.matchAll(/http:\S+/g)].map(([url]) => url)
     return { run: one, child: one.child, ended: one.ended, urls: Object.fromEntries(people.map((person, index) => [person, urls[index]])) }
@@ -65,10 +62,7 @@ export function useDevices() {
     const args = ['--name', 'Till', '--directory', join(directory, 'till'), '--group', `inventory-test-${process.pid}-${++groups}`]
     const device = run('peer', [...args, '--log-in', user], { input: 'pipe' })
     device.child.stdin.end('password\n')
-    await eventually('the page to be there', () => device.output.includes('http:') || device.child.exitCode !== null, {
-      withinMs: 60_000,
-      everyMs: 20
-    })
+    await eventually('the page to be there', () => device.output.includes('http:') || device.child.exitCode !== null)
     if (device.child.exitCode !== null) throw new Error(`it ended: ${device.errors}`)
     return { run: device, url: /http:\S+/.exec(device.output)[0] }
   }

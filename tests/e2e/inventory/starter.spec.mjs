@@ -2,8 +2,8 @@ import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
+import { eventually } from '../../support/eventually.mjs'
 import { Database } from '../../../packages/database/dist/index.js'
-import { eventually } from '../../../packages/testkit/dist/index.js'
 import { answers } from '../../support/ports.mjs'
 import { useDevices } from './devices.mjs'
 
@@ -36,7 +36,7 @@ describe('npm run inventory', () => {
     }
     process.kill(-child.pid, 'SIGINT')
     expect(await ended, run.errors).to.equal(0)
-    await eventually('the three devices to be gone', () => peers.every((pid) => !runs(pid)), { everyMs: 20 })
+    await eventually('the three devices to be gone', () => peers.every((pid) => !runs(pid)))
     for (const port of ports) expect(await answers(port)).to.equal(false)
     for (const [index, folder] of folders.entries()) {
       const database = await Database.open(join(devices.directory, folder, 'users', ['alice', 'bob', 'carol'][index]), {
@@ -67,7 +67,7 @@ describe('npm run inventory', () => {
     const peers = childrenOf(child.pid)
     expect(peers).to.have.length(3)
     child.kill('SIGKILL')
-    await eventually('the three devices to be gone', () => peers.every((pid) => !runs(pid)), { everyMs: 20 })
+    await eventually('the three devices to be gone', () => peers.every((pid) => !runs(pid)))
   })
 
   it('ends them all when one of them ends, and says which', async () => {

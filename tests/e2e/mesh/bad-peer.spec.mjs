@@ -1,7 +1,7 @@
 // Members that stall or talk nonsense, beside four that do not.
 import { fileURLToPath } from 'node:url'
 import { cleanUp, newGroup, start, temporaryDirectory, uniqueName } from '../support/kithmesh.mjs'
-import { Member, describeAll, equal, until } from './members.mjs'
+import { Member, equal, until } from './members.mjs'
 
 const MODES = ['silent', 'after-tls', 'garbage']
 const file = fileURLToPath(new URL('./bad-peer.mjs', import.meta.url))
@@ -31,10 +31,8 @@ describe('bad peers beside four good ones', () => {
     await equal(members, 400)
     const [, , garbage] = bad
     const { peerId } = await garbage.event(({ event }) => event === 'started', 'its id')
-    await until(
-      () => members.every(({ links }) => links.get(peerId)?.state === 'quarantined'),
-      'the quarantine of the one that talks nonsense',
-      () => describeAll(members)
+    await until(members, 'the quarantine of the one that talks nonsense', () =>
+      members.every(({ links }) => links.get(peerId)?.state === 'quarantined')
     )
     for (const member of members) await member.stop()
   })

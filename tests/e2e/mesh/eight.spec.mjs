@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import { randomBytes } from 'node:crypto'
 import { cleanUp, newGroup, temporaryDirectory } from '../support/kithmesh.mjs'
-import { Member, describeAll, equal, joined, until } from './members.mjs'
+import { Member, equal, joined, until } from './members.mjs'
 
 const EIGHT = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']
 /** Links that a device wants where it sees many, and one more that an audit may hold. */
@@ -47,7 +47,7 @@ describe('eight processes', () => {
 
   it('documents and blobs on one device come to all', async () => {
     await equal(members, count)
-    await until(blobsEverywhere, 'the blobs everywhere')
+    await until(members, 'the blobs everywhere', blobsEverywhere)
   })
 
   it('what all changed while apart is the same everywhere', () => {
@@ -61,9 +61,9 @@ describe('eight processes', () => {
 
   it('links are few, and join all', async () => {
     await until(
-      () => members.every(({ neighbours }) => neighbours.length <= MAX_SETTLED) && joined(members),
+      members,
       `at most ${MAX_SETTLED} links each, and all joined`,
-      () => describeAll(members)
+      () => members.every(({ neighbours }) => neighbours.length <= MAX_SETTLED) && joined(members)
     )
   })
 
@@ -77,11 +77,7 @@ describe('eight processes', () => {
     const other = members[1]
     for (let round = 0; round < 5; round++) {
       await other.stop()
-      await until(
-        () => members.every((member) => member === other || !member.neighbours.includes(other.id)),
-        'its leaving',
-        () => describeAll(members)
-      )
+      await until(members, 'its leaving', () => members.every((member) => member === other || !member.neighbours.includes(other.id)))
       members[0].write(`missed:${round}`, 2)
       other.write(`alone:${round}`, 2)
       count += 4
@@ -95,7 +91,7 @@ describe('eight processes', () => {
     for (const member of members) member.write(`moving:${member.base}`, 200)
     const [c, f] = [members[2], members[5]]
     // Documents of the others have begun to come to them, and theirs to the others.
-    await until(() => [c, f].every((member) => member.collection.count > count + 200), 'the first of the documents')
+    await until(members, 'the first of the documents', () => [c, f].every((member) => member.collection.count > count + 200))
     await Promise.all([c.kill(), f.kill()])
     const fresh = await Promise.all(['i', 'j'].map((base) => Member.make(home, group, base)))
     for (const member of fresh) {
@@ -105,15 +101,12 @@ describe('eight processes', () => {
     const left = members.filter((member) => member !== c && member !== f)
     members.push(...fresh)
     // What the killed ones had not given away yet comes when they are back.
-    await until(
-      () =>
-        [...left, ...fresh].every(
-          (member) =>
-            left.every(({ base }) => member.body(`moving:${base}:199`) !== undefined) &&
-            fresh.every(({ base }) => member.body(`fresh:${base}:24`) !== undefined)
-        ),
-      'the documents of those that are left, and of those that came',
-      () => describeAll(members)
+    await until(members, 'the documents of those that are left, and of those that came', () =>
+      [...left, ...fresh].every(
+        (member) =>
+          left.every(({ base }) => member.body(`moving:${base}:199`) !== undefined) &&
+          fresh.every(({ base }) => member.body(`fresh:${base}:24`) !== undefined)
+      )
     )
     for (const member of [c, f]) member.start()
     count += 8 * 200 + 2 * 25

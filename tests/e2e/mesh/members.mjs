@@ -2,10 +2,9 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { Database } from '@kithmesh/database'
+import { eventually } from '../../support/eventually.mjs'
 import { start, uniqueName } from '../support/kithmesh.mjs'
 
-/** How long anything may take that is waited for, of many processes on a slow machine. */
-const PATIENCE_MS = 120_000
 const CONNECTED = new Set(['busy', 'idle'])
 
 /** One device. Its database is also open here, as other programs may have it open. */
@@ -93,19 +92,14 @@ export class Member {
   }
 }
 
-/** Resolves with what `find` finds, once that is something true, looking every 100 ms. `tell` says how things stand when it never comes. */
-export async function until(find, what, tell = () => '') {
-  const deadline = Date.now() + PATIENCE_MS
-  for (;;) {
-    const found = await find()
-    if (found) return found
-    if (Date.now() > deadline) throw new Error(`never came: ${what}\n${tell()}`)
-    await new Promise((resolve) => setTimeout(resolve, 100))
-  }
+/** Waits until `passes`, for as long as many processes on a slow machine may take; the failure says how the members stand. */
+export async function until(members, what, passes) {
+  await eventually(what, passes, { withinMs: 120_000, everyMs: 100 }).catch((error) => {
+    throw new Error(`${error.message}\n${describeAll(members)}`, { cause: error })
+  })
 }
 
-/** How members stand, for people who read of a failure. */
-export function describeAll(members) {
+function describeAll(members) {
   return members
     .map((member) => {
       const states = [...member.links.values()].map(({ name, state, code }) => `${name} ${state}${code === undefined ? '' : ` ${code}`}`)
@@ -116,17 +110,11 @@ export function describeAll(members) {
 
 /** Waits until all have the same `count` documents in the same revisions, and no conflict is left. */
 export async function equal(members, count) {
-  await until(
-    () => {
-      if (members.some(({ collection }) => collection.count !== count)) return false
-      const [first, ...others] = members.map(({ digest }) => digest)
-      return (
-        others.every((digest) => digest === first) && members.every(({ collection }) => collection.conflicts({ limit: 1 }).length === 0)
-      )
-    },
-    `the same ${count} documents with all ${members.length}`,
-    () => describeAll(members)
-  )
+  await until(members, `the same ${count} documents with all ${members.length}`, () => {
+    if (members.some(({ collection }) => collection.count !== count)) return false
+    const [first, ...others] = members.map(({ digest }) => digest)
+    return others.every((digest) => digest === first) && members.every(({ collection }) => collection.conflicts({ limit: 1 }).length === 0)
+  })
 }
 
 /** Whether members are joined by links, directly or by way of others. */

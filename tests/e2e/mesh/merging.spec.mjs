@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import { fileURLToPath } from 'node:url'
 import { cleanUp, newGroup, temporaryDirectory } from '../support/kithmesh.mjs'
-import { Member, describeAll, equal, until } from './members.mjs'
+import { Member, equal, until } from './members.mjs'
 
 const EIGHT = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']
 const program = fileURLToPath(new URL('./merging-peer.mjs', import.meta.url))
@@ -31,11 +31,10 @@ describe('eight programs with a merging resolver', () => {
   }
   const sumsUpTo = async (each) => {
     const whole = Object.fromEntries(members.map(({ base }) => [base, each]))
-    await until(
-      () => members.every((member) => isSame(member.body('counters')?.counter, whole)),
-      `${each} in every counter`,
-      () => `${describeAll(members)}\n${members.map((member) => JSON.stringify(member.body('counters'))).join('\n')}`
-    )
+    await until(members, `${each} in every counter`, () => {
+      for (const member of members) expect(member.body('counters')?.counter).to.deep.equal(whole)
+      return true
+    })
     await equal(members, 1)
   }
 
@@ -53,7 +52,3 @@ describe('eight programs with a merging resolver', () => {
     for (const member of members) expect(await member.process.stop(), member.process.err).to.equal(0)
   })
 })
-
-function isSame(counter, whole) {
-  return counter !== undefined && Object.keys(whole).every((key) => counter[key] === whole[key])
-}

@@ -1,7 +1,7 @@
 // Six hosts, network namespaces at switches of their own, that fall apart into three and come together again.
 import { expect } from 'chai'
 import { cleanUp, newGroup, temporaryDirectory } from '../support/kithmesh.mjs'
-import { Member, describeAll, equal, until } from './members.mjs'
+import { Member, equal, until } from './members.mjs'
 import { makeSwitchedHosts } from './switch.mjs'
 
 const SIX = ['a', 'b', 'c', 'd', 'e', 'f']
@@ -25,14 +25,11 @@ describe('a network that falls apart', () => {
 
   /** Waits until nobody has a link to another part. */
   const apart = (parts) =>
-    until(
-      () =>
-        parts.every((numbers) => {
-          const ids = numbers.map((n) => members[n].id)
-          return numbers.every((n) => members[n].neighbours.every((id) => ids.includes(id)))
-        }),
-      'links within the parts only',
-      () => describeAll(members)
+    until(members, 'links within the parts only', () =>
+      parts.every((numbers) => {
+        const ids = numbers.map((n) => members[n].id)
+        return numbers.every((n) => members[n].neighbours.every((id) => ids.includes(id)))
+      })
     )
 
   it('goes on within its parts, and comes to the same when they are joined again, one after the other', async () => {

@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { cleanUp, done, newGroup, temporaryDirectory } from '../support/kithmesh.mjs'
-import { Member, describeAll, equal, until } from './members.mjs'
+import { Member, equal, until } from './members.mjs'
 
 describe('a group with a key', () => {
   let members = []
@@ -37,10 +37,8 @@ describe('a group with a key', () => {
     }
     await equal(inside, 80)
     // It met at least one of them, and did not get on.
-    await until(
-      () => inside.some(({ id }) => ['restricted', 'offline', 'quarantined'].includes(stranger.links.get(id)?.state)),
-      'a refusal of the stranger',
-      () => describeAll(members)
+    await until(members, 'a refusal of the stranger', () =>
+      inside.some(({ id }) => ['restricted', 'offline', 'quarantined'].includes(stranger.links.get(id)?.state))
     )
     for (const member of members) member.write(`later:${member.base}`, 5)
     await equal(inside, 120)
@@ -79,18 +77,14 @@ describe('a group with an authority', () => {
     await equal(members, 50)
     const honest = members.slice(0, -1)
     const thief = members.at(-1)
-    await until(
-      () => thief.neighbours.length > 0,
-      'links of the thief',
-      () => describeAll(members)
-    )
+    await until(members, 'links of the thief', () => thief.neighbours.length > 0)
 
     const [{ directory }] = honest
     await done(['identity', 'revoke', office, thief.id, '--reason', 'stolen', '--in', directory])
     await until(
-      () => honest.every(({ neighbours }) => !neighbours.includes(thief.id)) && thief.neighbours.length === 0,
+      members,
       'the end of all links with the thief',
-      () => describeAll(members)
+      () => honest.every(({ neighbours }) => !neighbours.includes(thief.id)) && thief.neighbours.length === 0
     )
     for (const member of members) member.write(`later:${member.base}`, 10)
     await equal(honest, 90)
@@ -98,11 +92,7 @@ describe('a group with an authority', () => {
     // For good: it finds nobody after a restart either, and all of them have it in writing.
     await thief.stop()
     thief.start()
-    await until(
-      () => honest.some(({ id }) => thief.links.get(id)?.code !== undefined),
-      'a refusal of the thief',
-      () => describeAll(members)
-    )
+    await until(members, 'a refusal of the thief', () => honest.some(({ id }) => thief.links.get(id)?.code !== undefined))
     expect(thief.collection.count).to.equal(60)
     for (const member of honest) {
       expect(member.collection.count, member.base).to.equal(90)

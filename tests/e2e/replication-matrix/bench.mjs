@@ -2,10 +2,11 @@
 import { Database } from '@kithmesh/database'
 import { createIdentity } from '@kithmesh/identity'
 import { Replicator, UrlEndpointListener, urlEndpoint } from '@kithmesh/replicator'
+import { expect } from 'chai'
+import { eventually } from '../../support/eventually.mjs'
 import { memoryLink } from '../support/memory-link.mjs'
 import { WireTap } from '../support/wire-tap.mjs'
 
-const PATIENCE_MS = 60_000
 let identity
 
 async function route({ transport, deltas }, database) {
@@ -91,10 +92,7 @@ export class Bench {
   }
 
   async idle(replicator) {
-    await until(
-      () => ['idle', 'stopped'].includes(replicator.status.activity),
-      () => `idle, it is ${replicator.status.activity}`
-    )
+    await eventually('idle', () => expect(replicator.status.activity).to.be.oneOf(['idle', 'stopped']))
   }
 
   async close() {
@@ -102,14 +100,5 @@ export class Bench {
     await this.#route.stop()
     await this.a.close()
     await this.b.close()
-  }
-}
-
-/** Waits until `passes` resolves with true, looking every few milliseconds; `what` tells what was waited for. */
-export async function until(passes, what) {
-  const deadline = Date.now() + PATIENCE_MS
-  while (!(await passes())) {
-    if (Date.now() > deadline) throw new Error(`never came: ${what()}`)
-    await new Promise((resolve) => setTimeout(resolve, 2))
   }
 }

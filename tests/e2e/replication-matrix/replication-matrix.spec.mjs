@@ -1,9 +1,9 @@
 // Every combination of the settings: equal databases after the first run and after edits, nothing sent twice, and a run with nothing to do
 // in which no document is announced, no revision and no blob sent.
 import { expect } from 'chai'
-import { databaseDifferences } from '../support/database-differences.mjs'
+import { databaseDifferences, untilEqual } from '../support/database-differences.mjs'
 import { combinations, title } from './axes.mjs'
-import { Bench, isHidden, until } from './bench.mjs'
+import { Bench, isHidden } from './bench.mjs'
 import { leaked, writeAgain, writeFirst } from './documents.mjs'
 
 describe('replication', () => {
@@ -21,12 +21,7 @@ describe('replication', () => {
       const { a, b, tap } = bench
       const differences = () => databaseDifferences(a, b, { ignore: ({ id }) => filtered && isHidden(id) })
       const equal = async () => {
-        let found
-        if (continuous)
-          await until(
-            async () => (found = await differences()).length === 0,
-            () => found.join(', ')
-          )
+        if (continuous) await untilEqual(differences)
         expect(await differences()).to.deep.equal([])
         expect(await leaked(bench)).to.deep.equal([])
         expect(tap.repeated).to.deep.equal([])

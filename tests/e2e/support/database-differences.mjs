@@ -1,6 +1,7 @@
 // Whether two databases hold the same, told by what differs: what the suites mean by "equal databases".
 import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
+import { eventually } from '../../support/eventually.mjs'
 
 const digestOf = (bytes) => `sha1-${createHash('sha1').update(bytes).digest('base64')}`
 
@@ -66,4 +67,13 @@ export async function databaseDifferences(a, b, { ignore = () => false } = {}) {
     }
   }
   return differences
+}
+
+/** Waits until `look`, which resolves with differences, finds none; the failure says the first ones. */
+export async function untilEqual(look) {
+  await eventually('equal databases', async () => {
+    const differences = await look()
+    if (differences.length > 0) throw new Error(differences.slice(0, 10).join('\n'))
+    return true
+  })
 }

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Database } from '@kithmesh/database'
+import { eventually } from '../../support/eventually.mjs'
 import { noteProcess } from '../../../tools/lib/processes.mjs'
 
 // KITHMESH_PROGRAM names another kithmesh to try, such as an installed one.
@@ -178,17 +179,6 @@ export async function done(args, options) {
   return out
 }
 
-/** Waits until `passes` resolves with something true, looking every 20 ms. */
-export async function eventually(passes, what) {
-  const deadline = Date.now() + PATIENCE_MS
-  for (;;) {
-    const found = await passes()
-    if (found) return found
-    if (Date.now() > deadline) throw new Error(`never came: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-}
-
 /** Looks into a database from a process of its own, this one. */
 export async function look(directory, use) {
   const database = await Database.open(directory, { createIfMissing: false, watch: false })
@@ -201,5 +191,5 @@ export async function look(directory, use) {
 
 /** Waits until a document of a directory is as `passes` wants it; `undefined` stands for one that is not there. */
 export async function documentBecomes(directory, id, passes, what = `${id} in ${directory}`) {
-  await look(directory, (database) => eventually(() => passes(database.collection().get(id)?.body), what))
+  await look(directory, (database) => eventually(what, () => passes(database.collection().get(id)?.body)))
 }

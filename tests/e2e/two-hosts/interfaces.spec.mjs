@@ -1,7 +1,7 @@
 // `kithmesh serve` and `kithmesh replicate` bound to a network interface, and one that comes back.
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'chai'
+import { eventually } from '../../support/eventually.mjs'
 import { cleanUp, done, documentBecomes, run, start, temporaryDirectory } from '../support/kithmesh.mjs'
 import { cable, isRunning, makeHosts } from './hosts.mjs'
 
@@ -12,11 +12,7 @@ describe('a network interface', () => {
   beforeEach(async () => {
     home = temporaryDirectory()
     network = makeHosts({ ipv4: true })
-    const end = Date.now() + 30_000
-    while (!network.hosts.every(isRunning)) {
-      if (Date.now() > end) throw new Error('the cable does not come up')
-      await sleep(20)
-    }
+    await eventually('the cable', () => network.hosts.every(isRunning))
   })
   afterEach(async () => {
     try {

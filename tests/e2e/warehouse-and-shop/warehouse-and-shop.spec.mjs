@@ -7,9 +7,9 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
+import { eventually } from '../../support/eventually.mjs'
 import { Database } from '../../../packages/database/dist/index.js'
 import { openOrCreateIdentity } from '../../../packages/identity/dist/index.js'
-import { eventually } from '../../../packages/testkit/dist/index.js'
 import { PeerProcess } from '../../../examples/warehouse-and-shop/dist/peer-process.js'
 import { inStep } from '../../../examples/warehouse-and-shop/dist/screen.js'
 import { compareDatabases } from '../../../examples/warehouse-and-shop/dist/verify.js'
@@ -93,8 +93,7 @@ describe('warehouse and shop', () => {
     const run = tracked(start('--dir', directory))
     await eventually(
       'both sides to be equal and edits to begin',
-      () => run.stderr.includes('editing on both') || run.child.exitCode !== null,
-      { everyMs: 20 }
+      () => run.stderr.includes('editing on both') || run.child.exitCode !== null
     )
     expect(run.child.exitCode, run.stderr).to.equal(null)
     await delay(1500) // A few edits; nothing below depends on how many.
@@ -192,7 +191,7 @@ describe('warehouse and shop', () => {
       )
     }
     const equal = async (what) => {
-      await eventually(what, () => inStep(running.warehouse.view, running.shop.view), { everyMs: 20 })
+      await eventually(what, () => inStep(running.warehouse.view, running.shop.view))
     }
     try {
       for (const name of names) startPeer(name)
@@ -209,15 +208,11 @@ describe('warehouse and shop', () => {
         running[other].edit()
         await eventually('the edit of the one that is alone', () => edits[other] > before)
         startPeer(victim)
-        await eventually('the restarted one to show what it has', () => running[victim].view?.rows.length === 12, {
-          everyMs: 20
-        })
+        await eventually('the restarted one to show what it has', () => running[victim].view?.rows.length === 12)
         await equal(`both to be equal again after ${victim} was killed`)
         const count = edits[victim] ?? 0
         running[victim].edit()
-        await eventually('its edit', () => edits[victim] > count && inStep(running.warehouse.view, running.shop.view), {
-          everyMs: 20
-        })
+        await eventually('its edit', () => edits[victim] > count && inStep(running.warehouse.view, running.shop.view))
       }
     } finally {
       await Promise.all(Object.values(running).map((peer) => peer.stop()))

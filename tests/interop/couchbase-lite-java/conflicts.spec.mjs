@@ -1,6 +1,7 @@
 // The same document changed on both sides. Couchbase Lite is the active one, so it resolves; what it decides must be what we hold in the end.
 import { expect } from 'chai'
-import { eventually, useStage } from './stage.mjs'
+import { eventually } from '../../support/eventually.mjs'
+import { useStage } from './stage.mjs'
 
 describe('conflicts with Couchbase Lite Java', () => {
   const stage = useStage()

@@ -1,6 +1,7 @@
 // A replication that stays, with edits on both sides while it runs.
 import { expect } from 'chai'
-import { eventually, useStage } from './stage.mjs'
+import { eventually } from '../../support/eventually.mjs'
+import { useStage } from './stage.mjs'
 
 describe('Couchbase Lite Java, continuous, against a URL listener', () => {
   const stage = useStage()

@@ -3,9 +3,10 @@ import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { pipeline } from 'node:stream'
 import { expect } from 'chai'
+import { eventually } from '../../support/eventually.mjs'
 import { documentsOnDisk, expectSame } from './our-side.mjs'
 import { serve } from './serve.mjs'
-import { eventually, useStage } from './stage.mjs'
+import { useStage } from './stage.mjs'
 import { tappedListener } from './tapped.mjs'
 
 /** A document of 40 KB that has a little of everything. */

@@ -3,8 +3,9 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { Database } from '@kithmesh/database'
 import { Replicator, urlEndpoint } from '@kithmesh/replicator'
+import { eventually } from '../../support/eventually.mjs'
 import { documentsOnDisk, expectSame } from './our-side.mjs'
-import { eventually, useStage } from './stage.mjs'
+import { useStage } from './stage.mjs'
 
 describe('several peers, two of them Couchbase Lite Java', () => {
   const stage = useStage()

@@ -1,8 +1,9 @@
 // Checkpoints, connections that break, and those that are quiet.
 import { expect } from 'chai'
+import { eventually } from '../../support/eventually.mjs'
 import { serve } from './serve.mjs'
 import { documentsOnDisk, expectSame } from './our-side.mjs'
-import { eventually, useStage } from './stage.mjs'
+import { useStage } from './stage.mjs'
 import { tappedListener } from './tapped.mjs'
 import { Witness } from './witness.mjs'
 

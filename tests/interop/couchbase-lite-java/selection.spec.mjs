@@ -1,6 +1,7 @@
 // What is replicated: filters, document ids, channels, collections.
 import { expect } from 'chai'
-import { eventually, useStage } from './stage.mjs'
+import { eventually } from '../../support/eventually.mjs'
+import { useStage } from './stage.mjs'
 
 describe('selections of Couchbase Lite Java', () => {
   const stage = useStage()

@@ -2,12 +2,9 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as wait } from 'node:timers/promises'
 import { prepareWitness } from './prepare.mjs'
 import { OurSide } from './our-side.mjs'
 import { Witness } from './witness.mjs'
-
-const WAIT_MS = 60_000
 
 /** To be called inside `describe`; the properties are there while its tests run. */
 export function useStage() {
@@ -53,15 +50,4 @@ export function useStage() {
     if (home !== undefined) rmSync(home, { recursive: true, force: true })
   })
   return stage
-}
-
-/** Resolves with the first truthy value of `look`; rejects, naming `what`, when there is none in time. */
-export async function eventually(what, look) {
-  const end = Date.now() + WAIT_MS
-  for (;;) {
-    const value = await look()
-    if (value) return value
-    if (Date.now() > end) throw new Error(`did not happen: ${what}`)
-    await wait(10)
-  }
 }

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable, Writable } from 'node:stream'
+import { eventually } from '@kithmesh/testkit'
 import { type Io, runCommandLine } from '../../dist/index.js'
 
 /** What a command did. */
@@ -17,11 +18,9 @@ export interface Outcome {
 /** Collects what is written and lets somebody wait for it. */
 export class Sink extends Writable {
   readonly #pieces: Buffer[] = []
-  #waiting: (() => void)[] = []
 
   override _write(chunk: Buffer, _encoding: string, done: () => void): void {
     this.#pieces.push(chunk)
-    for (const wake of this.#waiting.splice(0)) wake()
     done()
   }
 
@@ -32,21 +31,12 @@ export class Sink extends Writable {
     return this.bytes.toString('utf8')
   }
 
-  /** Resolves once what was written passes the test; rejects after half a minute. */
-  async until(passes: (text: string) => boolean, what: string): Promise<string> {
-    const deadline = performance.now() + 30_000
-    while (!passes(this.text)) {
-      const left = deadline - performance.now()
-      if (left <= 0) throw new Error(`${what} did not come; so far: ${this.text}`)
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, left)
-        this.#waiting.push(() => {
-          clearTimeout(timer)
-          resolve()
-        })
-      })
-    }
-    return this.text
+  /** Resolves once what was written passes the test. */
+  until(passes: (text: string) => boolean, what: string): Promise<string> {
+    return eventually(what, () => {
+      if (!passes(this.text)) throw new Error(`so far: ${this.text}`)
+      return this.text
+    })
   }
 }
 
