@@ -1,5 +1,5 @@
-import { BlockList, isIP } from 'node:net'
 import { networkInterfaces } from 'node:os'
+import { addressBits, addressRange, inRange, type AddressRange } from './address-range.ts'
 import type { Clock } from './contracts/clock.ts'
 import type { DialPolicy } from './contracts/incoming.ts'
 import { addressKind, isNeighbour, isOwnAddress } from './dial-target.ts'
@@ -49,19 +49,20 @@ export function createDialPolicy(options: DialPolicyOptions = {}): DialPolicy {
   const { perPeer = { burst: 30, perMinute: 30 }, total = { burst: 120, perMinute: 120 } } = options
   for (const rate of [perPeer, total])
     if (!(rate.burst >= 1 && rate.perMinute > 0)) throw new TypeError('A rate has a burst of at least 1, and some per minute')
-  const allowed = networkList(privateNetworks)
+  const allowed = privateNetworks.map(privateNetwork)
   const everybody = new TokenBucket(total, clock)
   const peers = new Map<string, TokenBucket>()
 
   const refuseAddress = (address: string): string | undefined => {
     const found = addressKind(address)
-    if (found === undefined) return 'it is not an IP address'
+    const bits = addressBits(address)
+    if (found === undefined || bits === undefined) return 'it is not an IP address'
     if (found.kind === 'never') return `it is ${found.what}`
     const own = found.kind === 'loopback' || isOwnAddress(address, interfaces())
     if (own) return ownAddresses ? undefined : 'it is an address of this machine itself'
     const where = isNeighbour(address, interfaces())
     if (where === 'broadcast') return "it is the broadcast address of one of this machine's networks"
-    if (found.kind === 'global' || where === 'neighbour' || allowed.check(address, isIP(address) === 4 ? 'ipv4' : 'ipv6')) return undefined
+    if (found.kind === 'global' || where === 'neighbour' || allowed.some((range) => inRange(bits, range))) return undefined
     return `it is ${found.what} in none of this machine's networks`
   }
 
@@ -85,14 +86,9 @@ export function createDialPolicy(options: DialPolicyOptions = {}): DialPolicy {
   }
 }
 
-function networkList(networks: readonly string[]): BlockList {
-  const list = new BlockList()
-  for (const network of networks) {
-    const [address = '', bits = ''] = network.split('/')
-    const version = isIP(address)
-    if (version === 0 || !/^\d{1,3}$/.test(bits) || Number(bits) > (version === 4 ? 32 : 128))
-      throw new TypeError(`privateNetworks: "${network}" is not an address, a slash and a number of bits`)
-    list.addSubnet(address, Number(bits), version === 4 ? 'ipv4' : 'ipv6')
-  }
-  return list
+function privateNetwork(text: string): AddressRange {
+  const range = text.includes('/') ? addressRange(text) : undefined
+  if (range === undefined || range.zone !== undefined)
+    throw new TypeError(`privateNetworks: "${text}" is not an address, a slash and a number of bits`)
+  return range
 }

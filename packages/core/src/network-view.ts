@@ -1,4 +1,5 @@
 import { networkInterfaces } from 'node:os'
+import { isLinkLocal6 } from './address-range.ts'
 import { withDeadline } from './deadline.ts'
 import type { Clock } from './contracts/clock.ts'
 import type { Logger } from './contracts/logger.ts'
@@ -162,7 +163,7 @@ export class NetworkWatch implements NetworkView {
 
 /** The machine's own addresses as routes of which nothing else is known: at most three interfaces, none internal unless there is no other. */
 export function unmeasuredRoutes(interfaces: ReturnType<typeof networkInterfaces>): readonly NetworkRoute[] {
-  const all = Object.values(interfaces).map((addresses = []) => addresses.filter(({ address }) => !/^fe80:/i.test(address)))
+  const all = Object.values(interfaces).map((addresses = []) => addresses.filter(({ address }) => !isLinkLocal6(address)))
   const external = all.filter((addresses) => addresses.some(({ internal }) => !internal))
   return Object.freeze(
     (external.length > 0 ? external : all).slice(0, MAX_INTERFACES).flatMap((addresses, interfaceIndex) =>

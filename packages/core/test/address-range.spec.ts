@@ -1,7 +1,7 @@
 import { BlockList, isIP } from 'node:net'
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { addressBits, addressRange, inRange } from '../dist/trust/address-range.js'
+import { addressBits, addressRange, inRange, isLinkLocal, isLinkLocal6, samePrefix } from '@kithmesh/core/plugin'
 
 const has = (range: string, address: string): boolean => {
   const found = addressRange(range)
@@ -119,5 +119,66 @@ describe('an address range', () => {
       { numRuns: 3000 }
     )
     expect(inside, 'cases in which the address is in the range').to.be.greaterThan(300)
+  })
+})
+
+describe('two addresses', () => {
+  it('have a prefix in common up to the first bit that differs', () => {
+    for (const [one, other, common] of [
+      ['10.0.0.0', '10.128.0.0', 8],
+      ['192.0.2.4', '192.0.2.5', 31],
+      ['192.0.2.4', '192.0.2.4', 32],
+      ['192.0.2.1', '::ffff:192.0.2.0', 31],
+      ['0.0.0.0', '128.0.0.0', 0],
+      ['2001:DB8:0:1::1', '2001:db8::1:8000:0:0:1', 64],
+      ['2001:db8::', '2001:db8::1', 127],
+      ['fe80::1%eth0', 'fe80:0::1%eth1', 128],
+      ['::', '8000::', 0]
+    ] as const) {
+      const width = one.includes(':') ? 128 : 32
+      for (let prefix = 0; prefix <= width; prefix++)
+        expect(samePrefix(one, other, prefix), `${one} and ${other}, ${prefix} bits`).to.equal(prefix <= common)
+    }
+  })
+
+  it('are equal when more bits are to be the same than they have', () => {
+    expect(samePrefix('192.0.2.1', '192.0.2.1', 128)).to.equal(true)
+    expect(samePrefix('192.0.2.1', '192.0.2.0', 128)).to.equal(false)
+  })
+
+  it('of two families have nothing in common, and no text has anything with another', () => {
+    for (const [one, other] of [
+      ['0.0.0.0', '::'],
+      ['192.0.2.1', '::192.0.2.1'],
+      ['text', 'text'],
+      ['192.0.2.1', '']
+    ] as const)
+      expect(samePrefix(one, other, 0), `${one} and ${other}`).to.equal(false)
+  })
+})
+
+describe('a link-local address', () => {
+  it('is one of 169.254.0.0/16 and fe80::/10', () => {
+    for (const text of ['169.254.0.0', '169.254.255.255', '::ffff:169.254.1.1', 'fe80::', 'FE80::1', 'fe80::1%eth0', 'febf:ffff::1'])
+      expect(isLinkLocal(text), text).to.equal(true)
+    for (const text of [
+      '169.253.255.255',
+      '169.255.0.0',
+      'fe7f:ffff::1',
+      'fec0::1',
+      'fe8::1',
+      '::fe80',
+      '::',
+      'fe80',
+      'fe80:cafe.example',
+      ''
+    ])
+      expect(isLinkLocal(text), text).to.equal(false)
+  })
+
+  it('needs the zone of an interface when it is of IPv6', () => {
+    for (const text of ['fe80::1', 'FEBF::1', 'fe80::1%eth0']) expect(isLinkLocal6(text), text).to.equal(true)
+    for (const text of ['169.254.1.1', '::ffff:169.254.1.1', 'fe8::1', 'fec0::1', 'fd00::1'])
+      expect(isLinkLocal6(text), text).to.equal(false)
   })
 })

@@ -125,6 +125,12 @@ describe('dial policy', () => {
       expect(ask('1.2.3.4', 443, { lowPorts: [] })).to.match(/system service/)
     })
 
+    it('what is in the subnet of an interface that has no length, or is everything', () => {
+      const tunnel = { tun0: [nic('10.64.0.2', '10.64.0.2/0')], tun1: [{ ...nic('10.65.0.2', ''), cidr: null }] }
+      for (const address of ['10.64.0.3', '10.65.0.3'])
+        expect(ask(address, 4984, { interfaces: () => tunnel }), address).to.match(/in none of this machine's networks/)
+    })
+
     it('what the interfaces no longer have', () => {
       let now = interfaces()
       const each = createDialPolicy({ clock: manualClock(), interfaces: () => now })
@@ -216,7 +222,8 @@ describe('dial policy', () => {
       { total: { burst: 1, perMinute: Number.NaN } },
       { privateNetworks: ['10.0.0.0'] },
       { privateNetworks: ['10.0.0.0/33'] },
-      { privateNetworks: ['lan/8'] }
+      { privateNetworks: ['lan/8'] },
+      { privateNetworks: ['fe80::%eth0/10'] }
     ])
       expect(() => createDialPolicy(options)).to.throw(TypeError)
   })

@@ -3,8 +3,8 @@ import { coreErrors } from '../errors.ts'
 import type { KithmeshError } from '../kithmesh-error.ts'
 import { checkPeerGroupId } from '../group-id.ts'
 import { isPeerId } from '../peer-id.ts'
-import { addressRange } from './address-range.ts'
-import type { AddressRange } from './address-range.ts'
+import { addressRange } from '../address-range.ts'
+import type { AddressRange } from '../address-range.ts'
 
 const MAX_NOTE = 200
 const FIELDS: readonly string[] = ['effect', 'peerId', 'range', 'group', 'note']

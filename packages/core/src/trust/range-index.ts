@@ -1,5 +1,5 @@
-import type { AddressBits, AddressRange } from './address-range.ts'
-import { inRange } from './address-range.ts'
+import type { AddressBits, AddressRange } from '../address-range.ts'
+import { inRange } from '../address-range.ts'
 
 const WIDTH = { 4: 32, 6: 128 } as const
 

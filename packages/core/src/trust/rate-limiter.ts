@@ -1,7 +1,7 @@
 import type { Clock } from '../contracts/clock.ts'
 import { TokenBucket } from '../token-bucket.ts'
 import type { Rate } from '../token-bucket.ts'
-import { addressBits } from './address-range.ts'
+import { addressBits } from '../address-range.ts'
 
 const MAX_SOURCES = 4_096
 

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { addressText, unmappedBytes } from './ip-address.ts'
 
 /** An IP address as a number. IPv4 written as IPv6 (`::ffff:192.0.2.1`, RFC 4291 §2.5.5.2) is the IPv4 address that it stands for. */
 export interface AddressBits {
@@ -31,12 +32,10 @@ const MAPPED_PREFIX = 96
 /** Reads an IP literal; undefined for anything else. Pure. */
 export function addressBits(address: string): AddressBits | undefined {
   if (address.length > MAX_TEXT) return undefined
-  const version = isIP(address)
-  if (version === 4) return { family: 4, bits: ipv4Bits(address), zone: undefined }
-  if (version !== 6) return undefined
-  const [literal = '', zone] = address.split('%')
-  const bits = ipv6Bits(literal)
-  return bits >> 32n === MAPPED ? { family: 4, bits: bits & 0xffffffffn, zone: undefined } : { family: 6, bits, zone }
+  const bytes = unmappedBytes(address)
+  if (bytes === undefined) return undefined
+  if (bytes.length === 4) return { family: 4, bits: BigInt(bytes.readUInt32BE()), zone: undefined }
+  return { family: 6, bits: (bytes.readBigUInt64BE() << 64n) | bytes.readBigUInt64BE(8), zone: address.split('%')[1] }
 }
 
 /**
@@ -68,49 +67,36 @@ export function inRange(address: AddressBits, { family, prefix, head, zone }: Ad
   )
 }
 
+/** Whether two addresses are of one family and begin with the same bits; zones do not count. Pure. */
+export function samePrefix(one: string, other: string, prefix: number): boolean {
+  const found = addressBits(one)
+  const wanted = addressBits(other)
+  if (found === undefined || wanted === undefined || found.family !== wanted.family) return false
+  return (found.bits ^ wanted.bits) >> BigInt(Math.max(0, WIDTH[found.family] - prefix)) === 0n
+}
+
+const LINK_LOCAL_4 = addressRange('169.254.0.0/16') as AddressRange
+const LINK_LOCAL_6 = addressRange('fe80::/10') as AddressRange
+
+/** Whether an address is unique on one link only: of IPv4 one that the machine gave itself (RFC 3927), of IPv6 see {@link isLinkLocal6}. Pure. */
+export function isLinkLocal(address: string): boolean {
+  return isIn(address, LINK_LOCAL_4) || isLinkLocal6(address)
+}
+
+/** Whether an address is one of IPv6 that needs the zone of an interface to mean something (RFC 4291 §2.5.6, RFC 4007 §6). Pure. */
+export function isLinkLocal6(address: string): boolean {
+  return isIn(address, LINK_LOCAL_6)
+}
+
+function isIn(address: string, range: AddressRange): boolean {
+  const bits = addressBits(address)
+  return bits !== undefined && inRange(bits, range)
+}
+
 function range({ family, bits, zone }: AddressBits, prefix: number): AddressRange {
   const behind = BigInt(WIDTH[family] - prefix)
   const head = bits >> behind
-  const address = `${family === 4 ? ipv4Text(head << behind) : ipv6Text(head << behind)}${zone === undefined ? '' : `%${zone}`}`
+  const first = Buffer.from((head << behind).toString(16).padStart(WIDTH[family] / 4, '0'), 'hex')
+  const address = `${addressText(first)}${zone === undefined ? '' : `%${zone}`}`
   return Object.freeze({ family, prefix, head, zone, text: prefix === WIDTH[family] ? address : `${address}/${prefix}` })
-}
-
-function ipv4Bits(literal: string): bigint {
-  return BigInt(literal.split('.').reduce((value, part) => value * 256 + Number(part), 0))
-}
-
-/** @param literal a valid one without a zone */
-function ipv6Bits(literal: string): bigint {
-  const dotted = literal.includes('.') ? literal.slice(literal.lastIndexOf(':') + 1) : undefined
-  const groups = (text: string): string[] => (text === '' ? [] : text.split(':'))
-  const hex =
-    dotted === undefined
-      ? literal
-      : `${literal.slice(0, -dotted.length)}${(ipv4Bits(dotted) >> 16n).toString(16)}:${(ipv4Bits(dotted) & 0xffffn).toString(16)}`
-  const [left = '', right] = hex.split('::')
-  const before = groups(left)
-  const after = right === undefined ? [] : groups(right)
-  const zeros = Array.from({ length: 8 - before.length - after.length }, () => '0')
-  return [...before, ...zeros, ...after].reduce((value, group) => (value << 16n) | BigInt(`0x${group}`), 0n)
-}
-
-function ipv4Text(bits: bigint): string {
-  return [24n, 16n, 8n, 0n].map((shift) => String((bits >> shift) & 0xffn)).join('.')
-}
-
-/** RFC 5952 §4: the longest run of zeros, of at least two groups, the first among equals, becomes `::`. */
-function ipv6Text(bits: bigint): string {
-  const groups = Array.from({ length: 8 }, (_, index) => Number((bits >> BigInt(112 - 16 * index)) & 0xffffn))
-  let from = 0
-  let length = 0
-  for (let start = 0; start < 8; start++) {
-    let end = start
-    while (end < 8 && groups[end] === 0) end++
-    if (end - start > length) {
-      from = start
-      length = end - start
-    }
-  }
-  const hex = groups.map((group) => group.toString(16))
-  return length < 2 ? hex.join(':') : `${hex.slice(0, from).join(':')}::${hex.slice(from + length).join(':')}`
 }
