@@ -1,4 +1,5 @@
 import { networkInterfaces } from 'node:os'
+import { addressKind } from '@kithmesh/core/plugin'
 
 /**
  * Restricted to loopback, the port is too, on every address of it that is advertised; otherwise it is open on all addresses, because those
@@ -9,7 +10,7 @@ export function listenOn(interfaces: readonly string[] | undefined): { readonly 
 }
 
 function isLoopback(networkInterface: string): boolean {
-  if (networkInterface === '::1' || /^127\./.test(networkInterface)) return true
+  if (addressKind(networkInterface)?.kind === 'loopback') return true
   const addresses = networkInterfaces()[networkInterface] ?? []
   return addresses.length > 0 && addresses.every(({ internal }) => internal)
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import type { Logger, PeerDiscovery } from '@kithmesh/core'
 import { errorCode } from '@kithmesh/core'
+import { addressKind } from '@kithmesh/core/plugin'
 import type { Dashboard } from '@kithmesh/dashboard'
 import type { Database } from '@kithmesh/database'
 import type { Mesh } from '@kithmesh/mesh'
@@ -104,5 +105,5 @@ export async function readToken(file: string): Promise<string> {
 
 /** Whether only programs of this machine get there. */
 export function staysHere(host: string | undefined): boolean {
-  return host === undefined || host === 'localhost' || host === '::1' || /^127\./.test(host)
+  return host === undefined || host === 'localhost' || addressKind(host)?.kind === 'loopback'
 }

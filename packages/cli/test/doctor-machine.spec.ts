@@ -63,7 +63,7 @@ describe('kithmesh doctor: this machine', () => {
       const [finding] = judge([
         lo,
         link('eth0', 'device', '192.168.1.5'),
-        link('docker0', 'bridge', '172.17.0.1'),
+        link('docker0', 'bridge', '172.17.0.1', 'fe80::42'),
         link('veth12', 'virtual-cable', 'fe80::1')
       ])
       expect(finding).to.include({ check: 'bridges', state: 'ok' })

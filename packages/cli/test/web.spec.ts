@@ -25,8 +25,8 @@ describe('the options of the page of sync', () => {
   })
 
   it('know what is only for this machine', () => {
-    expect([undefined, '127.0.0.1', '127.9.9.9', 'localhost', '::1'].every(staysHere)).to.equal(true)
-    expect(['0.0.0.0', '192.168.1.4', '::', 'example.org'].some(staysHere)).to.equal(false)
+    expect([undefined, '127.0.0.1', '127.9.9.9', 'localhost', '0:0:0:0:0:0:0:1', '::1'].every(staysHere)).to.equal(true)
+    expect(['0.0.0.0', '192.168.1.4', '::', 'example.org', '127.example', '127.0.0.1.example'].some(staysHere)).to.equal(false)
   })
 
   it('are refused before anything is started when they make no sense, and no token is repeated', async () => {

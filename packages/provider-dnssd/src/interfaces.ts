@@ -1,8 +1,6 @@
 /** Which network interfaces to use, and whose packets to believe. Pure. */
 import type { NetworkInterfaceInfo } from 'node:os'
-import { Buffer } from 'node:buffer'
-import { isIPv4, isIPv6 } from 'node:net'
-import { ipv6Bytes } from './rdata.ts'
+import { samePrefix } from '@kithmesh/core/plugin'
 
 export interface LinkAddress {
   readonly address: string
@@ -69,21 +67,6 @@ export function sameInterface(a: LinkInterface, b: LinkInterface): boolean {
   return a.name === b.name && a.index === b.index && text(a) === text(b)
 }
 
-function addressBytes(address: string): Buffer | undefined {
-  if (isIPv4(address)) return Buffer.from(address.split('.').map(Number))
-  if (!isIPv6(address)) return undefined
-  try {
-    return ipv6Bytes(address)
-  } catch {
-    return undefined
-  }
-}
-
-/** fe80::/10 */
-export function isLinkLocal6(address: string): boolean {
-  return /^fe[89ab]/i.test(address)
-}
-
 /**
  * Whether a packet from this source came over this interface. The operating system hands every multicast packet to every
  * socket of the group, whatever interface it came from; sources that are not on the link are ignored anyway (RFC 6762 §11).
@@ -91,15 +74,5 @@ export function isLinkLocal6(address: string): boolean {
 export function isOnLink(link: LinkInterface, source: string): boolean {
   const [address = '', zone] = source.split('%')
   if (zone !== undefined) return zone === link.name || zone === String(link.index)
-  const bytes = addressBytes(address)
-  if (bytes === undefined) return false
-  return link.addresses.some((own) => {
-    const ownBytes = addressBytes(own.address)
-    if (ownBytes?.length !== bytes.length) return false
-    for (let bit = 0; bit < own.prefix; bit++) {
-      const mask = 0x80 >> (bit & 7)
-      if (((ownBytes[bit >> 3] as number) & mask) !== ((bytes[bit >> 3] as number) & mask)) return false
-    }
-    return true
-  })
+  return link.addresses.some((own) => samePrefix(own.address, address, own.prefix))
 }

@@ -1,5 +1,6 @@
 /** The data of the record types multicast DNS services use, and what identifies a record. Pure. */
 import { Buffer } from 'node:buffer'
+import { addressBytes, addressText } from '@kithmesh/core/plugin'
 import { escapeLabel, maxNameBytes, nameKey } from './names.ts'
 import type { ResourceRecord } from './dns-message.ts'
 
@@ -52,9 +53,8 @@ export function readData(bytes: Buffer, type: number, start: number, length: num
   const end = start + length
   switch (type) {
     case rrType.A:
-      return length === 4 ? { type, address: [...bytes.subarray(start, end)].join('.') } : undefined
     case rrType.AAAA:
-      return length === 16 ? { type, address: ipv6Text(bytes.subarray(start, end)) } : undefined
+      return length === (type === rrType.A ? 4 : 16) ? { type, address: addressText(bytes.subarray(start, end)) } : undefined
     case rrType.PTR: {
       const read = readName(bytes, start)
       return read.end === end ? { type, target: read.name } : undefined
@@ -81,11 +81,13 @@ export function readData(bytes: Buffer, type: number, start: number, length: num
 export function writeData(data: RecordData, sink: DataSink): void {
   switch (data.type) {
     case rrType.A:
-      sink.bytes(Buffer.from(data.address.split('.').map(Number)))
+    case rrType.AAAA: {
+      const bytes = addressBytes(data.address)
+      if (bytes?.length !== (data.type === rrType.A ? 4 : 16))
+        throw new RangeError(`${data.address} is no address for a record of type ${data.type}`)
+      sink.bytes(bytes)
       break
-    case rrType.AAAA:
-      sink.bytes(ipv6Bytes(data.address))
-      break
+    }
     case rrType.PTR:
       sink.name(data.target)
       break
@@ -126,38 +128,4 @@ export function dataKey(data: RecordData): string {
     default:
       return data.address
   }
-}
-
-/** The 16 bytes of an IPv6 address in text form; a zone is ignored. @throws RangeError */
-export function ipv6Bytes(text: string): Buffer {
-  const [address = ''] = text.split('%')
-  const [head = '', tail] = address.split('::')
-  const groups = (part: string): number[] =>
-    part === ''
-      ? []
-      : part.split(':').flatMap((group) => {
-          if (!group.includes('.')) return [parseInt(group, 16)]
-          const [a = 0, b = 0, c = 0, d = 0] = group.split('.').map(Number)
-          return [a * 256 + b, c * 256 + d]
-        })
-  const left = groups(head)
-  const right = tail === undefined ? [] : groups(tail)
-  const all = tail === undefined ? left : [...left, ...new Array<number>(Math.max(0, 8 - left.length - right.length)).fill(0), ...right]
-  if (all.length !== 8 || all.some((group) => !(group >= 0 && group <= 0xffff))) throw new RangeError(`${text} is not an IPv6 address`)
-  return Buffer.from(all.flatMap((group) => [group >> 8, group & 255]))
-}
-
-/** The usual short text of an IPv6 address (RFC 5952). */
-export function ipv6Text(bytes: Uint8Array): string {
-  const groups = Array.from({ length: 8 }, (_, index) =>
-    (((bytes[index * 2] as number) << 8) | (bytes[index * 2 + 1] as number)).toString(16)
-  )
-  let best = { start: -1, length: 1 }
-  for (let start = 0; start < 8; start++) {
-    let length = 0
-    while (start + length < 8 && groups[start + length] === '0') length++
-    if (length > best.length) best = { start, length }
-  }
-  if (best.start === -1) return groups.join(':')
-  return `${groups.slice(0, best.start).join(':')}::${groups.slice(best.start + best.length).join(':')}`
 }

@@ -1,9 +1,9 @@
 /** From a service's name to where it listens. */
 import { isIPv4 } from 'node:net'
 import type { Clock, ResolvedUrl } from '@kithmesh/core'
+import { addressKind, isLinkLocal, isLinkLocal6 } from '@kithmesh/core/plugin'
 import type { Browser } from './browser.ts'
 import { dnssdErrors } from './errors.ts'
-import { isLinkLocal6 } from './interfaces.ts'
 import { rrType } from './rdata.ts'
 import type { Question } from './dns-message.ts'
 
@@ -40,15 +40,14 @@ function isUsable(address: string, loopback: boolean): boolean {
 
 /** Routable IPv6, then IPv4, then what only this link understands. */
 function rank(address: string): number {
-  if (isIPv4(address)) return address.startsWith('169.254.') ? 3 : 1
-  return isLinkLocal6(address) ? 2 : 0
+  return (isLinkLocal(address) ? 2 : 0) + (isIPv4(address) ? 1 : 0)
 }
 
 /** All addresses of a host that the links know, the most promising first. Loopback addresses count on loopback links only. */
 function findAddresses(browser: Browser, host: string): string[] {
   const addresses = new Set<string>()
   for (const view of browser.links) {
-    const loopback = view.link.addresses.some((own) => own.startsWith('127.') || own === '::1')
+    const loopback = view.link.addresses.some((own) => addressKind(own)?.kind === 'loopback')
     for (const type of [rrType.A, rrType.AAAA]) {
       for (const {
         record: { data },

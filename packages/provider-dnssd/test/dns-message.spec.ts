@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { metadataFromItems, decodeTxt } from '@kithmesh/core'
-import { ipv6Bytes, ipv6Text, rrType } from '../dist/rdata.js'
+import { rrType } from '../dist/rdata.js'
 import { MessageWriter, decodeMessage } from '../dist/dns-message.js'
 import type { Message, ResourceRecord } from '../dist/dns-message.js'
 
@@ -68,15 +68,31 @@ describe('DNS messages', () => {
     expect((decodeMessage(packet) as Message).answers.length).to.equal(decoded.answers.length - 1)
   })
   it('have IPv6 addresses in their usual text form', () => {
-    for (const text of ['::', '::1', 'fe80::1', '2001:db8::1:0:0:1', '1:2:3:4:5:6:7:8', 'fd00:0:1::'])
-      expect(ipv6Text(ipv6Bytes(text))).to.equal(text)
-    expect(ipv6Text(ipv6Bytes('::ffff:192.0.2.1'))).to.equal('::ffff:c000:201')
-    expect(() => ipv6Bytes('1:2')).to.throw(RangeError)
+    const packet = (address: string): Buffer => {
+      const writer = new MessageWriter(100)
+      expect(writer.add('answers', { name: 'a.local', ttl: 120, flush: true, data: { type: rrType.AAAA, address } })).to.equal(true)
+      return writer.finish({ response: true })
+    }
+    const read = (bytes: Buffer): unknown => (decodeMessage(bytes) as Message).answers[0]?.data
+    for (const text of ['::', '::1', 'fe80::1', '2001:db8::1:0:0:1', '1:2:3:4:5:6:7:8', 'fd00:0:1::', '::ffff:192.0.2.1'])
+      expect(read(packet(text))).to.deep.equal({ type: rrType.AAAA, address: text })
     fc.assert(
       fc.property(fc.ipV6(), (text) => {
-        expect(ipv6Bytes(ipv6Text(ipv6Bytes(text)))).to.deep.equal(ipv6Bytes(text))
+        const { address } = read(packet(text)) as { address: string }
+        expect(packet(address)).to.deep.equal(packet(text))
       })
     )
+  })
+  it('refuse a text that is no address of the kind that the record has', () => {
+    const writer = new MessageWriter(100)
+    for (const [type, address] of [
+      [rrType.AAAA, '1:2'],
+      [rrType.AAAA, '192.0.2.1'],
+      [rrType.A, '2001:db8::1'],
+      [rrType.A, '1.2.3']
+    ] as const)
+      expect(writer.add('answers', { name: 'a.local', ttl: 120, flush: true, data: { type, address } }), address).to.equal(false)
+    expect(writer.empty).to.equal(true)
   })
 })
 

@@ -1,5 +1,5 @@
-import { BlockList, isIP } from 'node:net'
-import { type NetworkFacts, type NetworkRoute, type PeerNetwork, addressKind } from '@kithmesh/core/plugin'
+import { isIP } from 'node:net'
+import { type NetworkFacts, type NetworkRoute, type PeerNetwork, addressKind, isLinkLocal6, samePrefix } from '@kithmesh/core/plugin'
 
 /**
  * Where a device may be reached by plain dialling, the most promising first; the device itself is proven by TLS only. Pure.
@@ -25,7 +25,7 @@ export function candidateAddresses(peer: PeerNetwork, own: NetworkFacts): string
 
 /** Not those that nobody can be reached at, nor link-local ones of IPv6: they need the zone of an interface, which a description cannot tell. */
 function usable(address: string, family: 4 | 6, own: NetworkFacts): boolean {
-  if (isIP(address) !== family || /^fe[89ab]/i.test(address)) return false
+  if (isIP(address) !== family || isLinkLocal6(address)) return false
   const kind = addressKind(address)?.kind
   if (kind === 'loopback') return own.routes.some(({ localAddress }) => addressKind(localAddress)?.kind === 'loopback')
   return kind === 'global' || kind === 'private'
@@ -39,10 +39,7 @@ function sameNetwork(theirs: NetworkRoute, mine: NetworkRoute): boolean {
 function mayBeSameNetwork(theirs: NetworkRoute, mine: NetworkRoute): boolean {
   if (theirs.family !== mine.family) return false
   if (theirs.externalAddress === undefined || mine.externalAddress === undefined) return true
-  const prefix = new BlockList()
-  if (theirs.family === 4) prefix.addSubnet(mine.localAddress, 16)
-  else if (isIP(mine.localAddress) === 6 && !mine.localAddress.includes('%')) prefix.addSubnet(mine.localAddress, 64, 'ipv6')
-  return prefix.check(theirs.localAddress, `ipv${theirs.family}`)
+  return samePrefix(theirs.localAddress, mine.localAddress, theirs.family === 4 ? 16 : 64)
 }
 
 /** How much lies between the internet and a TCP listener on this route. */

@@ -32,6 +32,16 @@ describe('candidate addresses', () => {
       '2001:db8:1:2::7'
     ])
   })
+  it('leave local ones out of networks that begin differently', () => {
+    const found = (theirs: string, mine: string): string[] => {
+      const [their, our] = theirs.includes(':') ? ['2001:db8:1::7', '2001:db8:2::9'] : ['203.0.113.5', '198.51.100.1']
+      return addresses([route(theirs, their)], route(mine, our)).slice(1)
+    }
+    expect(found('10.1.255.4', '10.1.0.9')).to.deep.equal(['10.1.255.4'])
+    expect(found('10.0.0.4', '10.1.0.9')).to.deep.equal([])
+    expect(found('fd00:0:0:1::7', 'fd00:0:0:1:8000::9')).to.deep.equal(['fd00:0:0:1::7'])
+    expect(found('fd00::7', 'fd00:0:0:1::9')).to.deep.equal([])
+  })
   it('put first what nothing stands before', () => {
     const routes = [
       { ...route('10.0.0.1', '203.0.113.1', nat('blocked', 'unknown')), interfaceIndex: 0 },

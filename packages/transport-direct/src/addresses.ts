@@ -1,3 +1,5 @@
+import { addressText, isLinkLocal6, unmappedBytes } from '@kithmesh/core/plugin'
+
 /**
  * The order in which to try a host's addresses (RFC 8305 §4): families alternate, beginning with that of the first address, and
  * within a family the given order stays, as discovery puts the most promising first. Doubles go, link-local IPv6 addresses
@@ -20,10 +22,8 @@ export function orderAddresses(addresses: readonly string[]): string[] {
 /** Without brackets, in lower case but for the zone, IPv4 in its own form where it came mapped into IPv6. */
 export function normalizeAddress(address: string): string {
   const bare = address.startsWith('[') && address.endsWith(']') ? address.slice(1, -1) : address
-  const [ip = '', zone] = splitZone(bare)
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(ip)
-  if (mapped !== null) return mapped[1]!
-  return zone === undefined ? ip.toLowerCase() : `${ip.toLowerCase()}%${zone}`
+  const bytes = unmappedBytes(bare)
+  return bytes?.length === 4 ? addressText(bytes) : bare.replace(/^[^%]*/, (ip) => ip.toLowerCase())
 }
 
 function familyOf(address: string): 4 | 6 {
@@ -31,10 +31,5 @@ function familyOf(address: string): 4 | 6 {
 }
 
 function lacksZone(address: string): boolean {
-  return /^fe[89ab][0-9a-f]:/.test(address) && !address.includes('%')
-}
-
-function splitZone(address: string): [string, string | undefined] {
-  const mark = address.indexOf('%')
-  return mark === -1 ? [address, undefined] : [address.slice(0, mark), address.slice(mark + 1)]
+  return isLinkLocal6(address) && !address.includes('%')
 }

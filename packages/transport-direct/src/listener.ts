@@ -3,11 +3,11 @@ import { createServer, isIPv6, type AddressInfo, type Server, type Socket } from
 import { networkInterfaces } from 'node:os'
 import type { Duplex } from 'node:stream'
 import { errorCode, isKithmeshError, silentLogger, systemClock, type Clock, type Logger, type TransportListener } from '@kithmesh/core'
-import { checkPositive, ConnectionCount, formatHostPort } from '@kithmesh/core/plugin'
+import { checkPositive, ConnectionCount, formatHostPort, isLinkLocal } from '@kithmesh/core/plugin'
 import { secureServer, type PeerCertificate, type SecureServerOptions } from '@kithmesh/identity'
 import { normalizeAddress } from './addresses.ts'
 import { directErrors } from './errors.ts'
-import { addressesOfInterface, isLinkLocal } from './network-interface.ts'
+import { addressesOfInterface } from './network-interface.ts'
 
 /** A connection that was accepted and, with TLS, has finished its handshake. */
 export interface AcceptedConnection {

@@ -1,5 +1,6 @@
 import { isIP, isIPv6 } from 'node:net'
 import { networkInterfaces, type NetworkInterfaceInfo } from 'node:os'
+import { isLinkLocal, isLinkLocal6 } from '@kithmesh/core/plugin'
 import { normalizeAddress } from './addresses.ts'
 import { directErrors } from './errors.ts'
 
@@ -31,7 +32,7 @@ export function addressesOfInterface(networkInterface: string, table: InterfaceT
       { details: { networkInterface, interfaces: others } }
     )
   }
-  const addresses = found.map(({ address }) => (isLinkLocal(address) && isIPv6(address) ? `${address}%${networkInterface}` : address))
+  const addresses = found.map(({ address }) => (isLinkLocal6(address) ? `${address}%${networkInterface}` : address))
   return [...addresses.filter((address) => !isLinkLocal(address)), ...addresses.filter(isLinkLocal)]
 }
 
@@ -51,7 +52,7 @@ export function routesFrom(
     const family = local.filter((address) => isIPv6(address) === isIPv6(remote))
     const localAddress = family.find((address) => isLinkLocal(address) === isLinkLocal(remote)) ?? family[0]
     if (localAddress === undefined) return []
-    const zone = byName && isIPv6(remote) && isLinkLocal(remote) && !remote.includes('%') ? `%${networkInterface}` : ''
+    const zone = byName && isLinkLocal6(remote) && !remote.includes('%') ? `%${networkInterface}` : ''
     return [{ address: `${remote}${zone}`, localAddress }]
   })
   if (routes.length > 0 || addresses.length === 0) return routes
@@ -60,8 +61,4 @@ export function routesFrom(
     `No address of ${networkInterface} (${local.join(', ')}) is of the same family as ${addresses.join(', ')}`,
     { details: { networkInterface, local, remote: addresses } }
   )
-}
-
-export function isLinkLocal(address: string): boolean {
-  return /^(fe[89ab][0-9a-f]:|169\.254\.)/i.test(address)
 }

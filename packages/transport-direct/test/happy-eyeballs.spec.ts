@@ -26,7 +26,10 @@ describe('the order of addresses', () => {
   })
 
   it('drops doubles in any spelling and unwraps mapped IPv4', () => {
-    expect(orderAddresses(['::ffff:192.0.2.1', '192.0.2.1', '[2001:DB8::1]', '2001:db8::1'])).to.deep.equal(['192.0.2.1', '2001:db8::1'])
+    expect(orderAddresses(['::ffff:192.0.2.1', '192.0.2.1', '[::ffff:c000:201]', '[2001:DB8::1]', '2001:db8::1'])).to.deep.equal([
+      '192.0.2.1',
+      '2001:db8::1'
+    ])
   })
 
   it('keeps zones as they are and puts link-local addresses without one last', () => {

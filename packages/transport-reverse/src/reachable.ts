@@ -1,4 +1,4 @@
-import { addressKind, formatEndpoint, type NetworkRoute, type PeerNetwork } from '@kithmesh/core/plugin'
+import { addressKind, formatEndpoint, samePrefix, type NetworkRoute, type PeerNetwork } from '@kithmesh/core/plugin'
 import { MAX_ADDRESSES, type Endpoint } from './request.ts'
 
 /** The other device's network address may be ours too, surely is, or surely is not. */
@@ -92,7 +92,7 @@ function chanceFromOutside({ tcp, udp }: NetworkRoute): Chance | undefined {
 function sharingOf(route: NetworkRoute, theirs: readonly NetworkRoute[]): Sharing {
   if (theirs.length === 0) return 'unknown'
   const judged = theirs.map((their) => {
-    if (route.family === 6 && network64(route.localAddress) === network64(their.localAddress)) return 'same'
+    if (route.family === 6 && samePrefix(route.localAddress, their.localAddress, 64)) return 'same'
     if (route.externalAddress === undefined || their.externalAddress === undefined) return 'unknown'
     // IPv6 addresses are not shared by machines, so that different ones say only that the networks are different.
     return route.externalAddress === their.externalAddress ? 'same' : 'different'
@@ -105,16 +105,4 @@ function meansSomething(address: string, theirs: readonly NetworkRoute[]): boole
   const kind = addressKind(address)?.kind
   if (kind === 'loopback') return theirs.some((their) => addressKind(their.localAddress)?.kind === 'loopback')
   return kind === 'global' || kind === 'private'
-}
-
-/** The first 64 bits of an IPv6 address, in one spelling. */
-function network64(address: string): string {
-  const [head = '', tail] = address.replace(/%.*$/, '').split('::')
-  const front = head === '' ? [] : head.split(':')
-  const back = tail === undefined || tail === '' ? [] : tail.split(':')
-  const missing = tail === undefined ? 0 : 8 - front.length - back.length
-  return [...front, ...Array.from({ length: missing }, () => '0'), ...back]
-    .slice(0, 4)
-    .map((part) => Number.parseInt(part, 16).toString(16))
-    .join(':')
 }

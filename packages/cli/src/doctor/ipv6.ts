@@ -1,6 +1,7 @@
 import { isIPv6 } from 'node:net'
 import type { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
+import { isLinkLocal } from '@kithmesh/core/plugin'
 import { textOf } from './evidence/files.ts'
 import { type Finding, note, ok, warning } from './finding.ts'
 
@@ -41,7 +42,7 @@ function defaultRoutes(table: string): string[] {
 type Kind = 'link-local' | 'unique local' | 'tunnelled' | 'global'
 
 function kindOf(address: string): Kind {
-  if (/^fe[89ab]/i.test(address)) return 'link-local'
+  if (isLinkLocal(address)) return 'link-local'
   if (/^f[cd]/i.test(address)) return 'unique local'
   return /^(2002:|2001:(0{1,4})?:)/i.test(address) ? 'tunnelled' : 'global'
 }

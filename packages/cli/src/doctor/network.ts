@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { networkInterfaces } from 'node:os'
+import { isLinkLocal } from '@kithmesh/core/plugin'
 import { type MulticastCheck, selectInterfaces } from '@kithmesh/provider-dnssd'
 import { type Finding, ok, problem, warning } from './finding.ts'
 
@@ -32,7 +33,7 @@ export function examineInterfaces(
       return warning(check, `${own.join(' ')}: the interface does no multicast`, 'Devices are found here through a broker only: --broker.')
     if (link.internal && chosen === undefined)
       return warning(check, `${own.join(' ')} is all there is`, 'Only programs on this machine find each other. Connect to a network.')
-    if (own.every((address) => address.startsWith('169.254.') || /^fe[89ab]/i.test(address)))
+    if (own.every(isLinkLocal))
       return warning(
         check,
         `${own.join(' ')}: only addresses of its own making`,

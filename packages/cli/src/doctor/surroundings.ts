@@ -1,3 +1,4 @@
+import { isLinkLocal6 } from '@kithmesh/core/plugin'
 import type { NetworkLink, Surroundings } from './evidence/surroundings.ts'
 import { type Finding, note, ok, warning } from './finding.ts'
 
@@ -73,5 +74,5 @@ function judgeUserNetwork(outward: readonly NetworkLink[]): Finding[] {
 }
 
 function describe({ name, addresses }: NetworkLink): string {
-  return [name, ...addresses.filter((address) => !/^fe80:/i.test(address))].join(' ')
+  return [name, ...addresses.filter((address) => !isLinkLocal6(address))].join(' ')
 }

@@ -5,7 +5,7 @@ import { addressKind } from '@kithmesh/core/plugin'
 export function relayHosts(interfaces: ReturnType<typeof networkInterfaces>): string[] {
   const addresses = Object.values(interfaces).flatMap((each) => each ?? [])
   const best = (family: 'IPv4' | 'IPv6'): string | undefined => {
-    const usable = addresses.filter((each) => each.family === family && !each.internal && !each.address.toLowerCase().startsWith('fe80:'))
+    const usable = addresses.filter((each) => each.family === family && !each.internal)
     const kind = (wanted: string): string | undefined => usable.find(({ address }) => addressKind(address)?.kind === wanted)?.address
     return kind('global') ?? (family === 'IPv4' ? kind('private') : undefined)
   }

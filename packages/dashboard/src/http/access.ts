@@ -1,5 +1,6 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import { isIP } from 'node:net'
+import { addressKind } from '@kithmesh/core/plugin'
 import { dashboardErrors } from '../errors.ts'
 
 /** What of a request decides whether it is answered. */
@@ -72,13 +73,13 @@ export class Access {
   }
 
   #knows(name: string): boolean {
-    return name === 'localhost' || isLoopback(name) || this.#hosts.has(name) || (this.#remote && isIP(name) !== 0)
+    return isLoopback(name) || this.#hosts.has(name) || (this.#remote && isIP(name) !== 0)
   }
 }
 
 /** Whether an address, without brackets, is this machine's own and nobody else's. */
 export function isLoopback(address: string): boolean {
-  return (isIP(address) === 4 && address.startsWith('127.')) || address === '::1' || address === 'localhost'
+  return address === 'localhost' || addressKind(address)?.kind === 'loopback'
 }
 
 /** Of `name`, `name:port`, `[address]` or `[address]:port`; lower case; empty when it is none. */

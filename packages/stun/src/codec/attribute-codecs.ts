@@ -1,6 +1,7 @@
 /** Every attribute as bytes and back. One file because it is one table, with the few forms that its rows are made of. */
+import { addressBytes, addressText } from '@kithmesh/core/plugin'
 import type { PasswordAlgorithm, StunAttributeName, StunAttributes } from './attributes.ts'
-import { addressBytes, addressText, type TransportAddress } from './transport-address.ts'
+import type { TransportAddress } from './transport-address.ts'
 import { malformed } from './malformed.ts'
 
 /** Type number and both directions of one attribute. `key` is the cookie and the transaction id, which addresses are XORed with. */

@@ -1,5 +1,5 @@
-import { isIPv4, isIPv6, SocketAddress } from 'node:net'
-import { formatEndpoint } from '@kithmesh/core/plugin'
+import { isIPv4, isIPv6 } from 'node:net'
+import { addressText, formatEndpoint, unmappedBytes } from '@kithmesh/core/plugin'
 
 /** An IP address and a port (RFC 8489 §3). The address is an IP literal without zone. */
 export interface TransportAddress {
@@ -30,39 +30,6 @@ export function sameAddress(a: string, b: string): boolean {
 
 /** One spelling for each address: RFC 5952, no zone, IPv4 instead of its IPv6 form. Texts that are no address stay as they are. */
 export function canonicalAddress(address: string): string {
-  if (!isIPv6(address)) return address
-  const bytes = addressBytes(address)
-  return bytes === undefined ? address : addressText(isMappedIPv4(bytes) ? bytes.subarray(12) : bytes)
-}
-
-/** 4 or 16 bytes in network order; undefined when the text is no IP address. */
-export function addressBytes(address: string): Buffer | undefined {
-  if (isIPv4(address)) return Buffer.from(address.split('.').map(Number))
-  if (!isIPv6(address)) return undefined
-  const text = address.split('%')[0]!
-  const [head = '', tail] = text.split('::')
-  const first = groups(head)
-  const last = tail === undefined ? [] : groups(tail)
-  return Buffer.from([...first, ...new Array<number>(16 - first.length - last.length).fill(0), ...last])
-}
-
-/** The address that 4 or 16 bytes mean, IPv6 as RFC 5952 wants it. */
-export function addressText(bytes: Uint8Array): string {
-  if (bytes.length === 4) return bytes.join('.')
-  const hex = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex')
-  return new SocketAddress({ family: 'ipv6', address: hex.replace(/(.{4})(?!$)/g, '$1:') }).address
-}
-
-function isMappedIPv4(bytes: Buffer): boolean {
-  return bytes.readBigUInt64BE(0) === 0n && bytes.readUInt32BE(8) === 0xffff
-}
-
-/** The bytes of one side of `::`; the text is known to be valid. */
-function groups(text: string): number[] {
-  if (text === '') return []
-  return text.split(':').flatMap((group) => {
-    if (group.includes('.')) return group.split('.').map(Number)
-    const value = Number.parseInt(group, 16)
-    return [value >> 8, value & 0xff]
-  })
+  const bytes = isIPv6(address) ? unmappedBytes(address) : undefined
+  return bytes === undefined ? address : addressText(bytes)
 }

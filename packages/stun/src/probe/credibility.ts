@@ -1,4 +1,4 @@
-import { BlockList } from 'node:net'
+import { addressBits, addressRange, inRange, type AddressRange } from '@kithmesh/core/plugin'
 import { addressFamily, canonicalAddress, sameAddress } from '../codec/transport-address.ts'
 import type { TransportAddress } from '../codec/transport-address.ts'
 
@@ -7,33 +7,29 @@ type Reach = 'none' | 'host' | 'link' | 'site' | 'global'
 
 const order: readonly Reach[] = ['none', 'host', 'link', 'site', 'global']
 
-const ranges: readonly [Reach, string, number, 'ipv4' | 'ipv6'][] = [
-  ['none', '0.0.0.0', 8, 'ipv4'],
-  ['none', '224.0.0.0', 3, 'ipv4'],
-  ['none', '::', 128, 'ipv6'],
-  ['none', 'ff00::', 8, 'ipv6'],
-  ['host', '127.0.0.0', 8, 'ipv4'],
-  ['host', '::1', 128, 'ipv6'],
-  ['link', '169.254.0.0', 16, 'ipv4'],
-  ['link', 'fe80::', 10, 'ipv6'],
-  ['site', '10.0.0.0', 8, 'ipv4'],
-  ['site', '172.16.0.0', 12, 'ipv4'],
-  ['site', '192.168.0.0', 16, 'ipv4'],
-  ['site', '100.64.0.0', 10, 'ipv4'],
-  ['site', 'fc00::', 7, 'ipv6']
-]
+const ranges = (
+  [
+    ['none', '0.0.0.0/8'],
+    ['none', '224.0.0.0/3'],
+    ['none', '::'],
+    ['none', 'ff00::/8'],
+    ['host', '127.0.0.0/8'],
+    ['host', '::1'],
+    ['link', '169.254.0.0/16'],
+    ['link', 'fe80::/10'],
+    ['site', '10.0.0.0/8'],
+    ['site', '172.16.0.0/12'],
+    ['site', '192.168.0.0/16'],
+    ['site', '100.64.0.0/10'],
+    ['site', 'fc00::/7']
+  ] satisfies ReadonlyArray<readonly [Reach, string]>
+).map(([reach, text]): readonly [Reach, AddressRange] => [reach, addressRange(text) as AddressRange])
 
-/** Where an address means something (RFC 6890). */
+/** Where an address means something (RFC 6890); IPv4 written as IPv6 is IPv4. */
 export function reachOf(address: string): Reach {
-  const family = addressFamily(address)
-  if (family === undefined) return 'none'
-  for (const [reach, net, prefix, type] of ranges) {
-    if (type !== `ipv${family}`) continue
-    const block = new BlockList()
-    block.addSubnet(net, prefix, type)
-    if (block.check(address, type)) return reach
-  }
-  return 'global'
+  const bits = addressBits(address)
+  if (bits === undefined) return 'none'
+  return ranges.find(([, range]) => inRange(bits, range))?.[0] ?? 'global'
 }
 
 /**
@@ -44,9 +40,9 @@ export function whyIncredible(mapped: TransportAddress, server: TransportAddress
   if (mapped.port === 0) return 'it names port 0'
   if (addressFamily(canonicalAddress(mapped.address)) !== addressFamily(canonicalAddress(server.address)))
     return 'it names an address of the other family'
-  const reach = reachOf(canonicalAddress(mapped.address))
+  const reach = reachOf(mapped.address)
   if (reach === 'none') return 'it names an address that nobody can have'
-  if (order.indexOf(reach) < order.indexOf(reachOf(canonicalAddress(server.address)))) return 'it names an address that it cannot have seen'
+  if (order.indexOf(reach) < order.indexOf(reachOf(server.address))) return 'it names an address that it cannot have seen'
   if (sameAddress(mapped.address, server.address) && reach === 'global') return 'it names its own address'
   return undefined
 }
