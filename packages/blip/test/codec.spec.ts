@@ -55,6 +55,32 @@ describe('BLIP varints (blip.md §2)', () => {
     }
   })
 
+  it('reads exactly what the bytes say, however long they say it, or nothing', () => {
+    const middle = fc.integer({ min: 0x80, max: 0xff })
+    fc.assert(
+      fc.property(fc.array(middle, { maxLength: 11 }), fc.integer({ min: 0, max: 0x7f }), fc.nat(2), (more, last, behind) => {
+        const bytes = Buffer.from([...more, last])
+        const value = bytes.reduceRight((sum, byte) => (sum << 7n) | BigInt(byte & 0x7f), 0n)
+        const cursor = { position: 0 }
+        if (bytes.length > 10 || value > BigInt(Number.MAX_SAFE_INTEGER)) {
+          expect(codeOf(() => readVarint(bytes, cursor, bytes.length))).to.equal('ERR_BLIP_FRAME')
+          expect(cursor.position).to.equal(0)
+        } else {
+          expect(BigInt(readVarint(Buffer.concat([bytes, Buffer.alloc(behind, 0x80)]), cursor, bytes.length + behind))).to.equal(value)
+          expect(cursor.position).to.equal(bytes.length)
+        }
+      }),
+      {
+        examples: [
+          [[0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80], 0x10, 0],
+          [[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], 0x0f, 2],
+          [[0x81, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80], 0x10, 0],
+          [[0x85, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80], 0, 1]
+        ]
+      }
+    )
+  })
+
   it('survives a round trip', () => {
     fc.assert(
       fc.property(fc.maxSafeNat(), (value) => {

@@ -6,6 +6,8 @@ import { writeVarint } from '../dist/varint.js'
 import { block, RawPeer } from './raw-peer.ts'
 
 const rev = block('Profile', 'rev')
+/** 2^53 + 1, which as a double would be 2^53. */
+const TOO_LARGE = Buffer.from('8180808080808010', 'hex')
 
 /** Content with a free choice of the announced length of the properties. */
 function content(length: number, properties: string | Buffer): Buffer {
@@ -48,6 +50,34 @@ describe('violations of the protocol (blip.md §13)', () => {
       code: 'ERR_BLIP_FRAME',
       run: (peer) => {
         peer.raw(Buffer.concat([Buffer.from([1, 0x34]), Buffer.alloc(11, 0x80)]))
+      }
+    },
+    {
+      what: 'an acknowledgement of more than 2^53 bytes',
+      code: 'ERR_BLIP_FRAME',
+      run: (peer) => {
+        peer.raw(Buffer.concat([Buffer.from([1, 0x34]), TOO_LARGE]))
+      }
+    },
+    {
+      what: 'a message number above 2^53',
+      code: 'ERR_BLIP_FRAME',
+      run: (peer) => {
+        peer.raw(Buffer.concat([TOO_LARGE, Buffer.from([0, 0, 0, 0, 0, 0])]))
+      }
+    },
+    {
+      what: 'properties announced with more than 2^53 bytes',
+      code: 'ERR_BLIP_FRAME',
+      run: (peer) => {
+        peer.send(1, 0, undefined, Buffer.concat([TOO_LARGE, Buffer.from('x')]))
+      }
+    },
+    {
+      what: 'properties announced with 2^53 - 1 bytes, to come in later frames',
+      code: 'ERR_BLIP_PROPERTIES',
+      run: (peer) => {
+        peer.send(1, MORE_COMING, undefined, content(Number.MAX_SAFE_INTEGER, 'x'))
       }
     },
     {

@@ -1,8 +1,9 @@
-import { networkInterfaces } from 'node:os'
+import type { networkInterfaces } from 'node:os'
 import { addressBits, addressRange, inRange, type AddressRange } from './address-range.ts'
 import type { Clock } from './contracts/clock.ts'
 import type { DialPolicy } from './contracts/incoming.ts'
 import { addressKind, isNeighbour, isOwnAddress } from './dial-target.ts'
+import { ownInterfaces } from './own-interfaces.ts'
 import { systemClock } from './system-clock.ts'
 import { TokenBucket, type Rate } from './token-bucket.ts'
 
@@ -45,7 +46,7 @@ export interface DialPolicyOptions {
  * @throws TypeError for options that make no sense
  */
 export function createDialPolicy(options: DialPolicyOptions = {}): DialPolicy {
-  const { clock = systemClock, ownAddresses = false, privateNetworks = [], lowPorts = [443], interfaces = networkInterfaces } = options
+  const { clock = systemClock, ownAddresses = false, privateNetworks = [], lowPorts = [443], interfaces = ownInterfaces } = options
   const { perPeer = { burst: 30, perMinute: 30 }, total = { burst: 120, perMinute: 120 } } = options
   for (const rate of [perPeer, total])
     if (!(rate.burst >= 1 && rate.perMinute > 0)) throw new TypeError('A rate has a burst of at least 1, and some per minute')

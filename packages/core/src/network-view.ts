@@ -1,9 +1,10 @@
-import { networkInterfaces } from 'node:os'
+import type { networkInterfaces } from 'node:os'
 import { isLinkLocal6 } from './address-range.ts'
 import { withDeadline } from './deadline.ts'
 import type { Clock } from './contracts/clock.ts'
 import type { Logger } from './contracts/logger.ts'
 import type { NatBehaviour, NetworkFacts, NetworkProbe, NetworkRoute, NetworkView } from './contracts/network.ts'
+import { ownInterfaces } from './own-interfaces.ts'
 
 const MAX_INTERFACES = 3
 const POLL_MS = 5_000
@@ -156,7 +157,7 @@ export class NetworkWatch implements NetworkView {
   }
 
   #plain(): NetworkFacts {
-    const { clock, interfaces = networkInterfaces } = this.#options
+    const { clock, interfaces = ownInterfaces } = this.#options
     return Object.freeze({ routes: unmeasuredRoutes(interfaces()), measuredAt: clock.now() })
   }
 }

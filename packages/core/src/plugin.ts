@@ -75,6 +75,7 @@ export { formatPeerAddress, parsePeerAddress } from './peer-address/peer-address
 export type { PeerAddress } from './peer-address/peer-address.ts'
 export { ObserverSet } from './observer-set.ts'
 export type { Mergers, ObserverArguments } from './observer-set.ts'
+export { ownInterfaces } from './own-interfaces.ts'
 export { isPeerId } from './peer-id.ts'
 export { retry } from './retry.ts'
 export type { RetryOptions } from './retry.ts'

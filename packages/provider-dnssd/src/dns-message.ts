@@ -5,7 +5,7 @@
  */
 import { Buffer } from 'node:buffer'
 import { maxLabelBytes, splitName } from './names.ts'
-import { readData, readName, writeData } from './rdata.ts'
+import { NameBudget, readData, readName, writeData } from './rdata.ts'
 import type { RecordData } from './rdata.ts'
 
 /** What is asked: a name and a record type (255: any). */
@@ -56,10 +56,11 @@ function decode(bytes: Buffer): Message | undefined {
   const flags = bytes.readUInt16BE(2)
   // Messages with another opcode or a response code are ignored (RFC 6762 §18.3, §18.11).
   if ((flags & 0x780f) !== 0) return undefined
+  const budget = new NameBudget()
   let offset = 12
   const questions: Question[] = []
   for (let count = bytes.readUInt16BE(4); count > 0; count--) {
-    const { name, end } = readName(bytes, offset)
+    const { name, end } = readName(bytes, offset, budget)
     const type = bytes.readUInt16BE(end)
     const rrclass = bytes.readUInt16BE(end + 2)
     offset = end + 4
@@ -69,7 +70,7 @@ function decode(bytes: Buffer): Message | undefined {
   const section = (count: number): ResourceRecord[] => {
     const records: ResourceRecord[] = []
     for (; count > 0; count--) {
-      const { name, end } = readName(bytes, offset)
+      const { name, end } = readName(bytes, offset, budget)
       const type = bytes.readUInt16BE(end)
       const rrclass = bytes.readUInt16BE(end + 2)
       const ttl = bytes.readUInt32BE(end + 4)
@@ -78,7 +79,7 @@ function decode(bytes: Buffer): Message | undefined {
       offset = start + length
       if (offset > bytes.length) throw new RangeError('A record is cut off')
       if ((rrclass & ~topBit) !== classInternet) continue
-      const data = readData(bytes, type, start, length)
+      const data = readData(bytes, type, start, length, budget)
       if (data !== undefined) records.push({ name, ttl, flush: (rrclass & topBit) !== 0, data })
     }
     return records

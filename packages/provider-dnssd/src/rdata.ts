@@ -22,14 +22,25 @@ export interface DataSink {
   bytes(value: Uint8Array): void
 }
 
+/** What the names of one message may cost, in labels and pointers: far more than the longest honest message has (RFC 6762 §17). */
+export class NameBudget {
+  #left = 20_000
+
+  /** @throws RangeError when all of it is spent */
+  spend(): void {
+    if (this.#left-- === 0) throw new RangeError('Names lead from one to the next without end')
+  }
+}
+
 /** Reads a name; compression pointers may only point backwards, so reading always ends. @throws RangeError */
-export function readName(bytes: Buffer, start: number): { readonly name: string; readonly end: number } {
+export function readName(bytes: Buffer, start: number, budget: NameBudget): { readonly name: string; readonly end: number } {
   const labels: string[] = []
   let offset = start
   let lowest = start
   let end = -1
   let size = 1
   for (;;) {
+    budget.spend()
     const length = bytes.readUInt8(offset)
     if (length === 0) return { name: labels.join('.'), end: end === -1 ? offset + 1 : end }
     if ((length & 0xc0) === 0xc0) {
@@ -49,19 +60,19 @@ export function readName(bytes: Buffer, start: number): { readonly name: string;
 }
 
 /** Reads record data; undefined for types that are of no use here and for data that does not fit its type. @throws RangeError */
-export function readData(bytes: Buffer, type: number, start: number, length: number): RecordData | undefined {
+export function readData(bytes: Buffer, type: number, start: number, length: number, budget: NameBudget): RecordData | undefined {
   const end = start + length
   switch (type) {
     case rrType.A:
     case rrType.AAAA:
       return length === (type === rrType.A ? 4 : 16) ? { type, address: addressText(bytes.subarray(start, end)) } : undefined
     case rrType.PTR: {
-      const read = readName(bytes, start)
+      const read = readName(bytes, start, budget)
       return read.end === end ? { type, target: read.name } : undefined
     }
     case rrType.SRV: {
       if (length < 7) return undefined
-      const read = readName(bytes, start + 6)
+      const read = readName(bytes, start + 6, budget)
       if (read.end !== end) return undefined
       return {
         type,

@@ -4,10 +4,10 @@
  */
 import { createSocket } from 'node:dgram'
 import type { RemoteInfo, Socket } from 'node:dgram'
-import { networkInterfaces } from 'node:os'
 import type { NetworkInterfaceInfo } from 'node:os'
 import type { Buffer } from 'node:buffer'
 import type { Clock, Logger } from '@kithmesh/core'
+import { ownInterfaces } from '@kithmesh/core/plugin'
 import { dnssdErrors } from './errors.ts'
 import { isOnLink, sameInterface, selectInterfaces } from './interfaces.ts'
 import type { InterfaceChoice, LinkInterface } from './interfaces.ts'
@@ -168,7 +168,7 @@ export class MulticastSockets {
   }
 
   #select(): LinkInterface[] {
-    return selectInterfaces((this.#options.listInterfaces ?? networkInterfaces)(), this.#options)
+    return selectInterfaces((this.#options.listInterfaces ?? ownInterfaces)(), this.#options)
   }
 
   async #up(about: LinkInterface): Promise<Link> {

@@ -139,6 +139,26 @@ describe('hostile packets', () => {
     expect(decodeMessage(Buffer.from([0, 0, 0x84, 0, 255, 255, 255, 255, 255, 255, 255, 255]))).to.equal(undefined)
     expect(decodeMessage(Buffer.alloc(11))).to.equal(undefined)
   })
+  it('whose names all lead through one long chain of pointers are refused', () => {
+    const record = (name: Buffer, data: Buffer): Buffer =>
+      Buffer.concat([name, Buffer.from([3, 0xe7, 0, 1, 0, 0, 0, 1, data.length >> 8, data.length & 255]), data])
+    const pointer = (to: number): Buffer => Buffer.from([0xc0 | (to >> 8), to & 255])
+    // The data of an unknown type is skipped, so that it may hold the chain: the end of a name, and pointers, each to the one before.
+    const start = 12 + 11
+    const message = (links: number, names: number): Buffer => {
+      const chain: Buffer[] = [Buffer.from([0])]
+      for (let link = 0, to = start; link < links; to = start + 1 + 2 * link, link++) chain.push(pointer(to))
+      const last = start + 1 + 2 * (links - 1)
+      const records = [
+        record(Buffer.from([0]), Buffer.concat(chain)),
+        ...Array.from({ length: names }, () => record(pointer(last), Buffer.alloc(0)))
+      ]
+      return Buffer.concat([Buffer.from([0, 0, 0x84, 0, 0, 0, records.length >> 8, records.length & 255, 0, 0, 0, 0]), ...records])
+    }
+    expect(decodeMessage(message(100, 100))?.answers).to.deep.equal([])
+    expect(decodeMessage(message(2_000, 400))).to.equal(undefined)
+    expect(decodeMessage(message(8_000, 4_000))).to.equal(undefined)
+  })
   it('with an opcode or a response code are ignored (RFC 6762 §18)', () => {
     const packet = Buffer.from(message())
     packet[3] = 3

@@ -1,5 +1,4 @@
-import { networkInterfaces } from 'node:os'
-import { ConnectionCount, Lifecycle, addressKind, formatHostPort } from '@kithmesh/core/plugin'
+import { ConnectionCount, Lifecycle, addressKind, formatHostPort, ownInterfaces } from '@kithmesh/core/plugin'
 import { canonicalAddress } from '@kithmesh/stun'
 import { Broker } from './broker/broker.ts'
 import type { Relay, RelayOptions, RelayStatus, RelayUrls, RelayUser } from './contracts.ts'
@@ -86,6 +85,8 @@ class RelayServer implements Relay {
 
   async #start(): Promise<void> {
     const { hosts, tls, topics, limits, clock, logger } = this.#options
+    // Known from now on, also when clients take every descriptor.
+    ownInterfaces()
     const users = this.#users
     const count = new ConnectionCount(limits.connections, limits.connectionsPerAddress)
     const ownPorts = new Set<number>()
@@ -158,7 +159,7 @@ class RelayServer implements Relay {
     if (addressKind(address)?.kind === 'loopback') return true
     const now = this.#options.clock.monotonic()
     if (this.#own === undefined || now >= this.#own.until) {
-      const addresses = Object.values(networkInterfaces()).flatMap((each) => (each ?? []).map((entry) => canonicalAddress(entry.address)))
+      const addresses = Object.values(ownInterfaces()).flatMap((each) => (each ?? []).map((entry) => canonicalAddress(entry.address)))
       this.#own = { addresses: new Set([...addresses, ...this.#options.hosts.map((host) => host.bind)]), until: now + INTERFACES_MS }
     }
     return this.#own.addresses.has(address)

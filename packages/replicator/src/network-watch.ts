@@ -1,5 +1,5 @@
-import { networkInterfaces } from 'node:os'
 import type { Clock } from '@kithmesh/core'
+import { ownInterfaces } from '@kithmesh/core/plugin'
 
 const POLL_MS = 3_000
 
@@ -18,7 +18,7 @@ export function watchNetwork(clock: Clock, appeared: () => void, addresses: () =
 }
 
 function externalAddresses(): string[] {
-  return Object.entries(networkInterfaces()).flatMap(([name, list]) =>
+  return Object.entries(ownInterfaces()).flatMap(([name, list]) =>
     (list ?? []).filter(({ internal }) => !internal).map(({ address }) => `${name} ${address}`)
   )
 }

@@ -13,8 +13,9 @@ const [ONE, TWO, THREE, FOUR] = [
   'ggHnVHNuTWmhwIveZJ+Vyw'
 ] as [string, string, string, string]
 
-const message = (body: unknown): IncomingMessage =>
-  ({ properties: {}, body: Buffer.from(JSON.stringify(body)) }) as unknown as IncomingMessage
+const raw = (body: string): IncomingMessage => ({ properties: {}, body: Buffer.from(body) }) as unknown as IncomingMessage
+
+const message = (body: unknown): IncomingMessage => raw(JSON.stringify(body))
 
 describe('version vectors on the wire', () => {
   it('names revisions by a version, a whole vector or an id from before there were vectors', () => {
@@ -56,6 +57,17 @@ describe('version vectors on the wire', () => {
       expect(vectorVersioning.descendsFrom(ours, theirs), theirs).to.equal(true)
     for (const theirs of [`6@${ONE}`, `4@${TWO}`, `1@${THREE}`, '3-ab', `10@${ONE}`])
       expect(vectorVersioning.descendsFrom(ours, theirs), theirs).to.equal(false)
+  })
+
+  it('takes only sequences that are what the peer wrote', () => {
+    for (const [text, sequence] of [
+      ['0', '0'],
+      ['9007199254740991', '9007199254740991'],
+      ['"9007199254740993"', '"9007199254740993"']
+    ])
+      expect(parseChanges(raw(`[[${text},"x","5@${ONE}"]]`), vectorVersioning, 10)[0]).to.include({ sequence })
+    for (const text of ['9007199254740993', '1e21', '1e999', '-1', '1.5', 'null', '[1]'])
+      expect(() => parseChanges(raw(`[[${text},"x","5@${ONE}"]]`), vectorVersioning, 10), text).to.throw('has no sequence')
   })
 
   it('reads lists with whole vectors in them, and revisions without', () => {

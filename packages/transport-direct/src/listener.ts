@@ -1,9 +1,8 @@
 import { once } from 'node:events'
 import { createServer, isIPv6, type AddressInfo, type Server, type Socket } from 'node:net'
-import { networkInterfaces } from 'node:os'
 import type { Duplex } from 'node:stream'
 import { errorCode, isKithmeshError, silentLogger, systemClock, type Clock, type Logger, type TransportListener } from '@kithmesh/core'
-import { checkPositive, ConnectionCount, formatHostPort, isLinkLocal } from '@kithmesh/core/plugin'
+import { checkPositive, ConnectionCount, formatHostPort, isLinkLocal, ownInterfaces } from '@kithmesh/core/plugin'
 import { secureServer, type PeerCertificate, type SecureServerOptions } from '@kithmesh/identity'
 import { normalizeAddress } from './addresses.ts'
 import { directErrors } from './errors.ts'
@@ -205,7 +204,7 @@ async function listenOnAll(hosts: readonly string[], port: number, accept: (sock
 /** What peers may try: the address itself, or all of this machine's that are no loopback, link-local ones last. */
 function reachableAddresses(bound: string): string[] {
   if (bound !== '::' && bound !== '0.0.0.0') return [bound.replace(/%.*$/, '')]
-  const found = Object.values(networkInterfaces())
+  const found = Object.values(ownInterfaces())
     .flatMap((list) => list ?? [])
     .filter(({ internal, address }) => !internal && (bound === '::' || !isIPv6(address)))
     .map(({ address }) => address)

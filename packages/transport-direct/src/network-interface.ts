@@ -1,6 +1,6 @@
 import { isIP, isIPv6 } from 'node:net'
-import { networkInterfaces, type NetworkInterfaceInfo } from 'node:os'
-import { isLinkLocal, isLinkLocal6 } from '@kithmesh/core/plugin'
+import type { NetworkInterfaceInfo } from 'node:os'
+import { isLinkLocal, isLinkLocal6, ownInterfaces } from '@kithmesh/core/plugin'
 import { normalizeAddress } from './addresses.ts'
 import { directErrors } from './errors.ts'
 
@@ -20,7 +20,7 @@ export interface Route {
  * itself; whether this machine has it shows when it is bound. Pure.
  * @throws ERR_DIRECT_INTERFACE when there is no such interface, or it has no address.
  */
-export function addressesOfInterface(networkInterface: string, table: InterfaceTable = networkInterfaces()): string[] {
+export function addressesOfInterface(networkInterface: string, table: InterfaceTable = ownInterfaces()): string[] {
   const given = normalizeAddress(networkInterface)
   if (isIP(given) !== 0) return [given]
   const found = table[networkInterface] ?? []
@@ -44,7 +44,7 @@ export function addressesOfInterface(networkInterface: string, table: InterfaceT
 export function routesFrom(
   networkInterface: string,
   addresses: readonly string[],
-  table: InterfaceTable = networkInterfaces()
+  table: InterfaceTable = ownInterfaces()
 ): readonly Route[] {
   const local = addressesOfInterface(networkInterface, table)
   const byName = local[0] !== normalizeAddress(networkInterface)

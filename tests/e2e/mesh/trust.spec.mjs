@@ -44,9 +44,9 @@ describe('a group with a key', () => {
     await equal(inside, 120)
     // It tries again and again; until both have said what they make of each other, that counts as a link.
     await until(
-      () => stranger.neighbours.length === 0 && inside.every(({ neighbours }) => !neighbours.includes(stranger.id)),
+      members,
       'the stranger without links',
-      () => describeAll(members)
+      () => stranger.neighbours.length === 0 && inside.every(({ neighbours }) => !neighbours.includes(stranger.id))
     )
     expect(stranger.collection.count).to.equal(15)
   })

@@ -1,6 +1,9 @@
 /** The longest name of a file on common file systems, bytes. */
 const MAX_NAME_BYTES = 255 - 64
 
+/** Looking back keeps it linear: only the first character of a run is tried. */
+const TRAILING = /(?<![\s.])[\s.]+$/u
+
 const RESERVED = /^(con|prn|aux|nul|com[0-9]|lpt[0-9]|conin\$|conout\$)(\..*)?$/i
 
 /**
@@ -17,8 +20,8 @@ export function safeName(name: string): string {
     // Control characters, invisible ones and those that turn the direction of writing, so that an extension is what it looks like.
     .replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu, '')
     .replace(/[<>:"|?*]/g, '_')
-    .replace(/^[\s.]+|[\s.]+$/gu, '')
-  const cut = cutBytes(plain).replace(/[\s.]+$/u, '')
+    .replace(/^[\s.]+/u, '')
+  const cut = cutBytes(plain.replace(TRAILING, '')).replace(TRAILING, '')
   if (cut === '') return 'unnamed'
   return RESERVED.test(cut) ? `_${cut}` : cut
 }

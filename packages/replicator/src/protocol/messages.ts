@@ -113,6 +113,10 @@ export interface IncomingChange {
   readonly bodySize: number
 }
 
+function isSequence(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0
+}
+
 function invalidRevId(text: unknown, versioning: Versioning, message: string): MessageError {
   return typeof text === 'string' && versioning.isForeign(text) ? incompatibleVersioning() : bad(message)
 }
@@ -130,12 +134,13 @@ export function parseChanges(message: IncomingMessage, versioning: Versioning, m
   return parseList(message.body, 'changes', maxEntries).map((entry, index) => {
     if (!Array.isArray(entry) || entry.length < 3) throw bad(`changes entry ${index} is no array of at least three`)
     const [sequence, id, named, flags, bodySize] = entry as unknown[]
-    if (typeof sequence !== 'number' && typeof sequence !== 'string') throw bad(`changes entry ${index} has no sequence`)
+    // A larger number was rounded when it was read: the checkpoint would name another sequence than the peer did.
+    if (typeof sequence !== 'string' && !isSequence(sequence)) throw bad(`changes entry ${index} has no sequence`)
     if (!isDocumentId(id)) throw bad(`changes entry ${index} has an invalid document ID`)
     const revId = typeof named === 'string' ? versioning.revIdOf(named) : undefined
     if (revId === undefined) throw invalidRevId(named, versioning, `changes entry ${index} has an invalid revision ID`)
     return {
-      sequence: typeof sequence === 'number' ? String(sequence) : JSON.stringify(sequence),
+      sequence: typeof sequence === 'string' ? JSON.stringify(sequence) : String(sequence),
       id,
       revId,
       flags: typeof flags === 'number' ? flags & 7 : flags === true ? 1 : 0,

@@ -5,14 +5,15 @@
 export type RemoteSequence = string
 
 interface Compound {
-  readonly low: number | undefined
-  readonly triggeredBy: number | undefined
-  readonly seq: number
+  readonly low: bigint | undefined
+  readonly triggeredBy: bigint | undefined
+  readonly seq: bigint
 }
 
-function parseNumber(text: string): number | undefined {
+/** Sequences of others may need all 64 bits. */
+function parseNumber(text: string): bigint | undefined {
   if (!/^\d{1,19}$/.test(text)) return undefined
-  return Number(text)
+  return BigInt(text)
 }
 
 /** Parses the JSON text of a sequence; undefined when it is none. */
@@ -27,11 +28,11 @@ function parseSequence(text: RemoteSequence): Compound | undefined {
   if (seq === undefined || parts.length > 3) return undefined
   if (parts.length === 1) return { low: undefined, triggeredBy: undefined, seq }
   const triggeredText = parts.at(-2) ?? ''
-  const triggeredBy = triggeredText === '' && parts.length === 3 ? 0 : parseNumber(triggeredText)
+  const triggeredBy = triggeredText === '' && parts.length === 3 ? 0n : parseNumber(triggeredText)
   if (triggeredBy === undefined) return undefined
   if (parts.length === 2) return { low: undefined, triggeredBy, seq }
   const low = parseNumber(parts[0] ?? '')
-  return low === undefined ? undefined : { low, triggeredBy: triggeredBy === 0 ? undefined : triggeredBy, seq }
+  return low === undefined ? undefined : { low, triggeredBy: triggeredBy === 0n ? undefined : triggeredBy, seq }
 }
 
 function kind(s: Compound): 'simple' | 'triggered' | 'low' {

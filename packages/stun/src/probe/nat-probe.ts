@@ -1,7 +1,6 @@
 import { setMaxListeners } from 'node:events'
-import { networkInterfaces } from 'node:os'
 import type { Clock, Logger, NetworkFacts, NetworkProbe, NetworkProbeFactory, NetworkRoute } from '@kithmesh/core'
-import { unlessAborted } from '@kithmesh/core/plugin'
+import { ownInterfaces, unlessAborted } from '@kithmesh/core/plugin'
 import { formatTransportAddress } from '../codec/transport-address.ts'
 import { resolveServer } from '../stream/dial.ts'
 import type { StunTlsOptions } from '../stream/dial.ts'
@@ -122,7 +121,7 @@ class NatProbe implements NetworkProbe {
   }
 
   #routes(): LocalRoute[] {
-    const { localAddresses, networkInterfaces: table = networkInterfaces } = this.#options
+    const { localAddresses, networkInterfaces: table = ownInterfaces } = this.#options
     return localAddresses === undefined ? localRoutes(table()) : routesOf(localAddresses)
   }
 
