@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { readdirSync, truncateSync, utimesSync } from 'node:fs'
+import { mkdirSync, readdirSync, renameSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import type { Database } from '@kithmesh/database'
@@ -167,5 +167,56 @@ describe('blob files', () => {
     expect(database.blobs.has(blobs[0]?.digest as string)).to.equal(true)
     expect(database.compact()).to.deep.equal({ blobsRemoved: 1 })
     expect(blobs.map(({ digest }) => database.blobs.has(digest))).to.deep.equal([true, false])
+  })
+  describe('with links in their place', () => {
+    const fileOf = (digest: string): string => Buffer.from(digest.slice(5), 'base64').toString('hex')
+    const secret = Buffer.from('the key of somebody')
+    const digest = digestOf(secret)
+    const open = async (): Promise<{ database: Database; blobs: string; elsewhere: string }> => {
+      const database = await temporary.open()
+      const elsewhere = join(temporary.directory(), 'secret')
+      writeFileSync(elsewhere, secret)
+      return { database, blobs: join(database.directory, 'blobs'), elsewhere }
+    }
+
+    it('are not there, and stored over the link when they come', async function () {
+      if (process.platform === 'win32') this.skip()
+      const { database, blobs, elsewhere } = await open()
+      symlinkSync(elsewhere, join(blobs, fileOf(digest)))
+      expect([database.blobs.has(digest), database.blobs.size(digest), await database.blobs.read(digest)]).to.deep.equal([
+        false,
+        undefined,
+        undefined
+      ])
+      expect([database.blobs.openRead(digest), database.blobs.openReader(digest)]).to.deep.equal([undefined, undefined])
+      await database.blobs.saveBlob(secret)
+      writeFileSync(elsewhere, 'changed')
+      expect((await database.blobs.read(digest))?.equals(secret)).to.equal(true)
+    })
+    it('are where a link in the place of the whole directory leads', async function () {
+      if (process.platform === 'win32') this.skip()
+      const { database, blobs } = await open()
+      await database.blobs.saveBlob(secret)
+      const moved = join(temporary.directory(), 'moved')
+      renameSync(blobs, moved)
+      symlinkSync(moved, blobs)
+      expect((await database.blobs.read(digest))?.equals(secret)).to.equal(true)
+      const { digest: another } = await database.blobs.saveBlob(Buffer.from('another'))
+      expect(readdirSync(moved)).to.include(fileOf(another))
+    })
+    it('leave what is no unfinished blob alone where one leads to when they are cleared away', async function () {
+      if (process.platform === 'win32') this.skip()
+      const { database, blobs, elsewhere } = await open()
+      const folder = join(elsewhere, '..', 'documents')
+      mkdirSync(folder)
+      for (const name of ['thesis.txt', 'ab'.repeat(12)]) {
+        writeFileSync(join(folder, name), 'x')
+        utimesSync(join(folder, name), 1000, 1000)
+      }
+      renameSync(join(blobs, 'tmp'), join(blobs, 'was'))
+      symlinkSync(folder, join(blobs, 'tmp'))
+      database.compact()
+      expect(readdirSync(folder)).to.deep.equal(['thesis.txt'])
+    })
   })
 })

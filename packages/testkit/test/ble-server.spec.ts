@@ -120,6 +120,17 @@ describe('an air over TCP', () => {
     other.socket.write(READ_ADDRESS)
     await eventually('the other to be served', () => other.bytes().length === 26)
   })
+  it('ends with a host that does not read what others make its controller tell it', async () => {
+    const server = await serve()
+    const { socket } = dial(server)
+    socket.pause()
+    await eventually('it to join', () => joined.length === 1)
+    // As events of its links are that its peers cause, which wait for nobody.
+    const { outbox } = joined[0] as unknown as { outbox: { push(packet: Buffer): void } }
+    for (let count = 0; count < 600; count++) outbox.push(Buffer.alloc(65_000))
+    await eventually('it to leave', () => left.length === 1)
+    expect(left[0]?.[1]).to.match(/^the host does not read: \d+ bytes wait for it$/)
+  })
   it('frees the port, cuts everybody off and leaves the air alone when it is closed', async () => {
     const server = await serve()
     const own = air.controller()

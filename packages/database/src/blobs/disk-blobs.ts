@@ -2,14 +2,14 @@ import { randomBytes } from 'node:crypto'
 import {
   copyFileSync,
   createReadStream,
-  existsSync,
   linkSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
-  statSync,
-  utimesSync
+  utimesSync,
+  type Stats
 } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -29,11 +29,14 @@ const TOUCH_AFTER_MS = 10 * 60_000
 const MAX_READERS = 64
 
 const BLOB_FILE = /^[0-9a-f]{40}$/
+/** What writers call the file that is not whole yet. */
+const TEMPORARY_FILE = /^[0-9a-f]{24}$/
 
 /**
  * Blobs as files: the 40 hex digits of the SHA-1, written under `tmp/` and moved into place once complete, checked and on the disk.
  * One directory holds them all, because making a rename durable costs one sync of its directory, and writers share that of a common one.
- * A file in place is therefore always whole; what a crash leaves in `tmp/` is cleared away by `sweep`.
+ * A file in place is therefore always whole; what a crash leaves in `tmp/` is cleared away by `sweep`. The directory may be a link of the user's own; a link in the place
+ * of a blob is none: peers would be sent the file that it leads to.
  */
 export class DiskBlobs implements ManagedBlobStore {
   readonly #directory: string
@@ -53,7 +56,7 @@ export class DiskBlobs implements ManagedBlobStore {
 
   size(digest: string): number | undefined {
     const path = this.#pathOf(digest)
-    const found = path === undefined ? undefined : statSync(path, { throwIfNoEntry: false })
+    const found = path === undefined ? undefined : blobAt(path)
     if (found === undefined || path === undefined) return undefined
     if (this.#clock.now() - found.mtimeMs > TOUCH_AFTER_MS) this.#touch(path)
     return found.size
@@ -61,7 +64,7 @@ export class DiskBlobs implements ManagedBlobStore {
 
   async read(digest: string): Promise<Buffer | undefined> {
     const path = this.#pathOf(digest)
-    if (path === undefined) return undefined
+    if (path === undefined || blobAt(path) === undefined) return undefined
     try {
       return await readFile(path)
     } catch (error) {
@@ -72,7 +75,7 @@ export class DiskBlobs implements ManagedBlobStore {
 
   openRead(digest: string): AsyncIterable<Buffer> | undefined {
     const path = this.#pathOf(digest)
-    if (path === undefined || !existsSync(path)) return undefined
+    if (path === undefined || blobAt(path) === undefined) return undefined
     return createReadStream(path, { highWaterMark: 256 * 1024 }) as AsyncIterable<Buffer>
   }
 
@@ -90,7 +93,7 @@ export class DiskBlobs implements ManagedBlobStore {
 
   openReader(digest: string): BlobReader | undefined {
     const path = this.#pathOf(digest)
-    if (path === undefined || this.#readers >= MAX_READERS) return undefined
+    if (path === undefined || this.#readers >= MAX_READERS || blobAt(path) === undefined) return undefined
     const reader = DiskBlobReader.open(path, () => {
       this.#readers--
     })
@@ -134,9 +137,9 @@ export class DiskBlobs implements ManagedBlobStore {
       [join(this.#directory, 'tmp'), true]
     ] as const) {
       for (const file of readdirSync(folder)) {
-        if (inTmp ? false : !BLOB_FILE.test(file) || keep.has(file)) continue
+        if (!(inTmp ? TEMPORARY_FILE : BLOB_FILE).test(file) || (!inTmp && keep.has(file))) continue
         const path = join(folder, file)
-        const found = statSync(path, { throwIfNoEntry: false })
+        const found = lstatSync(path, { throwIfNoEntry: false })
         if (found === undefined || found.mtimeMs > limit) continue
         rmSync(path, { force: true })
         if (!inTmp) removed += 1
@@ -148,8 +151,8 @@ export class DiskBlobs implements ManagedBlobStore {
   copyTo(directory: string): void {
     mkdirSync(directory, { recursive: true })
     for (const file of readdirSync(this.#directory)) {
-      if (!BLOB_FILE.test(file)) continue
       const from = join(this.#directory, file)
+      if (!BLOB_FILE.test(file) || blobAt(from) === undefined) continue
       const to = join(directory, file)
       try {
         linkSync(from, to)
@@ -165,7 +168,7 @@ export class DiskBlobs implements ManagedBlobStore {
       temporary: join(this.#directory, 'tmp', randomBytes(12).toString('hex')),
       place: (digest) => join(this.#directory, requireHex(digest)),
       exists: (path) => {
-        const there = existsSync(path)
+        const there = blobAt(path) !== undefined
         if (there) this.#touch(path)
         return there
       },
@@ -186,4 +189,10 @@ export class DiskBlobs implements ManagedBlobStore {
     const hex = hexOf(digest)
     return hex === undefined ? undefined : join(this.#directory, hex)
   }
+}
+
+/** The file of a blob, itself and no link to one. */
+function blobAt(path: string): Stats | undefined {
+  const found = lstatSync(path, { throwIfNoEntry: false })
+  return found?.isFile() === true ? found : undefined
 }

@@ -19,6 +19,7 @@ export class MetadataNews {
   readonly #characteristic: CharacteristicLike
   readonly #never = new AbortController().signal
   #subscribed: Promise<void> | undefined
+  #endListening: (() => void) | undefined
   #reading = false
   #again = false
 
@@ -53,22 +54,26 @@ export class MetadataNews {
 
   async #subscribe(): Promise<void> {
     this.#characteristic.on('data', this.#onData)
-    this.#gatt.link.onClosed(() => {
+    this.#endListening = this.#gatt.link.onClosed(() => {
       this.#characteristic.removeListener('data', this.#onData)
     })
     try {
       await this.#gatt.subscribe(this.#characteristic, 'its metadata', this.#never)
     } catch (error) {
-      this.#characteristic.removeListener('data', this.#onData)
-      this.#subscribed = undefined
+      this.#forget()
       throw error
     }
   }
 
   #unsubscribe(): void {
+    this.#forget()
+    this.#gatt.unsubscribe(this.#characteristic)
+  }
+
+  #forget(): void {
     this.#subscribed = undefined
     this.#characteristic.removeListener('data', this.#onData)
-    this.#gatt.unsubscribe(this.#characteristic)
+    this.#endListening?.()
   }
 
   readonly #onData = (value: Buffer, isNotification: boolean): void => {

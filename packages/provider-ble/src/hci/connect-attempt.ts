@@ -15,7 +15,14 @@ export class ConnectAttempt {
 
   /** @returns false when there is one already */
   begin(view: ControllerView, addressType: number, id: string): boolean {
-    if (this.#current !== undefined) return false
+    if (this.#current !== undefined) {
+      // Nobody waits for that one any more, and its end may have been lost on the way: the controller knows whether there still is one.
+      if (this.#current.view === undefined || this.#current.view === view) {
+        this.#current.view = undefined
+        this.#cancel()
+      }
+      return false
+    }
     this.#current = { view, random: (addressType & 1) === 1, id }
     return true
   }

@@ -6,6 +6,9 @@ import { commandPacket } from './packet-codec.ts'
 /** Milliseconds a library has to answer by itself. */
 const LIBRARY_MS = 200
 
+/** Answers that may pile up on a link, as those to other commands of L2CAP. */
+const MAX_WAITING_ANSWERS = 256
+
 /** Whether connection parameters are ones that a link may have (Core Specification, vol. 6, part B, §2.4.2.1; vol. 3, part A, §4.20). */
 function areSoundParameters(least: number, most: number, latency: number, timeout: number): boolean {
   if (least < 6 || least > most || most > 3200 || latency > 499 || timeout < 10 || timeout > 3200) return false
@@ -31,6 +34,10 @@ export class ParameterUpdates {
   requested(link: HciLink, pdu: Buffer): void {
     const identifier = pdu[1]!
     if (link.role === 'peripheral') {
+      if (link.queuedFrames > MAX_WAITING_ANSWERS) {
+        link.offend('connection parameters asked for without end, by a device that takes no answers')
+        return
+      }
       link.send(CID.signalling, [Buffer.from([SIGNAL.commandReject, identifier, 2, 0, 0, 0])])
       return
     }

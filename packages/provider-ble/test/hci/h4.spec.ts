@@ -153,6 +153,36 @@ describe('a controller behind a socket', () => {
     expect(closes.map(errorCode)).to.deep.equal(['ERR_BLE_ADAPTER_FAILED'])
   })
 
+  it('that takes nothing any more, and does not fall silent, is closed in a bounded time', async function () {
+    // The buffers between two ends of a Unix socket are small.
+    if (process.platform === 'win32') this.skip()
+    const folder = await mkdtemp(join(tmpdir(), 'h4-'))
+    ends.push(() => rm(folder, { recursive: true }))
+    const path = join(folder, 'controller')
+    const { sockets } = await served((server) => server.listen(path))
+    const clock = manualClock()
+    let packets = 0
+    const port = await h4Socket({ path }, { clock }).open({ packet: () => packets++, closed: () => {} }, { signal })
+    await eventually('the connection to be there', () => sockets.length === 1)
+    const [controller] = sockets
+    controller!.pause()
+    const talking = setInterval(() => controller!.write(event(1)), 5)
+    ends.push(() => {
+      clearInterval(talking)
+    })
+    await eventually('it to talk', () => packets > 0)
+    port.send(Buffer.alloc(1_000_000, 2))
+    let closed = false
+    const closing = port.close().then(() => {
+      closed = true
+    })
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(closed).to.equal(false)
+    await clock.advance(500)
+    await closing
+    expect(clock.pending, 'timers left').to.equal(0)
+  })
+
   it('that is not there is reported as that', async () => {
     const { server } = await tcp()
     const address = addressOf(server)

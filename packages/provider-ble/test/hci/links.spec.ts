@@ -552,6 +552,17 @@ describe('links of a host', () => {
       })
     }
 
+    it('to requests for other parameters of who connected do not pile up for a device that takes none', async () => {
+      await advertising()
+      adapter.tell(connected(0x40, 1, PEER))
+      await settled()
+      adapter.clear()
+      for (let count = 0; count < 250; count++) adapter.tell(pdu(0x40, 5, '1207 0800 0600 1200 0000 c800'))
+      expect(disconnects(), 'as many as may wait').to.deep.equal([])
+      for (let count = 0; count < 50; count++) adapter.tell(pdu(0x40, 5, '1207 0800 0600 1200 0000 c800'))
+      expect(disconnects()).to.deep.equal(['400013'])
+    })
+
     it('to wrong requests for other parameters are given here where the library gives none', async () => {
       const library = await open()
       adapter.tell(pdu(0x40, 5, '1207 0800 0600 1200 0000 c800'))

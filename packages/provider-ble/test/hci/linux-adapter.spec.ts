@@ -11,6 +11,7 @@ class Kernel {
   readonly sockets: FakeSocket[] = []
   constructs: Error | undefined
   binds: Error | undefined
+  starts: Error | undefined
 }
 
 class FakeSocket extends EventEmitter {
@@ -44,6 +45,7 @@ class FakeSocket extends EventEmitter {
     return this.kernel.devices
   }
   start(): void {
+    if (this.kernel.starts !== undefined) throw this.kernel.starts
     this.calls.push('start')
   }
   stop(): void {
@@ -171,6 +173,16 @@ describe('an adapter of this Linux machine', () => {
       expect((thrown as Error).cause).to.equal(cause)
     })
   }
+
+  it('that does not start can be opened again', async () => {
+    const adapter = adapterOf('user', 0)
+    kernel.starts = error('EIO')
+    expect(await adapter.open(listening().handlers, { signal }).catch(errorCode)).to.equal('ERR_BLE_ADAPTER_FAILED')
+    expect(clock.pending, 'timers left').to.equal(0)
+    kernel.starts = undefined
+    const port = await adapter.open(listening().handlers, { signal })
+    await port.close()
+  })
 
   it('without the package, or without its native part, is reported as not installed', async () => {
     for (const code of ['MODULE_NOT_FOUND', 'ERR_DLOPEN_FAILED']) {

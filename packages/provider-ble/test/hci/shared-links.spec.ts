@@ -200,6 +200,33 @@ describe('one link for both directions', () => {
     expect(adapter.opcodes().at(-1), 'others can be connected to').to.equal(0x200d)
   })
 
+  it('a library whose attempt was given up, and its end lost on the way, can connect again', async () => {
+    client.command(0x200d, CREATE)
+    await settled()
+    // The controller says that it gives up, and its Connection Complete never comes.
+    client.command(0x200e, '')
+    await settled()
+    forget()
+    adapter.answers.set(0x200e, '0c')
+    client.command(0x200d, CREATE)
+    await settled()
+    expect(client.of('040f040c'), 'not yet').to.have.length(1)
+    expect(adapter.opcodes(), 'the controller is asked whether there is one').to.deep.equal([0x200e])
+    await outgoing()
+    expect(adapter.opcodes()).to.deep.equal([0x200e, 0x200d])
+    expect(client.of('043e1301004000')).to.have.length(1)
+  })
+
+  it('an attempt of another library is not touched by one that wants to connect, too', async () => {
+    client.command(0x200d, CREATE)
+    await settled()
+    const other = fakeLibrary(host.stack('central'))
+    other.command(0x200d, CREATE.replace('02', '03'))
+    await settled()
+    expect(other.of('040f040c')).to.have.length(1)
+    expect(adapter.opcodes()).to.deep.equal([0x200d])
+  })
+
   it('a library that is released leaves its links to those that use them', async () => {
     const stack = host.stack('peripheral')
     const other = fakeLibrary(stack)

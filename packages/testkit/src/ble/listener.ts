@@ -6,6 +6,9 @@ import type { ControllerOptions, VirtualController } from './controller-types.ts
 import { airErrors } from './errors.ts'
 import { H4Splitter } from './h4-splitter.ts'
 
+/** Bytes that may wait for a host. */
+const MOST_UNREAD = 16 * 1024 * 1024
+
 export interface AirServerOptions {
   /** 0 picks one. @default 0 */
   readonly port?: number
@@ -92,8 +95,10 @@ function attach(socket: Socket, controller: Controller, ended: (error: Error | u
             socket.uncork()
           })
         }
-        // A host that does not read is not read from either, so that its own answers cannot pile up here.
+        // A host that does not read is not read from either, so that its own answers cannot pile up here; what others make its controller tell it is counted.
         if (!socket.write(packet)) socket.pause()
+        if (socket.writableLength > MOST_UNREAD)
+          socket.destroy(new Error(`the host does not read: ${socket.writableLength} bytes wait for it`))
       },
       closed: () => {
         socket.destroy()

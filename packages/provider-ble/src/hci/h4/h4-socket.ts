@@ -17,6 +17,8 @@ export interface H4SocketOptions {
 
 /** Bytes that a peer that does not read may leave here: flow control of HCI keeps a working one far below. */
 const MOST_UNSENT = 1024 * 1024
+/** Milliseconds for the last bytes to be taken. */
+const LAST_BYTES_MS = 500
 
 /**
  * A controller that speaks H4 over a TCP or Unix socket: an emulated one, or a real one at another machine. Nothing protects the connection,
@@ -30,7 +32,7 @@ export function h4Socket(address: H4Address, { deadlineMs = 10_000, clock = syst
   return {
     description,
     open: async (handlers, { signal }) =>
-      new SocketPort(await dial(address, description, { signal, clock, deadlineMs }), description, handlers)
+      new SocketPort(await dial(address, description, { signal, clock, deadlineMs }), description, handlers, clock)
   }
 }
 
@@ -38,12 +40,14 @@ class SocketPort implements HciPort {
   readonly #socket: Socket
   readonly #handlers: HciPortHandlers
   readonly #description: string
+  readonly #clock: Clock
   #corked = false
   #closed = false
 
-  constructor(socket: Socket, description: string, handlers: HciPortHandlers) {
+  constructor(socket: Socket, description: string, handlers: HciPortHandlers, clock: Clock) {
     this.#socket = socket
     this.#description = description
+    this.#clock = clock
     this.#handlers = handlers
     const splitter = new H4Splitter((packet) => {
       if (!this.#closed) handlers.packet(packet)
@@ -88,13 +92,14 @@ class SocketPort implements HciPort {
     const { closed } = this.#socket
     this.#socket.destroySoon()
     if (closed) return
-    // A controller that does not take the last bytes is not waited for.
+    // A controller that does not take the last bytes is not waited for, even if it goes on sending.
     await new Promise<void>((resolve) => {
-      this.#socket.once('close', () => {
-        resolve()
-      })
-      this.#socket.setTimeout(500, () => {
+      const cancel = this.#clock.after(LAST_BYTES_MS, () => {
         this.#socket.destroy()
+      })
+      this.#socket.once('close', () => {
+        cancel()
+        resolve()
       })
     })
   }

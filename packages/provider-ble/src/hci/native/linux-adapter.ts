@@ -112,7 +112,12 @@ export class LinuxAdapter implements HciAdapter {
       lose(libraryError(`hci${device} failed`, error))
     })
     this.#open = true
-    socket.start()
+    try {
+      socket.start()
+    } catch (error) {
+      end()
+      throw error
+    }
     return {
       send: (packet) => {
         if (open) socket.write(Buffer.from(packet.buffer, packet.byteOffset, packet.byteLength))
