@@ -26,7 +26,7 @@ export async function noteRun(directory: string, command: 'sync' | 'serve', run:
   const temporary = `${path}.${randomUUID()}`
   try {
     const runs: LastRuns = { ...(await lastRuns(directory)), [command]: run }
-    await writeFile(temporary, `${JSON.stringify(runs, null, 2)}\n`, { mode: 0o600 })
+    await writeFile(temporary, `${JSON.stringify(runs, null, 2)}\n`, { flag: 'wx', mode: 0o600 })
     await rename(temporary, path)
   } catch {
     await rm(temporary, { force: true }).catch(() => {})

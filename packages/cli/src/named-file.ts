@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { copyFile, link, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { errorCode } from '@kithmesh/core/plugin'
 import { cliErrors } from './errors.ts'
@@ -60,6 +61,38 @@ export async function replaceNamedFile<T>(path: string, write: (handle: FileHand
     await handle.close().catch(() => {})
     await rm(temporary, { force: true })
     throw error
+  }
+}
+
+/**
+ * Makes a file that was not there before, whole and on the disk in one step, so that nobody ever finds half a key or an empty token in it. What is in its place,
+ * also a link, stays.
+ * @returns false when there is something already
+ * @throws ERR_CLI_FILE
+ */
+export async function makeNewFile(path: string, text: string, mode: number): Promise<boolean> {
+  const temporary = `${path}.${randomUUID()}.tmp`
+  try {
+    const file = await open(temporary, 'wx', mode)
+    try {
+      // The mask of the process may leave less of a secret's than was asked for, but never more.
+      if ((mode & 0o077) === 0) await file.chmod(mode)
+      await file.writeFile(text)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await link(temporary, path).catch(async (cause: unknown) => {
+      if (errorCode(cause) === 'EEXIST') throw cause
+      // A file system without hard links.
+      await copyFile(temporary, path, constants.COPYFILE_EXCL)
+    })
+    return true
+  } catch (cause) {
+    if (errorCode(cause) === 'EEXIST') return false
+    throw fileError(path, 'written', cause)
+  } finally {
+    await rm(temporary, { force: true }).catch(() => {})
   }
 }
 

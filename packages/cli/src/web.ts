@@ -1,15 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import type { Logger, PeerDiscovery } from '@kithmesh/core'
-import { errorCode } from '@kithmesh/core'
 import { addressKind } from '@kithmesh/core/plugin'
 import type { Dashboard } from '@kithmesh/dashboard'
 import type { Database } from '@kithmesh/database'
 import type { Mesh } from '@kithmesh/mesh'
 import { cliErrors } from './errors.ts'
-import { fileError, readNamedFile } from './named-file.ts'
+import { makeNewFile, readNamedFile } from './named-file.ts'
 import { parsePort } from './options.ts'
 
 /** What of a command's options concerns its page. */
@@ -84,11 +82,7 @@ export async function webPage({ web, webTokenFile }: WebOptions, { directory, ..
 /** The token of the database directory, made when there is none; only this user can read it. @throws ERR_CLI_USAGE, ERR_CLI_FILE */
 async function keptToken(directory: string): Promise<string> {
   const path = join(directory, 'web-token')
-  try {
-    await writeFile(path, `${randomBytes(32).toString('base64url')}\n`, { flag: 'wx', mode: 0o600 })
-  } catch (cause) {
-    if (errorCode(cause) !== 'EEXIST') throw fileError(path, 'written', cause)
-  }
+  await makeNewFile(path, `${randomBytes(32).toString('base64url')}\n`, 0o600)
   return await readToken(path)
 }
 

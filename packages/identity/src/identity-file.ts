@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { chmod, link, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errorCode } from '@kithmesh/core'
 import { createIdentity, type CreateIdentityOptions } from './create-identity.ts'
@@ -11,6 +11,7 @@ const FILE_NAME = 'identity.pem'
 /**
  * The identity kept in `directory/identity.pem`; made and stored there, readable by the owner only, when there is none.
  * Safe against a crash at any instant and against two programs doing it at once: all of them get the same identity.
+ * The file may be a link of the user's own; one that leads nowhere (a disk that is not there) is no reason to make another identity.
  * A new one is valid for ten years unless `validDays` says otherwise, because a new certificate is a new peer id.
  * @throws ERR_IDENTITY_STORE when the directory cannot be used; ERR_IDENTITY_LOAD or ERR_IDENTITY_KEY_MISMATCH when
  * the file is damaged (it is never overwritten).
@@ -30,11 +31,11 @@ export async function openOrCreateIdentity(directory: string, options: CreateIde
       if (errorCode(error) === 'EEXIST') {
         const winner = await readIfPresent(path)
         if (winner !== undefined) return winner
+        throw new Error(`${FILE_NAME} is a link to a file that is not there`, { cause: error })
       }
       // A file system without hard links: the rename is atomic too, only the race with another program is lost.
       await rename(temporary, path)
     }
-    await chmod(path, 0o600)
     return identity
   } catch (cause) {
     if (errorCode(cause)?.startsWith('ERR_IDENTITY_') === true) throw cause
@@ -61,6 +62,8 @@ async function readIfPresent(path: string): Promise<Identity | undefined> {
 async function writeDurably(path: string, text: string): Promise<void> {
   const file = await open(path, 'wx', 0o600)
   try {
+    // The mask of the process may leave less than was asked for, but never more.
+    await file.chmod(0o600)
     await file.writeFile(text)
     await file.sync()
   } finally {

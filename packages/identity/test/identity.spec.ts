@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { createHash, X509Certificate } from 'node:crypto'
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -168,6 +168,22 @@ describe('identities', () => {
     expect((await openOrCreateIdentity(join(directory, 'peer'), { commonName: 'ignored' })).peerId).to.equal(all[0]!.peerId)
     expect((await stat(join(directory, 'peer', 'identity.pem'))).mode & 0o777).to.equal(0o600)
     expect(await readdir(join(directory, 'peer'))).to.deep.equal(['identity.pem'])
+  })
+
+  it('in a directory may be behind a link, and are not made anew when that leads nowhere', async function () {
+    if (process.platform === 'win32') this.skip()
+    const [elsewhere, peer] = [join(directory, 'elsewhere'), join(directory, 'peer')]
+    const { peerId } = await openOrCreateIdentity(elsewhere, { commonName: 'shop' })
+    await mkdir(peer)
+    await symlink(join(elsewhere, 'identity.pem'), join(peer, 'identity.pem'))
+    expect((await openOrCreateIdentity(peer, { commonName: 'shop' })).peerId).to.equal(peerId)
+    await rename(elsewhere, join(directory, 'unmounted'))
+    const error = await rejection(openOrCreateIdentity(peer, { commonName: 'shop' }))
+    expect(error).to.have.property('code', 'ERR_IDENTITY_STORE')
+    expect((error as Error).message).to.match(/a link to a file that is not there/)
+    expect(await readdir(peer), 'nothing is left behind').to.deep.equal(['identity.pem'])
+    await rename(join(directory, 'unmounted'), elsewhere)
+    expect((await openOrCreateIdentity(peer, { commonName: 'shop' })).peerId).to.equal(peerId)
   })
 
   it('in a directory are never overwritten when damaged', async () => {

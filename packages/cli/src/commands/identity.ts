@@ -1,4 +1,4 @@
-import { mkdir, open } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import {
@@ -12,7 +12,7 @@ import {
 } from '@kithmesh/identity'
 import { cliErrors } from '../errors.ts'
 import { type Io, jsonLine, line } from '../io.ts'
-import { fileError, readNamedFile } from '../named-file.ts'
+import { fileError, makeNewFile, readNamedFile } from '../named-file.ts'
 import { repeat } from '../options.ts'
 import { printable } from '../printable.ts'
 import { checkedId, knownPeersPath } from '../trust/trust-options.ts'
@@ -115,14 +115,8 @@ async function makeFile(directory: string, name: string, text: string, mode: num
   const path = join(directory, name)
   try {
     await mkdir(directory, { recursive: true })
-    const file = await open(path, 'wx', mode)
-    try {
-      await file.writeFile(text)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
   } catch (cause) {
     throw fileError(path, 'written', cause)
   }
+  if (!(await makeNewFile(path, text, mode))) throw fileError(path, 'written', new Error('there is one already'))
 }

@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { chmod, mkdir, open, stat } from 'node:fs/promises'
+import { mkdir, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { errorCode } from '@kithmesh/core/plugin'
 import type { Io } from '../io.ts'
-import { fileError } from '../named-file.ts'
+import { fileError, makeNewFile } from '../named-file.ts'
 
 /** 144 bits, in letters that need no quotes in a shell or a URL. */
 const PASSWORD_BYTES = 18
@@ -23,20 +22,10 @@ export async function loginFile(directory: string): Promise<{ readonly path: str
   const path = join(directory, 'login')
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 })
-    const handle = await open(path, 'wx', 0o600)
-    try {
-      // The mask of the process may leave less than was asked for, but never more.
-      await chmod(path, 0o600)
-      await handle.writeFile(`team:${randomBytes(PASSWORD_BYTES).toString('base64url')}\n`)
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
-    return { path, made: true }
   } catch (cause) {
-    if (errorCode(cause) === 'EEXIST') return { path, made: false }
     throw fileError(path, 'written', cause)
   }
+  return { path, made: await makeNewFile(path, `team:${randomBytes(PASSWORD_BYTES).toString('base64url')}\n`, 0o600) }
 }
 
 /** Whether others than the owner may read a file. Windows knows no such modes. */
