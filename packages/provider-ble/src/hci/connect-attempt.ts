@@ -7,7 +7,10 @@ import { commandPacket } from './packet-codec.ts'
 /** The connection that the controller is making: it makes one at a time (Core Specification, vol. 4, part E, §7.8.12). */
 export class ConnectAttempt {
   readonly #queue: CommandQueue
-  #current: { view: ControllerView | undefined; readonly random: boolean; readonly id: string } | undefined
+  /** `givenUp`: the controller was told to end it, and did not report the end yet. */
+  #current: { view: ControllerView | undefined; readonly random: boolean; readonly id: string; givenUp: boolean } | undefined
+  /** Create Connection Cancel was sent from here, and not answered yet. */
+  #cancelling = false
 
   constructor(queue: CommandQueue) {
     this.#queue = queue
@@ -16,19 +19,19 @@ export class ConnectAttempt {
   /** @returns false when there is one already */
   begin(view: ControllerView, addressType: number, id: string): boolean {
     if (this.#current !== undefined) {
-      // Nobody waits for that one any more, and its end may have been lost on the way: the controller knows whether there still is one.
-      if (this.#current.view === undefined || this.#current.view === view) {
-        this.#current.view = undefined
-        this.#cancel()
-      }
+      // The report of its end may have been lost: the controller knows whether there still is one.
+      if (this.#current.givenUp) this.#cancel()
       return false
     }
-    this.#current = { view, random: (addressType & 1) === 1, id }
+    this.#current = { view, random: (addressType & 1) === 1, id, givenUp: false }
     return true
   }
 
-  isOf(view: ControllerView): boolean {
-    return this.#current?.view === view
+  /** The library cancels it. @returns false when it has none */
+  giveUp(view: ControllerView): boolean {
+    if (this.#current?.view !== view) return false
+    this.#current.givenUp = true
+    return true
   }
 
   /** Whether it is to this peer. */
@@ -71,9 +74,13 @@ export class ConnectAttempt {
   }
 
   #cancel(): void {
+    if (this.#current !== undefined) this.#current.givenUp = true
+    if (this.#cancelling) return
+    this.#cancelling = true
     this.#queue.submit(OP.leCreateConnectionCancel, commandPacket(OP.leCreateConnectionCancel), ({ status }) => {
+      this.#cancelling = false
       // There was none any more: its end was reported before, or never will be.
-      if (status !== STATUS.success && this.#current?.view === undefined) this.#current = undefined
+      if (status === STATUS.commandDisallowed && this.#current?.givenUp === true) this.#current = undefined
     })
   }
 }

@@ -97,7 +97,7 @@ export class Controller implements LinkOwner {
       connectRefused: (view) => {
         this.#attempt.refused(view)
       },
-      cancelConnect: (view) => this.#attempt.isOf(view),
+      cancelConnect: (view) => this.#attempt.giveUp(view),
       disconnect: (view, handle, reason) => this.#libraryLinks.disconnect(view, handle, reason),
       advertises: () => {
         // After the library was told.

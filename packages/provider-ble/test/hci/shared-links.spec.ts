@@ -217,14 +217,19 @@ describe('one link for both directions', () => {
     expect(client.of('043e1301004000')).to.have.length(1)
   })
 
-  it('an attempt of another library is not touched by one that wants to connect, too', async () => {
+  it('an attempt under way is touched neither by another one of its library nor by that of another library', async () => {
     client.command(0x200d, CREATE)
     await settled()
+    client.command(0x200d, CREATE.replace('02', '03'))
+    await settled()
+    expect(client.of('040f040c')).to.have.length(1)
     const other = fakeLibrary(host.stack('central'))
     other.command(0x200d, CREATE.replace('02', '03'))
     await settled()
     expect(other.of('040f040c')).to.have.length(1)
     expect(adapter.opcodes()).to.deep.equal([0x200d])
+    adapter.tell(connected(0x40, 0, PEER))
+    expect(client.of('043e1301004000')).to.have.length(1)
   })
 
   it('a library that is released leaves its links to those that use them', async () => {
