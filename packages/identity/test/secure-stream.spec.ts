@@ -16,7 +16,7 @@ import {
   type SecureStream,
   type ServerTrust
 } from '@kithmesh/identity'
-import { rejection } from '@kithmesh/testkit'
+import { manualClock, rejection } from '@kithmesh/testkit'
 
 describe('TLS over any byte stream', () => {
   let shop: Identity
@@ -199,7 +199,7 @@ describe('TLS over any byte stream', () => {
     const { stream } = await secureClient(a, { identity: shop, authenticator: insecureAcceptAnyone() })
     open.push(stream)
     stream.resume()
-    const [error] = (await once(stream, 'error', { signal: AbortSignal.timeout(5_000) }).catch(() => [undefined])) as [
+    const [error] = (await once(stream, 'error', { signal: AbortSignal.timeout(30_000) }).catch(() => [undefined])) as [
       (Error & { code?: string }) | undefined
     ]
     expect(error?.code).to.be.oneOf(['ERR_IDENTITY_REFUSED', 'ECONNRESET'])
@@ -262,11 +262,12 @@ describe('TLS over any byte stream', () => {
   })
 
   it('does not let fifty stalled handshakes delay a good one', async () => {
+    const clock = manualClock()
     const stalled: Array<Promise<Error>> = []
     for (let index = 0; index < 50; index++) {
       const [a, b] = await tcpPair()
       if (index % 2 === 0) a.write(Buffer.from([0x16, 0x03, 0x01, 0x02]))
-      stalled.push(rejection(secureServer(b, { identity: warehouse, authenticator: insecureAcceptAnyone(), deadlineMs: 800 })))
+      stalled.push(rejection(secureServer(b, { identity: warehouse, authenticator: insecureAcceptAnyone(), deadlineMs: 800, clock })))
     }
     const [a, b] = await tcpPair()
     let pending = stalled.length
@@ -280,6 +281,7 @@ describe('TLS over any byte stream', () => {
     ])
     expect(pending).to.equal(50)
     await echo(client, accepted)
+    await clock.advance(800)
     for (const error of await Promise.all(stalled)) expect(error).to.have.property('code', 'ERR_IDENTITY_HANDSHAKE_TIMEOUT')
   })
 

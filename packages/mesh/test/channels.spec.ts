@@ -83,7 +83,8 @@ describe('what members of a mesh say to each other beside documents', () => {
     const closed = left.mesh.channel(right.id)
     closed.close('not needed')
     await eventually('a new channel to be connected', () => left.mesh.channel(right.id).connected)
-    await linked([left, right])
+    // Trust that is withdrawn before both have said that there is any ends the link: it is a refusal then.
+    await eventually('both to be up to date', () => [linkTo(left, right), linkTo(right, left)].every((link) => link?.state === 'idle'))
     expect(left.mesh.channel(right.id)).to.not.equal(closed)
     left.mesh.channel(right.id).demote('being checked')
     await eventually('both to be restricted', () =>

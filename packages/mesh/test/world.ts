@@ -154,7 +154,7 @@ export async function contentOf(database: Database, name?: string, scope?: strin
 }
 
 /** Waits until all databases hold the same, at least `count` documents, and nobody has a conflict left. */
-export async function converged(peers: readonly TestPeer[], count: number, withinMs = 15_000): Promise<void> {
+export async function converged(peers: readonly TestPeer[], count: number, withinMs = 30_000): Promise<void> {
   await eventually(
     `${peers.map(({ name }) => name).join(', ')} to hold the same ${count} documents`,
     async () => {
@@ -177,7 +177,7 @@ export function isUp(link: MeshLink | undefined): boolean {
 }
 
 /** Waits until each pair has a link whose two ends agree on who dialled. */
-export async function linked(peers: readonly TestPeer[], withinMs = 15_000): Promise<void> {
+export async function linked(peers: readonly TestPeer[], withinMs = 30_000): Promise<void> {
   await eventually(
     `${peers.map(({ name }) => name).join(', ')} to be linked`,
     () =>

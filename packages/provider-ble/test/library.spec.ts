@@ -90,7 +90,7 @@ describe('libraries that are loaded privately', () => {
 
       it('lets a process end by itself, without delay, once released', async () => {
         const script = fileURLToPath(new URL('./support/load-and-release.js', import.meta.url))
-        const { stdout } = await promisify(execFile)(process.execPath, [script, library], { timeout: 15_000 })
+        const { stdout } = await promisify(execFile)(process.execPath, [script, library], { timeout: 50_000 })
         expect(JSON.parse(stdout)).to.deep.equal({ interrupt: 0, exit: 0, timers: 0 })
       })
     })
@@ -99,7 +99,7 @@ describe('libraries that are loaded privately', () => {
   for (const library of libraries) {
     it(`leaves nothing behind after everything was used and stopped: ${library}`, async () => {
       const script = fileURLToPath(new URL('./support/use-and-stop.js', import.meta.url))
-      const { stdout, stderr } = await promisify(execFile)(process.execPath, [script, library], { timeout: 15_000 })
+      const { stdout, stderr } = await promisify(execFile)(process.execPath, [script, library], { timeout: 50_000 })
       const { before, after, timers } = JSON.parse(stdout) as { before: number[]; after: number[]; timers: number }
       expect(after).to.deep.equal(before)
       expect(timers).to.equal(0)

@@ -14,7 +14,7 @@ const listeners = (): number[] => ['SIGINT', 'exit', 'uncaughtException', 'SIGTE
 for (const library of ['abandonware', 'stoprocent'] as const) {
   it(`a process ends by itself after it has published with ${library}`, async () => {
     const script = fileURLToPath(new URL('./support/publish-and-stop.js', import.meta.url))
-    const { stdout } = await promisify(execFile)(process.execPath, [script, library], { timeout: 15_000 })
+    const { stdout } = await promisify(execFile)(process.execPath, [script, library], { timeout: 50_000 })
     expect(JSON.parse(stdout)).to.deep.equal({ listeners: 0, timers: 0 })
   })
 

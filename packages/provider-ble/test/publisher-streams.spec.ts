@@ -21,7 +21,7 @@ describe('streams that a publisher accepts through the stream characteristic', (
   let ids: (string | undefined)[]
 
   beforeEach(() => {
-    signal = AbortSignal.timeout(20_000)
+    signal = AbortSignal.timeout(50_000)
   })
   beforeEach(async () => {
     streams = []
@@ -95,7 +95,7 @@ describe('streams that a publisher accepts through the stream characteristic', (
             expect(await Promise.all(results)).to.deep.equal([sha256(back), sha256(there)])
           })
         ),
-        15_000,
+        30_000,
         'the bytes'
       )
       expect(ids).to.deep.equal(['c0ffee000064', 'c0ffee000065', 'c0ffee000066'])

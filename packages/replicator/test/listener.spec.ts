@@ -480,16 +480,14 @@ describe('a listener', () => {
       await ended(third)
       expect(first.destroyed || second.destroyed).to.equal(false)
       first.destroy()
-      await eventually('the end', () => first.destroyed)
-      await replicate(listener.urls[0]!)
-      expect((await replicate(listener.urls[0]!)).error).to.equal(undefined)
+      await eventually('its place to be free', async () => (await replicate(listener.urls[0]!)).error === undefined)
     })
 
     it('a client that makes it hold too much: others get 503 meanwhile, and it is cut above the limit', async () => {
       const listener = await serve({ maxBufferedBytes: 400_000 })
       const url = listener.urls[0]!
       const socket = await webSocketFactory().open(`${url}/_blipsync`, {
-        signal: AbortSignal.timeout(5_000),
+        signal: AbortSignal.timeout(30_000),
         protocols: ['BLIP_3+CBMobile_3']
       })
       let end: SocketCloseInfo | undefined

@@ -14,10 +14,11 @@ describe('node-turn', () => {
   let address: TransportAddress
 
   before(async () => {
-    const probe = await udpServer()
+    // At an address that no other test uses: the library cannot take any free port, and one that was free a moment ago is so still.
+    const probe = await udpServer(undefined, '127.0.64.3')
     ;({ address } = probe)
     await probe[Symbol.asyncDispose]()
-    uri = `turn:127.0.0.1:${address.port}`
+    uri = `turn:${address.address}:${address.port}`
     // In a process of its own: it keeps the sockets of its relays open after it is stopped.
     server = fork(new URL('./support/node-turn-process.js', import.meta.url), [String(address.port)], { stdio: 'ignore' })
     const udp = await openStunUdp({ localAddress: '127.0.0.1' })
@@ -37,7 +38,7 @@ describe('node-turn', () => {
   })
 
   function client(credential = 'secret'): TurnClient {
-    const made = createTurnClient({ uri, username: 'user', credential, requestTimeoutMs: 1_000 })
+    const made = createTurnClient({ uri, username: 'user', credential, requestTimeoutMs: 3_000 })
     clients.push(made)
     return made
   }

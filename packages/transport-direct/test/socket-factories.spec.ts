@@ -61,7 +61,7 @@ describe('WebSocket URLs', () => {
   ): Promise<MessageSocket> => {
     const socket = await webSocketFactory({ basicAuth: { username: 'ann', password: 'pässword' }, ...options }).open(url, {
       protocols,
-      signal: AbortSignal.timeout(8_000),
+      signal: AbortSignal.timeout(30_000),
       ...(addresses === undefined ? {} : { addresses })
     })
     sockets.push(socket)

@@ -46,7 +46,7 @@ export async function airPeer(air: VirtualAir, library: BleLibrary, options: Par
   const host = createHciHost({ adapter: controller, clock })
   await host.start()
   const loaded = loadNoble(library, host.stack('central'), { logger: silentLogger })
-  const poweredOn = whenPoweredOn({ name: loaded.name, library: loaded.noble }, { clock, ms: 5000, signal: new AbortController().signal })
+  const poweredOn = whenPoweredOn({ name: loaded.name, library: loaded.noble }, { clock, ms: 30_000, signal: new AbortController().signal })
   loaded.start()
   await poweredOn
   const central = new NobleCentral({ loaded, host, clock, logger: silentLogger, ...options })

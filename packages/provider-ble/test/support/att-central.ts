@@ -33,7 +33,7 @@ export class AttCentral {
           if (central !== undefined) central.connected = false
         }
       },
-      { signal: AbortSignal.timeout(5000) }
+      { signal: AbortSignal.timeout(30_000) }
     )
     central = new AttCentral(port)
     for (const command of ['030c00', '010c08ffffffffffffff3f', '0120081f00000000000000']) {
@@ -79,7 +79,7 @@ export class AttCentral {
   }
 
   /** Sends an ATT request and waits for what is answered. */
-  request(pdu: Uint8Array, ms = 2000): Promise<Buffer> {
+  request(pdu: Uint8Array, ms = 30_000): Promise<Buffer> {
     const answer = new Promise<Buffer>((resolve) => {
       this.#answers.push(resolve)
     })
@@ -160,7 +160,7 @@ export class AttCentral {
       new Promise<Buffer>((resolve) => {
         this.#events.push({ matches, resolve })
       }),
-      5000,
+      30_000,
       what
     )
   }

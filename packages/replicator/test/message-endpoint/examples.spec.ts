@@ -6,7 +6,7 @@ import { expect } from 'chai'
 describe('the examples of message endpoints', () => {
   const run = async (name: string): Promise<string> => {
     const program = fileURLToPath(new URL(`../../../../examples/message-endpoint/dist/${name}.js`, import.meta.url))
-    return (await promisify(execFile)(process.execPath, [program], { timeout: 15_000 })).stdout
+    return (await promisify(execFile)(process.execPath, [program], { timeout: 50_000 })).stdout
   }
 
   it('replicates over a TCP socket', async () => {

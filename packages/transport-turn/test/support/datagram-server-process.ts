@@ -1,12 +1,23 @@
+import { randomInt } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import NodeTurn from 'node-turn'
 
-// The library cannot take any free port: one that was free a moment ago is the nearest thing.
-const probe = createSocket('udp4').bind(0, '127.0.0.1')
-await once(probe, 'listening')
-const { port } = probe.address()
-probe.close()
+/** A port that is free. The library cannot take any, and the system gives none of these to somebody else meanwhile. */
+async function freePort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(22_000, 32_000)
+    const probe = createSocket('udp4').bind(port, '127.0.0.1')
+    const free = await once(probe, 'listening').then(
+      () => true,
+      () => false
+    )
+    await new Promise<void>((resolve) => probe.close(resolve))
+    if (free) return port
+  }
+}
+
+const port = await freePort()
 const server = new NodeTurn({
   listeningIps: ['127.0.0.1'],
   relayIps: ['127.0.0.1'],
