@@ -1,12 +1,10 @@
-import { once } from 'node:events'
-import { connect } from 'node:net'
 import { expect } from 'chai'
-import { type ByteSocket, type MessageSocket, type NetworkProbeFactory, type TransportFactory, dials, errorCode } from '@kithmesh/core'
-import { type Identity, createIdentity, insecureAcceptAnyone, secureClient } from '@kithmesh/identity'
+import { type ByteSocket, type NetworkProbeFactory, type TransportFactory, dials, errorCode } from '@kithmesh/core'
+import { type Identity, createIdentity } from '@kithmesh/identity'
 import { eventually, fastClock, within } from '@kithmesh/testkit'
 import { duplexPair, memoryProvider } from '@kithmesh/testkit/memory'
 import { direct } from '@kithmesh/transport-direct'
-import { openWebSocket } from '@kithmesh/websocket'
+import { Rogue } from './defects/rogue.ts'
 import { type TestPeer, World, converged, isUp, linkTo, linked } from './world.ts'
 
 /** Direct connections whose dialling goes through `attempt`. */
@@ -62,31 +60,19 @@ function connectedLinks(peer: TestPeer): number {
 
 describe('one link per device', () => {
   let world: World
-  const sockets: MessageSocket[] = []
+  const rogues: Rogue[] = []
   beforeEach(() => {
     world = new World()
   })
   afterEach(async () => {
-    for (const socket of sockets.splice(0)) socket.terminate()
+    for (const rogue of rogues.splice(0)) rogue.end()
     await world.end()
   })
 
-  async function dialAs(identity: Identity, peer: TestPeer): Promise<{ socket: MessageSocket; closed: Promise<number> }> {
-    const tcp = connect(peer.mesh.port ?? 0, '127.0.0.1')
-    await once(tcp, 'connect')
-    const { stream } = await secureClient(tcp, { identity, authenticator: insecureAcceptAnyone() })
-    const { socket } = await openWebSocket(stream, { url: 'wss://peer.invalid/db/_blipsync', protocols: ['BLIP_3+CBMobile_3'] })
-    sockets.push(socket)
-    const closed = new Promise<number>((resolve) => {
-      socket.attach({
-        message: () => {},
-        drained: () => {},
-        closed: ({ code }) => {
-          resolve(code)
-        }
-      })
-    })
-    return { socket, closed }
+  function dialAs(identity: Identity, peer: TestPeer): ReturnType<Rogue['silent']> {
+    const rogue = new Rogue(identity)
+    rogues.push(rogue)
+    return rogue.silent(peer)
   }
 
   it('replaces the connection of a peer by a newer one of the same peer', async () => {

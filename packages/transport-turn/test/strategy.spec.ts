@@ -147,7 +147,7 @@ describe('turn', () => {
       const server = await startServer()
       const both = await between([server.server], [])
       both.signaling.loses = (from) => from === peerIdOf('b')
-      await expectCarries(await both.connect(fromHere))
+      await expectCarries(await both.connect({ target: both.target(fromHere) }))
     })
     it('is given back when the attempt is cancelled after the peer has come and before it has answered', async () => {
       const server = await startServer()

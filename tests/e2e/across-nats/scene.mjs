@@ -4,8 +4,8 @@ import { expect } from 'chai'
 import { dials } from '@kithmesh/core/plugin'
 import { openOrCreateIdentity } from '@kithmesh/identity'
 import { createNatLab } from '@kithmesh/testkit/natlab'
-import { cleanUp, documentBecomes, done, look, newGroup, start, temporaryDirectory } from '../support/kithmesh.mjs'
-import { databaseDifferences, untilEqual } from '../support/database-differences.mjs'
+import { cleanUp, documentBecomes, done, newGroup, start, temporaryDirectory } from '../support/kithmesh.mjs'
+import { expectEqual, waitUntilEqual } from '../support/equal.mjs'
 
 const connectedStates = ['busy', 'idle']
 const scenes = new Set()
@@ -88,25 +88,12 @@ export class Scene {
     return remotes.filter((remote) => !this.lab.servers.ipv4.some((server) => remote.startsWith(`${server}:`)))
   }
 
-  /** Both hold the same, blobs and all, and say so. */
   async expectEqual(...names) {
-    const [first, ...others] = names.map((name) => this.directory(name))
-    const exported = await done(['export', first, '--revisions'])
-    for (const other of others) {
-      expect(await done(['export', other, '--revisions'])).to.equal(exported)
-      const differences = await look(first, (a) => look(other, (b) => databaseDifferences(a, b)))
-      expect(differences).to.deep.equal([])
-    }
-    for (const directory of [first, ...others]) await look(directory, (database) => database.checkIntegrity())
-    return exported.split('\n').filter((line) => line !== '').length
+    return await expectEqual(...names.map((name) => this.directory(name)))
   }
 
-  /** Until both hold the same and nothing is open between them. */
   async becomesEqual(...names) {
-    const [first, ...others] = names.map((name) => this.directory(name))
-    await look(first, async (a) => {
-      for (const other of others) await look(other, (b) => untilEqual(() => databaseDifferences(a, b)))
-    })
+    await waitUntilEqual(...names.map((name) => this.directory(name)))
   }
 }
 

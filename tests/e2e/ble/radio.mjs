@@ -1,7 +1,6 @@
 // `kithmesh air`, and `kithmesh sync` of devices whose only way to each other it is.
-import { expect } from 'chai'
-import { databaseDifferences, untilEqual } from '../support/database-differences.mjs'
-import { done, look, start } from '../support/kithmesh.mjs'
+import { expectEqual, waitUntilEqual } from '../support/equal.mjs'
+import { start } from '../support/kithmesh.mjs'
 
 export const libraries = ['abandonware', 'stoprocent']
 
@@ -39,15 +38,8 @@ export async function connectedTo(sync, name) {
   }, `a connection to ${name}`)
 }
 
-async function differences(one, other) {
-  return await look(one, (a) => look(other, (b) => databaseDifferences(a, b)))
-}
-
 /** Waits until all directories hold the same, blobs and all; then their integrity is checked. Resolves with the number of documents. */
-export async function becomeEqual(first, ...others) {
-  for (const other of others) await untilEqual(() => differences(first, other))
-  const exported = await done(['export', first, '--revisions'])
-  for (const other of others) expect(await done(['export', other, '--revisions'])).to.equal(exported)
-  for (const directory of [first, ...others]) await look(directory, (database) => database.checkIntegrity())
-  return exported.split('\n').filter((line) => line !== '').length
+export async function becomeEqual(...directories) {
+  await waitUntilEqual(...directories)
+  return await expectEqual(...directories)
 }

@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { finished } from 'node:stream/promises'
 import { turn } from '@kithmesh/transport-turn'
 import { expect } from 'chai'
+import { Machines, peerIdOf } from '../../../packages/transport-turn/dist-test/support/machines.js'
 import { credentials, startCoturn } from '../../support/coturn.mjs'
-import { Machines, peerIdOf } from './machines.mjs'
 
 const TEN_MB = 10_000_000
 
@@ -36,8 +36,9 @@ describe('turn through coturn', () => {
     return server
   }
   const between = async (ours, theirs) => {
-    const machines = await new Machines({ a: turn({ servers: ours }), b: turn({ servers: theirs }) }).listen()
+    const machines = new Machines({ a: turn({ servers: ours }), b: turn({ servers: theirs }) })
     disposables.push(machines)
+    await machines.listen()
     return machines
   }
   afterEach(async () => {
@@ -97,7 +98,7 @@ describe('turn through coturn', () => {
     const machines = await between([login(first), login(second)], [])
     await first.kill()
     const used = []
-    const pair = await machines.connect((phase, address) => used.push(`${phase} ${address}`))
+    const pair = await machines.connect({ progress: (phase, address) => used.push(`${phase} ${address}`) })
     expect(used.find((text) => text.startsWith('connect'))).to.contain('127.0.0.3')
     await expectIntact(pair)
   })
@@ -108,7 +109,7 @@ describe('turn through coturn', () => {
     for (const transport of ['tcp', 'udp']) {
       const machines = new Machines(
         { a: turn({ servers: [login(ours, transport)] }), b: turn({ servers: [login(theirs, transport)] }) },
-        () => 'the test allows nothing'
+        { refuse: () => 'the test allows nothing' }
       )
       disposables.push(machines)
       await machines.listen()

@@ -36,7 +36,7 @@ export class Rogue {
   }
 
   /** Connects and says nothing. Resolves with how the other side ended it. */
-  async silent(peer: TestPeer): Promise<{ readonly closed: Promise<number> }> {
+  async silent(peer: TestPeer): Promise<{ readonly socket: MessageSocket; readonly closed: Promise<number> }> {
     const { socket } = await this.socket(peer)
     const closed = new Promise<number>((resolve) => {
       socket.attach({
@@ -47,7 +47,7 @@ export class Rogue {
         }
       })
     })
-    return { closed }
+    return { socket, closed }
   }
 
   /** A connection with a channel that both trust. */

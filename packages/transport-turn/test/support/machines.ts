@@ -9,6 +9,12 @@ export type Host = 'a' | 'b'
 
 export const peerIdOf = (host: Host): string => createHash('sha256').update(host).digest('hex')
 
+interface AttemptSettings {
+  readonly signal?: AbortSignal
+  readonly progress?: (phase: string, address?: string) => void
+  readonly target?: ConnectTarget
+}
+
 /** Two machines with signalling to each other; `b` listens. */
 export class Machines {
   readonly signaling = new MemorySignaling()
@@ -55,13 +61,7 @@ export class Machines {
     return this.#listener
   }
 
-  async attempt(
-    options: {
-      readonly signal?: AbortSignal
-      readonly progress?: (phase: string, address?: string) => void
-      readonly target?: ConnectTarget
-    } = {}
-  ): Promise<Duplex> {
+  async attempt(options: AttemptSettings = {}): Promise<Duplex> {
     const stream = await this.strategies.a.attempt(options.target ?? this.target(), {
       signal: options.signal ?? new AbortController().signal,
       progress: options.progress ?? (() => {})
@@ -72,9 +72,9 @@ export class Machines {
   }
 
   /** Both ends of a stream from `a` to `b`. */
-  async connect(network?: PeerNetwork): Promise<[Duplex, Duplex]> {
+  async connect(options?: AttemptSettings): Promise<[Duplex, Duplex]> {
     const before = this.accepted.length
-    const dialled = await this.attempt({ target: this.target(network) })
+    const dialled = await this.attempt(options)
     return [dialled, await eventually('the stream to be accepted', () => this.accepted[before])]
   }
 
