@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { expect } from 'chai'
 import type { ChannelMessage, RawPacket } from '@kithmesh/channel'
 import { eventually, manualClock, recordingLogger, rejection } from '@kithmesh/testkit'
@@ -208,13 +209,15 @@ describe('messages between two channels', () => {
         })
         return 'done'
       })
-      const answer = pair.a.request('slow')
+      const { signal } = new AbortController()
+      const answer = pair.a.request('slow', null, { signal })
       await eventually('the request to be handled', () => runs === 1)
       pair.wire.cut()
       release()
       pair.join()
       expect(await answer).to.equal('done')
       expect(runs).to.equal(1)
+      expect(getEventListeners(signal, 'abort')).to.have.length(0)
     })
 
     it('tell the other side when nobody waits any more', async () => {
@@ -240,6 +243,7 @@ describe('messages between two channels', () => {
       await eventually('the first to be told', () => aborted.length === 1)
       controller.abort(new Error('changed my mind'))
       expect(((await cancelled) as Error).message).to.equal('changed my mind')
+      expect(getEventListeners(controller.signal, 'abort')).to.have.length(0)
       await eventually('the second to be told', () => aborted.length === 2)
       expect(pair.a.closed).to.equal(false)
     })

@@ -6,9 +6,11 @@ import { withDeadline } from './deadline.ts'
 import { coreErrors } from './errors.ts'
 import { errorCode } from './kithmesh-error.ts'
 import { joinSignals } from './joined-signals.ts'
+import { limitedSignal } from './limited-signal.ts'
 import { RememberedRequests } from './remembered-requests.ts'
 import { decodeSignal, encodeSignal, type Signal } from './signaling-message.ts'
 import { accessRefused } from './trust/access-guard.ts'
+import { waitFor } from './wait-for.ts'
 
 const REQUEST_TIMEOUT_MS = 5_000
 /** Handlers at work; one more request is refused. */
@@ -88,63 +90,36 @@ export class SignalingHub implements Signaling {
   ): Promise<SignalingBody> {
     const { clock } = this.#options
     const id = randomBytes(12).toString('base64url')
-    return new Promise<SignalingBody>((resolve, reject) => {
-      const joined = joinSignals(signal, this.#life.signal)
-      const ending = joined.signal
-      const end = (settle: () => void): void => {
-        if (!this.#pending.delete(id)) return
-        cancelTimeout()
-        cancelRepeat()
-        ending.removeEventListener('abort', onAbort)
-        joined.release()
-        settle()
-      }
-      const fail = (error: unknown): void => {
-        end(() => {
-          reject(error as Error)
-        })
-      }
-      const onAbort = (): void => {
-        fail(ending.reason)
-      }
+    const late = (): Error =>
+      coreErrors.create('ERR_SIGNAL_NO_ANSWER', `${toPeerId.slice(0, 12)}… did not answer ${kind} within ${timeoutMs} ms`, {
+        details: { peerId: toPeerId, kind }
+      })
+    const limit = limitedSignal(clock, timeoutMs, late, signal, this.#life.signal)
+    const answer = waitFor<SignalingBody>(limit.signal, (resolve, reject) => {
+      const message = encodeSignal({ kind, id, body })
       this.#pending.set(id, {
         peerId: toPeerId,
-        answered: (answer) => {
-          if (answer.error === undefined) {
-            end(() => {
-              resolve(answer.body ?? {})
-            })
+        answered: ({ body: said, error }) => {
+          if (error === undefined) {
+            resolve(said ?? {})
             return
           }
-          const { code, message } = answer.error
-          fail(coreErrors.create('ERR_SIGNAL_REFUSED', `The other device refused ${kind}: ${message}`, { details: { code, message } }))
+          const { code, message: reason } = error
+          reject(
+            coreErrors.create('ERR_SIGNAL_REFUSED', `The other device refused ${kind}: ${reason}`, { details: { code, message: reason } })
+          )
         }
       })
-      const cancelTimeout = clock.after(timeoutMs, () => {
-        fail(
-          coreErrors.create('ERR_SIGNAL_NO_ANSWER', `${toPeerId.slice(0, 12)}… did not answer ${kind} within ${timeoutMs} ms`, {
-            details: { peerId: toPeerId, kind }
-          })
-        )
+      const cancelRepeat = clock.after(timeoutMs / 3, () => {
+        this.#send(toPeerId, message, limit.signal, 1).catch(() => {})
       })
-      let cancelRepeat = (): void => {}
-      if (ending.aborted) {
-        onAbort()
-        return
+      this.#send(toPeerId, message, limit.signal).catch(reject)
+      return () => {
+        cancelRepeat()
+        this.#pending.delete(id)
       }
-      ending.addEventListener('abort', onAbort, { once: true })
-      let message: Uint8Array
-      try {
-        message = encodeSignal({ kind, id, body })
-      } catch (error) {
-        fail(error)
-        return
-      }
-      cancelRepeat = clock.after(timeoutMs / 3, () => {
-        this.#send(toPeerId, message, ending, 1).catch(() => {})
-      })
-      this.#send(toPeerId, message, ending).catch(fail)
     })
+    return answer.finally(limit.release)
   }
 
   /** Ends everything; running requests reject with the reason. */

@@ -1,7 +1,6 @@
 /** From a service's name to where it listens. */
 import { isIPv4 } from 'node:net'
-import type { Clock, ResolvedUrl } from '@kithmesh/core'
-import { addressKind, isLinkLocal, isLinkLocal6 } from '@kithmesh/core/plugin'
+import { type Clock, type ResolvedUrl, addressKind, isLinkLocal, isLinkLocal6, waitFor } from '@kithmesh/core/plugin'
 import type { Browser } from './browser.ts'
 import { dnssdErrors } from './errors.ts'
 import { rrType } from './rdata.ts'
@@ -124,25 +123,12 @@ export async function resolveService(
 
 /** Resolves when the browser learns something or `ms` have passed. */
 function nextChange(browser: Browser, clock: Clock, signal: AbortSignal, ms: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const finish = (settle: () => void): void => {
+  return waitFor<void>(signal, (resolve) => {
+    const unwatch = browser.watch(resolve)
+    const cancel = clock.after(ms, resolve)
+    return () => {
       cancel()
       unwatch()
-      signal.removeEventListener('abort', onAbort)
-      settle()
     }
-    const onAbort = (): void => {
-      finish(() => {
-        reject(signal.reason as Error)
-      })
-    }
-    const unwatch = browser.watch(() => {
-      finish(resolve)
-    })
-    const cancel = clock.after(ms, () => {
-      finish(resolve)
-    })
-    if (signal.aborted) onAbort()
-    else signal.addEventListener('abort', onAbort, { once: true })
   })
 }

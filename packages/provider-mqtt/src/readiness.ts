@@ -1,3 +1,4 @@
+import { waitFor } from '@kithmesh/core/plugin'
 import { mqttErrors } from './errors.ts'
 import type { LinkSync } from './link-sync.ts'
 
@@ -24,30 +25,17 @@ export class Readiness {
 
   /** @throws ERR_MQTT_NO_BROKER, ERR_MQTT_STOPPED, the signal's reason */
   until(holds: () => boolean, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const finish = (settle: () => void): void => {
-        this.#waiting.delete(check)
-        signal.removeEventListener('abort', onAbort)
-        settle()
-      }
-      const onAbort = (): void => {
-        finish(() => {
-          reject(signal.reason as Error)
-        })
-      }
+    return waitFor<void>(signal, (resolve, reject) => {
       const check = (): void => {
         const error = this.#error()
-        if (holds()) finish(resolve)
-        else if (error !== undefined) {
-          finish(() => {
-            reject(error)
-          })
-        }
+        if (holds()) resolve()
+        else if (error !== undefined) reject(error)
       }
       this.#waiting.add(check)
-      signal.addEventListener('abort', onAbort, { once: true })
-      if (signal.aborted) onAbort()
-      else check()
+      check()
+      return () => {
+        this.#waiting.delete(check)
+      }
     })
   }
 

@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { fileURLToPath } from 'node:url'
-import { once } from 'node:events'
+import { getEventListeners, once } from 'node:events'
 import { createServer, type Server } from 'node:net'
 import { expect } from 'chai'
 import { dial, formatHostPort, orderAddresses } from '@kithmesh/transport-direct'
-import { rejection } from '@kithmesh/testkit'
+import { manualClock, rejection } from '@kithmesh/testkit'
 
 const run = promisify(execFile)
 
@@ -115,6 +115,24 @@ describe('dialling', () => {
     const pending = rejection(dial({ host: '127.0.0.1', port: await listen(), signal: controller.signal }))
     controller.abort(reason)
     expect(await pending).to.equal(reason)
+  })
+
+  it('leaves neither timers nor listeners behind, however it ends', async () => {
+    const clock = manualClock()
+    const { signal } = new AbortController()
+    const port = await listen()
+    const addresses = ['127.0.0.1', '127.0.0.2']
+    const socket = await dial({ host: 'peer.local', port, addresses, clock, signal })
+    socket.destroy()
+    expect([clock.pending, getEventListeners(signal, 'abort').length]).to.deep.equal([0, 0])
+    server?.close()
+    await rejection(dial({ host: 'peer.local', port, addresses, clock, signal }))
+    expect([clock.pending, getEventListeners(signal, 'abort').length]).to.deep.equal([0, 0])
+    const controller = new AbortController()
+    const dialling = rejection(dial({ host: 'peer.local', port, addresses, clock, signal: controller.signal }))
+    controller.abort(new Error('enough'))
+    await dialling
+    expect([clock.pending, getEventListeners(controller.signal, 'abort').length]).to.deep.equal([0, 0])
   })
 
   it('staggers past addresses that swallow packets, ends at its deadline and reaches link-local addresses', async function () {

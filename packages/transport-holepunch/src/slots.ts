@@ -1,4 +1,4 @@
-import type { Clock } from '@kithmesh/core'
+import { type Clock, limitedSignal, waitFor } from '@kithmesh/core/plugin'
 import { punchErrors } from './errors.ts'
 
 export interface SlotOptions {
@@ -22,14 +22,15 @@ export class Slots {
   async acquire(addresses: readonly string[], { clock, signal, withinMs }: SlotOptions): Promise<() => void> {
     // In one order for everyone, so that two that want the same ones never wait for each other.
     const wanted = [...new Set(addresses)].sort()
-    const end = clock.monotonic() + withinMs
     const held: string[] = []
+    const busy = (): Error => punchErrors.create('ERR_PUNCH_BUSY', `Other holes are being punched from ${wanted[held.length]}`)
+    const limit = limitedSignal(clock, withinMs, busy, signal)
     const release = (): void => {
       for (const address of held.splice(0)) this.#release(address)
     }
     try {
       for (const address of wanted) {
-        await this.#take(address, { clock, signal, withinMs: Math.max(0, end - clock.monotonic()) })
+        await this.#take(address, limit.signal)
         held.push(address)
       }
       signal.throwIfAborted()
@@ -37,39 +38,24 @@ export class Slots {
     } catch (error) {
       release()
       throw error
+    } finally {
+      limit.release()
     }
   }
 
-  #take(address: string, { clock, signal, withinMs }: SlotOptions): Promise<void> {
+  async #take(address: string, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
     const queue = this.#taken.get(address)
     if (queue === undefined) {
       this.#taken.set(address, [])
-      return Promise.resolve()
+      return
     }
-    return new Promise<void>((resolve, reject) => {
-      const end = (settle: () => void): void => {
-        cancel()
-        signal.removeEventListener('abort', onAbort)
-        const index = queue.indexOf(granted)
+    await waitFor<void>(signal, (resolve) => {
+      queue.push(resolve)
+      return () => {
+        const index = queue.indexOf(resolve)
         if (index >= 0) queue.splice(index, 1)
-        settle()
       }
-      const granted = (): void => {
-        end(resolve)
-      }
-      const onAbort = (): void => {
-        end(() => {
-          reject(signal.reason as Error)
-        })
-      }
-      const cancel = clock.after(withinMs, () => {
-        end(() => {
-          reject(punchErrors.create('ERR_PUNCH_BUSY', `Other holes are being punched from ${address}`))
-        })
-      })
-      signal.addEventListener('abort', onAbort, { once: true })
-      queue.push(granted)
     })
   }
 

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { expect } from 'chai'
 import { errorCode } from '@kithmesh/core'
 import { manualClock } from '@kithmesh/testkit'
@@ -61,6 +62,8 @@ describe('turns at a local address', () => {
     release()
     const again = await slots.acquire(['a', 'b'], { clock, signal, withinMs: 100 })
     again()
+    expect(clock.pending).to.equal(0)
+    for (const one of [signal, controller.signal]) expect(getEventListeners(one, 'abort')).to.have.length(0)
   })
 })
 

@@ -1,3 +1,5 @@
+import { waitFor } from '@kithmesh/core/plugin'
+
 /** Lets so many through at a time for each key; the others wait in order. */
 export class Turnstile {
   readonly #limit: number
@@ -14,20 +16,15 @@ export class Turnstile {
     const inside = this.#inside.get(key) ?? 0
     if (inside < this.#limit) this.#inside.set(key, inside + 1)
     else
-      await new Promise<void>((resolve, reject) => {
+      await waitFor<void>(signal, (resolve) => {
         const queue = this.#waiting.get(key) ?? []
         this.#waiting.set(key, queue)
-        const admit = (): void => {
-          signal.removeEventListener('abort', onAbort)
-          resolve()
-        }
-        const onAbort = (): void => {
-          queue.splice(queue.indexOf(admit), 1)
+        queue.push(resolve)
+        return () => {
+          const index = queue.indexOf(resolve)
+          if (index >= 0) queue.splice(index, 1)
           if (queue.length === 0) this.#waiting.delete(key)
-          reject(signal.reason as Error)
         }
-        queue.push(admit)
-        signal.addEventListener('abort', onAbort, { once: true })
       })
     return () => {
       this.#leave(key)

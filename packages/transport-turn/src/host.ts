@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import { type Clock, type JoinedSignals, joinSignals, type Logger } from '@kithmesh/core/plugin'
+import { type Clock, type JoinedSignals, joinSignals, limitedSignal, type Logger, waitFor } from '@kithmesh/core/plugin'
 import { openDatagramStream } from '@kithmesh/datagram-stream'
 import { addressFamily, canonicalAddress, formatTransportAddress } from '@kithmesh/stun'
 import type { Allocated } from './allocate.ts'
@@ -93,35 +93,14 @@ export class RelayHost {
 
   #acceptConnection(): Promise<Duplex> {
     const { allocated, secret, clock, logger, deadlineMs, progress } = this.#options
-    const { signal } = this.#waiting
     if (allocated.kind !== 'tcp') throw new TypeError('not a relay for connections')
     const { allocation } = allocated
-    return new Promise<Duplex>((resolve, reject) => {
+    const limit = limitedSignal(clock, deadlineMs, () => noGuest(allocated, deadlineMs), this.#waiting.signal)
+    const accepted = waitFor<Duplex>(limit.signal, (resolve, reject) => {
       const others = new AbortController()
       let unknown = 0
-      let settled = false
-      const settle = (finish: () => void): void => {
-        if (settled) return
-        settled = true
-        cancelDeadline()
-        signal.removeEventListener('abort', onAbort)
-        unsubscribe()
-        finish()
-        others.abort(turnErrors.create('ERR_TURN_STRANGER', 'The peer has come on another connection'))
-      }
-      const fail = (error: unknown): void => {
-        settle(() => {
-          reject(error as Error)
-        })
-      }
-      const onAbort = (): void => {
-        fail(signal.reason)
-      }
-      const cancelDeadline = clock.after(deadlineMs, () => {
-        fail(noGuest(allocated, deadlineMs))
-      })
       const unsubscribe = allocation.onConnection((stream, from) => {
-        if (settled || unknown >= MAX_UNKNOWN) {
+        if (others.signal.aborted || unknown >= MAX_UNKNOWN) {
           stream.on('error', () => {})
           stream.destroy()
           return
@@ -130,25 +109,30 @@ export class RelayHost {
         progress('verify', formatTransportAddress(from))
         exchangeHello(stream, { secret, side: 'host', clock, deadlineMs: HELLO_MS, signal: others.signal }).then(
           () => {
-            if (settled) stream.destroy()
-            settle(() => {
-              const relayed = new RelayedStream(stream, 'host', clock)
-              keepRelay(stream, relayed, allocated)
-              resolve(relayed)
-            })
+            if (others.signal.aborted) {
+              stream.destroy()
+              return
+            }
+            const relayed = new RelayedStream(stream, 'host', clock)
+            keepRelay(stream, relayed, allocated)
+            resolve(relayed)
           },
           (error: unknown) => {
             unknown--
-            if (!settled) logger.info('Somebody else connected to a relayed port', { from: formatTransportAddress(from), error })
+            if (!others.signal.aborted)
+              logger.info('Somebody else connected to a relayed port', { from: formatTransportAddress(from), error })
           }
         )
       })
       void allocation.ended.then((error) => {
-        fail(error ?? new Error('The relay was given back'))
+        reject(error ?? new Error('The relay was given back'))
       })
-      if (signal.aborted) onAbort()
-      else signal.addEventListener('abort', onAbort, { once: true })
+      return () => {
+        unsubscribe()
+        others.abort(turnErrors.create('ERR_TURN_STRANGER', 'The peer has come on another connection'))
+      }
     })
+    return accepted.finally(limit.release)
   }
 
   async #acceptDatagrams(): Promise<Duplex> {

@@ -1,3 +1,4 @@
+import { waitFor } from '@kithmesh/core/plugin'
 import type { Connector } from './contracts.ts'
 
 /** Dials as `dial` does, so many at a time. */
@@ -39,17 +40,11 @@ export class DialSlots {
   }
 
   #queue(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const proceed = (): void => {
-        signal.removeEventListener('abort', leave)
-        resolve()
+    return waitFor<void>(signal, (resolve) => {
+      this.#waiting.add(resolve)
+      return () => {
+        this.#waiting.delete(resolve)
       }
-      const leave = (): void => {
-        this.#waiting.delete(proceed)
-        reject(signal.reason as Error)
-      }
-      this.#waiting.add(proceed)
-      signal.addEventListener('abort', leave, { once: true })
     })
   }
 
