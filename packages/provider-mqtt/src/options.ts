@@ -119,8 +119,7 @@ export function checkOptions(options: MqttOptions): CheckedOptions {
   const { groupKey, topicPrefix = 'kithmesh' } = options
   if (groupKey !== undefined && groupKey.length < (typeof groupKey === 'string' ? 12 : 16))
     throw new TypeError('groupKey must have at least 16 bytes, or 12 characters as a passphrase')
-  if (!/^[A-Za-z0-9_-]{1,64}(?:\/[A-Za-z0-9_-]{1,64}){0,7}$/.test(topicPrefix))
-    throw new TypeError('topicPrefix is 1 to 8 levels of letters, digits, "-" and "_"')
+  checkTopicPrefix(topicPrefix)
   const number = (
     name:
       | 'presenceTtlMs'
@@ -151,6 +150,12 @@ export function checkOptions(options: MqttOptions): CheckedOptions {
     reconnectMs: number('reconnectMs', 500, 1, 60_000),
     onBrokers: options.onBrokers ?? (() => {})
   }
+}
+
+/** @throws TypeError for one that could not begin a topic */
+export function checkTopicPrefix(prefix: string): void {
+  if (!/^[A-Za-z0-9_-]{1,64}(?:\/[A-Za-z0-9_-]{1,64}){0,7}$/.test(prefix))
+    throw new TypeError('topicPrefix is 1 to 8 levels of letters, digits, "-" and "_"')
 }
 
 /** One broker, with the defaults filled in. @throws TypeError for values that cannot work */

@@ -6,7 +6,7 @@ import { BrokerSession } from './broker-session.ts'
 import { dialBroker } from './dial.ts'
 import { mqttErrors } from './errors.ts'
 import { createGroup } from './group.ts'
-import { checkBroker } from './options.ts'
+import { checkBroker, checkTopicPrefix } from './options.ts'
 import type { BrokerOptions, CheckedBroker } from './options.ts'
 
 /** How far {@link probeBroker} got with a broker. */
@@ -27,7 +27,7 @@ export interface BrokerProbe {
 }
 
 export interface ProbeBrokerOptions {
-  /** For everything together, milliseconds. @default 5,000 */
+  /** For everything together, 1 to 3,600,000 milliseconds. @default 5,000 */
   readonly timeoutMs?: number
   /** As in `MqttOptions`. @default kithmesh */
   readonly topicPrefix?: string
@@ -39,6 +39,7 @@ export interface ProbeBrokerOptions {
 }
 
 const TIMEOUT_MS = 5_000
+const MAX_TIMEOUT_MS = 3_600_000
 const KEEP_ALIVE_SECONDS = 30
 
 /**
@@ -49,6 +50,8 @@ const KEEP_ALIVE_SECONDS = 30
 export async function probeBroker(given: string | BrokerOptions, options: ProbeBrokerOptions = {}): Promise<BrokerProbe> {
   const { timeoutMs = TIMEOUT_MS, topicPrefix = 'kithmesh', clock = systemClock, signal } = options
   const broker = checkBroker(given)
+  checkTopicPrefix(topicPrefix)
+  if (!(timeoutMs >= 1 && timeoutMs <= MAX_TIMEOUT_MS)) throw new TypeError(`timeoutMs is from 1 to ${MAX_TIMEOUT_MS}, not ${timeoutMs}`)
   signal?.throwIfAborted()
   const ending = limitedSignal(clock, timeoutMs, () => new Error(`no answer within ${timeoutMs} ms`), signal)
   const group = createGroup(options.peerGroupId ?? `probe-${randomBytes(8).toString('hex')}`, topicPrefix)

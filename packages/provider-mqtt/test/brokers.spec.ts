@@ -7,7 +7,7 @@ import { errorCode } from '@kithmesh/core'
 import { createCertificateAuthority, createIdentity } from '@kithmesh/identity'
 import type { Identity } from '@kithmesh/identity'
 import type { BrokerStatus } from '@kithmesh/provider-mqtt'
-import { eventually } from '@kithmesh/testkit'
+import { eventually, manualClock } from '@kithmesh/testkit'
 import { expect } from 'chai'
 import { WebSocketServer, createWebSocketStream } from 'ws'
 import { Devices, never } from './support/devices.ts'
@@ -89,6 +89,12 @@ describe('brokers', () => {
       expect(errorCode((error as Error).cause)).to.equal('ERR_MQTT_REFUSED')
       expect(device.context.status('browse')).to.equal('failed')
     })
+  })
+
+  it('are told how long they may hear nothing', async () => {
+    const broker = await scripted()
+    await devices.online('a', { brokers: [broker.url], keepAliveSeconds: 7 })
+    expect(broker.connects.map(({ keepalive }) => keepalive)).to.deep.equal([7])
   })
 
   it('that say that nobody reads a message make sending fail', async () => {
@@ -226,6 +232,19 @@ describe('brokers', () => {
         expect(errorCode(error.cause), url).to.equal('ERR_MQTT_CONNECT')
         expect(error.message, url).to.include('no answer within 100 ms')
       }
+    })
+
+    it('are asked again after the time for that', async () => {
+      const clock = manualClock()
+      const broker = await scripted({ admits: () => false })
+      const working = await scripted()
+      await devices.online('a', { brokers: [broker.url, working.url], clock, reconnectMs: 10_000 })
+      await eventually('the first time', () => broker.connects.length === 1)
+      // A pause is drawn from the upper half.
+      await clock.advance(4_900)
+      expect(broker.connects).to.have.length(1)
+      await clock.advance(5_100)
+      await eventually('the second time', () => broker.connects.length === 2)
     })
 
     it('hold up nobody, whether they do not greet or do not acknowledge', async () => {

@@ -83,6 +83,15 @@ describe('presence', () => {
     expect(names(b)).to.deep.equal([])
   })
 
+  it('is on topics below the prefix that is named', async () => {
+    const options = { brokers: [broker.url], topicPrefix: 'shop/floor' }
+    await devices.online('a', options)
+    expect([...broker.retained.keys()].map((topic) => topic.startsWith('shop/floor/'))).to.deep.equal([true])
+    const b = await devices.device(options)
+    await b.provider.startBrowsing()
+    await sees(b, 'a')
+  })
+
   it('is repeated in time', async () => {
     const clock = manualClock(Date.now())
     await devices.online('a', { brokers: [broker.url], clock, presenceTtlMs: 6000 })

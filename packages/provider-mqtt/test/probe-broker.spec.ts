@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { type AddressInfo, type Socket, createServer } from 'node:net'
 import { errorCode } from '@kithmesh/core'
 import { type BrokerProbe, probeBroker } from '@kithmesh/provider-mqtt'
+import { eventually, manualClock } from '@kithmesh/testkit'
 import { expect } from 'chai'
 import { EmbeddedBroker } from './support/embedded-broker.ts'
 
@@ -19,6 +20,18 @@ describe('probing a broker', () => {
     return started
   }
   const failure = ({ failure: found }: BrokerProbe): string => `${found?.step} ${errorCode(found?.error)}`
+
+  /** Takes connections and says nothing. */
+  const silent = async (): Promise<{ readonly url: string; readonly sockets: readonly Socket[] }> => {
+    const sockets: Socket[] = []
+    const server = createServer((socket) => sockets.push(socket.on('error', () => {}))).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    closing.push(() => {
+      for (const socket of sockets) socket.destroy()
+      server.close()
+    })
+    return { url: `mqtt://127.0.0.1:${(server.address() as AddressInfo).port}`, sockets }
+  }
 
   it('measures the login and a round trip, and leaves nothing behind', async () => {
     const subject = await broker()
@@ -87,17 +100,24 @@ describe('probing a broker', () => {
     expect(failure(gone)).to.equal('connect ERR_MQTT_CONNECT')
     expect(errorCode(gone.failure?.error.cause)).to.equal('ECONNREFUSED')
 
-    const sockets: Socket[] = []
-    const silent = createServer((socket) => sockets.push(socket.on('error', () => {})))
-    silent.listen(0, '127.0.0.1')
-    await once(silent, 'listening')
-    closing.push(() => {
-      for (const socket of sockets) socket.destroy()
-      silent.close()
-    })
-    const quiet = await probeBroker(`mqtt://127.0.0.1:${(silent.address() as AddressInfo).port}`, { timeoutMs: 300 })
+    const { url: quietUrl } = await silent()
+    const quiet = await probeBroker(quietUrl, { timeoutMs: 300 })
     expect(failure(quiet)).to.equal('connect ERR_MQTT_CONNECT')
     expect(quiet.connectMs).to.equal(undefined)
+  })
+
+  it('gives up after the time given, by the clock given', async () => {
+    const clock = manualClock()
+    const { url, sockets } = await silent()
+    let over = false
+    const probe = probeBroker(url, { clock, timeoutMs: 3_600_000 }).finally(() => {
+      over = true
+    })
+    await eventually('the connection', () => sockets.length === 1)
+    await clock.advance(3_599_999)
+    expect(over).to.equal(false)
+    await clock.advance(1)
+    expect(failure(await probe)).to.equal('connect ERR_MQTT_CONNECT')
   })
 
   it('ends with the reason of its signal, and refuses what is no broker', async () => {
@@ -109,5 +129,7 @@ describe('probing a broker', () => {
       )
     expect(await rejects(probeBroker('mqtt://127.0.0.1:1', { signal: AbortSignal.abort(reason) }))).to.equal(reason)
     expect(await rejects(probeBroker('http://127.0.0.1'))).to.be.instanceOf(TypeError)
+    for (const options of [{ timeoutMs: Number.NaN }, { timeoutMs: 0 }, { timeoutMs: 2 ** 31 }, { topicPrefix: 'a/#' }])
+      expect(await rejects(probeBroker('mqtt://127.0.0.1:1', options)), JSON.stringify(options)).to.be.instanceOf(TypeError)
   })
 })

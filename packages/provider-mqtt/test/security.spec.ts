@@ -331,6 +331,38 @@ describe('hostile brokers and their clients', () => {
       expect(b.context.logger.entries.some(({ level, message }) => level === 'warn' && message.includes('clock'))).to.equal(true)
     })
 
+    it('of a time that the clocks of two devices may not differ by are dropped, as is such presence', async () => {
+      const { a, b, heard } = await pair({ clockSkewMs: 10_000 })
+      const key = keyOf(b)
+      for (const [body, difference] of [
+        ['old', -12_000],
+        ['early', 12_000],
+        ['in time', -6_000]
+      ] as const)
+        broker.inject({ topic: group.inboxTopic(b.peerId), payload: forge(b, key, { now: Date.now() + difference, body }), retain: false })
+      const [time, startedAt] = [Date.now() + 12_000, Date.now()]
+      broker.inject({
+        topic: group.presenceTopic(identity.peerId),
+        payload: Buffer.from(encodePresence(signer, group.id, input({ time, startedAt }))),
+        retain: false
+      })
+      await last(a, b, heard)
+      expect(heard).to.deep.equal(['in time', 'last'])
+      await marker(b)
+      expect(names(b)).to.not.include('mallory')
+    })
+
+    it('of one sender are taken as often as is allowed, and three seconds worth of them at once', async () => {
+      const { a, b, heard } = await pair({ messagesPerSecond: 2, clock: manualClock(Date.now()) })
+      await last(a, b, heard)
+      const key = keyOf(b)
+      for (let index = 0; index < 12; index++)
+        broker.inject({ topic: group.inboxTopic(b.peerId), payload: forge(b, key, { body: `flood ${index}` }), retain: false })
+      await a.channel.send(b.peerId, Buffer.from('after'), { signal: never() })
+      await eventually('the message of the other', () => heard.includes('after'))
+      expect(heard.filter((text) => text.startsWith('flood'))).to.have.length(6)
+    })
+
     it('of one sender in a flood cost the others nothing', async () => {
       const { a, b, heard } = await pair()
       await last(a, b, heard)
