@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer as createHttpsServer } from 'node:https'
 import { createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
-import { createServer as createTlsServer } from 'node:tls'
+import { createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import { errorCode } from '@kithmesh/core'
 import { createCertificateAuthority, createIdentity } from '@kithmesh/identity'
 import type { Identity } from '@kithmesh/identity'
@@ -149,13 +149,18 @@ describe('brokers', () => {
     })
 
     /** A broker behind TLS, spoken to directly or over WebSocket. */
-    const secure = async (webSocket: boolean): Promise<{ url: string; subProtocols: string[] }> => {
+    const secure = async (webSocket: boolean): Promise<{ url: string; subProtocols: string[]; clients: string[] }> => {
       const broker = await scripted()
       const sockets = new Set<Socket>()
       const subProtocols: string[] = []
-      const tls = { key: server.privateKeyPem, cert: server.chainPem }
+      const clients: string[] = []
+      const tls = { key: server.privateKeyPem, cert: server.chainPem, requestCert: true, rejectUnauthorized: false }
+      const note = (socket: TLSSocket): void => {
+        clients.push(String(socket.getPeerCertificate().subject?.CN))
+      }
       if (!webSocket) {
         const listener = createTlsServer(tls, (socket) => {
+          note(socket)
           broker.accept(socket)
         })
         listener.on('connection', (socket: Socket) => sockets.add(socket))
@@ -166,9 +171,10 @@ describe('brokers', () => {
           for (const socket of sockets) socket.destroy()
           listener.close()
         })
-        return { url: `mqtts://127.0.0.1:${(listener.address() as AddressInfo).port}`, subProtocols }
+        return { url: `mqtts://127.0.0.1:${(listener.address() as AddressInfo).port}`, subProtocols, clients }
       }
       const listener = createHttpsServer(tls)
+      listener.on('secureConnection', note)
       listener.on('connection', (socket: Socket) => sockets.add(socket))
       const upgrades = new WebSocketServer({ server: listener, path: '/mqtt', handleProtocols: () => 'mqtt' })
       upgrades.on('connection', (socket, request) => {
@@ -182,8 +188,22 @@ describe('brokers', () => {
         upgrades.close()
         listener.close()
       })
-      return { url: `wss://127.0.0.1:${(listener.address() as AddressInfo).port}/mqtt`, subProtocols }
+      return { url: `wss://127.0.0.1:${(listener.address() as AddressInfo).port}/mqtt`, subProtocols, clients }
     }
+
+    it('shows the certificate it is to show, and none otherwise', async () => {
+      const clientIdentity = await createIdentity({ commonName: 'till 1' })
+      for (const webSocket of [false, true]) {
+        const { url, clients } = await secure(webSocket)
+        const trust = { mode: 'ca', ca: [authority.certificatePem] } as const
+        for (const options of [
+          { url, trust },
+          { url, trust, clientIdentity }
+        ])
+          await devices.online('a', { brokers: [options] })
+        expect(clients).to.deep.equal(['undefined', 'till 1'])
+      }
+    })
 
     for (const webSocket of [false, true]) {
       const scheme = webSocket ? 'wss' : 'mqtts'
