@@ -124,6 +124,36 @@ describe('natProbe', () => {
     expect([udp.mapping, tcp.mapping, externalAddress]).to.deep.equal(['blocked', 'blocked', undefined])
   })
 
+  it('takes as long as it may, by the clock it was given', async () => {
+    await behind(
+      kind(eim, apdm),
+      good.map((script) => ({ ...script, silent: 'both' }))
+    )
+    const clock = manualClock()
+    probe = natProbe({ servers: servers?.uris ?? [], localAddresses: [local], deadlineMs: 20_000 }).create({ logger, clock })
+    let over = false
+    const measured = probe.measure({ signal: new AbortController().signal }).finally(() => {
+      over = true
+    })
+    await eventually(
+      'the end',
+      async () => {
+        await clock.advance(100)
+        return over
+      },
+      { everyMs: 0 }
+    )
+    expect((await measured).routes[0]?.udp.mapping).to.equal('blocked')
+    expect(clock.monotonic()).to.be.within(2_100, 20_100)
+  })
+
+  it('measures from the ports it was given', async () => {
+    const { contacted } = await behind(kind('none', eim), [{ address: '127.0.0.2' }, { address: '127.0.0.4' }])
+    await measure({ localPorts: { low: 12_000, high: 13_000 } })
+    expect(contacted).to.not.deep.equal([])
+    for (const { from, protocol } of contacted) expect(from.port, protocol).to.be.within(12_000, 13_000)
+  })
+
   it('does not call blocked what is refused: packets get there and back', async () => {
     await behind(
       kind(eim, apdm),
@@ -314,7 +344,16 @@ describe('natProbe', () => {
       .to.throw()
       .with.property('code', 'ERR_STUN_URI')
     expect(() => natProbe({ servers: ['stun:a'], localAddresses: ['a'] })).to.throw(TypeError)
-    expect(() => natProbe({ servers: ['stun:a'], localPorts: { low: 5, high: 10 } })).to.throw(TypeError)
+    for (const localPorts of [
+      { low: 5, high: 10 },
+      { low: 0, high: 1_000 },
+      { low: 1_000.5, high: 2_000 },
+      { low: Number.NaN, high: 2_000 }
+    ])
+      expect(() => natProbe({ servers: ['stun:a'], localPorts })).to.throw(TypeError, 'localPorts')
+    for (const name of ['deadlineMs', 'pollMs'])
+      for (const value of [Number.NaN, 0, -1, 2 ** 31])
+        expect(() => natProbe({ servers: ['stun:a'], [name]: value })).to.throw(TypeError, name)
   })
 })
 
@@ -351,5 +390,20 @@ describe('natProbe and a machine whose network changes', () => {
     probe.onStale(() => {})
     await probe.shutdown()
     expect(clock.pending).to.equal(0)
+  })
+
+  it('looks as often as it is told to', async () => {
+    const clock = manualClock()
+    let table: Record<string, NetworkInterfaceInfo[]> = {}
+    const options = { servers: ['stun:127.0.0.2'], networkInterfaces: () => table, pollMs: 60_000 }
+    const probe = natProbe(options).create({ logger: recordingLogger(), clock })
+    let told = 0
+    probe.onStale(() => told++)
+    table = { eth0: [info('192.0.2.5')] }
+    await clock.advance(59_999)
+    expect(told).to.equal(0)
+    await clock.advance(1)
+    expect(told).to.equal(1)
+    await probe.shutdown()
   })
 })

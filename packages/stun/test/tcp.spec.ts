@@ -114,12 +114,24 @@ describe('STUN over TCP', () => {
     await once(silent, 'listening')
     const clock = manualClock()
     const { port } = silent.address() as AddressInfo
-    const outcome = rejection(openStunTcp({ server: { address: '127.0.0.1', port }, tls: { host: 'localhost' }, clock }))
-    const [socket] = (await once(silent, 'connection')) as [Socket]
-    await clock.advance(10_000)
-    expect(errorCode(await outcome)).to.equal('ERR_STUN_TIMEOUT')
-    socket.resume()
-    if (!socket.closed) await once(socket, 'close')
+    for (const [ms, options] of [
+      [10_000, {}],
+      [700, { deadlineMs: 700 }]
+    ] as const) {
+      let over = false
+      const failed = rejection(
+        openStunTcp({ server: { address: '127.0.0.1', port }, tls: { host: 'localhost' }, clock, ...options })
+      ).finally(() => {
+        over = true
+      })
+      const [socket] = (await once(silent, 'connection')) as [Socket]
+      await clock.advance(ms - 1)
+      expect(over).to.equal(false)
+      await clock.advance(1)
+      expect(errorCode(await failed)).to.equal('ERR_STUN_TIMEOUT')
+      socket.resume()
+      if (!socket.closed) await once(socket, 'close')
+    }
     silent.close()
     expect(clock.pending).to.equal(0)
   })

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
 import { expect } from 'chai'
 import { errorCode } from '@kithmesh/core'
+import { createIdentity } from '@kithmesh/identity'
 import { createTurnClient, encodeMessage, newTransactionId, type TransportAddress, type TurnClient } from '@kithmesh/stun'
 import { eventually, manualClock, recordingLogger, rejection } from '@kithmesh/testkit'
 import { credential, scriptedTurn, username, type ScriptedTurn } from './support/scripted-turn.ts'
@@ -65,6 +66,24 @@ describe('A relay for connections', () => {
     expect(bind[0]!.message!.attributes).to.include({ username, nonce: 'first' })
     expect(turn.count('createPermission')).to.equal(1)
     expect(turn.server.connections.size).to.equal(2)
+  })
+
+  it('has its connections to the server come from the address it was given', async () => {
+    const allocation = await client({ localAddress: '127.0.0.7' }).allocateTcp()
+    streams.push(await allocation.connect(peer))
+    expect([...turn.server.connections].map(({ remoteAddress }) => remoteAddress)).to.deep.equal(['127.0.0.7', '127.0.0.7'])
+  })
+
+  it('is asked for over TLS, with the certificates and the name it was given', async () => {
+    const { privateKeyPem: key, certificatePem: cert } = await createIdentity({ commonName: 'localhost' })
+    const { before } = turn
+    turn = await scriptedTurn('tcp', { key, cert })
+    turn.before = before
+    open.push(turn)
+    const allocation = await client({ tls: { ca: cert, servername: 'localhost' } }).allocateTcp()
+    streams.push(await allocation.connect(peer))
+    for (const tls of [{ servername: 'localhost' }, { ca: cert, servername: 'example.org' }])
+      expect(errorCode(await rejection(client({ tls }).allocateTcp()))).to.equal('ERR_STUN_CONNECT')
   })
 
   it('hands over bytes that come in one segment with the success, in order', async () => {

@@ -72,6 +72,60 @@ describe('A relay for datagrams', () => {
     expect(clock.pending).to.equal(0)
   })
 
+  it('is refreshed as often as it is told to be, for as long as was asked', async () => {
+    const clock = manualClock()
+    await client({ clock, checkIntervalMs: 7_000 }).allocateUdp({ lifetime: 300 })
+    await clock.advance(6_999)
+    expect(turn.count('refresh')).to.equal(0)
+    await clock.advance(1)
+    await eventually('the refresh', () => turn.count('refresh') === 1)
+    expect(receivedOf(turn, 'refresh').map(({ lifetime }) => lifetime)).to.include(300)
+  })
+
+  for (const what of ['being asked for', 'a permission'] as const)
+    it(`gives up ${what} after the time for a request, or that for the operation`, async () => {
+      const clock = manualClock()
+      const made = client({ clock, requestTimeoutMs: 800 })
+      const allocation = await made.allocateUdp()
+      const { handle } = turn.server
+      turn.server.handle = () => {}
+      for (const [ms, options] of [
+        [800, {}],
+        [300, { deadlineMs: 300 }]
+      ] as const) {
+        const before = turn.server.received.length
+        let over = false
+        const failed = rejection(what === 'a permission' ? allocation.permit('192.0.2.1', options) : made.allocateUdp(options)).finally(
+          () => {
+            over = true
+          }
+        )
+        await eventually('the request', () => turn.server.received.length > before)
+        await clock.advance(ms - 1)
+        expect(over).to.equal(false)
+        await clock.advance(1)
+        expect(errorCode(await failed)).to.equal('ERR_STUN_TIMEOUT')
+      }
+      turn.server.handle = handle
+    })
+
+  it('is of the family that is asked for', async () => {
+    await client().allocateUdp()
+    await client().allocateUdp({ family: 6 })
+    expect(receivedOf(turn, 'allocate').map(({ requestedAddressFamily }) => requestedAddressFamily)).to.deep.equal([
+      undefined,
+      undefined,
+      6,
+      6
+    ])
+  })
+
+  it('is asked for at an address of the family, and from the address, that was given', async () => {
+    for (const options of [{ family: 6 }, { localAddress: '::1' }] as const)
+      expect(errorCode(await rejection(client(options).allocateUdp()))).to.equal('ERR_STUN_RESOLVE')
+    expect((await client({ localAddress: '127.0.0.7', family: 4 }).allocateUdp()).local.address).to.equal('127.0.0.7')
+  })
+
   it('that the server grants for a short time is refreshed at half of it', async () => {
     const clock = manualClock()
     turn.before = (incoming) => {
@@ -269,5 +323,18 @@ describe('A relay for datagrams', () => {
       .to.throw()
       .with.property('code', 'ERR_STUN_URI')
     expect(errorCode(await rejection(client().allocateTcp()))).to.equal('ERR_TURN_TRANSPORT')
+  })
+
+  it('refuses options that make no sense', async () => {
+    const wrongs: object[] = [
+      { family: 5 },
+      { localAddress: 'eth0' },
+      { checkIntervalMs: 0 },
+      ...['requestTimeoutMs', 'checkIntervalMs'].flatMap((name) => [Number.NaN, -1, 2 ** 31].map((value) => ({ [name]: value })))
+    ]
+    for (const wrong of wrongs) expect(() => client(wrong), JSON.stringify(wrong)).to.throw(TypeError)
+    for (const wrong of [{ lifetime: 0 }, { lifetime: Number.NaN }, { lifetime: 2 ** 32 }, { deadlineMs: Number.NaN }, { family: 5 as 4 }])
+      expect(await rejection(client().allocateUdp(wrong)), JSON.stringify(wrong)).to.be.instanceOf(TypeError)
+    expect(turn.server.received).to.have.length(0)
   })
 })

@@ -2,7 +2,7 @@ import { createSocket } from 'node:dgram'
 import { expect } from 'chai'
 import { errorCode } from '@kithmesh/core'
 import { encodeMessage, openStunUdp, type OpenStunUdpOptions, type ReceivedMessage, type StunUdp } from '@kithmesh/stun'
-import { eventually, manualClock, rejection } from '@kithmesh/testkit'
+import { eventually, manualClock, recordingLogger, rejection } from '@kithmesh/testkit'
 import { echoBinding, udpServer, type Incoming, type ScriptedServer } from './support/scripted-server.ts'
 
 describe('STUN over UDP', () => {
@@ -45,6 +45,29 @@ describe('STUN over UDP', () => {
     await first.close()
     expect((await socket({ localAddress, localPort })).localPort).to.equal(localPort)
     expect(errorCode(await rejection(openStunUdp({ localAddress: '203.0.113.99' })))).to.equal('ERR_STUN_SOCKET')
+  })
+
+  it('has the family asked for, whatever the address', async () => {
+    expect(errorCode(await rejection(openStunUdp({ localAddress: '127.0.0.1', family: 6 })))).to.equal('ERR_STUN_SOCKET')
+  })
+
+  it('signs its requests with a fingerprint when it is told to', async () => {
+    const server = await serve()
+    const stun = await socket()
+    for (const fingerprint of [false, true]) await stun.request({ method: 'binding', fingerprint }, server.address)
+    expect(server.received.map(({ message }) => message?.fingerprint)).to.deep.equal([false, true])
+  })
+
+  it('refuses options that make no sense', async () => {
+    for (const wrong of [{ family: 5 as 4 }, { maxRequests: 0 }, { maxRequests: Number.NaN }])
+      expect(await rejection(openStunUdp({ localAddress: '127.0.0.1', ...wrong })), JSON.stringify(wrong)).to.be.instanceOf(TypeError)
+    const server = await serve()
+    const stun = await socket()
+    const wrongs = [{ rtoMs: 0 }, { transmissions: 0 }, { transmissions: 1.5 }].concat(
+      ['rtoMs', 'transmissions', 'deadlineMs'].flatMap((name) => [Number.NaN, -1, 2 ** 31].map((value) => ({ [name]: value }) as never))
+    )
+    for (const wrong of wrongs) expect(await rejection(stun.bind(server.address, wrong)), JSON.stringify(wrong)).to.be.instanceOf(TypeError)
+    expect(server.received).to.have.length(0)
   })
 
   it('asks at 0, 0.5, 1.5, 3.5, 7.5, 15.5 and 31.5 s, and gives up at 39.5 s', async () => {
@@ -220,7 +243,8 @@ describe('STUN over UDP', () => {
         })
       )
     })
-    const stun = await socket()
+    const logger = recordingLogger()
+    const stun = await socket({ logger })
     const datagrams: Buffer[] = []
     const indications: ReceivedMessage[] = []
     const stop = stun.onDatagram(() => {
@@ -232,6 +256,7 @@ describe('STUN over UDP', () => {
     await eventually('both', () => datagrams.length === 1 && indications.length === 1)
     expect(datagrams[0]!.toString('hex')).to.equal('4000000161')
     expect(indications[0]!.method).to.equal('data')
+    expect(logger.entries.some(({ message }) => message.includes('threw'))).to.equal(true)
     stop()
   })
 

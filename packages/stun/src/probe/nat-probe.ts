@@ -4,7 +4,7 @@ import { ownInterfaces, unlessAborted } from '@kithmesh/core/plugin'
 import { formatTransportAddress } from '../codec/transport-address.ts'
 import { resolveServer } from '../stream/dial.ts'
 import type { StunTlsOptions } from '../stream/dial.ts'
-import { deadline } from '../transaction/deadline.ts'
+import { checkTime, deadline } from '../transaction/deadline.ts'
 import { parseStunUri } from '../uri.ts'
 import type { StunUri } from '../uri.ts'
 import { examineTcp, examineUdp, unknownOthers } from './examine.ts'
@@ -25,19 +25,20 @@ export interface NatProbeOptions {
   readonly servers: readonly string[]
   /** For `stuns:` servers, such as a certificate authority of one's own. */
   readonly tls?: StunTlsOptions
-  /** For one measurement, milliseconds. @default 2000 */
+  /** For one measurement, 1 to 600,000 milliseconds. @default 2000 */
   readonly deadlineMs?: number
   /** Measures from these addresses, three of a family at most, instead of one of each interface. */
   readonly localAddresses?: readonly string[]
   /** Where measuring takes its local ports from; they should not be those the operating system gives away. @default 16384 to 32767 */
   readonly localPorts?: PortRange
-  /** How often the machine's addresses are looked at for changes, milliseconds. @default 5000 */
+  /** How often the machine's addresses are looked at for changes, 100 to 3,600,000 milliseconds. @default 5000 */
   readonly pollMs?: number
   /** @default os.networkInterfaces */
   readonly networkInterfaces?: () => InterfaceTable
 }
 
 const DEADLINE_MS = 2_000
+const MAX_DEADLINE_MS = 600_000
 const POLL_MS = 5_000
 const MAX_SERVERS = 4
 const LOCAL_PORTS: PortRange = { low: 16_384, high: 32_767 }
@@ -58,9 +59,14 @@ export function natProbe(options: NatProbeOptions): NetworkProbeFactory {
   const uris = options.servers.map((server) => ({ server, uri: parseStunUri(server) }))
   if (uris.length === 0) throw new TypeError('The NAT probe needs at least one STUN server')
   const range = options.localPorts ?? LOCAL_PORTS
-  if (!(range.low >= 1 && range.high <= 65_535 && range.high - range.low >= 200))
+  const { low, high } = range
+  if (!(Number.isInteger(low) && Number.isInteger(high) && low >= 1 && high <= 65_535 && high - low >= 200))
     throw new TypeError('localPorts are 200 or more ports from 1 to 65535')
-  if (options.localAddresses !== undefined) routesOf(options.localAddresses)
+  const { deadlineMs = DEADLINE_MS, pollMs = POLL_MS, localAddresses } = options
+  if (!(deadlineMs >= 1 && deadlineMs <= MAX_DEADLINE_MS))
+    throw new TypeError(`deadlineMs is from 1 to ${MAX_DEADLINE_MS}, not ${deadlineMs}`)
+  checkTime('pollMs', pollMs, 100)
+  if (localAddresses !== undefined) routesOf(localAddresses)
   return {
     name: 'nat-probe',
     create: ({ logger, clock }) => new NatProbe({ ...options, localPorts: range }, uris, logger, clock)

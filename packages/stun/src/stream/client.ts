@@ -24,7 +24,7 @@ export interface OpenStunTcpOptions {
   readonly clock?: Clock
   readonly logger?: Logger
   readonly signal?: AbortSignal
-  /** For connecting, TLS included; default 10,000. */
+  /** Milliseconds for connecting, TLS included, 3,600,000 at most; default 10,000. */
   readonly deadlineMs?: number
 }
 
@@ -50,7 +50,8 @@ export interface StunTcp extends AsyncDisposable {
 
 /**
  * Connects to a STUN server over TCP or TLS.
- * @throws ERR_STUN_SOCKET when the local address or port cannot be had, ERR_STUN_CONNECT, ERR_STUN_TIMEOUT, or the signal's reason.
+ * @throws ERR_STUN_SOCKET when the local address or port cannot be had, ERR_STUN_CONNECT, ERR_STUN_TIMEOUT, or the signal's reason;
+ * TypeError for options that make no sense.
  */
 export async function openStunTcp(options: OpenStunTcpOptions): Promise<StunTcp> {
   return openStreamClient(options)

@@ -33,7 +33,7 @@ export interface StunResponse {
 
 export interface StunRequestOptions {
   readonly signal?: AbortSignal
-  /** Default 39,500: what RFC 8489 §6.2 gives a request over UDP and TCP alike. */
+  /** Milliseconds, 3,600,000 at most; default 39,500: what RFC 8489 §6.2 gives a request over UDP and TCP alike. */
   readonly deadlineMs?: number
 }
 

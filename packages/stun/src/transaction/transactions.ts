@@ -2,6 +2,7 @@ import type { Clock } from '@kithmesh/core'
 import { verifyIntegrity, type ReceivedMessage } from '../codec/decode-message.ts'
 import { formatTransportAddress, type TransportAddress } from '../codec/transport-address.ts'
 import { stunErrors } from '../errors.ts'
+import { checkTime } from './deadline.ts'
 import { encodeRequest, type StunRequest, type StunRequestOptions, type StunResponse } from './request.ts'
 
 /** How a request is sent again while there is no answer (RFC 8489 §6.2.1). */
@@ -32,6 +33,8 @@ interface Pending {
 
 /** Ti of RFC 8489 §6.2.2, which is also 79 × RTO, the end of 7 transmissions that begin with an RTO of 500 ms. */
 const DEFAULT_DEADLINE_MS = 39_500
+/** A bound that no use of it reaches: the wait doubles each time. */
+const MAX_TRANSMISSIONS = 32
 
 /** Requests that await their answers; without sockets. */
 export class Transactions {
@@ -52,7 +55,7 @@ export class Transactions {
   /**
    * Sends a request, again and again if need be, until it is answered.
    * @throws ERR_STUN_TIMEOUT, ERR_STUN_INTEGRITY, ERR_STUN_RESPONSE for one with unknown attributes, ERR_STUN_BUSY, what {@link fail} and
-   * {@link end} are given, or the signal's reason.
+   * {@link end} are given, or the signal's reason; TypeError for times that make no sense.
    */
   request(request: StunRequest, spec: TransactionSpec): Promise<StunResponse> {
     if (this.#ended !== undefined) return Promise.reject(this.#ended)
@@ -63,6 +66,8 @@ export class Transactions {
     const id = transactionId.toString('hex')
     return new Promise((resolve, reject) => {
       const { signal, server, deadlineMs = DEFAULT_DEADLINE_MS, retransmission } = spec
+      checkTime('deadlineMs', deadlineMs, 0)
+      if (retransmission !== undefined) checkRetransmission(retransmission)
       const start = this.#clock.monotonic()
       let transmissions = 0
       let wrongSignatures = 0
@@ -159,6 +164,12 @@ export class Transactions {
     this.#ended ??= error
     for (const { fail } of [...this.#pending.values()]) fail(error)
   }
+}
+
+function checkRetransmission({ rtoMs, count }: Retransmission): void {
+  checkTime('rtoMs', rtoMs)
+  if (!Number.isInteger(count) || count < 1 || count > MAX_TRANSMISSIONS)
+    throw new TypeError(`transmissions is a whole number from 1 to ${MAX_TRANSMISSIONS}, not ${count}`)
 }
 
 function isSigned(message: ReceivedMessage, { integrity }: StunRequest): boolean {

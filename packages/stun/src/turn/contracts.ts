@@ -17,10 +17,10 @@ export interface TurnClientOptions {
   readonly tls?: StunTlsOptions
   /** Where 300 (try alternate) may lead; default nowhere. */
   readonly allowRedirect?: RedirectPolicy
-  /** For each request to the server; default 5,000. */
+  /** Milliseconds for each request to the server, 1 to 3,600,000; default 5,000. */
   readonly requestTimeoutMs?: number
   /**
-   * How often an allocation is refreshed at least; default 60,000. A server that was restarted is noticed after this long when nothing
+   * How often an allocation is refreshed at least, 100 to 3,600,000 milliseconds; default 60,000. A server that was restarted is noticed after this long when nothing
    * else tells, as over UDP.
    */
   readonly checkIntervalMs?: number
@@ -30,14 +30,14 @@ export interface TurnClientOptions {
 
 export interface TurnOperationOptions {
   readonly signal?: AbortSignal
-  /** For the whole operation; default 10,000, for `TcpAllocation.connect` 40,000. */
+  /** Milliseconds for the whole operation, 3,600,000 at most; default 10,000, for `TcpAllocation.connect` 40,000. */
   readonly deadlineMs?: number
 }
 
 export interface AllocateOptions extends TurnOperationOptions {
   /** Of the relay's address: peers must have the same; default that of the server's address. */
   readonly family?: 4 | 6
-  /** Seconds asked for; default 600. Refreshed well before. */
+  /** Seconds asked for, 1 to 4,294,967,295; default 600. Refreshed well before. */
   readonly lifetime?: number
 }
 

@@ -12,7 +12,7 @@ import { authenticatedRequest } from '../credentials/authenticated-request.ts'
 import { LongTermCredentials } from '../credentials/long-term.ts'
 import { stunErrors } from '../errors.ts'
 import { resolveServer } from '../stream/dial.ts'
-import { deadline } from '../transaction/deadline.ts'
+import { checkTime, deadline } from '../transaction/deadline.ts'
 import { neverRedirect } from '../transaction/redirect-policy.ts'
 import type { StunResponse } from '../transaction/request.ts'
 import { parseStunUri, type StunUri } from '../uri.ts'
@@ -26,16 +26,22 @@ import { TurnUdpAllocation } from './udp-allocation.ts'
 const UDP = 17
 const TCP = 6
 const DEFAULT_LIFETIME = 600
+const MAX_LIFETIME = 0xffff_ffff
 /** Of a host with many addresses, the first few are tried. */
 const MAX_ADDRESSES = 4
 
 /**
  * Makes a client for one TURN server. Nothing is sent before the first allocation.
- * @throws ERR_STUN_URI; TypeError for a URI of a STUN server.
+ * @throws ERR_STUN_URI; TypeError for a URI of a STUN server, and other options that make no sense.
  */
 export function createTurnClient(options: TurnClientOptions): TurnClient {
   const uri = parseStunUri(options.uri)
   if (uri.kind !== 'turn') throw new TypeError(`${options.uri} names a STUN server, not a TURN server`)
+  const { family, localAddress, requestTimeoutMs = 5_000, checkIntervalMs = 60_000 } = options
+  checkFamily(family)
+  if (localAddress !== undefined && addressFamily(localAddress) === undefined) throw new TypeError(`${localAddress} is no IP address`)
+  checkTime('requestTimeoutMs', requestTimeoutMs)
+  checkTime('checkIntervalMs', checkIntervalMs, 100)
   return new Client(options, uri)
 }
 
@@ -92,7 +98,10 @@ class Client implements TurnClient {
     options: AllocateOptions,
     make: (parts: AllocationParts, controlOptions: Granted['controlOptions']) => T
   ): Promise<T> {
-    const { signal, deadlineMs = 10_000 } = options
+    const { signal, deadlineMs = 10_000, lifetime = DEFAULT_LIFETIME } = options
+    checkFamily(options.family)
+    if (!Number.isInteger(lifetime) || lifetime < 1 || lifetime > MAX_LIFETIME)
+      throw new TypeError(`lifetime is a whole number of seconds from 1 to ${MAX_LIFETIME}, not ${lifetime}`)
     const { clock = systemClock } = this.#options
     const limit = deadline(clock, deadlineMs, `Allocating a relay at ${this.uri}`, signal, this.#life.signal)
     const run = this.#allocateWithin(transport, options, make, limit.signal)
@@ -207,6 +216,10 @@ class Client implements TurnClient {
     if (!allowRedirect(alternate, from))
       throw stunErrors.create('ERR_STUN_REDIRECT', `${names}, which is not allowed`, { details: { alternate, from } })
   }
+}
+
+function checkFamily(family: number | undefined): void {
+  if (family !== undefined && family !== 4 && family !== 6) throw new TypeError(`family is 4 or 6, not ${family}`)
 }
 
 function plain({ address, port }: TransportAddress): TransportAddress {

@@ -23,14 +23,14 @@ export interface OpenStunUdpOptions {
   readonly connectTo?: TransportAddress
   readonly clock?: Clock
   readonly logger?: Logger
-  /** Requests under way at a time; default 256. */
+  /** Requests under way at a time, 1 at least; default 256. */
   readonly maxRequests?: number
 }
 
 export interface StunUdpRequestOptions extends StunRequestOptions {
-  /** Until the request is sent again, doubled each time; default 500 (RFC 8489 §6.2.1). */
+  /** Milliseconds until the request is sent again, doubled each time, 1 at least; default 500 (RFC 8489 §6.2.1). */
   readonly rtoMs?: number
-  /** How often it is sent at most; default 7. */
+  /** How often it is sent at most, 1 to 32; default 7. */
   readonly transmissions?: number
   /** Takes answers from elsewhere than the server, as CHANGE-REQUEST asks for; default: from the server only. */
   readonly acceptFrom?: (from: TransportAddress) => boolean
@@ -46,7 +46,8 @@ export interface StunUdp extends AsyncDisposable {
    * Sends a request, again until there is an answer (RFC 8489 §6.2.1), success or error. Answers count only when transaction id, method and
    * sender fit.
    * @param server an IP literal and port; names are for {@link resolveServer}.
-   * @throws ERR_STUN_TIMEOUT, ERR_STUN_UNREACHABLE, ERR_STUN_INTEGRITY, ERR_STUN_RESPONSE, ERR_STUN_BUSY, ERR_STUN_CLOSED, or the signal's reason.
+   * @throws ERR_STUN_TIMEOUT, ERR_STUN_UNREACHABLE, ERR_STUN_INTEGRITY, ERR_STUN_RESPONSE, ERR_STUN_BUSY, ERR_STUN_CLOSED, or the signal's reason;
+   * TypeError for options that make no sense.
    */
   request(request: StunRequest, server: TransportAddress, options?: StunUdpRequestOptions): Promise<StunResponse>
   /** Asks for the mapped address. @throws as {@link request}; ERR_STUN_RESPONSE also for error responses. */
@@ -66,12 +67,14 @@ export interface StunUdp extends AsyncDisposable {
 
 /**
  * Opens a UDP socket for STUN.
- * @throws ERR_STUN_SOCKET when the address or port cannot be had.
+ * @throws ERR_STUN_SOCKET when the address or port cannot be had; TypeError for options that make no sense.
  */
 export async function openStunUdp(options: OpenStunUdpOptions = {}): Promise<StunUdp> {
-  const { localAddress, localPort = 0, connectTo, logger = silentLogger } = options
+  const { localAddress, localPort = 0, connectTo, logger = silentLogger, maxRequests = 256 } = options
   const family = options.family ?? addressFamily(connectTo?.address ?? localAddress ?? '0.0.0.0')
   if (family === undefined) throw new TypeError(`${connectTo?.address ?? localAddress} is no IP address`)
+  if (family !== 4 && family !== 6) throw new TypeError(`family is 4 or 6, not ${String(family)}`)
+  if (!Number.isInteger(maxRequests) || maxRequests < 1) throw new TypeError(`maxRequests is a positive whole number, not ${maxRequests}`)
   const socket = createSocket({ type: family === 4 ? 'udp4' : 'udp6', ipv6Only: family === 6, recvBufferSize: 1 << 20 })
   try {
     await bound(socket, localAddress ?? (family === 4 ? '0.0.0.0' : '::'), localPort)

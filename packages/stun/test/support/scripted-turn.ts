@@ -1,3 +1,4 @@
+import type { TlsOptions } from 'node:tls'
 import { decodeMessage, longTermKey, verifyIntegrity, type IntegrityKey, type StunAttributes, type StunMethod } from '@kithmesh/stun'
 import { tcpServer, udpServer, type Incoming, type ScriptedServer } from './scripted-server.ts'
 
@@ -21,7 +22,7 @@ export interface ScriptedTurn extends AsyncDisposable {
   count(method: StunMethod): number
 }
 
-export async function scriptedTurn(transport: 'udp' | 'tcp'): Promise<ScriptedTurn> {
+export async function scriptedTurn(transport: 'udp' | 'tcp', tls?: TlsOptions): Promise<ScriptedTurn> {
   const key: IntegrityKey = { algorithm: 'sha1', key: longTermKey(username, realm, credential) }
   const counts = new Map<StunMethod, number>()
   const relayed = { address: '127.0.0.1', port: 55_555 }
@@ -42,10 +43,10 @@ export async function scriptedTurn(transport: 'udp' | 'tcp'): Promise<ScriptedTu
     else if (message.method === 'refresh') turn.grant(incoming, { lifetime: message.attributes.lifetime ?? 600 })
     else turn.grant(incoming)
   }
-  const server = transport === 'udp' ? await udpServer(handle) : await tcpServer(handle)
+  const server = transport === 'udp' ? await udpServer(handle) : await tcpServer(handle, tls)
   const turn: ScriptedTurn = {
     server,
-    uri: `turn:127.0.0.1:${server.address.port}?transport=${transport}`,
+    uri: tls === undefined ? `turn:127.0.0.1:${server.address.port}?transport=${transport}` : `turns:127.0.0.1:${server.address.port}`,
     nonce: 'first',
     before: () => false,
     relayed,
