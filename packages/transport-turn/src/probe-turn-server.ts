@@ -22,7 +22,7 @@ export interface TurnProbe {
 }
 
 export interface ProbeTurnServerOptions {
-  /** For everything together, milliseconds. @default 6,000 */
+  /** For everything together, 1 to 3,600,000 milliseconds. @default 6,000 */
   readonly timeoutMs?: number
   /** @default systemClock */
   readonly clock?: Clock
@@ -30,6 +30,7 @@ export interface ProbeTurnServerOptions {
 }
 
 const TIMEOUT_MS = 6_000
+const MAX_TIMEOUT_MS = 3_600_000
 /** After these another way to the same server says nothing new. */
 const FATAL = ['ERR_STUN_CREDENTIALS', 'ERR_STUN_RESOLVE', 'ERR_TURN_QUOTA']
 /** The server does not answer over a transport, so that another relay over the same one need not be asked for. */
@@ -38,7 +39,7 @@ const SILENT = ['ERR_STUN_CONNECT', 'ERR_STUN_TIMEOUT', 'ERR_STUN_UNREACHABLE']
 /**
  * Asks a TURN server for each kind of relay that {@link turn} would ask it for, one after the other, and gives each back at once. Nothing is relayed.
  * What does not work is told, not thrown; ways that cannot work after that are left out.
- * @throws ERR_STUN_URI, TypeError for the URL of a STUN server; the signal's reason
+ * @throws ERR_STUN_URI, TypeError for the URL of a STUN server or a time that makes no sense; the signal's reason
  */
 export async function probeTurnServer(server: TurnServer, options: ProbeTurnServerOptions = {}): Promise<TurnProbe[]> {
   return await probeTurnServerWith(server, options, createTurnClient)
@@ -51,6 +52,7 @@ async function probeTurnServerWith(
   createClient: CreateTurnClient
 ): Promise<TurnProbe[]> {
   const ways = waysOf([server])
+  if (!(timeoutMs >= 1 && timeoutMs <= MAX_TIMEOUT_MS)) throw new TypeError(`timeoutMs is from 1 to ${MAX_TIMEOUT_MS}, not ${timeoutMs}`)
   signal?.throwIfAborted()
   const ending = limitedSignal(clock, timeoutMs, () => new Error(`no answer within ${timeoutMs} ms`), signal)
   const results: TurnProbe[] = []

@@ -56,6 +56,13 @@ describe('likelihood of a relay', () => {
 
 describe('ways to ask servers', () => {
   const ways = (url: string): string[] => waysOf([{ url, username: 'u', credential: 'c' }]).map(({ uri, kind }) => `${kind} by ${uri}`)
+  it('say whether the server answers anybody there: not behind TLS', () => {
+    const plain = (url: string): boolean[] => waysOf([{ url, username: 'u', credential: 'c' }]).map((way) => way.plain)
+    expect([plain('turns:host.example'), plain('turn:host.example?transport=tcp')]).to.deep.equal([
+      [false, false],
+      [true, true]
+    ])
+  })
   it('are connections first, by every transport that the URL allows', () => {
     expect(ways('turn:host.example')).to.deep.equal([
       'tcp by turn:host.example?transport=tcp',

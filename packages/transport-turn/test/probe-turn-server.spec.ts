@@ -1,7 +1,8 @@
 import { errorCode } from '@kithmesh/core'
-import { eventually } from '@kithmesh/testkit'
+import { eventually, manualClock } from '@kithmesh/testkit'
 import { probeTurnServer } from '@kithmesh/transport-turn'
 import { expect } from 'chai'
+import { catchHellos } from './support/hello-catcher.ts'
 import { TestTurnServer } from './support/turn-server.ts'
 
 const LIMIT = { timeoutMs: 30_000 }
@@ -37,6 +38,34 @@ describe('probing a TURN server', () => {
     expect(both.map(({ transport }) => transport)).to.deep.equal(['tcp', 'udp'])
   })
 
+  it('asks over TLS as it is told to', async () => {
+    await using catcher = await catchHellos(true)
+    const login = { username: 'user', credential: 'password', tls: { servername: 'relay.example.org' } }
+    const probes = await probeTurnServer({ ...login, url: catcher.url }, LIMIT)
+    expect(probes.map(({ transport, error }) => [transport, errorCode(error)])).to.deep.equal([['tls', 'ERR_STUN_CONNECT']])
+    expect(catcher.hellos.map((hello) => hello.includes('relay.example.org'))).to.deep.equal([true])
+  })
+
+  it('divides the time it is given among the ways, by the clock it is given', async () => {
+    await using catcher = await catchHellos(false)
+    const clock = manualClock()
+    const probing = probeTurnServer({ ...server.server, url: catcher.url }, { clock, timeoutMs: 600 })
+    await eventually('the greeting', () => catcher.hellos.length === 1)
+    await clock.advance(300)
+    const [first] = await probing
+    expect([first?.elapsedMs, errorCode(first?.error)]).to.deep.equal([300, 'ERR_STUN_TIMEOUT'])
+  })
+
+  it('ends with the reason of its signal while it waits', async () => {
+    await using catcher = await catchHellos(false)
+    const controller = new AbortController()
+    const reason = new Error('enough')
+    const ended = probeTurnServer({ ...server.server, url: catcher.url }, { signal: controller.signal }).catch((error: unknown) => error)
+    await eventually('the greeting', () => catcher.hellos.length === 1)
+    controller.abort(reason)
+    expect(await ended).to.equal(reason)
+  })
+
   it('ends with the reason of its signal, and refuses what is no TURN server', async () => {
     const reason = new Error('enough')
     const rejects = (promise: Promise<unknown>): Promise<unknown> =>
@@ -46,5 +75,7 @@ describe('probing a TURN server', () => {
       )
     expect(await rejects(probeTurnServer(server.server, { signal: AbortSignal.abort(reason) }))).to.equal(reason)
     expect(await rejects(probeTurnServer({ ...server.server, url: 'stun:127.0.0.1' }))).to.be.instanceOf(TypeError)
+    for (const timeoutMs of [Number.NaN, 0, -1, 2 ** 31])
+      expect(await rejects(probeTurnServer(server.server, { timeoutMs })), `${timeoutMs}`).to.be.instanceOf(TypeError)
   })
 })

@@ -7,6 +7,7 @@ import { eventually, rejection, unknownNetwork } from '@kithmesh/testkit'
 import { turn, type TurnServer } from '@kithmesh/transport-turn'
 import { expect } from 'chai'
 import { DatagramServer } from './support/datagram-server.ts'
+import { catchHellos } from './support/hello-catcher.ts'
 import { Machines, peerIdOf } from './support/machines.ts'
 import { TestTurnServer } from './support/turn-server.ts'
 
@@ -66,6 +67,12 @@ describe('turn', () => {
       const server = await startServer('127.0.0.2')
       await expectCarries(await (await between([full.server, server.server], [])).connect())
       expect([full.allocated, server.allocated]).to.deep.equal([0, 1])
+    })
+    it('is asked for over TLS as the server wants it', async () => {
+      await using catcher = await catchHellos(true)
+      const server = { ...dead, url: catcher.url, tls: { servername: 'relay.example.org' } }
+      expect((await rejection((await between([server], [])).attempt())).code).to.equal('ERR_TURN_ALLOCATE')
+      expect(catcher.hellos.map((hello) => hello.includes('relay.example.org'))).to.deep.equal([true, true])
     })
     it('is none when all refuse, and the error says why for each', async () => {
       const full = await startServer()
