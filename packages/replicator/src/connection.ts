@@ -1,4 +1,4 @@
-import { type Clock, type Logger, type MessageSocket, checkInteger } from '@kithmesh/core/plugin'
+import { type Clock, type Logger, type MessageSocket, checkInteger, checkPositive } from '@kithmesh/core/plugin'
 import type { BufferBudget, OpenBlipConnection } from '@kithmesh/blip'
 import { createBlipConnection } from '@kithmesh/blip'
 import type { Scheduler } from './protocol/context.ts'
@@ -18,11 +18,10 @@ export interface WireOptions {
 }
 
 /** @throws TypeError for settings that make no sense: where they are given, not when the first connection is there. */
-export function checkWireOptions({ compressionLevel = 6, compressFromBytes = 0, maxDocumentBytes = 1 }: WireOptions): void {
+export function checkWireOptions({ compressionLevel = 6, compressFromBytes = 0, maxDocumentBytes }: WireOptions): void {
   checkInteger('compressionLevel', compressionLevel, 0, 9)
   if (!(compressFromBytes >= 0)) throw new TypeError(`compressFromBytes must not be negative, but is ${compressFromBytes}`)
-  if (!(maxDocumentBytes > 0 && Number.isFinite(maxDocumentBytes)))
-    throw new TypeError(`maxDocumentBytes must be a positive number, not ${maxDocumentBytes}`)
+  checkPositive({ maxDocumentBytes }, 'maxDocumentBytes')
 }
 
 /** What a replication runs over: a socket, which it takes over, or BLIP that is open already and may be shared. */

@@ -1,4 +1,5 @@
 import type { Clock, Logger } from '@kithmesh/core'
+import { checkPositive } from '@kithmesh/core/plugin'
 import type { Database } from '@kithmesh/database'
 import { checkWireOptions } from './connection.ts'
 import type { WireOptions } from './connection.ts'
@@ -85,11 +86,7 @@ export function checkReplicatorOptions(options: ReplicatorOptions): void {
   const { type = 'push-and-pull', maxAttempts = 1, collections } = options
   if (!['push-and-pull', 'push', 'pull'].includes(type)) throw new TypeError(`type must be push-and-pull, push or pull, not ${type}`)
   if (!(maxAttempts >= 1)) throw new TypeError('maxAttempts must be at least 1; 1 means no second try')
-  for (const name of ['heartbeatMs', 'maxAttemptWaitMs', 'checkpointIntervalMs', 'connectTimeoutMs'] as const) {
-    const value = options[name]
-    if (value !== undefined && !(value > 0 && Number.isFinite(value)))
-      throw new TypeError(`${name} must be a positive number, not ${value}`)
-  }
+  checkPositive(options, 'heartbeatMs', 'maxAttemptWaitMs', 'checkpointIntervalMs', 'connectTimeoutMs')
   checkWireOptions(options)
   if (collections?.length === 0) throw new TypeError('At least one collection is needed')
 }

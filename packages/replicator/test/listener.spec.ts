@@ -221,6 +221,23 @@ describe('a listener', () => {
       expect(() => listening({ loginTries: { burst: 0, perMinute: 1 } })).to.throw(TypeError, 'burst')
     })
 
+    it('nobody with limits that make no sense', () => {
+      for (const wrong of [{ heartbeatMs: 0 }, { handshakeTimeoutMs: NaN }, { maxConnections: -1 }, { maxConnectionsPerAddress: NaN }])
+        expect(() => listening(wrong), JSON.stringify(wrong)).to.throw(TypeError, Object.keys(wrong)[0])
+    })
+
+    it('nobody who pulls where nothing is pushed', async () => {
+      const { urls } = await serve({ allowPush: false })
+      here.collection().put('a', {})
+      const pulling = replicator(urls[0]!, {}, { type: 'pull' })
+      pulling.start()
+      expect((await pulling.finished()).error?.details).to.include({ code: 403 })
+      const pushing = replicator(urls[0]!, {}, { type: 'push' })
+      pushing.start()
+      expect((await pushing.finished()).error).to.equal(undefined)
+      expect(there.collection().count).to.equal(1)
+    })
+
     it('nobody by certificate without TLS', () => {
       expect(() => listening({ authenticator: pinnedPeers([selfMade.peerId]) })).to.throw(TypeError, 'needs TLS')
     })
@@ -481,6 +498,32 @@ describe('a listener', () => {
       expect(first.destroyed || second.destroyed).to.equal(false)
       first.destroy()
       await eventually('its place to be free', async () => (await replicate(listener.urls[0]!)).error === undefined)
+    })
+
+    it('one address, of which it takes only so many connections', async () => {
+      const listener = await serve({ maxConnectionsPerAddress: 1 })
+      const first = await dialled(listener.port!)
+      await ended(await dialled(listener.port!))
+      expect(first.destroyed).to.equal(false)
+    })
+
+    it('a client that is silent and does not answer when it is probed', async () => {
+      const clock = manualClock()
+      const listener = await serve({ clock, heartbeatMs: 10_000 })
+      // Nobody attaches to it, so that it reads nothing.
+      const client = await webSocketFactory().open(`${listener.urls[0]!}/_blipsync`, {
+        signal: AbortSignal.timeout(5_000),
+        protocols: ['BLIP_3+CBMobile_3']
+      })
+      try {
+        await until(() => listener.status.connectionCount === 1, 'the connection')
+        await clock.advance(10_000)
+        expect(listener.status.connectionCount).to.equal(1)
+        await clock.advance(9_000)
+        await until(() => listener.status.connectionCount === 0, 'the end')
+      } finally {
+        client.terminate()
+      }
     })
 
     it('a client that makes it hold too much: others get 503 meanwhile, and it is cut above the limit', async () => {

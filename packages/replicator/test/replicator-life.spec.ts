@@ -389,6 +389,52 @@ describe('the life of a replicator', () => {
     })
   })
 
+  it('leaves out old tombstones only when it is told so', async () => {
+    there.collection().put('gone', {})
+    there.collection().remove('gone')
+    there.collection().put('kept', {})
+    const pulled = async (options: Partial<ReplicatorOptions>): Promise<string[]> => {
+      const fresh = await Database.open(':memory:')
+      make({ database: fresh, type: 'pull', ...options }).start()
+      expect((await replicator.finished()).error).to.equal(undefined)
+      const ids = fresh.collection().changes().map(({ id }) => id)
+      await fresh.close()
+      return ids.sort()
+    }
+    expect(await pulled({ skipOldTombstones: true })).to.deep.equal(['kept'])
+    expect(await pulled({})).to.deep.equal(['gone', 'kept'])
+  })
+
+  for (const [option, may, mayNot] of [
+    ['allowPush', 'push', 'pull'],
+    ['allowPull', 'pull', 'push']
+  ] as const)
+    it(`may not ${mayNot} where ${option} is off over there, but ${may}`, async () => {
+      remote = new Remote(there, clock, { [option]: false })
+      here.collection().put('a', {})
+      there.collection().put('b', {})
+      make({ type: mayNot }).start()
+      const { error } = await replicator.finished()
+      expect(error?.details).to.include({ code: 403 })
+      expect([here, there].map((one) => one.collection().count)).to.deep.equal([1, 1])
+      make({ type: may }).start()
+      expect((await replicator.finished()).error).to.equal(undefined)
+      expect(here.collection().count + there.collection().count).to.equal(3)
+    })
+
+  it('tells its endpoint after how much silence a connection is probed', async () => {
+    const told: number[] = []
+    remote.obstacle = ({ heartbeatMs }) => {
+      told.push(heartbeatMs)
+      return refused()
+    }
+    for (const options of [{}, { heartbeatMs: 7_000 }]) {
+      make({ maxAttempts: 1, ...options }).start()
+      await replicator.finished()
+    }
+    expect(told).to.deep.equal([300_000, 7_000])
+  })
+
   it('refuses settings that make no sense', () => {
     make()
     for (const wrong of [

@@ -1,10 +1,11 @@
 import { expect } from 'chai'
 import { systemClock, type Clock, type MessageSocket, type TransportContext } from '@kithmesh/core'
-import { createCertificateAuthority, createIdentity, passwordAuthenticator, type Identity, type ServerTrust } from '@kithmesh/identity'
+import { createCertificateAuthority, createIdentity, insecureAcceptAnyone, passwordAuthenticator, type Identity, type ServerTrust } from '@kithmesh/identity'
 import {
   createTcpListener,
   direct,
   tcpSocketFactory,
+  type AcceptedConnection,
   webSocketFactory,
   type OpenedConnection,
   type TcpListener
@@ -126,6 +127,27 @@ describe('WebSocket URLs', () => {
     expect(await verdict({ mode: 'self-signed' })).to.equal('ERR_IDENTITY_UNTRUSTED')
     expect(await verdict({ mode: 'insecure' })).to.equal('accepted')
     expect(await verdict(undefined)).to.equal('ERR_IDENTITY_UNTRUSTED')
+  })
+
+  it('show the identity, come from the address and send the headers that are given', async () => {
+    const seen: unknown[] = []
+    const acceptor = createWebSocketAcceptor<AcceptedConnection>({
+      selectProtocol: () => '',
+      onConnection: (socket, { context, headers }) => {
+        sockets.push(socket)
+        seen.push([context.peer?.peerId, context.remote.split(':')[0], headers['x-till']])
+      }
+    })
+    listener = await createTcpListener({
+      host: '127.0.0.1',
+      tls: { identity: server, authenticator: insecureAcceptAnyone() },
+      onConnection: (stream, connection) => {
+        acceptor.accept(stream, connection)
+      }
+    })
+    const options = { identity: authority, networkInterface: '127.0.0.8', headers: { 'X-Till': '3' }, trust: { mode: 'insecure' } } as const
+    await open(`wss://127.0.0.1:${listener.port}/`, options, [])
+    expect(seen).to.deep.equal([[authority.peerId, '127.0.0.8', '3']])
   })
 
   it('are given up after the time for the whole of it', async () => {

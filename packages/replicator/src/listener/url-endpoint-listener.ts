@@ -1,5 +1,6 @@
 import { isKithmeshError, remoteAddress, silentLogger, systemClock } from '@kithmesh/core'
 import type { Logger, MessageSocket, Rate } from '@kithmesh/core'
+import { checkPositive } from '@kithmesh/core/plugin'
 import type { Database } from '@kithmesh/database'
 import { createIdentity } from '@kithmesh/identity'
 import type { Authenticator, Identity, PasswordAuthenticator } from '@kithmesh/identity'
@@ -61,7 +62,7 @@ export interface UrlEndpointListenerOptions extends Omit<ServeReplicationOptions
    * answered with 503. @default 512 MiB
    */
   readonly maxBufferedBytes?: number
-  /** Silence after which a peer is probed. @default 300,000 */
+  /** Silence, in milliseconds, after which a peer is probed. @default 300,000 */
   readonly heartbeatMs?: number
 }
 
@@ -86,9 +87,10 @@ export class UrlEndpointListener {
   /** Starting and stopping one after the other. */
   #transition: Promise<void> = Promise.resolve()
 
-  /** @throws TypeError for settings that contradict each other. */
+  /** @throws TypeError for settings that contradict each other or make no sense. */
   constructor(options: UrlEndpointListenerOptions) {
     checkWireOptions(options)
+    checkPositive(options, 'heartbeatMs', 'handshakeTimeoutMs', 'maxConnections', 'maxConnectionsPerAddress')
     this.#options = options
     this.#logger = (options.logger ?? silentLogger).child('listener')
     this.#databases = new Map(

@@ -1,17 +1,18 @@
-import type { MessageSocket, MessageSocketHandlers, SocketCloseInfo } from '@kithmesh/core'
+import type { Clock, MessageSocket, MessageSocketHandlers, SocketCloseInfo } from '@kithmesh/core'
 import { createWebSocketAcceptor, openWebSocket } from '@kithmesh/websocket'
 import type { MessageLink } from './message-link.ts'
 import { LinkStream } from './link-stream.ts'
 
 export interface FramedSocketOptions {
   readonly heartbeatMs: number
+  readonly clock: Clock
 }
 
 /** A byte stream: WebSocket frames over an open link, as the active side (masked) or the passive one. */
 export async function framedSocket(
   link: MessageLink,
   role: 'client' | 'server',
-  { heartbeatMs, signal }: FramedSocketOptions & { readonly signal?: AbortSignal }
+  { heartbeatMs, clock, signal }: FramedSocketOptions & { readonly signal?: AbortSignal }
 ): Promise<MessageSocket> {
   const stream = new LinkStream(link, role)
   try {
@@ -22,11 +23,12 @@ export async function framedSocket(
               url: 'ws://x-msg-endpt/_blipsync',
               protocols: [],
               heartbeatMs,
+              clock,
               ...(signal !== undefined && { signal })
             })
           ).socket
         : await new Promise<MessageSocket>((resolve, reject) => {
-            const acceptor = createWebSocketAcceptor<undefined>({ selectProtocol: () => '', heartbeatMs, onConnection: resolve })
+            const acceptor = createWebSocketAcceptor<undefined>({ selectProtocol: () => '', heartbeatMs, clock, onConnection: resolve })
             stream.once('close', () => {
               reject(new Error('The connection ended'))
             })

@@ -1,4 +1,5 @@
 import type { Clock, Logger } from '@kithmesh/core'
+import { checkPositive } from '@kithmesh/core/plugin'
 
 /** Limits of the connections of a message endpoint or listener. */
 export interface MessageLinkOptions {
@@ -31,6 +32,11 @@ export interface LinkHandlers {
 
 /** Which kind of transport the application brings; see {@link MessageEndpoint}. */
 export type ProtocolType = 'message-stream' | 'byte-stream'
+
+/** @throws TypeError for limits that make no sense. */
+export function checkLinkOptions(options: MessageLinkOptions): void {
+  checkPositive(options, 'sendTimeoutMs', 'closeTimeoutMs', 'maxReceiveBytes')
+}
 
 export function checkProtocolType(type: string): void {
   if (type !== 'message-stream' && type !== 'byte-stream')

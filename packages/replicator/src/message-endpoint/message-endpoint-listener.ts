@@ -1,11 +1,11 @@
-import { isKithmeshError, limitedSignal, silentLogger, systemClock } from '@kithmesh/core/plugin'
+import { checkPositive, isKithmeshError, limitedSignal, silentLogger, systemClock } from '@kithmesh/core/plugin'
 import type { KithmeshError, Logger, MessageSocket } from '@kithmesh/core'
 import { replicatorErrors } from '../errors.ts'
 import { serveReplication } from '../listener/serve-replication.ts'
 import type { PassiveReplication, ServeReplicationOptions } from '../listener/serve-replication.ts'
 import { Observers } from '../observers.ts'
 import { framedSocket } from './framed-socket.ts'
-import { checkProtocolType } from './link-options.ts'
+import { checkLinkOptions, checkProtocolType } from './link-options.ts'
 import type { MessageLinkOptions, ProtocolType } from './link-options.ts'
 import { LinkSocket } from './link-socket.ts'
 import { checkWireOptions } from '../connection.ts'
@@ -17,7 +17,7 @@ export interface MessageEndpointListenerOptions extends ServeReplicationOptions,
   readonly protocolType?: ProtocolType
   /** Until the application's `open` has completed. @default 15,000 */
   readonly openTimeoutMs?: number
-  /** With byte streams: silence after which the peer is probed. @default 300,000 */
+  /** With byte streams: silence, in milliseconds, after which the peer is probed. @default 300,000 */
   readonly heartbeatMs?: number
 }
 
@@ -55,10 +55,12 @@ export class MessageEndpointListener {
   readonly #observers: Observers<MessageEndpointListenerChange>
   #count = 0
 
-  /** @throws TypeError for an unknown type. */
+  /** @throws TypeError for an unknown type, or limits that make no sense. */
   constructor(options: MessageEndpointListenerOptions) {
     checkProtocolType(options.protocolType ?? 'message-stream')
     checkWireOptions(options)
+    checkLinkOptions(options)
+    checkPositive(options, 'openTimeoutMs', 'heartbeatMs')
     this.#options = options
     this.#logger = (options.logger ?? silentLogger).child('message-listener')
     this.#observers = new Observers(this.#logger)
@@ -151,7 +153,7 @@ export class MessageEndpointListener {
     try {
       const link = new MessageLink(connection, description, this.#options)
       await link.open(ending.signal)
-      return protocolType === 'message-stream' ? new LinkSocket(link) : await framedSocket(link, 'server', { heartbeatMs })
+      return protocolType === 'message-stream' ? new LinkSocket(link) : await framedSocket(link, 'server', { heartbeatMs, clock })
     } finally {
       ending.release()
     }

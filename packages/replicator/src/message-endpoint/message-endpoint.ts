@@ -1,8 +1,9 @@
+import { systemClock } from '@kithmesh/core'
 import type { MessageSocket } from '@kithmesh/core'
 import type { OpenEndpointOptions, ReplicatorEndpoint } from '../endpoint.ts'
 import { replicatorErrors } from '../errors.ts'
 import { framedSocket } from './framed-socket.ts'
-import { checkProtocolType } from './link-options.ts'
+import { checkLinkOptions, checkProtocolType } from './link-options.ts'
 import type { MessageLinkOptions, ProtocolType } from './link-options.ts'
 import { LinkSocket } from './link-socket.ts'
 import type { MessageEndpointConnection } from './message-endpoint-connection.ts'
@@ -42,7 +43,7 @@ export class MessageEndpoint<Target = unknown> implements ReplicatorEndpoint {
   /**
    * @param uid Stays the same for the same remote: checkpoints hang on it.
    * @param target Whatever the delegate knows the remote by.
-   * @throws TypeError for an empty uid or an unknown type.
+   * @throws TypeError for an empty uid, an unknown type, or limits that make no sense.
    */
   constructor(
     uid: string,
@@ -53,6 +54,7 @@ export class MessageEndpoint<Target = unknown> implements ReplicatorEndpoint {
   ) {
     if (uid === '') throw new TypeError('A MessageEndpoint needs a uid that stays the same for the same remote')
     checkProtocolType(protocolType)
+    checkLinkOptions(options)
     this.uid = uid
     this.target = target
     this.protocolType = protocolType
@@ -61,10 +63,11 @@ export class MessageEndpoint<Target = unknown> implements ReplicatorEndpoint {
     this.#options = options
   }
 
-  async open({ signal, heartbeatMs }: OpenEndpointOptions): Promise<MessageSocket> {
-    const link = new MessageLink(this.#create(), this.description, this.#options)
+  async open({ signal, heartbeatMs, clock: given = systemClock }: OpenEndpointOptions): Promise<MessageSocket> {
+    const { clock = given } = this.#options
+    const link = new MessageLink(this.#create(), this.description, { ...this.#options, clock })
     await link.open(signal)
-    return this.protocolType === 'message-stream' ? new LinkSocket(link) : await framedSocket(link, 'client', { signal, heartbeatMs })
+    return this.protocolType === 'message-stream' ? new LinkSocket(link) : await framedSocket(link, 'client', { signal, heartbeatMs, clock })
   }
 
   #create(): MessageEndpointConnection {

@@ -12,7 +12,7 @@ import type {
   ReplicatorStatus
 } from '@kithmesh/replicator'
 import { expect } from 'chai'
-import { eventually } from '@kithmesh/testkit'
+import { eventually, manualClock } from '@kithmesh/testkit'
 import { Network } from './transport.ts'
 
 /** Waits between tries pass at once. */
@@ -270,6 +270,13 @@ for (const [type, versioning] of cases)
       expect(((error!.cause as Error).cause as any).code).to.equal('ERR_REPL_MESSAGING_TIMEOUT')
     })
 
+    it('refuses limits that make no sense', () => {
+      for (const wrong of [{ openTimeoutMs: 0 }, { heartbeatMs: NaN }, { sendTimeoutMs: -1 }, { closeTimeoutMs: NaN }, { maxReceiveBytes: 0 }])
+        expect(() => connect(wrong), JSON.stringify(wrong)).to.throw(TypeError, Object.keys(wrong)[0])
+      expect(() => connect({}, { sendTimeoutMs: NaN })).to.throw(TypeError, 'sendTimeoutMs')
+      connect()
+    })
+
     it('ends a passive connection whose open never completes, and no other', async () => {
       connect({ openTimeoutMs: 20 })
       fill()
@@ -323,6 +330,19 @@ for (const [type, versioning] of cases)
       }
       expect(network.active[0]!.closes).to.equal(1)
     })
+
+    if (type === 'byte-stream')
+      it('ends a passive connection whose other end is silent and does not answer when it is probed', async () => {
+        const clock = manualClock()
+        connect({ clock, heartbeatMs: 10_000 })
+        const silent = { open: async () => {}, send: async () => {}, close: async () => {} }
+        network.listener.accept(silent)
+        await eventually('it to be served', () => network.listener.status(silent)?.activity === 'busy')
+        await clock.advance(10_000)
+        expect(network.listener.connections).to.deep.equal([silent])
+        await clock.advance(9_000)
+        await eventually('the end', () => network.listener.connections.length === 0)
+      })
 
     it('cuts off who sends more than fits while open has not completed', async () => {
       connect({ maxReceiveBytes: 3_000_000 })

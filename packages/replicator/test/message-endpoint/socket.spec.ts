@@ -1,8 +1,8 @@
 import type { MessageSocket, SocketCloseInfo } from '@kithmesh/core'
 import { Message, MessageEndpoint, MessagingError } from '@kithmesh/replicator'
-import type { MessageEndpointConnection, MessageLinkOptions, ProtocolType, ReplicatorConnection } from '@kithmesh/replicator'
+import type { MessageEndpointConnection, MessageLinkOptions, OpenEndpointOptions, ProtocolType, ReplicatorConnection } from '@kithmesh/replicator'
 import { expect } from 'chai'
-import { eventually } from '@kithmesh/testkit'
+import { eventually, manualClock } from '@kithmesh/testkit'
 
 /** Sends complete when the test says so. */
 class HeldConnection implements MessageEndpointConnection {
@@ -31,13 +31,13 @@ describe('the socket of a message endpoint', () => {
   let drained: number
   let ends: SocketCloseInfo[]
 
-  const open = async (type: ProtocolType, limits: MessageLinkOptions = {}): Promise<void> => {
+  const open = async (type: ProtocolType, limits: MessageLinkOptions = {}, given: Partial<OpenEndpointOptions> = {}): Promise<void> => {
     connection = new HeldConnection()
     got = []
     drained = 0
     ends = []
     const endpoint = new MessageEndpoint('uid', undefined, type, { createConnection: () => connection }, limits)
-    socket = await endpoint.open({ signal: new AbortController().signal, protocols: ['BLIP_3+CBMobile_3'], heartbeatMs: 0 })
+    socket = await endpoint.open({ signal: new AbortController().signal, protocols: ['BLIP_3+CBMobile_3'], heartbeatMs: 0, ...given })
     socket.attach({ message: (data) => got.push(data), drained: () => drained++, closed: (info) => ends.push(info) })
   }
   afterEach(async () => {
@@ -60,6 +60,34 @@ describe('the socket of a message endpoint', () => {
       expect(drained).to.equal(1)
       expect(socket.bufferedBytes).to.be.at.most(128 * 1024)
     })
+
+  for (const [whose, byOwnClock] of [
+    ['its own clock', true],
+    ["the replicator's clock", false]
+  ] as const) {
+    it(`ends when a send takes too long, by ${whose}`, async () => {
+      const clock = manualClock()
+      await open('message-stream', byOwnClock ? { clock } : {}, byOwnClock ? {} : { clock })
+      socket.send(Buffer.from('one'))
+      await eventually('the first', () => connection.sent.length === 1)
+      await clock.advance(29_999)
+      expect(ends).to.have.length(0)
+      await clock.advance(1)
+      await eventually('the end', () => ends.length === 1)
+      expect(ends[0]!.error).to.have.nested.property('cause.code', 'ERR_REPL_MESSAGING_TIMEOUT')
+    })
+
+    it(`ends when the other end of a byte stream is silent and does not answer when it is probed, by ${whose}`, async () => {
+      const clock = manualClock()
+      await open('byte-stream', byOwnClock ? { clock } : {}, { heartbeatMs: 10_000, ...(byOwnClock ? {} : { clock }) })
+      await clock.advance(10_000)
+      await eventually('the ping', () => connection.sent.length === 1)
+      expect(ends).to.have.length(0)
+      await clock.advance(9_000)
+      await eventually('the end', () => ends.length === 1)
+      expect(ends[0]!.error).to.have.property('code', 'ERR_WS_PONG_TIMEOUT')
+    })
+  }
 
   it('sends the next message only when the one before has completed', async () => {
     await open('message-stream')
