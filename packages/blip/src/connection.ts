@@ -1,4 +1,4 @@
-import { type Logger, type MessageSocket, type SocketCloseInfo, checkInteger, silentLogger } from '@kithmesh/core/plugin'
+import { type Logger, type MessageSocket, type SocketCloseInfo, checkInteger, checkPositive, silentLogger } from '@kithmesh/core/plugin'
 import { blipErrors } from './errors.ts'
 import { AwaitedReplies } from './awaited-replies.ts'
 import { CloseNotice } from './close-notice.ts'
@@ -29,6 +29,7 @@ const noFields = Object.freeze({})
  * text, and `onClosed` tells it as `error` (`ERR_BLIP_*`).
  *
  * `request` and `respond` throw a TypeError for properties that are no strings or contain NUL, ERR_BLIP_PROPERTIES for more than 100 KiB of them.
+ * @throws TypeError for options that make no sense
  */
 export function createBlipConnection(socket: MessageSocket, options: BlipConnectionOptions = {}): BlipPeer {
   const connection = new BlipConnection(socket, options)
@@ -63,6 +64,8 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
     this.closeNotice = new CloseNotice(this.logger)
     this.compressionLevel = checkInteger('compressionLevel', options.compressionLevel ?? 6, 0, 9)
     this.compressFromBytes = options.compressFromBytes ?? 1024
+    if (!(this.compressFromBytes >= 0)) throw new TypeError('compressFromBytes must not be negative')
+    checkPositive(options, 'maxBodyBytes', 'maxStreamedBodyBytes', 'maxIncomingMessages', 'maxBufferedBytes', 'maxConcurrentRequests')
     this.dispatcher = new Dispatcher(this, options.maxConcurrentRequests ?? 1000, this.logger)
     const zlib = options.zlib ?? lazyZlib()
     this.encoder = new FrameEncoder({

@@ -1,3 +1,4 @@
+import { checkPositive } from '@kithmesh/core/plugin'
 import { blipErrors } from './errors.ts'
 import { chooseCrc32, type Crc32 } from './checksum.ts'
 import { chooseZlib, type SyncZlib, type SyncZlibFactory } from './deflate.ts'
@@ -64,7 +65,9 @@ export class FrameDecoder implements DecodedFrame {
   private scratch: Buffer | undefined
   private checksum = 0
 
+  /** @throws TypeError for sizes that make no sense. */
   constructor(options: FrameDecoderOptions = {}) {
+    checkPositive(options, 'maxFrameBytes', 'maxInflatedFrameBytes')
     this.maxFrameBytes = options.maxFrameBytes ?? 1_048_576
     this.maxInflatedFrameBytes = options.maxInflatedFrameBytes ?? 33_554_432
     this.zlib = options.zlib

@@ -373,6 +373,14 @@ describe('inflating what a peer sends', () => {
       expect(codeOf(() => new FrameDecoder({ zlib: factory }).decode(frame))).to.equal('ERR_BLIP_LIMIT')
     })
 
+    it(`stops where it is told (${factory.name})`, () => {
+      const inflate = (maxInflatedFrameBytes: number): string | undefined =>
+        codeOf(() => new FrameDecoder({ zlib: factory, maxInflatedFrameBytes }).decode(bomb(100_000)))
+      expect(inflate(99_999)).to.equal('ERR_BLIP_LIMIT')
+      // Whole, but without the checksum of a real frame.
+      expect(inflate(100_000)).to.equal('ERR_BLIP_CHECKSUM')
+    })
+
     it(`keeps no more than the allowance, yet checks everything (${factory.name})`, () => {
       const content = Buffer.from(Array.from({ length: 300_000 }, (_, i) => (i % 251) ^ (i >> 9)))
       const encoder = new FrameEncoder()

@@ -6,6 +6,7 @@ import type { BodyReader, IncomingRequest, Reply } from '../dist/contracts.js'
 import { pakoZlib } from '../dist/deflate.js'
 import { COMPRESSED, MORE_COMING, NO_REPLY, URGENT } from '../dist/frame.js'
 import { block, RawPeer } from './raw-peer.ts'
+import { recordingLogger } from '@kithmesh/testkit'
 import { type MemorySocket, memorySocketPair } from '@kithmesh/testkit/memory'
 
 const rev = block('Profile', 'rev')
@@ -213,6 +214,20 @@ describe('requests and replies (blip.md §5)', () => {
     peer.send(4, URGENT, block('Profile', 'nobody'))
     await peer.frame(3)
     expect(peer.frames.map(({ flags }) => flags)).to.have.members([1 | URGENT, 1, 1, 2 | URGENT])
+  })
+
+  it('say in the log what failed through the program itself', async () => {
+    const logger = recordingLogger()
+    const peer = new RawPeer({ logger })
+    const error = new Error('broken')
+    peer.connection.handle('rev', () => {
+      throw error
+    })
+    peer.send(1, 0, rev)
+    await peer.frame(0)
+    expect(logger.entries).to.deep.equal([
+      { level: 'error', name: 'test', message: 'A request handler failed', fields: { profile: 'rev', error } }
+    ])
   })
 
   it('keep the connection when the receiver of a reply throws', async () => {

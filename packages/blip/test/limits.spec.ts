@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import { errorCode } from '@kithmesh/core'
 import fc from 'fast-check'
 import { COMPRESSED, MORE_COMING, NO_REPLY, RESPONSE } from '../dist/frame.js'
+import { FrameDecoder } from '../dist/frame-decoder.js'
 import { writeVarint } from '../dist/varint.js'
 import { block, RawPeer } from './raw-peer.ts'
 
@@ -368,6 +369,21 @@ describe('limits that the application sets', () => {
     patient.send(1, 0, rev, Buffer.alloc(1_500_000))
     await patient.settle()
     expect(bytes).to.equal(1_500_000)
+  })
+
+  it('that make no sense are refused', () => {
+    const names = [
+      'maxFrameBytes',
+      'maxBodyBytes',
+      'maxStreamedBodyBytes',
+      'maxIncomingMessages',
+      'maxBufferedBytes',
+      'maxConcurrentRequests'
+    ]
+    for (const name of names)
+      for (const value of [NaN, 0, -1, Infinity]) expect(() => new RawPeer({ [name]: value }), `${name} ${value}`).to.throw(TypeError, name)
+    for (const compressFromBytes of [NaN, -1]) expect(() => new RawPeer({ compressFromBytes })).to.throw(TypeError, 'compressFromBytes')
+    for (const maxInflatedFrameBytes of [NaN, 0]) expect(() => new FrameDecoder({ maxInflatedFrameBytes })).to.throw(TypeError)
   })
 
   it('maxIncomingMessages requests may arrive at once', async () => {

@@ -1,5 +1,6 @@
 import type { NetworkView } from './contracts/network.ts'
 import { ChangeStream } from './change-stream.ts'
+import { checkPositive } from './check-numbers.ts'
 import type {
   AssessOptions,
   ChangesOptions,
@@ -167,6 +168,7 @@ export class Discovery implements PeerDiscovery {
   async connect(target: Device | string, options: ConnectOptions = {}): Promise<Connection> {
     this.#checkOpen()
     options.signal?.throwIfAborted()
+    checkPositive(options, 'deadlineMs')
     return await this.#connections.connect(this.#listed(target), options)
   }
 
@@ -177,6 +179,7 @@ export class Discovery implements PeerDiscovery {
   async assess(target: Device | string, options: AssessOptions = {}): Promise<DeviceAssessment> {
     this.#checkOpen()
     options.signal?.throwIfAborted()
+    checkPositive(options, 'deadlineMs')
     const assessment = await this.#connections.assess(this.#listed(target), options)
     this.#checkOpen()
     options.signal?.throwIfAborted()

@@ -5,6 +5,7 @@ import type { Signaling, SignalingBody, SignalingChannel, SignalingHandler, Sign
 import { withDeadline } from './deadline.ts'
 import { coreErrors } from './errors.ts'
 import { errorCode } from './kithmesh-error.ts'
+import { checkPositive } from './check-numbers.ts'
 import { joinSignals } from './joined-signals.ts'
 import { limitedSignal } from './limited-signal.ts'
 import { RememberedRequests } from './remembered-requests.ts'
@@ -82,12 +83,13 @@ export class SignalingHub implements Signaling {
     }
   }
 
-  request(
+  async request(
     toPeerId: string,
     kind: string,
     body: SignalingBody,
     { signal, timeoutMs = REQUEST_TIMEOUT_MS }: SignalingRequestOptions
   ): Promise<SignalingBody> {
+    checkPositive({ timeoutMs }, 'timeoutMs')
     const { clock } = this.#options
     const id = randomBytes(12).toString('base64url')
     const late = (): Error =>
@@ -119,7 +121,7 @@ export class SignalingHub implements Signaling {
         this.#pending.delete(id)
       }
     })
-    return answer.finally(limit.release)
+    return await answer.finally(limit.release)
   }
 
   /** Ends everything; running requests reject with the reason. */

@@ -2,7 +2,7 @@ import { createPeerDiscovery, errorCode, formatConnectionReport, formatDeviceAss
 import type { DeviceAssessment, PeerDiscovery } from '@kithmesh/core'
 import { defineErrors } from '@kithmesh/core/plugin'
 import { expect } from 'chai'
-import { manualClock } from '@kithmesh/testkit'
+import { manualClock, rejection } from '@kithmesh/testkit'
 import type { ManualClock } from '@kithmesh/testkit'
 import { FakeProvider, FakeTransport, THEM, US, settle } from './fakes.ts'
 
@@ -87,6 +87,8 @@ describe('assessing a device', () => {
       return await new Promise(() => {})
     }
     await compose([new FakeTransport('direct')], [{ id: 'weak', connectable: false }, { id: 'bad' }, { id: 'slow' }])
+    for (const deadlineMs of [NaN, 0, -1, Infinity])
+      expect(await rejection(discovery.assess(THEM, { deadlineMs })), `${deadlineMs}`).to.be.instanceOf(TypeError)
     const assessing = discovery.assess(THEM, { deadlineMs: 1_000 })
     await clock.advance(1_000)
     const assessment = await assessing

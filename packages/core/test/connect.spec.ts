@@ -249,6 +249,8 @@ describe('PeerDiscovery.connect', () => {
     }
     const subject = await compose([direct], [provider], ['a', 'b'])
     provider.onResolve = (id) => (id === 'b' ? never() : Promise.resolve({ url: 'wss://x:1', addresses: [] }))
+    for (const deadlineMs of [NaN, 0, -1, Infinity])
+      expect(await rejection(subject.connect(THEM, { deadlineMs })), `${deadlineMs}`).to.be.instanceOf(TypeError)
     const connecting = rejection(subject.connect(THEM, { deadlineMs: 5000 }))
     await clock.advance(5000)
     const error = await connecting

@@ -62,6 +62,11 @@ describe('InboundQueue', () => {
     expect(pending()).to.deep.equal(['3 held'])
   })
 
+  it('refuses bounds that make no sense', () => {
+    for (const wrong of [{ capacity: NaN }, { perAddress: 0 }, { decisionMs: Infinity }, { holdMs: -1 }])
+      expect(() => subject(wrong), Object.keys(wrong)[0]).to.throw(TypeError, Object.keys(wrong)[0])
+  })
+
   it('lets everybody in where nobody decides', async () => {
     const { admit, pending } = subject({ onIncomingPeer: undefined })
     const one = admit(peer(1))

@@ -223,6 +223,7 @@ describe('KnownPeers', () => {
   })
 
   it('keep the latest strangers, and strangers push out nobody else', async () => {
+    for (const maxStrangers of [NaN, -1]) expect(() => new KnownPeers({ maxStrangers })).to.throw(TypeError)
     const { known, ids } = subject({ maxStrangers: 3 })
     await known.start()
     await known.remember(trusted(1))

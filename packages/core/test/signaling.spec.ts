@@ -130,6 +130,8 @@ describe('signalling', () => {
     const error = rejection(us.request(THEM, 'slow', {}, { signal, timeoutMs: 700 }))
     await clock.advance(700)
     expect((await error).code).to.equal('ERR_SIGNAL_NO_ANSWER')
+    for (const timeoutMs of [NaN, 0, -1, Infinity])
+      expect(await rejection(us.request(THEM, 'slow', {}, { signal, timeoutMs })), `${timeoutMs}`).to.be.instanceOf(TypeError)
   })
 
   it('does not take an answer from somebody else', async () => {

@@ -236,10 +236,11 @@ export class Database {
     })
   }
 
-  /** Gives unused space back and removes blobs that no document mentions; returns how many of those. May take long. */
-  compact(options: CompactOptions = {}): { readonly blobsRemoved: number } {
+  /** Gives unused space back and removes blobs that no document mentions; returns how many of those. May take long. @throws TypeError for a time that is none */
+  compact({ blobsUnusedForMs = 3_600_000 }: CompactOptions = {}): { readonly blobsRemoved: number } {
     this.#check()
-    const blobsRemoved = this.#blobs.sweep(referencedBlobs(this.#engine.reader, this.#shared.model), options.blobsUnusedForMs ?? 3_600_000)
+    if (!Number.isFinite(blobsUnusedForMs)) throw new TypeError(`blobsUnusedForMs must be a number, not ${blobsUnusedForMs}`)
+    const blobsRemoved = this.#blobs.sweep(referencedBlobs(this.#engine.reader, this.#shared.model), blobsUnusedForMs)
     this.#engine.compact()
     return { blobsRemoved }
   }

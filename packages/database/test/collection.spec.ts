@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { makeRevisionId } from '@kithmesh/database/replication'
 import type { Collection, Database } from '@kithmesh/database'
-import { eventually } from '@kithmesh/testkit'
+import { eventually, recordingLogger } from '@kithmesh/testkit'
 import { Temporary, thrownBy } from './temporary.ts'
 
 const temporary = new Temporary()
@@ -187,14 +187,20 @@ describe('a collection', () => {
     expect(calls).to.equal(0)
   })
   it('isolates a failing listener from the others', async () => {
+    const logger = recordingLogger()
+    items = (await temporary.open(':memory:', { logger })).collection()
     let calls = 0
+    const error = new Error('broken listener')
     items.watch(() => {
-      throw new Error('broken listener')
+      throw error
     })
     items.watch(() => {
       calls += 1
     })
     items.put('a', {})
     await eventually('the second listener', () => calls === 1)
+    expect(logger.entries).to.deep.equal([
+      { level: 'error', name: 'test:database', message: 'A change listener failed', fields: { error } }
+    ])
   })
 })

@@ -173,6 +173,7 @@ describe('a database', () => {
       }
     ])
     expect(database.compact()).to.deep.equal({ blobsRemoved: 0 })
+    for (const blobsUnusedForMs of [NaN, Infinity]) expect(() => database.compact({ blobsUnusedForMs })).to.throw(TypeError)
     expect(database.compact({ blobsUnusedForMs: -60_000 })).to.deep.equal({ blobsRemoved: 1 })
     expect(blobs.map(({ digest }) => database.blobs.has(digest))).to.deep.equal([true, true, false])
     expect(items.get('a')).to.not.equal(undefined)

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import { connect, type TLSSocket, type DetailedPeerCertificate, type PeerCertificate as NodePeerCertificate } from 'node:tls'
 import { isIP } from 'node:net'
 import { systemClock, type Clock, type TrustProtocol } from '@kithmesh/core'
-import { limitedSignal, unlessAborted } from '@kithmesh/core/plugin'
+import { checkPositive, limitedSignal, unlessAborted } from '@kithmesh/core/plugin'
 import type { Authenticator, PeerCertificate } from './authenticators.ts'
 import { peerIdOf } from './certificates.ts'
 import { identityErrors } from './errors.ts'
@@ -67,7 +67,7 @@ export interface SecureServerOptions extends SecureOptions {
  * With TLS 1.3 a server judges our certificate only after this resolved; its refusal then shows as `error` on the stream,
  * ERR_IDENTITY_REFUSED when it just closes, or Node's TLS alert error.
  * @throws ERR_IDENTITY_HANDSHAKE_TIMEOUT, ERR_IDENTITY_HANDSHAKE, ERR_IDENTITY_NO_CERTIFICATE, ERR_IDENTITY_PEER_MISMATCH,
- * ERR_IDENTITY_UNTRUSTED, ERR_IDENTITY_UNPROVEN, or the signal's reason.
+ * ERR_IDENTITY_UNTRUSTED, ERR_IDENTITY_UNPROVEN, or the signal's reason. TypeError for a deadline that makes no sense.
  */
 export async function secureClient(stream: Duplex, options: SecureClientOptions): Promise<SecureStream> {
   const { identity, authenticator, serverName, alpn } = options
@@ -170,6 +170,7 @@ async function handshake(stream: Duplex, options: HandshakeOptions, begin: Begin
   // The TLS socket repeats this stream's errors; without a listener here they would end the process.
   stream.on('error', ignore)
   try {
+    checkPositive(options, 'deadlineMs')
     limit.signal.throwIfAborted()
     if (stream.destroyed) throw identityErrors.create('ERR_IDENTITY_HANDSHAKE', 'The stream was closed before the TLS handshake')
     const secured = new Promise<SecureStream>((resolve, reject) => {

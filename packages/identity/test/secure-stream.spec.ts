@@ -193,6 +193,32 @@ describe('TLS over any byte stream', () => {
     await echo(client, accepted)
   })
 
+  it('asks clients for a certificate without an authenticator, unless told not to', async () => {
+    for (const [options, expected] of [
+      [{}, shop.peerId],
+      [{ requestCertificate: true }, shop.peerId],
+      [{ requestCertificate: false }, undefined],
+      [{ requestCertificate: false, authenticator: insecureAcceptAnyone() }, shop.peerId]
+    ] as const) {
+      const [a, b] = await tcpPair()
+      const [client, accepted] = await Promise.all([
+        secureClient(a, { identity: shop, authenticator: insecureAcceptAnyone() }),
+        secureServer(b, { identity: warehouse, ...options })
+      ])
+      open.push(client.stream, accepted.stream)
+      expect(accepted.peer?.peerId, JSON.stringify(Object.keys(options))).to.equal(expected)
+    }
+  })
+
+  it('refuses a deadline that makes no sense', async () => {
+    for (const deadlineMs of [NaN, 0, -1]) {
+      const [a, b] = await tcpPair()
+      expect(await rejection(secureClient(a, { authenticator: insecureAcceptAnyone(), deadlineMs }))).to.be.instanceOf(TypeError)
+      expect(await rejection(secureServer(b, { identity: warehouse, deadlineMs }))).to.be.instanceOf(TypeError)
+      expect([a.destroyed, b.destroyed]).to.deep.equal([true, true])
+    }
+  })
+
   it('tells the client of a refusal that came after its handshake', async () => {
     const [a, b] = await tcpPair()
     const refused = rejection(secureServer(b, { identity: warehouse, authenticator: acceptCertificate(() => false) }))

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { PROVIDER_CONTRACT_VERSION, defineProvider } from '@kithmesh/core/plugin'
+import { type KithmeshError, PROVIDER_CONTRACT_VERSION, defineProvider } from '@kithmesh/core/plugin'
 import { Database } from '@kithmesh/database'
 import { passwordAuthenticator } from '@kithmesh/identity'
 import { UrlEndpointListener, urlEndpoint } from '@kithmesh/replicator'
@@ -63,6 +63,18 @@ describe('what a mesh keeps in sync, and how', () => {
       await world.leave(narrow)
       await world.leave(plain)
     }
+  })
+
+  it('links those only whose databases have the same name', async () => {
+    const [left, right] = (await world.started(['left', 'right'], { databaseName: 'shop' })) as [TestPeer, TestPeer]
+    const [other] = (await world.started(['other'])) as [TestPeer]
+    await linked([left, right])
+    const refused = (at: TestPeer, about: TestPeer): boolean =>
+      (linkTo(at, about)?.error as KithmeshError | undefined)?.details['status'] === 404
+    await eventually('the third to be refused, or to refuse, each of them', () =>
+      [left, right].every((one) => refused(one, other) || refused(other, one))
+    )
+    expect([isUp(linkTo(left, other)), isUp(linkTo(right, other))]).to.deep.equal([false, false])
   })
 
   it('moves documents one way when a side wants it so, whoever dialled', async () => {

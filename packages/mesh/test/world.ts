@@ -28,7 +28,8 @@ const shared = [
   'clock',
   'knownPeers',
   'revocations',
-  'onIncomingPeer'
+  'onIncomingPeer',
+  'inbound'
 ] as const
 type SharedOption = (typeof shared)[number]
 

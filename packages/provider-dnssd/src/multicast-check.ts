@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { networkInterfaces } from 'node:os'
 import type { Clock } from '@kithmesh/core'
 import { silentLogger, systemClock } from '@kithmesh/core'
+import { checkPositive } from '@kithmesh/core/plugin'
 import { selectInterfaces } from './interfaces.ts'
 import { rrType } from './rdata.ts'
 import { MulticastSockets } from './sockets.ts'
@@ -34,9 +35,11 @@ const REPEAT_MS = 400
 /**
  * Sends each interface's multicast group a question that nobody answers, up to a few times, and listens whether it comes back. It needs no
  * other device and tells nobody anything; what is between here and other devices it cannot show. Resolves early when all were heard.
+ * @throws TypeError for a time that makes no sense
  */
 export async function checkMulticast(options: MulticastCheckOptions = {}): Promise<MulticastCheck[]> {
   const { timeoutMs = 1500, port = 5353, clock = systemClock, signal } = options
+  checkPositive(options, 'timeoutMs')
   const choice = { interfaces: options.interfaces, ipv4: true, ipv6: true }
   const names = selectInterfaces(networkInterfaces(), choice).map(({ name }) => name)
   return await Promise.all(names.map((name) => checkOne(name)))

@@ -3,7 +3,7 @@ import type { NetworkInterfaceInfo } from 'node:os'
 import { expect } from 'chai'
 import { systemClock } from '@kithmesh/core'
 import type { Metadata, PeerDiscoveryProvider } from '@kithmesh/core'
-import { eventually, fastClock, recordingContext, rejection } from '@kithmesh/testkit'
+import { eventually, fastClock, manualClock, recordingContext, rejection, within } from '@kithmesh/testkit'
 import type { RecordingContext } from '@kithmesh/testkit'
 import { dnssd, dnssdErrors } from '@kithmesh/provider-dnssd'
 import type { DnssdOptions } from '@kithmesh/provider-dnssd'
@@ -50,6 +50,25 @@ describe('dnssd', () => {
     const own = networkInterfaces().lo!.map(({ address }) => address)
     expect([...addresses].sort()).to.deep.equal(own.sort())
   })
+  it('finds services of its own type only', async () => {
+    const [a, b] = [machine('a', { serviceType: '_kith-test._udp' }), machine('b', { serviceType: '_kith-test._udp' })]
+    const [c, d] = [machine('c'), machine('d')]
+    for (const { provider } of [b, d]) await provider.startBrowsing()
+    await a.provider.startPublishing({ displayName: 'Till', port: 1, metadata: new Map() })
+    await c.provider.startPublishing({ displayName: 'Shop', port: 2, metadata: new Map() })
+    await eventually('both', () => b.context.peers.size > 0 && d.context.peers.size > 0)
+    expect([...b.context.peers.keys()]).to.deep.equal(['Till._kith-test._udp.local'])
+    expect([...d.context.peers.keys()]).to.deep.equal(['Shop._couchbaseP2P._tcp.local'])
+  })
+  it('publishes no addresses of a family that it does not use', async () => {
+    const a = machine('a', { interfaces: ['lo'], ipv6: false })
+    const b = machine('b', { interfaces: ['lo'] })
+    await b.provider.startBrowsing()
+    await a.provider.startPublishing({ displayName: 'Till', port: 1, metadata: new Map() })
+    const peer = await eventually('the peer', () => [...b.context.peers.values()][0])
+    const { addresses } = await b.provider.resolveUrl(peer.id, { signal: AbortSignal.timeout(5000) })
+    expect(addresses).to.deep.equal(['127.0.0.1'])
+  })
   it('does not report a service that claims the own peer id', async () => {
     const a = machine('a')
     const b = machine('b')
@@ -61,6 +80,28 @@ describe('dnssd', () => {
     await d.provider.startPublishing({ displayName: 'Marker', port: 1, metadata: metadata({ _PID: id('d') }) })
     await eventually('the marker', () => a.context.peers.size > 0)
     expect([...a.context.namesSeen]).to.deep.equal(['Marker'])
+  })
+  it('announces a name at once unless it is to probe first', async () => {
+    const clock = manualClock()
+    const publish = async (letter: string, probe: boolean): Promise<void> => {
+      await machine(letter, { probe }, clock).provider.startPublishing({ displayName: letter, port: 1, metadata: new Map() })
+    }
+    /** Time passes until it is done. */
+    const passing = async (what: string, work: Promise<unknown>): Promise<void> => {
+      let over = false
+      void work.then(() => {
+        over = true
+      })
+      await eventually(what, async () => {
+        await clock.advance(50)
+        return over
+      })
+    }
+    await within(publish('a', false), 10_000, 'publishing without probes, while no time passes')
+    const start = clock.monotonic()
+    await passing('the other to be published', publish('b', true))
+    expect(clock.monotonic() - start).to.be.at.least(750)
+    await passing('the end', Promise.all(machines.map(({ provider }) => provider.shutdown())))
   })
   it('reports its number when the name is taken by a machine that probed', async () => {
     const clock = fastClock(5)

@@ -397,7 +397,10 @@ describe('the life of a replicator', () => {
       const fresh = await Database.open(':memory:')
       make({ database: fresh, type: 'pull', ...options }).start()
       expect((await replicator.finished()).error).to.equal(undefined)
-      const ids = fresh.collection().changes().map(({ id }) => id)
+      const ids = fresh
+        .collection()
+        .changes()
+        .map(({ id }) => id)
       await fresh.close()
       return ids.sort()
     }

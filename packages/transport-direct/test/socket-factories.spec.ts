@@ -1,6 +1,13 @@
 import { expect } from 'chai'
 import { systemClock, type Clock, type MessageSocket, type TransportContext } from '@kithmesh/core'
-import { createCertificateAuthority, createIdentity, insecureAcceptAnyone, passwordAuthenticator, type Identity, type ServerTrust } from '@kithmesh/identity'
+import {
+  createCertificateAuthority,
+  createIdentity,
+  insecureAcceptAnyone,
+  passwordAuthenticator,
+  type Identity,
+  type ServerTrust
+} from '@kithmesh/identity'
 import {
   createTcpListener,
   direct,

@@ -160,7 +160,7 @@ export interface PeerDiscovery {
    * in quick succession, and the first stream wins.
    * @throws ERR_PD_UNKNOWN_DEVICE when it is not listed; ERR_ROUTE_NONE when there is nothing to try; ERR_ROUTE_FAILED when
    * everything failed or the deadline passed, with an AggregateError as the cause; ERR_ACCESS_REFUSED when the access lists refuse the
-   * device, or come to do so meanwhile; the signal's reason when cancelled.
+   * device, or come to do so meanwhile; the signal's reason when cancelled; TypeError for a deadline that makes no sense.
    */
   connect(device: Device | string, options?: ConnectOptions): Promise<Connection>
   /**

@@ -1,3 +1,4 @@
+import { checkPositive } from '../check-numbers.ts'
 import type { Clock } from '../contracts/clock.ts'
 import type { Logger } from '../contracts/logger.ts'
 import type { InboundDecision, IncomingPeer, ObservableList } from '../contracts/trust.ts'
@@ -64,7 +65,9 @@ export class InboundQueue<T extends IncomingPeer = IncomingPeer> {
   readonly #list: ListState<InboundEntry<T>>
   #closed: { readonly reason: unknown } | undefined
 
+  /** @throws TypeError for bounds that make no sense */
   constructor(options: InboundQueueOptions<T>) {
+    checkPositive(options, 'capacity', 'perAddress', 'decisionMs', 'holdMs')
     this.#options = options
     this.#list = new ListState<InboundEntry<T>>(() => [...this.#entries.values()].filter(({ decided }) => !decided), options.logger)
   }

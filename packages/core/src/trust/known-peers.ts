@@ -59,7 +59,9 @@ export class KnownPeers {
   /** Who was changed here since the store was asked again. */
   #touched: Set<string> | undefined
 
+  /** @throws TypeError for a number of strangers that makes no sense */
   constructor({ store, maxStrangers = MAX_STRANGERS, clock = systemClock, logger = silentLogger }: KnownPeersOptions = {}) {
+    if (!(maxStrangers >= 0)) throw new TypeError(`maxStrangers must not be negative, but is ${maxStrangers}`)
     this.#clock = clock
     this.#maxStrangers = maxStrangers
     this.#list = new ListState(() => [...this.#decided.values(), ...this.#strangers.values()], logger)

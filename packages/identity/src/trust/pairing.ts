@@ -9,7 +9,7 @@ import {
   type TrustVerdict,
   systemClock
 } from '@kithmesh/core'
-import { joinSignals, unlessAborted } from '@kithmesh/core/plugin'
+import { checkPositive, joinSignals, unlessAborted } from '@kithmesh/core/plugin'
 import type { Authenticator, PeerCertificate } from '../authenticators.ts'
 import { NotTrusted, converse } from './conversation.ts'
 import { contextOf, joinParts, sha256 } from './transcript.ts'
@@ -72,10 +72,12 @@ export interface PairingOptions {
  *
  * What others learn: a listener nothing, a stranger that pairing is on, and the code, which is of no use afterwards. What a stranger can do is ask: one
  * at a time is shown, others are refused meanwhile. It is the comparison that protects; who confirms without looking lets anybody in.
+ * @throws TypeError for a time or a rate that makes no sense
  */
 export function pairing(options: PairingOptions): Authenticator & { readonly protocols: readonly TrustProtocol[] } {
   const { known, confirm, open = () => true, timeLimitMs = 120_000, clock = systemClock } = options
   const { triesPerPeer: perPeer = { burst: 5, perMinute: 0.2 }, triesInAll: total = { burst: 20, perMinute: 1 } } = options
+  checkPositive(options, 'timeLimitMs')
   const tries = new TryLimit({ perPeer, total }, clock)
   /** What those call themselves who are about to prove themselves. */
   const names = new Map<string, string>()

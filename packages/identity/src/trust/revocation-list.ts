@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import { type Logger, ListState, type ObservableList, silentLogger } from '@kithmesh/core'
+import { checkPositive } from '@kithmesh/core/plugin'
 import type { Authenticator } from '../authenticators.ts'
 import { parseCertificates, peerIdOf } from '../certificates.ts'
 import { identityErrors } from '../errors.ts'
@@ -45,8 +46,9 @@ export class RevocationList {
   #writing: Promise<void> = Promise.resolve()
   #digest: string | undefined
 
-  /** @throws ERR_IDENTITY_LOAD for a malformed certificate of an authority */
+  /** @throws ERR_IDENTITY_LOAD for a malformed certificate of an authority; TypeError for a limit that makes no sense */
   constructor({ authorities, store, limit = 10_000, logger = silentLogger }: RevocationListOptions) {
+    checkPositive({ limit }, 'limit')
     const certificates = authorities.flatMap((pem) => parseCertificates(pem))
     this.#authorities = new Map(certificates.map(({ raw, publicKey }) => [peerIdOf(raw), publicKey]))
     this.#store = store

@@ -105,6 +105,13 @@ describe('pairing', () => {
     expect(yes.protocol.timeLimitMs).to.equal(120_000)
   })
 
+  it('takes as long as it is told', () => {
+    const known = new MemoryPeers()
+    const limitOf = (timeLimitMs: number): unknown => pairing({ known, confirm: never, timeLimitMs }).protocols[0]?.timeLimitMs
+    expect(limitOf(700)).to.equal(700)
+    for (const wrong of [NaN, 0, -1, Infinity]) expect(() => limitOf(wrong), `${wrong}`).to.throw(TypeError)
+  })
+
   it('counts anything but true as no', async () => {
     for (const answer of [undefined, 'no', 'yes', 1, null]) {
       const one = device(() => answer as never)

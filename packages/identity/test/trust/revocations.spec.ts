@@ -169,6 +169,7 @@ describe('revocations', () => {
 
   it('are bounded in number, for each call and in all', async () => {
     const logger = recordingLogger()
+    for (const limit of [NaN, 0]) expect(() => new RevocationList({ authorities: [authority.certificatePem], limit })).to.throw(TypeError)
     const list = new RevocationList({ authorities: [authority.certificatePem], limit: 2, logger })
     const three = ['1', '2', '3'].map((digit) => createRevocation(authority, idOf(digit)))
     expect(await list.add(three)).to.have.length(2)

@@ -58,6 +58,8 @@ describe('the admission to a running mesh', () => {
       'exclude each other'
     )
     expect(createMesh({ ...options, insecure: true }).state).to.equal('stopped')
+    for (const inbound of [{ capacity: NaN }, { decisionMs: 0 }])
+      expect(() => createMesh({ ...options, insecure: true, inbound }), JSON.stringify(inbound)).to.throw(TypeError)
   })
 
   it('ends live links as soon as a device is blocked, by id or by address, moves nothing more, and links again when it is welcome again', async () => {
@@ -141,7 +143,8 @@ describe('the admission to a running mesh', () => {
       onIncomingPeer: ({ peerId }) => {
         asked.push(peerId)
         return decision
-      }
+      },
+      inbound: { holdMs: 600_000 }
     })
     await left.mesh.start()
     // Those that dial are asked about; who dials is decided by the ids, so that there have to be several.
@@ -151,6 +154,7 @@ describe('the admission to a running mesh', () => {
     const peer = others.find(({ id }) => id === held?.peer.peerId) as TestPeer
     expect(held?.state).to.equal('held')
     expect(held?.peer).to.include({ address: '127.0.0.1' })
+    expect((held?.until ?? 0) - (held?.since ?? 0), 'the time that it is told').to.be.at.least(600_000)
     expect(isUp(linkTo(left, peer))).to.equal(false)
     expect(left.mesh.connections.current.some(({ peerId }) => peerId === peer.id)).to.equal(false)
     decision = 'accept'

@@ -67,7 +67,9 @@ export class MessageEndpoint<Target = unknown> implements ReplicatorEndpoint {
     const { clock = given } = this.#options
     const link = new MessageLink(this.#create(), this.description, { ...this.#options, clock })
     await link.open(signal)
-    return this.protocolType === 'message-stream' ? new LinkSocket(link) : await framedSocket(link, 'client', { signal, heartbeatMs, clock })
+    return this.protocolType === 'message-stream'
+      ? new LinkSocket(link)
+      : await framedSocket(link, 'client', { signal, heartbeatMs, clock })
   }
 
   #create(): MessageEndpointConnection {

@@ -271,7 +271,13 @@ for (const [type, versioning] of cases)
     })
 
     it('refuses limits that make no sense', () => {
-      for (const wrong of [{ openTimeoutMs: 0 }, { heartbeatMs: NaN }, { sendTimeoutMs: -1 }, { closeTimeoutMs: NaN }, { maxReceiveBytes: 0 }])
+      for (const wrong of [
+        { openTimeoutMs: 0 },
+        { heartbeatMs: NaN },
+        { sendTimeoutMs: -1 },
+        { closeTimeoutMs: NaN },
+        { maxReceiveBytes: 0 }
+      ])
         expect(() => connect(wrong), JSON.stringify(wrong)).to.throw(TypeError, Object.keys(wrong)[0])
       expect(() => connect({}, { sendTimeoutMs: NaN })).to.throw(TypeError, 'sendTimeoutMs')
       connect()

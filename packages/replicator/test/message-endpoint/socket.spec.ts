@@ -1,6 +1,12 @@
 import type { MessageSocket, SocketCloseInfo } from '@kithmesh/core'
 import { Message, MessageEndpoint, MessagingError } from '@kithmesh/replicator'
-import type { MessageEndpointConnection, MessageLinkOptions, OpenEndpointOptions, ProtocolType, ReplicatorConnection } from '@kithmesh/replicator'
+import type {
+  MessageEndpointConnection,
+  MessageLinkOptions,
+  OpenEndpointOptions,
+  ProtocolType,
+  ReplicatorConnection
+} from '@kithmesh/replicator'
 import { expect } from 'chai'
 import { eventually, manualClock } from '@kithmesh/testkit'
 
