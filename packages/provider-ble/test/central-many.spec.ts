@@ -3,12 +3,12 @@ import { setMaxListeners } from 'node:events'
 import type { Duplex } from 'node:stream'
 import { expect } from 'chai'
 import { errorCode, silentLogger } from '@kithmesh/core'
-import { eventually, realClock } from '@kithmesh/testkit'
+import { type ManualClock, eventually, manualClock } from '@kithmesh/testkit'
 import { VirtualAir } from '@kithmesh/testkit/ble'
 import type { BleLibrary } from '../dist/library/libraries.js'
 import { loadBleno } from '../dist/library/load-bleno.js'
 import { createPublisher } from '../dist/publisher/publisher.js'
-import { type AirPeer, SERVICE, airPeer } from './support/air-peers.ts'
+import { type AirPeer, SERVICE, airPeer, pass } from './support/air-peers.ts'
 
 const DEVICES = 6
 const { signal } = new AbortController()
@@ -21,21 +21,24 @@ interface Device extends AirPeer {
 
 for (const library of ['abandonware', 'stoprocent'] as const) {
   describe(`${DEVICES} devices at once over ${library}`, () => {
+    /** Time passes with what happens: however busy the machine is, nobody waits too long for an answer. */
+    let clock: ManualClock
     let air: VirtualAir
     let devices: Device[]
 
     beforeEach(async () => {
-      air = new VirtualAir({ clock: realClock })
-      devices = await Promise.all(Array.from({ length: DEVICES }, () => device(air, library)))
+      clock = manualClock()
+      air = new VirtualAir({ clock })
+      devices = await pass(clock, 'the start', Promise.all(Array.from({ length: DEVICES }, () => device(air, library, clock))))
     })
     afterEach(async () => {
-      await Promise.all(devices.map((each) => each.stop()))
+      await pass(clock, 'the stop', Promise.all(devices.map((each) => each.stop())))
       for (const { controller } of devices) expect(controller.violations).to.deep.equal([])
       await air.close()
     })
 
     it('find each other, read each other and open streams to each other', async () => {
-      await Promise.all(
+      const all = Promise.all(
         devices.map(async (own) => {
           const heard = new Set<string>()
           await own.central.startScan(SERVICE, ({ id }) => heard.add(id))
@@ -53,8 +56,8 @@ for (const library of ['abandonware', 'stoprocent'] as const) {
                   const parts: Buffer[] = []
                   stream.on('data', (part: Buffer) => {
                     parts.push(part)
-                    const all = Buffer.concat(parts)
-                    if (all.length >= bytes.length) resolve(all)
+                    const whole = Buffer.concat(parts)
+                    if (whole.length >= bytes.length) resolve(whole)
                   })
                 })
                 stream.write(bytes)
@@ -63,6 +66,7 @@ for (const library of ['abandonware', 'stoprocent'] as const) {
           )
         })
       )
+      await pass(clock, 'everything', all)
       // One link for each pair, whatever each of them wanted.
       const links = devices.reduce((sum, { controller }) => sum + controller.links.length, 0)
       expect(links).to.equal(DEVICES * (DEVICES - 1))
@@ -77,22 +81,27 @@ for (const library of ['abandonware', 'stoprocent'] as const) {
           (error: unknown) => errorCode(error)
         )
       )
-      await eventually('one to be connected', () => gone.controller.links.length > 0)
+      await pass(
+        clock,
+        'a connection',
+        eventually('one to be connected', () => gone.controller.links.length > 0)
+      )
       gone.controller.unplug()
-      for (const fate of await Promise.all(fates)) {
+      for (const fate of await pass(clock, 'the end of all', Promise.all(fates))) {
         expect(fate).to.be.oneOf(['read', 'ERR_BLE_LINK_LOST', 'ERR_BLE_TIMEOUT', 'ERR_BLE_CONNECT'])
       }
       const [first, second] = rest as [Device, Device]
-      expect(Buffer.from((await first.central.read(second.id, { signal })).metadata)).to.deep.equal(second.metadata)
+      const record = await pass(clock, 'another reading', first.central.read(second.id, { signal }))
+      expect(Buffer.from(record.metadata)).to.deep.equal(second.metadata)
     })
   })
 }
 
-async function device(air: VirtualAir, library: BleLibrary): Promise<Device> {
-  const peer = await airPeer(air, library, { supervisionMs: 500 })
+async function device(air: VirtualAir, library: BleLibrary, clock: ManualClock): Promise<Device> {
+  const peer = await airPeer(air, library, { supervisionMs: 500, clock })
   const { host } = peer
   const publisher = createPublisher({
-    clock: realClock,
+    clock,
     logger: silentLogger,
     load: () => loadBleno(library, host.stack('peripheral'), { logger: silentLogger }),
     listen: (options) => host.listen(options)
