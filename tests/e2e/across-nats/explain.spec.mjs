@@ -25,9 +25,11 @@ describe('kithmesh explain across NATs', () => {
     })
   }
   const withRelay = ({ relay: { turnUrl, username, credential } }) => ['--turn', turnUrl, '--turn-user', `${username}:${credential}`]
+  /** Until b runs and knows its network, which it tells others. */
   const started = async (scene) => {
-    const sync = scene.sync('b', { relay: false })
+    const sync = scene.sync('b', { relay: false, more: ['--verbose'] })
     await sync.event(({ event }) => event === 'started', 'the start')
+    await sync.until(({ err }) => /The network was measured .*"cutOff":false/.test(err), 'a whole measurement')
   }
 
   it('a hole that cannot be punched is explained, strategy by strategy, with what would help', async () => {

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { expect } from 'chai'
+import { eventually } from '@kithmesh/testkit'
 import { useChromium } from '../../support/chromium.mjs'
 
 const html = `<!doctype html><html lang="en"><title>A page</title>
@@ -53,6 +54,8 @@ describe('pages in Chromium', () => {
     await page.waitForFunction(() => true)
     browser.allow(page, /^console: said/)
     await page.evaluate(() => console.error('said'))
+    // The browser tells of them each in its own time.
+    await eventually('three troubles', () => browser.troubles(page).length >= 3)
     const troubles = browser.troubles(page)
     expect(troubles.some((text) => text.startsWith('exception: Error: on purpose'))).to.equal(true)
     expect(troubles.some((text) => /^console: .*404.*\/missing/.test(text))).to.equal(true)

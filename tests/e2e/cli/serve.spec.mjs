@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import { freePorts } from '../../support/ports.mjs'
 import { cleanUp, documentBecomes, done, look, run, start, temporaryDirectory } from '../support/kithmesh.mjs'
 import { startServe } from './support.mjs'
 
@@ -159,8 +160,8 @@ describe('kithmesh serve and replicate', () => {
 
   it('come together again after the listener was killed and is back', async () => {
     await fill()
-    let server = await serve()
-    const { port } = server
+    const [port] = await freePorts(1)
+    let server = await serve('--port', port)
     const replication = start(['replicate', copy, server.url, '--continuous'])
     await documentBecomes(copy, 'served:299', (body) => body !== undefined)
     await server.kill()
@@ -176,7 +177,7 @@ describe('kithmesh serve and replicate', () => {
   })
 
   it('give up after --attempts when nobody answers, with the reason', async () => {
-    const server = await serve()
+    const server = await serve('--port', ...(await freePorts(1)))
     await server.stop()
     const outcome = await replicate(server.url, '--attempts', 1)
     expect(outcome.code).to.equal(1)

@@ -84,8 +84,7 @@ export async function expectRefused(page, person, which, code, words) {
 }
 
 export async function disconnect(page, person) {
-  const button = neighbour(page, person).getByRole('button', { name: 'Disconnect' })
-  if (await button.isVisible()) await button.click()
+  await neighbour(page, person).getByRole('button', { name: 'Disconnect' }).click()
 }
 
 export async function expectQuantity(page, name, quantity) {

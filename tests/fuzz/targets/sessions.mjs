@@ -16,7 +16,7 @@ const PROTOCOLS = { 'rev-trees': 'BLIP_3+CBMobile_3', 'version-vectors': 'BLIP_3
 /** Runs with one database; then it is checked and a new one is taken. */
 const RUNS_PER_DATABASE = 100
 const MAX_MESSAGES = 24
-const PATIENCE_MS = 5000
+const PATIENCE_MS = 30_000
 
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 async function turns(count) {
