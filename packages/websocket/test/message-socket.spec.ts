@@ -59,7 +59,7 @@ describe('message sockets', () => {
       const recorder = new Recorder().attach(sockets[side === 'client' ? 'server' : 'client'])
       const bytes = Buffer.alloc(60_000)
       for (let n = 0; n < 100; n++) {
-        while (from.bufferedBytes > 0) await new Promise((resolve) => setImmediate(resolve))
+        await eventually('the bytes to be taken', () => from.bufferedBytes === 0)
         from.send(bytes.fill(n))
       }
       await recorder.received(100)

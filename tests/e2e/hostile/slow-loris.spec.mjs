@@ -3,7 +3,6 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { setImmediate as turn } from 'node:timers/promises'
 import { manualClock } from '@kithmesh/testkit'
 import { expect } from 'chai'
 import { eventually } from '../../support/eventually.mjs'
@@ -112,7 +111,7 @@ describe('a slow loris', () => {
       const { number: second } = inBlob.begin()
       const body = JSON.stringify({ photo: { '@type': 'blob', content_type: 'image/png', digest, length: 100_000 } })
       inBlob.frame(second, 0, Buffer.concat([revOf(`slow-blob-${n}`), Buffer.from(body)]))
-      while (asked === undefined) await turn()
+      await eventually('the request for the blob', () => asked !== undefined)
       inBlob.frame(asked.number, 1 | MORE_COMING, Buffer.from([0]))
       slow.push([inBlob, () => inBlob.frame(asked.number, 1 | MORE_COMING, Buffer.from('x'))])
     }

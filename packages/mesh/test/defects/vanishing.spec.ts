@@ -2,7 +2,7 @@ import { Duplex } from 'node:stream'
 import { expect } from 'chai'
 import type { ByteSocket, TransportFactory } from '@kithmesh/core'
 import { direct } from '@kithmesh/transport-direct'
-import { fastClock } from '@kithmesh/testkit'
+import { eventually, fastClock } from '@kithmesh/testkit'
 import { type TestPeer, World, converged } from '../world.ts'
 
 // | row | here | and |
@@ -94,12 +94,10 @@ describe('a connection (peers.md §2 rows 15 and 16)', () => {
       for (const collection of names) database.collection(collection, undefined, { create: true }).put(name, {})
     await Promise.all(peers.map(({ mesh }) => mesh.start()))
     await converged(peers, 0)
-    for (const name of names) {
-      for (;;) {
-        if (peers.every(({ database }) => [...database.collection(name).changes()].length === 2)) break
-        await new Promise((resolve) => setImmediate(resolve))
-      }
-    }
+    for (const name of names)
+      await eventually(`${name} of both at both`, () =>
+        peers.every(({ database }) => [...database.collection(name).changes()].length === 2)
+      )
     expect(net.streams).to.have.length(1)
   })
 })
