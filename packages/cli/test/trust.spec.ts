@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process'
 import { PassThrough } from 'node:stream'
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { expect } from 'chai'
 import { type Clock, KnownPeers, silentLogger } from '@kithmesh/core'
 import {
@@ -240,6 +242,64 @@ describe('a file of known peers in use', () => {
     end()
     expect(tick).to.equal(undefined)
     await known.stop()
+  })
+})
+
+describe('a file of known peers that cannot be opened', () => {
+  /** Blocks a device in the file while no file descriptor is left, has the file looked at, gives descriptors back, and has it looked at again. */
+  const script = `
+    import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs'
+    const [{ KnownPeers, silentLogger }, { RevocationList, openKnownPeers }, { watchKnownPeers }] = await Promise.all(MODULES.map((name) => import(name)))
+    const path = process.argv[1]
+    const peerId = 'a'.repeat(64)
+    const entry = { peerId, name: 'till', level: 'trusted', how: 'by hand', since: 1, lastSeen: 1 }
+    const text = (level) => JSON.stringify({ version: 1, peers: [{ ...entry, level }] })
+    const file = openSync(path, 'w+')
+    writeSync(file, text('trusted'), 0)
+    const known = new KnownPeers({ store: openKnownPeers(path) })
+    await known.start()
+    const warnings = []
+    let tick
+    const end = watchKnownPeers(path, {
+      known,
+      revocations: new RevocationList({ authorities: [] }),
+      logger: silentLogger,
+      clock: { every: (_ms, run) => ((tick = run), () => {}) },
+      onTrusted: () => {},
+      warn: (message) => warnings.push(message)
+    })
+    const look = async (until) => {
+      for (let turn = 0; turn < 1000 && !until(); turn++) {
+        tick()
+        await new Promise((resolve) => setTimeout(resolve, 10))
+      }
+    }
+    const taken = []
+    for (;;) try { taken.push(openSync('/dev/null')) } catch { break }
+    ftruncateSync(file)
+    writeSync(file, text('blocked'), 0)
+    let looks = 0
+    await look(() => warnings.length > 0 && ++looks > 20)
+    const before = known.get(peerId).level
+    for (const descriptor of taken) closeSync(descriptor)
+    await look(() => known.get(peerId).level === 'blocked')
+    end()
+    console.log(JSON.stringify({ before, after: known.get(peerId).level, warnings: warnings.length }))
+  `
+
+  it('counts as soon as it can', async function () {
+    if (process.platform === 'win32') this.skip()
+    const modules = ['@kithmesh/core', '@kithmesh/identity', '../dist/trust/known-peers-watch.js'].map((name) =>
+      name.startsWith('.') ? new URL(name, import.meta.url).href : import.meta.resolve(name)
+    )
+    const words = [process.execPath, '--input-type=module', '--eval', script.replace('MODULES', JSON.stringify(modules))]
+    const { stdout } = await promisify(execFile)('sh', [
+      '-c',
+      'ulimit -n 512 && exec "$0" "$@"',
+      ...words,
+      join(temporary.make(), 'known-peers.json')
+    ])
+    expect(JSON.parse(stdout)).to.deep.equal({ before: 'trusted', after: 'blocked', warnings: 1 })
   })
 })
 

@@ -516,11 +516,11 @@ describe('a listener', () => {
         protocols: ['BLIP_3+CBMobile_3']
       })
       try {
-        await until(() => listener.status.connectionCount === 1, 'the connection')
+        await eventually('the connection', () => listener.status.connectionCount === 1)
         await clock.advance(10_000)
         expect(listener.status.connectionCount).to.equal(1)
         await clock.advance(9_000)
-        await until(() => listener.status.connectionCount === 0, 'the end')
+        await eventually('the end', () => listener.status.connectionCount === 0)
       } finally {
         client.terminate()
       }

@@ -1,12 +1,13 @@
 import { stat } from 'node:fs/promises'
-import { type Clock, type KnownPeers, type Logger, systemClock } from '@kithmesh/core'
+import { type Clock, type KnownPeers, type Logger, errorCode, systemClock } from '@kithmesh/core'
 import { type RevocationList, openKnownPeers } from '@kithmesh/identity'
 
 const INTERVAL_MS = 1_000
 
 /**
  * Takes over what other programs and people change in a file of known peers while it is in use: whom they trust, block or forget, and revocations. A file that is
- * damaged meanwhile changes nothing, and is reported once.
+ * damaged meanwhile changes nothing, and is reported once; one that cannot be opened, as where no file descriptor is left, is tried again until it can: whom somebody
+ * blocks stays out even if strangers take all of them.
  * @param options.onTrusted is told of each device that is trusted by now
  * @param options.warn is told of a damaged file, and of revocations that cannot be kept
  * @returns ends it
@@ -34,12 +35,16 @@ export function watchKnownPeers(
   let seen = ''
   let present: ReadonlySet<string> = new Set(known.list.current.map(({ peerId }) => peerId))
   let looking = false
-  let damaged = false
+  let warned = ''
   const look = async (): Promise<void> => {
     const state = await stateOf(path)
     if (state === seen) return
     seen = state
-    const peers = await file.load()
+    const peers = await file.load().catch((error: unknown) => {
+      // The system's own reason, and no damage.
+      if (errorCode((error as Error).cause) !== undefined) seen = ''
+      throw error
+    })
     for (const peer of peers) {
       const { peerId, name, level, how } = peer
       // Merely seen is no decision, and the file may not have yet what was decided here a moment ago.
@@ -58,7 +63,7 @@ export function watchKnownPeers(
         })
     present = ids
     await revocations.add(await file.revocations.load())
-    damaged = false
+    warned = ''
   }
   return clock.every(
     INTERVAL_MS,
@@ -68,8 +73,9 @@ export function watchKnownPeers(
       look()
         .catch((error: unknown) => {
           // Until it has been read as a whole again: it is read in two steps, and may be changed in between.
-          if (!damaged) warn(error instanceof Error ? error.message : String(error))
-          damaged = true
+          const message = error instanceof Error ? error.message : String(error)
+          if (message !== warned) warn(message)
+          warned = message
         })
         .finally(() => {
           looking = false
