@@ -229,6 +229,8 @@ describe('a file of known peers in use', () => {
     ])
     await becomes('both changes to count', () => known.get(idOf('a'))?.level === 'blocked' && known.get(idOf('b'))?.level === 'trusted')
     expect(trusted).to.deep.equal([idOf('b')])
+    // What was taken over is being written: that must not undo the damage.
+    await known.reload()
     writeFileSync(path, '{"version":')
     await becomes('the damage to be told', () => warnings.length > 0)
     expect(warnings[0]).to.contain('is damaged')
