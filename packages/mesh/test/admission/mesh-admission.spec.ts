@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { AccessLists, type InboundDecision, KnownPeers, errorCode } from '@kithmesh/core'
+import { AccessLists, type InboundDecision, KnownPeers, dials, errorCode } from '@kithmesh/core'
 import {
   RevocationList,
   createCertificateAuthority,
@@ -147,8 +147,10 @@ describe('the admission to a running mesh', () => {
       inbound: { holdMs: 600_000 }
     })
     await left.mesh.start()
-    // Those that dial are asked about; who dials is decided by the ids, so that there have to be several.
-    const others = await world.started(['a', 'b', 'c', 'd', 'e', 'f'])
+    // Those that dial are asked about, and who dials is decided by the ids: one does for certain, others may.
+    let identity = await createIdentity({ commonName: 'caller' })
+    while (!dials(identity.peerId, left.id)) identity = await createIdentity({ commonName: 'caller' })
+    const others = [...(await world.started(['caller'], { identity })), ...(await world.started(['a', 'b', 'c']))]
     await eventually('some to be asked about', () => left.mesh.pending.current.length > 0)
     const [held] = left.mesh.pending.current
     const peer = others.find(({ id }) => id === held?.peer.peerId) as TestPeer
