@@ -72,10 +72,10 @@ export function watchKnownPeers(
       looking = true
       look()
         .catch((error: unknown) => {
-          // Until it has been read as a whole again: it is read in two steps, and may be changed in between.
-          const message = error instanceof Error ? error.message : String(error)
-          if (message !== warned) warn(message)
-          warned = message
+          // Once for a reason, until it has been read as a whole again: damage may come in two steps.
+          const reason = errorCode((error as Error).cause) ?? 'damaged'
+          if (reason !== warned) warn((error as Error).message)
+          warned = reason
         })
         .finally(() => {
           looking = false
