@@ -9,6 +9,8 @@ import {
   type CertificateVerdict,
   type PeerCertificate,
   RevocationList,
+  createCertificateAuthority,
+  createRevocation,
   insecureAcceptAnyone,
   openKnownPeers,
   parseRevocation,
@@ -22,6 +24,7 @@ import { printable } from '../dist/printable.js'
 import { type Refusal, reportRefusals } from '../dist/refusals.js'
 import { watchKnownPeers } from '../dist/trust/known-peers-watch.js'
 import { pairingPrompt } from '../dist/trust/pairing-prompt.js'
+import { openTrust } from '../dist/trust/sync-trust.js'
 import { type TrustOptions, acceptance, chooseAuthenticator, groupKeyDecides, knownPeersPath } from '../dist/trust/trust-options.js'
 import { Sink, run, temporaryDirectories } from './support/command.ts'
 
@@ -95,6 +98,25 @@ describe('the options of trust', () => {
     for (const options of [{ insecure: true }, { firstUse: true }, { passwordFile }, { trust: [idOf('b')] }, {}] as TrustOptions[])
       expect((await rejection(verdict(options, 'b', known))).message, JSON.stringify(options)).to.contain('it is blocked')
     expect(await verdict({ insecure: true }, 'e', known)).to.equal(true)
+  })
+
+  it('believe revocations of the authorities that are named, whether these say who is accepted or not', async () => {
+    const [certifying, other] = await Promise.all([
+      createCertificateAuthority({ commonName: 'certifying' }),
+      createCertificateAuthority({ commonName: 'other' })
+    ])
+    const [ca, authority] = [[file(certifying.certificatePem)], [file(other.certificatePem)]]
+    const revokedBy = async (options: TrustOptions): Promise<readonly string[]> => {
+      const io = { stdin: new PassThrough(), stdout: new Sink(), stderr: new Sink() } as never
+      const trust = await openTrust(temporary.make(), options, { io, logger: silentLogger })
+      await trust.revocations.add([createRevocation(certifying, idOf('a')), createRevocation(other, idOf('b'))])
+      await trust.stop()
+      return ['a', 'b'].filter((letter) => trust.revocations.get(idOf(letter)) !== undefined)
+    }
+    expect(await revokedBy({})).to.deep.equal([])
+    expect(await revokedBy({ ca })).to.deep.equal(['a'])
+    expect(await revokedBy({ authority })).to.deep.equal(['b'])
+    expect(await revokedBy({ ca, authority })).to.deep.equal(['a', 'b'])
   })
 
   it('are refused when they cannot be understood', async () => {
