@@ -1,11 +1,11 @@
-import { type Clock, type LimitedSignal, limitedSignal } from '@kithmesh/core/plugin'
+import { type Clock, type LimitedSignal, checkRange, limitedSignal } from '@kithmesh/core/plugin'
 import { stunErrors } from '../errors.ts'
 
 const HOUR_MS = 3_600_000
 
 /** @throws TypeError for a time that no timer waits for as it is meant */
 export function checkTime(name: string, ms: number, least = 1): void {
-  if (!(ms >= least && ms <= HOUR_MS)) throw new TypeError(`${name} is from ${least} to ${HOUR_MS} milliseconds, not ${ms}`)
+  checkRange(name, ms, least, HOUR_MS)
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { Clock } from '@kithmesh/core'
+import { type Clock, checkInteger } from '@kithmesh/core/plugin'
 import { verifyIntegrity, type ReceivedMessage } from '../codec/decode-message.ts'
 import { formatTransportAddress, type TransportAddress } from '../codec/transport-address.ts'
 import { stunErrors } from '../errors.ts'
@@ -168,8 +168,7 @@ export class Transactions {
 
 function checkRetransmission({ rtoMs, count }: Retransmission): void {
   checkTime('rtoMs', rtoMs)
-  if (!Number.isInteger(count) || count < 1 || count > MAX_TRANSMISSIONS)
-    throw new TypeError(`transmissions is a whole number from 1 to ${MAX_TRANSMISSIONS}, not ${count}`)
+  checkInteger('transmissions', count, 1, MAX_TRANSMISSIONS)
 }
 
 function isSigned(message: ReceivedMessage, { integrity }: StunRequest): boolean {

@@ -1,5 +1,5 @@
 import { errorCode, silentLogger, systemClock } from '@kithmesh/core'
-import { unlessAborted } from '@kithmesh/core/plugin'
+import { checkInteger, unlessAborted } from '@kithmesh/core/plugin'
 import {
   addressFamily,
   canonicalAddress,
@@ -100,8 +100,7 @@ class Client implements TurnClient {
   ): Promise<T> {
     const { signal, deadlineMs = 10_000, lifetime = DEFAULT_LIFETIME } = options
     checkFamily(options.family)
-    if (!Number.isInteger(lifetime) || lifetime < 1 || lifetime > MAX_LIFETIME)
-      throw new TypeError(`lifetime is a whole number of seconds from 1 to ${MAX_LIFETIME}, not ${lifetime}`)
+    checkInteger('lifetime', lifetime, 1, MAX_LIFETIME)
     const { clock = systemClock } = this.#options
     const limit = deadline(clock, deadlineMs, `Allocating a relay at ${this.uri}`, signal, this.#life.signal)
     const run = this.#allocateWithin(transport, options, make, limit.signal)
