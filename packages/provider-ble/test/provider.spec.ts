@@ -257,6 +257,42 @@ describe('the provider of Bluetooth LE', () => {
       expect(warnings.map(({ fields }) => [fields?.['id'], fields?.['code']])).to.deep.equal([[two.id, 'ERR_BLE_CONNECT']])
     })
 
+    it('tries again after the wait that it was given', async () => {
+      device({ b: '2' }, { readFailures: [bleErrors.create('ERR_BLE_CONNECT', 'No connection')] })
+      make({ retryMs: 10_000 })
+      await provider.startBrowsing()
+      await pass(9_900)
+      expect(context.peers.size).to.equal(0)
+      await pass(1_000)
+      expect(context.peers.size).to.equal(1)
+    })
+
+    it('reads a device without a tag again as often as it was told to', async () => {
+      const one = device({ b: '2' }, { tagged: false })
+      make({ refreshMs: 20_000 })
+      await provider.startBrowsing()
+      await pass(19_000)
+      expect(air.devices.get(one.id)?.reads).to.equal(1)
+      await pass(2_000)
+      expect(air.devices.get(one.id)?.reads).to.equal(2)
+    })
+
+    it('leaves a device alone whose signal is weaker than it was told', async () => {
+      const [strong, weak] = [device({ b: '2' }, { rssi: -49 }), device({ b: '3' }, { rssi: -60 })]
+      make({ minRssi: -50 })
+      await provider.startBrowsing()
+      await pass(5_000)
+      expect([strong, weak].map(({ id }) => air.devices.get(id)?.reads)).to.deep.equal([1, 0])
+    })
+
+    it('remembers no more devices than it was told to', async () => {
+      for (const b of ['2', '3', '4']) device({ b })
+      make({ maxDevices: 2 })
+      await provider.startBrowsing()
+      await pass(1_000)
+      expect(context.peers.size).to.equal(2)
+    })
+
     it('gives up a read that hangs, and reads others meanwhile', async () => {
       const one = device({ b: '2' }, { readFailures: ['hang'] })
       const two = device({ b: '3' })

@@ -2,7 +2,7 @@ import { Lifecycle, checkInteger, silentLogger, systemClock } from '@kithmesh/co
 import type { Clock, Logger } from '@kithmesh/core/plugin'
 import type { Duplex } from 'node:stream'
 import { bleErrors } from '../errors.ts'
-import type { ChannelLimits } from '../l2cap/channel-limits.ts'
+import { channelLimits, type ChannelLimits } from '../l2cap/channel-limits.ts'
 import type { HciLink } from './acl-link.ts'
 import { Controller } from './controller.ts'
 import { ControllerRun } from './controller-run.ts'
@@ -22,13 +22,13 @@ export interface HciHostOptions {
    * answers L2CAP by itself (ble.md §4). @default true
    */
   readonly l2cap?: boolean
-  /** Connections at a time; what comes beyond is refused. @default 16 */
+  /** Connections at a time, 1 to 1000; what comes beyond is refused. @default 16 */
   readonly maxLinks?: number
-  /** Milliseconds the controller may take to answer a command before it counts as lost. @default 5000 */
+  /** Milliseconds the controller may take to answer a command before it counts as lost, 1 to 300,000. @default 5000 */
   readonly commandMs?: number
   /** What the channels of one link may use. */
   readonly channels?: Partial<ChannelLimits>
-  /** Milliseconds after which a link that this side made and nobody here uses any more is ended. @default 3000 */
+  /** Milliseconds after which a link that this side made and nobody here uses any more is ended, 1 to 3,600,000. @default 3000 */
   readonly idleMs?: number
 }
 
@@ -38,6 +38,7 @@ const LAST_PSM = 0xff
 
 /**
  * Makes the one owner of a controller. Nothing is opened before {@link HciHost.start}.
+ * @throws TypeError for options that make no sense
  *
  * @example
  * const host = createHciHost({ adapter: h4Socket({ host: '127.0.0.1', port: 7300 }) })
@@ -45,6 +46,13 @@ const LAST_PSM = 0xff
  * const { Socket } = host.stack('central') // what noble's HCI layer constructs
  */
 export function createHciHost(options: HciHostOptions): HciHost {
+  for (const [name, most] of [
+    ['maxLinks', 1_000],
+    ['commandMs', 300_000],
+    ['idleMs', 3_600_000]
+  ] as const)
+    checkInteger(name, options[name] ?? 1, 1, most)
+  channelLimits(options.channels)
   return new Host(options)
 }
 

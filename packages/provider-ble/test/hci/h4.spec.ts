@@ -1,9 +1,10 @@
-import { createServer, type Server, type Socket } from 'node:net'
+import { createServer, Socket, type Server } from 'node:net'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import fc from 'fast-check'
+import sinon from 'sinon'
 import { errorCode } from '@kithmesh/core'
 import { eventually, manualClock } from '@kithmesh/testkit'
 import { h4Socket, type H4Address } from '../../dist/hci/h4/h4-socket.js'
@@ -209,5 +210,31 @@ describe('a controller behind a socket', () => {
     ends.push(async () => (await opening).close())
     await opening
     expect(clock.pending, 'the deadline is over').to.equal(0)
+  })
+
+  it('is given up at the deadline', async () => {
+    const connect = sinon.stub(Socket.prototype, 'connect').returnsThis()
+    const clock = manualClock()
+    try {
+      const handlers = { packet: () => {}, closed: () => {} }
+      let failed: string | undefined
+      const opening = h4Socket({ host: '127.0.0.1', port: 9 }, { clock, deadlineMs: 60_000 })
+        .open(handlers, { signal })
+        .catch((error: unknown) => {
+          failed = errorCode(error)
+        })
+      await clock.advance(59_999)
+      expect(failed).to.equal(undefined)
+      await clock.advance(1)
+      await opening
+      expect(failed).to.equal('ERR_BLE_NO_ADAPTER')
+    } finally {
+      connect.restore()
+    }
+  })
+
+  it('is not made with a deadline that makes no sense', () => {
+    for (const deadlineMs of [Number.NaN, 0, -1, 2 ** 31])
+      expect(() => h4Socket({ host: '127.0.0.1', port: 9 }, { deadlineMs }), `${deadlineMs}`).to.throw(TypeError)
   })
 })

@@ -5,7 +5,7 @@ import { createHciHost } from '../../dist/hci/create-hci-host.js'
 import type { HciHost } from '../../dist/hci/hci-host.js'
 import { fakeLibrary, settled } from './support/fake-library.ts'
 import { stopHost } from './support/stop-host.ts'
-import { connected, scriptedController, type ScriptedController } from './support/scripted-controller.ts'
+import { connected, pdu, scriptedController, type ScriptedController } from './support/scripted-controller.ts'
 
 describe('the life of a host', () => {
   let clock: ManualClock
@@ -97,6 +97,44 @@ describe('the life of a host', () => {
     adapter.answers.delete(0x0c03)
     await host.start()
     expect(host.address?.id).to.equal('c0ffee000001')
+  })
+
+  it('waits for an answer as long as it is told to', async () => {
+    host = createHciHost({ adapter, clock, commandMs: 60_000 })
+    adapter.answers.set(0x0c03, undefined)
+    let code: string | undefined
+    const starting = failure(host.start()).then((thrown) => {
+      code = thrown
+    })
+    await clock.advance(59_999)
+    expect(code).to.equal(undefined)
+    await clock.advance(1)
+    await starting
+    expect(code).to.equal('ERR_BLE_ADAPTER_FAILED')
+  })
+
+  it('gives the channels of its links the limits it was given', async () => {
+    host = createHciHost({ adapter, clock, channels: { mtu: 512, mps: 100, credits: 3 } })
+    await host.start()
+    const library = fakeLibrary(host.stack('peripheral'))
+    library.command(0x200a, '01')
+    await settled()
+    adapter.tell(connected(0x40, 1, 'c0ffee000002'))
+    const { close } = host.listen({ psm: 0x80, onChannel: () => {} })
+    adapter.tell(pdu(0x40, 5, '1401 0a00 8000 4000 f700 f700 0a00'))
+    await settled()
+    close()
+    // The answer: our channel, MTU, MPS, credits, no error (Core Specification, vol. 3, part A, §4.23).
+    expect(adapter.acl.map((packet) => packet.toString('hex')).join(' ')).to.contain(
+      '15010a00' + '4000' + '0002' + '6400' + '0300' + '0000'
+    )
+  })
+
+  it('is not made with options that make no sense', () => {
+    for (const value of [Number.NaN, 0, -1, Number.POSITIVE_INFINITY])
+      for (const name of ['maxLinks', 'commandMs', 'idleMs'])
+        expect(() => createHciHost({ adapter, clock, [name]: value }), `${name} ${value}`).to.throw(TypeError, name)
+    expect(() => createHciHost({ adapter, clock, channels: { mtu: 22 } })).to.throw(TypeError, 'mtu')
   })
 
   it('passes on why an adapter cannot be opened', async () => {

@@ -87,6 +87,24 @@ describe('an adapter of this Linux machine', () => {
     return { packets, closes, handlers: { packet: (packet) => packets.push(packet), closed: (gone) => closes.push(gone) } }
   }
 
+  it('is the one that was asked for', async () => {
+    kernel.devices = [
+      { devId: 0, devUp: true },
+      { devId: 2, devUp: true }
+    ]
+    const adapter = adapterOf('user', 2)
+    const port = await adapter.open({ packet: () => {}, closed: () => {} }, { signal })
+    expect(adapter.description).to.equal('hci2')
+    await port.close()
+  })
+
+  it('is one that has a number', () => {
+    for (const device of [-1, 0.5, Number.NaN, 0x1_0000]) {
+      expect(() => userChannel({ device }), `${device}`).to.throw(TypeError)
+      expect(() => sharedChannel({ device }), `${device}`).to.throw(TypeError)
+    }
+  })
+
   it('is taken for this program alone, and packets go both ways', async () => {
     const adapter = adapterOf('user', 0)
     expect(adapter.description).to.equal('hci0')

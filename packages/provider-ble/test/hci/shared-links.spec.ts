@@ -19,13 +19,16 @@ describe('one link for both directions', () => {
     clock = manualClock()
     adapter = scriptedController()
     host = createHciHost({ adapter, clock })
+    await begin()
+  })
+  const begin = async (): Promise<void> => {
     await host.start()
     server = fakeLibrary(host.stack('peripheral'))
     client = fakeLibrary(host.stack('central'))
     server.command(0x200a, '01')
     await settled()
     forget()
-  })
+  }
   afterEach(async () => {
     await stopHost(host, adapter, clock)
     expect(clock.pending, 'timers left').to.equal(0)
@@ -179,6 +182,22 @@ describe('one link for both directions', () => {
     expect(adapter.opcodes()).to.deep.equal([])
     other()
     await clock.advance(3_000)
+    expect(adapter.opcodes()).to.deep.equal([0x0406])
+  })
+
+  it('its own link that nobody uses ends when it is told to', async () => {
+    await host.stop()
+    host = createHciHost({ adapter, clock, idleMs: 60_000 })
+    await begin()
+    await outgoing()
+    const release = host.linkTo(PEER)!.hold()
+    forget()
+    client.command(0x0406, '4000 13')
+    await clock.advance(60_000)
+    release()
+    await clock.advance(59_999)
+    expect(adapter.opcodes()).to.deep.equal([])
+    await clock.advance(1)
     expect(adapter.opcodes()).to.deep.equal([0x0406])
   })
 

@@ -1,4 +1,4 @@
-import { systemClock } from '@kithmesh/core/plugin'
+import { checkRange, systemClock } from '@kithmesh/core/plugin'
 import type { Clock } from '@kithmesh/core/plugin'
 import type { Socket } from 'node:net'
 import { bleErrors } from '../../errors.ts'
@@ -10,7 +10,7 @@ import { H4Splitter } from './h4-splitter.ts'
 export type { H4Address } from './dial.ts'
 
 export interface H4SocketOptions {
-  /** Milliseconds to connect. @default 10000 */
+  /** Milliseconds to connect, 1 to 300,000. @default 10000 */
   readonly deadlineMs?: number
   readonly clock?: Clock
 }
@@ -19,15 +19,18 @@ export interface H4SocketOptions {
 const MOST_UNSENT = 1024 * 1024
 /** Milliseconds for the last bytes to be taken. */
 const LAST_BYTES_MS = 500
+const MAX_DEADLINE_MS = 300_000
 
 /**
  * A controller that speaks H4 over a TCP or Unix socket: an emulated one, or a real one at another machine. Nothing protects the connection,
  * so it belongs on the loopback interface or in a tunnel.
+ * @throws TypeError for a deadline that makes no sense
  *
  * @example
  * const host = createHciHost({ adapter: h4Socket({ host: '127.0.0.1', port: 7300 }) })
  */
 export function h4Socket(address: H4Address, { deadlineMs = 10_000, clock = systemClock }: H4SocketOptions = {}): HciAdapter {
+  checkRange('deadlineMs', deadlineMs, 1, MAX_DEADLINE_MS)
   const description = 'path' in address ? address.path : `${address.host}:${address.port}`
   return {
     description,

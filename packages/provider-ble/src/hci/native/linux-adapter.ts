@@ -1,4 +1,4 @@
-import { isKithmeshError, systemClock } from '@kithmesh/core/plugin'
+import { checkInteger, isKithmeshError, systemClock } from '@kithmesh/core/plugin'
 import type { Clock } from '@kithmesh/core/plugin'
 import { bleErrors } from '../../errors.ts'
 import { libraryError } from '../../library/library-errors.ts'
@@ -22,7 +22,7 @@ const EVERYTHING = Buffer.from('14000000ffffffffffffffff00000000', 'hex')
  * down (`btmgmt power off`, `hciconfig hci0 down`), and the program needs CAP_NET_ADMIN. The system has it back when the program ends; until
  * then it can be opened again through this same object.
  *
- * @throws nothing before it is opened; then ERR_BLE_NOT_INSTALLED, ERR_BLE_UNSUPPORTED, ERR_BLE_NO_ADAPTER, ERR_BLE_NOT_PERMITTED,
+ * @throws TypeError for what is no number of an adapter; when it is opened, ERR_BLE_NOT_INSTALLED, ERR_BLE_UNSUPPORTED, ERR_BLE_NO_ADAPTER, ERR_BLE_NOT_PERMITTED,
  * ERR_BLE_ADAPTER_BUSY
  */
 export function userChannel(options: LinuxAdapterOptions = {}): HciAdapter {
@@ -33,7 +33,7 @@ export function userChannel(options: LinuxAdapterOptions = {}): HciAdapter {
  * An adapter of this Linux machine that the system uses as well, through a raw HCI socket: discovery and GATT work there, L2CAP channels do
  * not, so the host above is made with `l2cap: false`. The adapter must be up, and the program needs CAP_NET_RAW.
  *
- * @throws nothing before it is opened; then as {@link userChannel}, and ERR_BLE_POWERED_OFF
+ * @throws as {@link userChannel}, and when it is opened ERR_BLE_POWERED_OFF
  */
 export function sharedChannel(options: LinuxAdapterOptions = {}): HciAdapter {
   return new LinuxAdapter('raw', options, loadNativeSocket)
@@ -50,6 +50,8 @@ export class LinuxAdapter implements HciAdapter {
   #open = false
 
   constructor(channel: 'user' | 'raw', options: LinuxAdapterOptions, load: () => NativeSocketClass) {
+    const { device = 0 } = options
+    checkInteger('device', device, 0, 0xffff)
     this.#channel = channel
     this.#options = options
     this.#load = load
