@@ -1,6 +1,5 @@
 // Devices that run `kithmesh sync` behind routers of their own, an internet with a broker and a STUN and TURN server, and their databases.
 import { join } from 'node:path'
-import { expect } from 'chai'
 import { dials } from '@kithmesh/core/plugin'
 import { openOrCreateIdentity } from '@kithmesh/identity'
 import { createNatLab } from '@kithmesh/testkit/natlab'

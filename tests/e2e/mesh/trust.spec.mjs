@@ -96,7 +96,9 @@ describe('a group with an authority', () => {
     expect(thief.collection.count).to.equal(60)
     for (const member of honest) {
       expect(member.collection.count, member.base).to.equal(90)
-      await until(members, `the word of it with ${member.base}`, async () => (await done(['peers', 'list', member.directory])).includes('stolen'))
+      await until(members, `the word of it with ${member.base}`, async () =>
+        (await done(['peers', 'list', member.directory])).includes('stolen')
+      )
     }
   })
 })
