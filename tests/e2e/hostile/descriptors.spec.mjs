@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
-import { eventually } from '../support/kithmesh.mjs'
+import { eventually } from '../../support/eventually.mjs'
 
 const FEW = 256
 const CALLERS = 30
