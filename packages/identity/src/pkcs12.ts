@@ -10,6 +10,7 @@ import {
   timingSafeEqual,
   type KeyObject
 } from 'node:crypto'
+import { isKithmeshError } from '@kithmesh/core'
 import * as asn1js from 'asn1js'
 import { identityErrors } from './errors.ts'
 
@@ -73,6 +74,16 @@ export interface Pkcs12Content {
  */
 export function readPkcs12(file: Uint8Array, passphrase: string): Pkcs12Content {
   if (file.byteLength > MAX_FILE_BYTES) throw malformed('larger than 1 MiB')
+  try {
+    return read(file, passphrase)
+  } catch (cause) {
+    if (isKithmeshError(cause)) throw cause
+    // The reader of ASN.1 throws what comes up on some values that are malformed or nested without end.
+    throw malformed('not the ASN.1 of such a file', cause)
+  }
+}
+
+function read(file: Uint8Array, passphrase: string): Pkcs12Content {
   const pfx = parse(file)
   const authSafe = octets(explicit(at(at(pfx, 1), 1)))
   const macData = children(pfx)[2]
@@ -259,7 +270,8 @@ function iterations(block: asn1js.BaseBlock): number {
   return value
 }
 
-const malformed = (why: string): Error => identityErrors.create('ERR_IDENTITY_LOAD', `Cannot read the PKCS#12 file: ${why}`)
+const malformed = (why: string, cause?: unknown): Error =>
+  identityErrors.create('ERR_IDENTITY_LOAD', `Cannot read the PKCS#12 file: ${why}`, { cause })
 const unsupported = (): Error => identityErrors.create('ERR_IDENTITY_PKCS12_CIPHER', 'The PKCS#12 file uses an unsupported cipher')
 
 function parse(input: Uint8Array): asn1js.BaseBlock {

@@ -152,6 +152,12 @@ describe('identities', () => {
     expect(await rejection(loadIdentity({ pkcs12: Buffer.alloc(0) }))).to.have.property('code', 'ERR_IDENTITY_LOAD')
   })
 
+  it('that are ASN.1 of another kind, or nested without end, are refused', async () => {
+    const odd = Buffer.from('30031c0100', 'hex')
+    const deep = Buffer.from('a080'.repeat(200_000), 'hex')
+    for (const pkcs12 of [odd, deep]) expect(await rejection(loadIdentity({ pkcs12 }))).to.have.property('code', 'ERR_IDENTITY_LOAD')
+  })
+
   it('need the key that belongs to the certificate', async () => {
     const [one, other] = [await createIdentity({ commonName: 'one' }), await createIdentity({ commonName: 'other' })]
     expect(await rejection(loadIdentity({ pem: one.certificatePem + other.privateKeyPem }))).to.have.property(
