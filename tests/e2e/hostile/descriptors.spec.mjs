@@ -33,7 +33,7 @@ const spoken = {
 }
 
 describe('a process without file descriptors', function () {
-  this.timeout(60_000)
+  this.timeout(150_000)
   let child
   let died
   let ports
@@ -93,27 +93,32 @@ describe('a process without file descriptors', function () {
     for (const [name, [words, answer]] of Object.entries(spoken)) {
       const later = call(ports[name])
       later.socket.write(words)
-      await eventually(() => answer.test(later.heard), `an answer of ${name} at the beginning`)
+      await eventually(`an answer of ${name} at the beginning`, () => answer.test(later.heard))
       later.socket.destroy()
     }
 
+    // What they leave would be room for others.
+    await eventually(
+      'those who were answered to be gone',
+      async () => (await ask('connections')).connections === Object.keys(spoken).length
+    )
     await ask('take')
     const refused = Object.values(ports).flatMap((port) => Array.from({ length: CALLERS }, () => call(port)))
-    await eventually(() => refused.every(({ over }) => over), 'the end of those who came when there was no room')
+    await eventually('the end of those who came when there was no room', () => refused.every(({ over }) => over))
     for (const [name, [words, answer]] of Object.entries(spoken)) {
       kept[name].socket.write(words.subarray(3))
-      await eventually(() => answer.test(kept[name].heard), `an answer of ${name} to who was connected`)
+      await eventually(`an answer of ${name} to who was connected`, () => answer.test(kept[name].heard))
     }
     expect((await ask('complaints')).complaints, 'what is logged').to.be.below(CALLERS)
 
     await ask('giveBack')
     for (const [name, [words, answer]] of Object.entries(spoken)) {
-      await eventually(async () => {
+      await eventually(`${name} to serve again`, async () => {
         const caller = call(ports[name])
         caller.socket.write(words)
-        await eventually(() => caller.over || answer.test(caller.heard), `an answer of ${name} afterwards`)
+        await eventually(`an answer of ${name} afterwards`, () => caller.over || answer.test(caller.heard))
         return answer.test(caller.heard)
-      }, `${name} to serve again`)
+      })
     }
   })
 })

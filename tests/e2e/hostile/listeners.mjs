@@ -61,7 +61,8 @@ const answers = {
     taken = []
     return {}
   },
-  complaints: () => ({ complaints })
+  complaints: () => ({ complaints }),
+  connections: () => ({ connections: process.getActiveResourcesInfo().filter((kind) => kind === 'TCPSocketWrap').length })
 }
 process.on('message', (question) => process.send(answers[question]()))
 process.on('disconnect', () => process.exit())
