@@ -68,10 +68,12 @@ export class SharedFolderProvider implements PeerDiscoveryProvider {
 
   async startPublishing(options: PublishOptions): Promise<void> {
     this.#refuseAfterShutdown()
-    this.#wanted = options
+    // A copy: the map stays the caller's, who may change it.
+    const wanted = { ...options, metadata: new Map(options.metadata) }
+    this.#wanted = wanted
     await this.#publishing.start()
-    if (this.#published === options) return
-    this.#published = options
+    if (this.#published === wanted) return
+    this.#published = wanted
     await this.#write()
   }
 
@@ -82,7 +84,7 @@ export class SharedFolderProvider implements PeerDiscoveryProvider {
   async updateMetadata(metadata: Metadata): Promise<void> {
     if (this.#published === undefined || this.#publishing.state !== 'started')
       throw coreErrors.create('ERR_PD_NOT_PUBLISHING', 'Nothing is published, so there is no metadata to replace')
-    this.#published = { ...this.#published, metadata }
+    this.#published = { ...this.#published, metadata: new Map(metadata) }
     await this.#write()
   }
 
