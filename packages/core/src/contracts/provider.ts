@@ -52,6 +52,7 @@ export interface PublishOptions {
   readonly displayName: string
   /** TCP port of this device's listener, 1–65535; 0 when there is none, for providers whose capabilities say that they need none. */
   readonly port: number
+  /** What peers are to be shown. The map stays the caller's, who may change it afterwards: whoever publishes it later than in the call keeps a copy. */
   readonly metadata: Metadata
 }
 
