@@ -1,8 +1,8 @@
+import { Slab } from '@kithmesh/core/plugin'
 import { chooseCrc32, type Crc32 } from './checksum.ts'
 import { chooseZlib, type SyncZlib, type SyncZlibFactory } from './deflate.ts'
 import type { BodyReader } from './contracts.ts'
 import { type ACK_REQUEST, type ACK_RESPONSE, CHECKSUM_BYTES, COMPRESSED, NO_REPLY, URGENT } from './frame.ts'
-import { Slab } from './slab.ts'
 import { varintLength, writeVarint } from './varint.ts'
 
 /** Number and flags at their longest. */

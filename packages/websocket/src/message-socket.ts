@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import type WebSocket from 'ws'
 import { errorCode, systemClock, type Clock, type MessageSocket, type MessageSocketHandlers, type SocketCloseInfo } from '@kithmesh/core'
 import { webSocketErrors } from './errors.ts'
+import { FrameWriter } from './frame-writer.ts'
 import { isSystemSocket } from './socket.ts'
 
 /** `send` returns false above this, `drained` is called at half of it. */
@@ -41,6 +42,7 @@ class WebSocketMessageSocket implements MessageSocket {
   readonly releasesBytes: boolean
   readonly #webSocket: WebSocket
   readonly #stream: Duplex | undefined
+  readonly #frames: FrameWriter | undefined
   readonly #clock: Clock
   readonly #heartbeatMs: number
   readonly #flush: () => void
@@ -67,6 +69,8 @@ class WebSocketMessageSocket implements MessageSocket {
     this.#webSocket = webSocket
     this.#stream = options.stream
     this.releasesBytes = isSystemSocket(options.stream)
+    // Only a client has dialled an address.
+    this.#frames = options.stream === undefined ? undefined : new FrameWriter(options.stream, Boolean(webSocket.url), this.releasesBytes)
     this.#clock = options.clock ?? systemClock
     this.#heartbeatMs = options.heartbeatMs ?? 0
     this.protocol = webSocket.protocol
@@ -124,15 +128,16 @@ class WebSocketMessageSocket implements MessageSocket {
     const webSocket = this.#webSocket
     if (this.#closing || this.#ended !== undefined || webSocket.readyState !== OPEN) return false
     const stream = this.#stream
-    if (stream !== undefined && !this.#corked) {
+    const frames = this.#frames
+    if (stream === undefined || frames === undefined) {
+      webSocket.send(message, SEND_OPTIONS, this.#written)
+    } else if (this.#corked) {
+      frames.write(message)
+    } else {
       this.#corked = true
       stream.cork()
       process.nextTick(this.#flush)
-      webSocket.send(message, SEND_OPTIONS, this.#written)
-    } else if (stream === undefined) {
-      webSocket.send(message, SEND_OPTIONS, this.#written)
-    } else {
-      webSocket.send(message, SEND_OPTIONS)
+      frames.write(message, this.#written)
     }
     const buffered = webSocket.bufferedAmount
     if (this.#corked && buffered > FLUSH_BYTES) this.#flush()

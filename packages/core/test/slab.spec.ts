@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { Slab } from '../dist/slab.js'
+import { Slab } from '@kithmesh/core/plugin'
 
 const CARVED = 10_000
 
