@@ -21,7 +21,8 @@ export interface SqliteEngineOptions {
 }
 
 /**
- * The durable engine: SQLite in WAL mode. Memory: at most 8 MiB of page cache per open store.
+ * The durable engine: SQLite in WAL mode. Memory: at most 8 MiB of page cache per open store. For a database `:memory:` its store is there only, too, and
+ * durable is nothing.
  * @throws TypeError for a durability that there is not; (open) ERR_DB_ENGINE_MISSING besides what the contract names.
  */
 export function sqliteEngine(options: SqliteEngineOptions = {}): StorageEngineFactory {
@@ -35,7 +36,7 @@ export function sqliteEngine(options: SqliteEngineOptions = {}): StorageEngineFa
       const driver = loadSqliteDriver(options.driver)
       let connection: SqliteConnection | undefined
       try {
-        connection = driver.connect(join(directory, SQLITE_FILE))
+        connection = driver.connect(directory === '' ? ':memory:' : join(directory, SQLITE_FILE))
         configure(connection, durability)
         prepareSchema(connection, directory)
         return new SqliteStore(connection, directory, durability, options.splitFrom ?? SPLIT_FROM)

@@ -44,7 +44,7 @@ export class SqliteStore implements StorageEngine, StorageWriter {
     this.#connection = connection
     this.#directory = directory
     this.#counters = new CollectionCounters(connection)
-    if (durability === 'full') this.#logRoom = new WalRoom(join(directory, `${SQLITE_FILE}-wal`))
+    if (durability === 'full' && directory !== '') this.#logRoom = new WalRoom(join(directory, `${SQLITE_FILE}-wal`))
     const prepare = (sql: string): SqliteStatement => connection.prepare(sql)
     this.#begin = prepare('BEGIN IMMEDIATE')
     this.#commit = prepare('COMMIT')

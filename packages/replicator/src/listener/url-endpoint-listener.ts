@@ -14,6 +14,7 @@ import { checkWireOptions } from '../connection.ts'
 import { ListenerConnections } from './listener-connections.ts'
 import type { ListenerClient, ListenerStatus } from './listener-connections.ts'
 import { LOGIN_TRIES, LoginTries } from './login-tries.ts'
+import { warmUp } from '../warm-up.ts'
 import { acceptedProtocols, refuseProtocols } from './offered-protocols.ts'
 import { serveReplication } from './serve-replication.ts'
 import type { PassiveReplication, ServeReplicationOptions, ServedCollection } from './serve-replication.ts'
@@ -64,6 +65,8 @@ export interface UrlEndpointListenerOptions extends Omit<ServeReplicationOptions
   readonly maxBufferedBytes?: number
   /** Silence, in milliseconds, after which a peer is probed. @default 300,000 */
   readonly heartbeatMs?: number
+  /** The first start of a process compiles what replications run; see {@link warmUp}. @default true */
+  readonly warmUp?: boolean
 }
 
 const HEARTBEAT_MS = 300_000
@@ -211,6 +214,12 @@ export class UrlEndpointListener {
       const hint = isKithmeshError(cause) ? { hint: cause.hint } : {}
       throw replicatorErrors.create('ERR_REPL_LISTEN', `Cannot listen on port ${port}: ${(cause as Error).message}`, { cause, ...hint })
     }
+    if (this.#options.warmUp !== false) await this.#warmUp()
+  }
+
+  async #warmUp(): Promise<void> {
+    const kinds = new Set([...this.#databases.values()].map(({ database }) => database.versioning))
+    for (const versioning of kinds) await warmUp({ versioning, logger: this.#logger })
   }
 
   async #authorize(request: UpgradeRequest<AcceptedConnection>): Promise<UpgradeDecision> {
