@@ -12,13 +12,14 @@ import { Replicator } from './replicator.ts'
 
 /** The first round compiles, the second has what a second connection does otherwise, and an edit in place of a new document. */
 const ROUNDS = 2
-const DOCUMENTS = 5
+/** With 5, V8 began to optimize in the middle of the first true session, which took its listener 8 ms of processor time more. */
+const DOCUMENTS = 20
 
 const done = new Map<DocumentVersioning, Promise<void>>()
 
 /**
  * Has V8 compile what a replication runs, so that the first one of a process takes hardly longer than later ones: two databases in memory replicate a few
- * documents over a pair of streams. Takes 40 to 60 ms of a fast processor, once per process and kind of versioning; later calls return at
+ * documents over a pair of streams. Takes 50 to 70 ms of a fast processor, once per process and kind of versioning; later calls return at
  * once. A listener does it when it is started. Call it yourself where a replicator is to be quick at its first start.
  * Never rejects: what fails here is logged, and costs the first replication some time.
  */
@@ -34,20 +35,25 @@ export function warmUp(options: { readonly versioning?: DocumentVersioning; read
   return rehearsal
 }
 
-async function rehearse(versioning: DocumentVersioning): Promise<void> {
-  const options = { engine: sqliteEngine(), versioning }
-  const here = await Database.open(':memory:', options)
-  const there = await Database.open(':memory:', options)
+function rehearse(versioning: DocumentVersioning): Promise<void> {
+  return withDatabase(versioning, (here) =>
+    withDatabase(versioning, async (there) => {
+      const endpoint = endpointOf(there)
+      for (let round = 0; round < ROUNDS; round++) {
+        putDocuments(here, 'here', round)
+        putDocuments(there, 'there', round)
+        await replicateOnce(here, endpoint)
+      }
+    })
+  )
+}
+
+async function withDatabase(versioning: DocumentVersioning, work: (database: Database) => Promise<void>): Promise<void> {
+  const database = await Database.open(':memory:', { engine: sqliteEngine(), versioning })
   try {
-    const endpoint = endpointOf(there)
-    for (let round = 0; round < ROUNDS; round++) {
-      putDocuments(here, 'here', round)
-      putDocuments(there, 'there', round)
-      await replicateOnce(here, endpoint)
-    }
+    await work(database)
   } finally {
-    await here.close()
-    await there.close()
+    await database.close()
   }
 }
 

@@ -48,6 +48,24 @@ describe('checkpoints of a replication', () => {
     expect(saved(saves.length - 1)).to.deep.include({ local: 500 })
   })
 
+  it('have left before what the peer has is stored here, so that both sides store at the same time', async () => {
+    answersAtOnce = false
+    const target = here.default
+    const asked: boolean[] = []
+    const setRemoteAncestors = target.setRemoteAncestors.bind(target)
+    target.setRemoteAncestors = (...parameters) => {
+      asked.push(pair.seen.some(({ profile }) => profile === 'setCheckpoint'))
+      setRemoteAncestors(...parameters)
+    }
+    start(false)
+    await eventually('what the peer has is stored', () => asked.length > 0)
+    expect(active.session.closed).to.equal(false)
+    await eventually('the checkpoint arrives', () => saves.length > 0)
+    answer(saves[0] as IncomingRequest)
+    expect((await active.ended).error).to.equal(undefined)
+    expect(asked).to.deep.equal([true])
+  })
+
   it('are saved at once when a continuous one has caught up, then every five seconds', async () => {
     start(true)
     await pushed(500)

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import * as ws from 'ws'
 import { Slab } from '@kithmesh/core/plugin'
 
-/** Number of the key, opcode and length at their longest (RFC 6455 §5.2). */
+/** Opcode, length and key at their longest (RFC 6455 §5.2). */
 const MAX_HEADER_BYTES = 14
 const BINARY = 2
 /** Longer messages that need no mask go to the stream as they are: copying costs more than a second piece. */

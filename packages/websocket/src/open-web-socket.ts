@@ -63,7 +63,7 @@ export async function openWebSocket(stream: Duplex, options: OpenWebSocketOption
       const created = connect(stream, url, protocols, headers, maxMessageBytes)
       webSocket = created
       let responseHeaders: IncomingHttpHeaders = {}
-      created.on('error', (cause) => {
+      const onError = (cause: Error): void => {
         const early = errorCode(cause) === 'ECONNRESET' || errorCode(cause) === 'EPIPE'
         reject(
           webSocketErrors.create(
@@ -72,10 +72,12 @@ export async function openWebSocket(stream: Duplex, options: OpenWebSocketOption
             { cause }
           )
         )
-      })
-      created.once('close', () => {
+      }
+      const onClose = (): void => {
         reject(webSocketErrors.create('ERR_WS_HANDSHAKE', 'The connection ended before the WebSocket upgrade was answered'))
-      })
+      }
+      created.on('error', onError)
+      created.on('close', onClose)
       created.once('unexpected-response', (_request, response) => {
         readFailure(response, reject, url)
       })
@@ -101,7 +103,7 @@ export async function openWebSocket(stream: Duplex, options: OpenWebSocketOption
           clock,
           ...(heartbeatMs === undefined ? {} : { heartbeatMs })
         })
-        created.removeAllListeners('unexpected-response')
+        created.off('error', onError).off('close', onClose).removeAllListeners('unexpected-response')
         resolve({ socket, responseHeaders })
       })
     })

@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util'
 import { sequenceBefore } from './sequences.ts'
 import type { RemoteSequence } from './sequences.ts'
 
@@ -130,7 +129,11 @@ export function reconcile(local: Checkpoint, remote: Checkpoint): Checkpoint {
 
 /** Whether the remote still says of everything that we think was pushed that it was: otherwise it is not what it was. */
 export function confirms(remote: Checkpoint, local: Checkpoint): boolean {
-  return isDeepStrictEqual(intersectRanges(local.completed, remote.completed), local.completed)
+  const both = intersectRanges(local.completed, remote.completed)
+  return (
+    both.length === local.completed.length &&
+    local.completed.every(([start, end], index) => both[index]?.[0] === start && both[index]?.[1] === end)
+  )
 }
 
 function reconcileRemote(local: RemoteSequence | undefined, remote: RemoteSequence | undefined): RemoteSequence | undefined {

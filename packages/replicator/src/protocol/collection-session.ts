@@ -128,6 +128,11 @@ export class CollectionSession {
     this.#pusher?.start()
   }
 
+  /** One-shot: nothing is left but the peer's answer to the checkpoint. What can wait is stored meanwhile. */
+  rest(): void {
+    this.#pusher?.rest()
+  }
+
   stop(): void {
     this.#pusher?.stop()
     this.#puller?.stop()

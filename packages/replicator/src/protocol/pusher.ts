@@ -137,6 +137,16 @@ export class Pusher {
     this.poke()
   }
 
+  /** Stores what the peer has once this turn's messages have left, if nothing is under way. A live push does it by itself. */
+  rest(): void {
+    if (!this.#ancestors.storable) return
+    this.#context.scheduler.soon(() => {
+      this.#guarded(() => {
+        this.#storeAtRest()
+      })
+    })
+  }
+
   stop(): void {
     this.#stopped = true
     this.#unsubscribe?.()
@@ -228,7 +238,7 @@ export class Pusher {
     this.#announcer.announce(this.#documents.begin(this.#documents.takeAgain()))
     this.#scan()
     this.#bases.keep(false)
-    if (this.idle) this.#ancestors.store(true)
+    if (this.#options.live) this.#storeAtRest()
   }
 
   /** The subscriber saved how far it has come. */
@@ -236,6 +246,10 @@ export class Pusher {
     this.#guarded(() => {
       this.#bases.keep(true)
     })
+  }
+
+  #storeAtRest(): void {
+    if (this.idle) this.#ancestors.store(true)
   }
 
   // ---- 1. Announce

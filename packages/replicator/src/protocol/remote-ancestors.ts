@@ -50,9 +50,14 @@ export class RemoteAncestors {
     return noted !== undefined && (revId === undefined || noted.revId === revId)
   }
 
+  /** Something was noted that may be stored now. */
+  get storable(): boolean {
+    return this.#noted.size > 0 && this.#mayRecord()
+  }
+
   /** Stores what was noted, if that may be done now: when it is worth a transaction, or, `atRest`, all. */
   store(atRest: boolean): void {
-    if (this.#noted.size >= (atRest ? 1 : ANCESTORS_AT_ONCE) && this.#mayRecord()) this.storeAll()
+    if ((atRest || this.#noted.size >= ANCESTORS_AT_ONCE) && this.storable) this.storeAll()
   }
 
   storeAll(): void {

@@ -236,6 +236,7 @@ export class ReplicationSession {
       this.#caughtUp = true
       if (!this.#context.continuous) {
         if (!this.#saving) this.stop()
+        else for (const collection of this.collections) collection.rest()
         return
       }
     }
