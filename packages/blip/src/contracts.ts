@@ -3,6 +3,9 @@ import type { SocketCloseInfo } from '@kithmesh/core'
 /** Message properties in wire order; keys are unique. */
 export type Properties = Readonly<Record<string, string>>
 
+/** Properties to be sent, in wire order; those that are undefined are left out. */
+export type OutgoingProperties = Readonly<Record<string, string | undefined>>
+
 /** A body that is read where it is needed, straight into the frame: such as a file. Every piece is asked for once, in order. */
 export interface BodyReader {
   /** Bytes of the body. */
@@ -17,7 +20,7 @@ export interface BodyReader {
 export interface OutgoingMessage {
   /** The `Profile` property; undefined on replies. */
   readonly profile?: string
-  readonly properties?: Properties
+  readonly properties?: OutgoingProperties
   /** Whole bodies as bytes; large ones as pieces, pulled only as flow control allows, or to be read; in a reader's case only of replies. */
   readonly body?: Uint8Array | BodyReader | AsyncIterable<Uint8Array>
   readonly urgent?: boolean

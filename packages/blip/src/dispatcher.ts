@@ -23,8 +23,8 @@ export class Dispatcher {
   private readonly logger: Logger
   private readonly handlers = new Map<string, (request: IncomingRequest) => void>()
   private active = 0
-  /** From `first` on; the front is cut off now and then. */
-  private waiting: ReceivedRequest[] = []
+  /** From `first` on. What was taken is let go of at once, since its body holds what was read from the socket with it; the front is cut off now and then. */
+  private waiting: (ReceivedRequest | undefined)[] = []
   private first = 0
   private draining = false
   private drainScheduled = false
@@ -77,17 +77,23 @@ export class Dispatcher {
   private drain(): void {
     this.draining = true
     while (this.hasWaiting && this.active < this.maxActive && !this.owner.ending) {
-      const request = this.waiting[this.first++]!
-      if (this.first > 1024) {
-        this.waiting = this.waiting.slice(this.first)
-        this.first = 0
-      }
+      const request = this.take()
       if (!request.noReply) this.active++
       this.owner.release(request.body.length + REQUEST_COST)
       this.run(request)
     }
     this.draining = false
     this.owner.waitingChanged()
+  }
+
+  private take(): ReceivedRequest {
+    const request = this.waiting[this.first]!
+    this.waiting[this.first++] = undefined
+    if (this.first > 1024) {
+      this.waiting = this.waiting.slice(this.first)
+      this.first = 0
+    }
+    return request
   }
 
   private run(request: ReceivedRequest): void {

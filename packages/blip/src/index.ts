@@ -36,6 +36,7 @@ export type {
   OpenBlipConnection,
   OutgoingMessage,
   OutgoingRequest,
+  OutgoingProperties,
   Properties,
   Reply,
   RequestOptions

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { blipErrors } from './errors.ts'
-import type { Properties } from './contracts.ts'
+import type { OutgoingProperties } from './contracts.ts'
 import { MAX_PROPERTIES_BYTES } from './frame.ts'
 
 /** A record without inherited members, so that a peer's `__proto__` or `toString` is a key like any other. */
@@ -14,25 +14,27 @@ export function emptyProperties(): Record<string, string> {
 }
 
 /**
- * The properties block of blip.md §4 as a string, `Profile` first: key NUL value NUL …
+ * The properties block of blip.md §4 as a string, `Profile` first: key NUL value NUL … Empty without any.
  * @throws TypeError when a key or value contains NUL or is no string, or `Profile` is given twice; ERR_BLIP_PROPERTIES when it is over 100 KiB.
  */
-export function propertiesBlock(profile: string | undefined, properties: Properties | undefined): string {
+export function propertiesBlock(profile: string | undefined, properties: OutgoingProperties | undefined): string {
   let block = ''
   if (profile !== undefined) {
     checkString(profile)
-    block = 'Profile\0' + profile + '\0'
+    block = 'Profile\0' + profile
   }
   if (properties !== undefined) {
     for (const key in properties) {
       const value = properties[key]
       if (value === undefined) continue
-      checkString(key)
       checkString(value)
       if (profile !== undefined && key === 'Profile') throw new TypeError('The profile is given twice')
-      block += key + '\0' + value + '\0'
+      const between = betweenValues(key)
+      block = block === '' ? between.slice(1) + value : block + between + value
     }
   }
+  if (block === '') return block
+  block += '\0'
   // A UTF-16 unit is at most 3 bytes of UTF-8.
   if (block.length * 3 > MAX_PROPERTIES_BYTES && Buffer.byteLength(block) > MAX_PROPERTIES_BYTES) {
     throw blipErrors.create('ERR_BLIP_PROPERTIES', `Properties exceed ${MAX_PROPERTIES_BYTES} bytes`, {
@@ -40,6 +42,20 @@ export function propertiesBlock(profile: string | undefined, properties: Propert
     })
   }
   return block
+}
+
+const MAX_KEYS_KEPT = 256
+const keysBetween = new Map<string, string>()
+
+/** A key with what ends the value before it and the key itself. Kept: joining strings makes an object for every piece, and keys are always the same. */
+function betweenValues(key: string): string {
+  let between = keysBetween.get(key)
+  if (between === undefined) {
+    checkString(key)
+    between = '\0' + key + '\0'
+    if (keysBetween.size < MAX_KEYS_KEPT) keysBetween.set(key, between)
+  }
+  return between
 }
 
 function checkString(text: unknown): void {

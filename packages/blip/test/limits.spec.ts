@@ -1,9 +1,12 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { expect } from 'chai'
 import { errorCode } from '@kithmesh/core'
 import fc from 'fast-check'
 import { COMPRESSED, MORE_COMING, NO_REPLY, RESPONSE } from '../dist/frame.js'
 import { FrameDecoder } from '../dist/frame-decoder.js'
 import { writeVarint } from '../dist/varint.js'
+import { eventually } from '@kithmesh/testkit'
 import { block, RawPeer } from './raw-peer.ts'
 
 const rev = block('Profile', 'rev')
@@ -567,5 +570,27 @@ describe('damaged and random input', () => {
       }),
       { numRuns: 500 }
     )
+  })
+})
+
+describe('requests that had to wait', () => {
+  it('are let go of once they were answered, while the connection goes on', async () => {
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    const peer = new RawPeer({ maxConcurrentRequests: 1 })
+    const handled: WeakRef<Uint8Array>[] = []
+    peer.connection.handle('rev', (request) => {
+      handled.push(new WeakRef(request.body))
+      setImmediate(() => {
+        request.respond()
+      })
+    })
+    for (let number = 1; number <= 50; number++) peer.send(number, 0, rev, Buffer.alloc(16_384, number))
+    await eventually('all answers', () => peer.frames.filter(({ type }) => type === RESPONSE).length === 50)
+    await eventually('their bodies to be collected', () => {
+      collect()
+      return handled.filter((ref) => ref.deref() !== undefined).length <= 1
+    })
+    peer.connection.close(1000)
   })
 })

@@ -1,11 +1,11 @@
 import { asciiOf } from './bytes.ts'
+import { TREE_PREFIX } from './contracts/storage.ts'
 
 /**
  * What remotes are known to have as their current revision of a document, kept in front of its stored history so that it is written and read
  * with it: a list in a table of its own costs a page write per document, because document ids come in no order.
- * Stored: byte 3, 16-bit length, then ASCII `number` (has our winning revision) or `number=revId`, joined by commas.
+ * Stored: {@link TREE_PREFIX}, 16-bit length, then ASCII `number` (has our winning revision) or `number=revId`, joined by commas.
  */
-const MARK = 3
 const NOTHING = new Uint8Array(0)
 const COMMA = 0x2c
 const EQUALS = 0x3d
@@ -15,19 +15,19 @@ const MAX_REMOTES = 256
 
 /** The tree bytes without the list. */
 export function historyPart(tree: Uint8Array): Uint8Array {
-  return tree[0] === MARK ? tree.subarray(listEnd(tree)) : tree
+  return tree[0] === TREE_PREFIX ? tree.subarray(listEnd(tree)) : tree
 }
 
 /** The list as stored text; empty when there is none. */
 export function remotePart(tree: Uint8Array): string {
-  return tree[0] === MARK ? asciiOf(tree, 3, listEnd(tree)) : ''
+  return tree[0] === TREE_PREFIX ? asciiOf(tree, 3, listEnd(tree)) : ''
 }
 
 /** Tree bytes with a list in front of a history. */
 export function withRemotes(remotes: string, history: Uint8Array): Uint8Array {
   if (remotes === '') return history
   const bytes = Buffer.allocUnsafe(3 + remotes.length + history.length)
-  bytes[0] = MARK
+  bytes[0] = TREE_PREFIX
   bytes[1] = remotes.length >> 8
   bytes[2] = remotes.length & 255
   bytes.write(remotes, 3, 'latin1')
@@ -35,7 +35,7 @@ export function withRemotes(remotes: string, history: Uint8Array): Uint8Array {
   return bytes
 }
 
-/** The bytes of a tree without a history, of a document of which one remote has the winning revision. */
+/** What {@link withRemotes} puts in front of the history of a document of which one remote has the winning revision, and none another. */
 export function firstRemote(remote: number): Uint8Array {
   return withRemotes(String(remote), NOTHING)
 }

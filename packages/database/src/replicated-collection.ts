@@ -24,6 +24,8 @@ import type { ProposalAnswer, RevisionModel } from './revision-model.ts'
 
 export class ReplicatedCollection implements ReplicationCollection {
   readonly #core: CollectionCore
+  /** The last revision with a history was of a document that was not here; so will be the next, as a rule. */
+  #expectsNew = false
 
   constructor(core: CollectionCore) {
     this.#core = core
@@ -170,8 +172,8 @@ export class ReplicatedCollection implements ReplicationCollection {
     if (entries.length === 0) return
     this.#core.shared.engine.transact(
       (writer) => {
-        const first = firstRemote(remote)
-        const rest = entries.filter((entry) => !this.#noteFirst(writer, first, entry))
+        const prefix = firstRemote(remote)
+        const rest = entries.filter((entry) => !this.#noteFirst(writer, prefix, entry))
         readMany(writer, this.#core.id, rest).forEach((existing, index) => {
           const revId = rest[index]?.revId
           if (existing !== undefined && revId !== undefined) this.#core.noteRemote(writer, existing, remote, revId)
@@ -181,10 +183,10 @@ export class ReplicatedCollection implements ReplicationCollection {
     )
   }
 
-  /** Of a document that was never changed or noted before, without reading it. False when there is more to it. */
-  #noteFirst(writer: StorageWriter, tree: Uint8Array, { id, sequence, revId }: Wanted & { readonly revId: string }): boolean {
-    if (sequence === undefined || writer.fillTree === undefined) return false
-    return writer.fillTree(this.#core.id, { id, sequence, revId, tree })
+  /** Of a document of which nothing was noted before, without reading it. False when there is more to it. */
+  #noteFirst(writer: StorageWriter, prefix: Uint8Array, { id, sequence, revId }: Wanted & { readonly revId: string }): boolean {
+    if (sequence === undefined || writer.prefixTree === undefined) return false
+    return writer.prefixTree(this.#core.id, { id, sequence, revId, prefix, unlessFlags: DocumentFlag.hasBases })
   }
 
   /** What a delta for a document in conflict can be made from: in vectors, the peer is told no ancestors. */
@@ -212,8 +214,7 @@ export class ReplicatedCollection implements ReplicationCollection {
       throw error
     }
     const known = remote === undefined ? undefined : { remote, revId }
-    // A first revision is of a new document, as a rule.
-    if (history.length === 0) {
+    if (history.length === 0 || this.#expectsNew) {
       const first = this.#model.planInsertion(undefined, revision, insertionContext(undefined, remote))
       const sequence =
         first.status === 'stored'
@@ -222,6 +223,7 @@ export class ReplicatedCollection implements ReplicationCollection {
       if (sequence !== undefined) return { status: 'stored', sequence }
     }
     const existing = writer.get(this.#core.id, id)
+    if (history.length > 0) this.#expectsNew = existing === undefined
     const plan = this.#model.planInsertion(
       existing,
       history.length === 0 ? revision : { ...revision, history: [...history] },

@@ -8,7 +8,7 @@
  *
  * @packageDocumentation
  */
-export { DocumentFlag } from './contracts/storage.ts'
+export { DocumentFlag, TREE_PREFIX } from './contracts/storage.ts'
 export type {
   StorageCapabilities,
   StorageEngine,
@@ -16,7 +16,8 @@ export type {
   StorageReader,
   StorageWriter,
   StoredChange,
-  StoredDocument
+  StoredDocument,
+  TreePrefix
 } from './contracts/storage.ts'
 export { memoryEngine } from './memory/engine.ts'
 export type { MemoryEngineOptions } from './memory/engine.ts'

@@ -8,7 +8,14 @@ const bytes = fc.constantFrom('', '1-a', '\u0003\u0000\u00017', 'x'.repeat(64), 
 const write = fc.oneof(
   fc.record({ do: fc.constant('put' as const), id, revId: fc.constantFrom('1-a', '2-b'), flags: fc.nat(1), body: bytes, tree: bytes }),
   fc.record({ do: fc.constant('update' as const), id, flags: fc.nat(1), tree: bytes }),
-  fc.record({ do: fc.constant('fillTree' as const), id, revId: fc.constantFrom('1-a', '2-b'), sequence: fc.nat(20), tree: bytes }),
+  fc.record({
+    do: fc.constant('prefixTree' as const),
+    id,
+    revId: fc.constantFrom('1-a', '2-b'),
+    sequence: fc.nat(20),
+    prefix: fc.constantFrom('\u0003\u0000\u00017', 'x'),
+    unlessFlags: fc.nat(1)
+  }),
   fc.record({ do: fc.constant('purge' as const), id })
 )
 const transaction = fc.record({ writes: fc.array(write, { maxLength: 6 }), fails: fc.boolean() })
@@ -25,7 +32,7 @@ describe('a store in memory that shares bytes', () => {
           for (const step of writes) {
             if (step.do === 'purge') writer.purge(collection, step.id)
             else if (step.do === 'update') writer.update(collection, step.id, { flags: step.flags, tree: Buffer.from(step.tree) })
-            else if (step.do === 'fillTree') writer.fillTree?.(collection, { ...step, tree: Buffer.from(step.tree) })
+            else if (step.do === 'prefixTree') writer.prefixTree?.(collection, { ...step, prefix: Buffer.from(step.prefix) })
             else writer.put(collection, { ...step, body: Buffer.from(step.body), tree: Buffer.from(step.tree) }, undefined)
           }
           if (fails) throw new RangeError('undone')

@@ -110,6 +110,16 @@ describe('the suites catch broken plugins', () => {
     it('that give updated documents a new sequence', async () => {
       expect(await volatile(engines.bumpsOnUpdate)).to.deep.equal(['update > changes flags and tree and nothing else'])
     })
+    it('catch lists of changes without what the remotes have', async () => {
+      expect(await volatile(engines.hidesPrefixes)).to.deep.equal([
+        'documentsSince carries bodies and trees, changesSince trees with a prefix and the sizes of bodies'
+      ])
+    })
+    it('catch a tree joined as text, or prefixed twice', async () => {
+      const prefixTree = 'prefixTree, where an engine has it, >'
+      expect(await volatile(engines.takesTreesForText)).to.deep.equal([`${prefixTree} puts bytes in front of any bytes and changes nothing else`])
+      expect(await volatile(engines.prefixesTwice)).to.deep.equal([`${prefixTree} leaves a document alone that is not as described`])
+    })
     it('that write later than they say', async () => {
       expect(await durable(engines.writesLater, 'lazy-writer.js')).to.deep.equal([
         'kill -9 > loses nothing that was acknowledged, at 10 random moments'

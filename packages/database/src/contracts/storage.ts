@@ -56,9 +56,12 @@ export interface StoredDocument {
    * The winning revision's body: JSON bytes exactly as they came in, an object. Empty for tombstones without one.
    */
   readonly body: Uint8Array
-  /** Opaque to the engine: history and other leaves, see `rev-tree.ts`. */
+  /** Opaque to the engine, but for {@link TREE_PREFIX}: history and other leaves, see `rev-tree.ts`. */
   readonly tree: Uint8Array
 }
+
+/** The first byte of a tree with a prefix: what remotes have comes before history and leaves, see `remote-list.ts`. */
+export const TREE_PREFIX = 3
 
 /**
  * Bits of {@link StoredDocument.flags}. `received`: the winning revision came from a peer that is not noted by name. `hasBases`: bodies of
@@ -73,7 +76,7 @@ export interface StoredChange {
   readonly revId: string
   readonly flags: number
   readonly bodySize: number
-  /** As in {@link StoredDocument}: reading it along costs less than asking again. */
+  /** As in {@link StoredDocument} if it has a {@link TREE_PREFIX}: reading it along costs less than asking again. Without one it may be left out. */
   readonly tree: Uint8Array
 }
 
@@ -96,6 +99,17 @@ export interface StorageReader {
   valuesIn(space: string): { readonly key: string; readonly value: Uint8Array }[]
 }
 
+/** What {@link StorageWriter.prefixTree} writes, and of which document. */
+export interface TreePrefix {
+  readonly id: string
+  readonly sequence: number
+  readonly revId: string
+  /** Begins with {@link TREE_PREFIX}. */
+  readonly prefix: Uint8Array
+  /** A document with one of these flags ({@link DocumentFlag}) is left as it is. */
+  readonly unlessFlags: number
+}
+
 export interface StorageWriter extends StorageReader {
   /** Returns the collection's id, making it if necessary. */
   createCollection(scope: string, name: string): number
@@ -114,10 +128,10 @@ export interface StorageWriter extends StorageReader {
   /** Changes flags and tree without a new sequence (e.g. pruning). Unknown ids are ignored. */
   update(collection: number, id: string, change: { readonly flags: number; readonly tree: Uint8Array }): void
   /**
-   * Gives a document a tree, without a new sequence, if it is still as it was: at this sequence, with this winning revision and an empty tree.
-   * False, and nothing changed, if not. Optional: saves the reading of documents that were never changed before.
+   * Puts a prefix in front of a document's tree, without a new sequence, if it is still as described: at this sequence, with this winning revision, none
+   * of these flags, and a tree that has no prefix. False, and nothing changed, if not. Optional: saves reading the document.
    */
-  fillTree?(collection: number, document: Pick<StoredDocument, 'id' | 'sequence' | 'revId' | 'tree'>): boolean
+  prefixTree?(collection: number, document: TreePrefix): boolean
   /** Removes every trace of a document; false when there was none. */
   purge(collection: number, id: string): boolean
   /** Undefined deletes. */

@@ -1,11 +1,13 @@
 import { asciiOf } from '../bytes.ts'
+import { TREE_PREFIX } from '../contracts/storage.ts'
 import type {
   StorageEngine,
   StorageEngineFactory,
   StorageReader,
   StorageWriter,
   StoredChange,
-  StoredDocument
+  StoredDocument,
+  TreePrefix
 } from '../contracts/storage.ts'
 import { databaseErrors } from '../errors.ts'
 import { MemoryCollection } from './memory-collection.ts'
@@ -177,10 +179,11 @@ class MemoryEngine implements StorageEngine, StorageWriter {
     this.#undo.push(target.replace(id, document, target.lastSequence))
   }
 
-  fillTree(collection: number, { id, sequence, revId, tree }: Pick<StoredDocument, 'id' | 'sequence' | 'revId' | 'tree'>): boolean {
+  prefixTree(collection: number, { id, sequence, revId, prefix, unlessFlags }: TreePrefix): boolean {
     const old = this.#collection(collection).get(id)
-    if (old?.sequence !== sequence || old.revId !== revId || old.tree.length > 0) return false
-    this.update(collection, id, { flags: old.flags, tree })
+    if (old?.sequence !== sequence || old.revId !== revId) return false
+    if ((old.flags & unlessFlags) !== 0 || old.tree[0] === TREE_PREFIX) return false
+    this.update(collection, id, { flags: old.flags, tree: Buffer.concat([prefix, old.tree]) })
     return true
   }
 

@@ -1,3 +1,4 @@
+import { TREE_PREFIX } from '../contracts/storage.ts'
 import type { StoredChange, StoredDocument } from '../contracts/storage.ts'
 import type { SqliteConnection, SqliteStatement } from './driver.ts'
 import { textOf } from './text.ts'
@@ -15,11 +16,12 @@ export class CollectionStatements {
   /** Only where the deleted bit stays as it is. */
   readonly update: SqliteStatement
   readonly updateDeleted: SqliteStatement
-  readonly fillTree: SqliteStatement
+  readonly prefixTree: SqliteStatement
 
   constructor(connection: SqliteConnection, collection: number) {
     const table = `docs_${collection}`
-    const change = `SELECT seq, id, rev, flags, tree, length(body) AS size FROM ${table}`
+    const hasPrefix = `substr(tree, 1, 1) = x'${TREE_PREFIX.toString(16).padStart(2, '0')}'`
+    const change = `SELECT seq, id, rev, flags, CASE WHEN ${hasPrefix} THEN tree END AS tree, length(body) AS size FROM ${table}`
     const document = `SELECT seq, id, rev, flags, tree, body FROM ${table}`
     // The newest, where a split index has an older one, too (id-index.ts).
     const byId = `seq = (SELECT max(seq) FROM ids_${collection} WHERE id = ?)`
@@ -38,7 +40,11 @@ export class CollectionStatements {
     this.remove = connection.prepare(`DELETE FROM ${table} WHERE ${byId} RETURNING flags`)
     this.update = connection.prepare(`UPDATE ${table} SET flags = ?, tree = ? WHERE ${byId} AND flags & 1 = ?`)
     this.updateDeleted = connection.prepare(`UPDATE ${table} SET flags = ?, tree = ? WHERE ${byId}`)
-    this.fillTree = connection.prepare(`UPDATE ${table} SET tree = ? WHERE seq = ? AND id = ? AND rev = ? AND tree IS NULL`)
+    // SQLite joins byte strings as they are, whatever they contain; it only calls the result a text.
+    this.prefixTree = connection.prepare(
+      `UPDATE ${table} SET tree = CAST(? || coalesce(tree, x'') AS BLOB)
+       WHERE seq = ? AND id = ? AND rev = ? AND flags & ? = 0 AND (tree IS NULL OR NOT ${hasPrefix})`
+    )
   }
 }
 

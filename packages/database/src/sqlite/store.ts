@@ -1,6 +1,6 @@
 import { closeSync, fsyncSync, openSync } from 'node:fs'
 import { join } from 'node:path'
-import type { StorageEngine, StorageReader, StorageWriter, StoredChange, StoredDocument } from '../contracts/storage.ts'
+import type { StorageEngine, StorageReader, StorageWriter, StoredChange, StoredDocument, TreePrefix } from '../contracts/storage.ts'
 import { databaseErrors } from '../errors.ts'
 import type { SqliteConnection, SqliteRow, SqliteStatement } from './driver.ts'
 import { CollectionCounters } from './collection-counters.ts'
@@ -271,8 +271,8 @@ export class SqliteStore implements StorageEngine, StorageWriter {
     counters.changed = true
   }
 
-  fillTree(collection: number, { id, sequence, revId, tree }: Pick<StoredDocument, 'id' | 'sequence' | 'revId' | 'tree'>): boolean {
-    return Number(this.#statements(collection).fillTree.run(bytesOrNull(tree), sequence, storedText(id), revId).changes) > 0
+  prefixTree(collection: number, { id, sequence, revId, prefix, unlessFlags }: TreePrefix): boolean {
+    return Number(this.#statements(collection).prefixTree.run(prefix, sequence, storedText(id), revId, unlessFlags).changes) > 0
   }
 
   purge(collection: number, id: string): boolean {

@@ -17,7 +17,7 @@ export class RemoteAncestors {
   /** No revision of the peer waits to be stored: it would note an older state of the peer over a newer one. */
   readonly #mayRecord: () => boolean
   /** Noted and not stored. */
-  #noted = new Map<string, { readonly revId: string; readonly sequence: number }>()
+  #noted = new Map<string, { readonly id: string; readonly revId: string; readonly sequence: number }>()
 
   constructor(collection: ReplicationCollection, remote: number | undefined, mayRecord: () => boolean) {
     this.#collection = collection
@@ -36,7 +36,7 @@ export class RemoteAncestors {
 
   /** The peer has this revision of the document. */
   note({ id, sequence }: { readonly id: string; readonly sequence: number }, revId: string): void {
-    if (this.#remote !== undefined) this.#noted.set(id, { revId, sequence })
+    if (this.#remote !== undefined) this.#noted.set(id, { id, revId, sequence })
   }
 
   /** What was noted of the document is out of date: the peer told its revision itself. */
@@ -62,7 +62,7 @@ export class RemoteAncestors {
 
   storeAll(): void {
     if (this.#remote === undefined || this.#noted.size === 0) return
-    const entries = [...this.#noted].map(([id, known]) => ({ id, ...known })).sort((a, b) => a.sequence - b.sequence)
+    const entries = [...this.#noted.values()].sort((a, b) => a.sequence - b.sequence)
     this.#noted = new Map()
     this.#collection.setRemoteAncestors(this.#remote, entries)
   }

@@ -1,6 +1,6 @@
 import { blobsIn, parseBody } from '@kithmesh/database/replication'
 import type { ChangeEntry, RevisionForPush } from '@kithmesh/database/replication'
-import type { Properties, Reply } from '@kithmesh/blip'
+import type { OutgoingProperties, Reply } from '@kithmesh/blip'
 import { withCollection } from './context.ts'
 import type { SessionCollection, SessionContext } from './context.ts'
 import { UNUSABLE_DELTA, asStored, deltaTo } from './deltas.ts'
@@ -207,26 +207,23 @@ export class RevSender {
     this.options.again()
   }
 
-  #properties(item: PushItem, revision: RevisionForPush, replaced: boolean, deltaSource: string | undefined): Properties {
+  #properties(item: PushItem, revision: RevisionForPush, replaced: boolean, deltaSource: string | undefined): OutgoingProperties {
     const { index, maxHistory } = this.options
-    const properties: Record<string, string> = {}
-    if (index !== undefined) properties['collection'] = String(index)
-    properties['id'] = item.id
-    properties['rev'] = revision.revId
-    properties['sequence'] = String(item.sequence)
-    if (revision.deleted) properties['deleted'] = '1'
-    if (revision.history.length > 0) properties['history'] = this.#context.versioning.formatHistory(revision, item.known, maxHistory)
-    if (this.#context.active) {
-      const closed = this.#closedBranch(item, revision)
-      if (closed === undefined) properties['noconflicts'] = '1'
-      else {
-        item.endsBranch = true
-        properties['deleted_branch'] = `${closed},${item.parentRevId}`
-      }
+    const { active, versioning } = this.#context
+    const closed = active ? this.#closedBranch(item, revision) : undefined
+    if (closed !== undefined) item.endsBranch = true
+    return {
+      collection: index === undefined ? undefined : String(index),
+      id: item.id,
+      rev: revision.revId,
+      sequence: String(item.sequence),
+      deleted: revision.deleted ? '1' : undefined,
+      history: revision.history.length > 0 ? versioning.formatHistory(revision, item.known, maxHistory) : undefined,
+      noconflicts: active && closed === undefined ? '1' : undefined,
+      deleted_branch: closed === undefined ? undefined : `${closed},${item.parentRevId}`,
+      replacedRev: replaced ? item.revId : undefined,
+      deltaSrc: deltaSource
     }
-    if (replaced) properties['replacedRev'] = item.revId
-    if (deltaSource !== undefined) properties['deltaSrc'] = deltaSource
-    return properties
   }
 
   /** 8. The tombstone on the peer's branch, when a conflict was resolved against it and no history can contain it. */

@@ -26,6 +26,11 @@ async function collect(body: OutgoingMessage['body']): Promise<Buffer> {
   return Buffer.concat(parts)
 }
 
+/** What is undefined is not sent. */
+function onTheWire(properties: OutgoingMessage['properties'] = {}): Properties {
+  return Object.fromEntries(Object.entries(properties).filter((entry): entry is [string, string] => entry[1] !== undefined))
+}
+
 type Delivery = () => void
 
 /** Two BLIP ends joined in memory. Deliveries keep their order per direction; which direction goes next is the owner's choice. */
@@ -123,7 +128,7 @@ export class FakePeer implements BlipPeer {
         type: 'REQ',
         profile: request.profile,
         noReply: request.noReply === true,
-        properties: request.properties ?? {},
+        properties: onTheWire(request.properties),
         body
       })
       this.#send(() => {
@@ -161,7 +166,7 @@ export class FakePeer implements BlipPeer {
     const request: IncomingRequest = {
       number,
       profile: message.profile,
-      properties: message.properties ?? {},
+      properties: onTheWire(message.properties),
       body,
       noReply: message.noReply === true,
       urgent: message.urgent === true,
@@ -170,10 +175,10 @@ export class FakePeer implements BlipPeer {
         if (reply?.body === undefined || reply.body instanceof Uint8Array)
           answer('RES', {
             kind: 'ok',
-            properties: reply?.properties ?? {},
+            properties: onTheWire(reply?.properties),
             body: reply?.body === undefined ? Buffer.alloc(0) : Buffer.from(reply.body)
           })
-        else answer('RES', async () => ({ kind: 'ok', properties: reply.properties ?? {}, body: await collect(reply.body) }))
+        else answer('RES', async () => ({ kind: 'ok', properties: onTheWire(reply.properties), body: await collect(reply.body) }))
       },
       respondError: (domain, code, text = '') => {
         answer('ERR', { kind: 'error', domain, code, message: text })

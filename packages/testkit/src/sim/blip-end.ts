@@ -4,7 +4,6 @@ import {
   Answer,
   Close,
   NO_BODY,
-  NO_PROPERTIES,
   OVERHEAD_BYTES,
   PING,
   PONG,
@@ -13,6 +12,7 @@ import {
   asBuffer,
   collect,
   inPieces,
+  sentProperties,
   sizeOf
 } from './blip-messages.ts'
 import type { Pipe, PipeEnd } from './pipe.ts'
@@ -93,7 +93,7 @@ export class BlipEnd implements BlipPeer {
   }
 
   request(message: OutgoingRequest, onReply?: (reply: Reply) => void, options?: RequestOptions): void {
-    const bytes = OVERHEAD_BYTES + message.profile.length + sizeOf(message.properties)
+    const bytes = OVERHEAD_BYTES + message.profile.length + sizeOf(sentProperties(message))
     const noReply = message.noReply === true
     if (this.#state !== 'open') {
       if (!noReply)
@@ -230,11 +230,9 @@ export class BlipEnd implements BlipPeer {
       if (reply.body !== undefined && 'close' in reply.body) reply.body.close()
       return
     }
+    const properties = sentProperties(reply)
     const send = (body: Buffer): void => {
-      this.#line.send(
-        new Answer(request, { kind: 'ok', properties: reply.properties ?? NO_PROPERTIES, body }),
-        OVERHEAD_BYTES + sizeOf(reply.properties) + body.length
-      )
+      this.#line.send(new Answer(request, { kind: 'ok', properties, body }), OVERHEAD_BYTES + sizeOf(properties) + body.length)
     }
     const { body } = reply
     if (body === undefined) send(NO_BODY)

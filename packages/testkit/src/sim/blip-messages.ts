@@ -1,6 +1,12 @@
 import type { SocketCloseInfo } from '@kithmesh/core'
 import type { OutgoingMessage, OutgoingRequest, Properties, Reply, RequestOptions } from '@kithmesh/blip'
 
+/** What is undefined is not sent. */
+export function sentProperties({ properties }: OutgoingMessage): Properties {
+  if (properties === undefined) return NO_PROPERTIES
+  return Object.fromEntries(Object.entries(properties).filter((entry): entry is [string, string] => entry[1] !== undefined))
+}
+
 /** A request on its way, or waiting for its answer. */
 export class Request {
   readonly profile: string
@@ -15,7 +21,7 @@ export class Request {
   constructor(number: number, message: OutgoingRequest, body: Buffer, onReply?: (reply: Reply) => void, options?: RequestOptions) {
     this.number = number
     this.profile = message.profile
-    this.properties = message.properties ?? NO_PROPERTIES
+    this.properties = sentProperties(message)
     this.body = body
     this.noReply = message.noReply === true
     this.urgent = message.urgent === true
@@ -50,7 +56,7 @@ export const PONG = Symbol('pong')
 /** The stream was cut by the other side. */
 export const RESET = Symbol('reset')
 
-export const NO_PROPERTIES: Properties = Object.freeze({})
+const NO_PROPERTIES: Properties = Object.freeze({})
 export const NO_BODY = Buffer.alloc(0)
 /** Per message: number, flags and checksum of one frame, the header of a WebSocket message, TLS record and TCP/IP headers in part. */
 export const OVERHEAD_BYTES = 40

@@ -8,6 +8,8 @@ import type { StorageEngineHarness } from './harness.ts'
 /** `DocumentFlag` of the contract, written out so that the suite needs types only. */
 export const deletedFlag = 1
 export const conflictedFlag = 2
+/** `TREE_PREFIX` of the contract. */
+export const treePrefix = 3
 
 export type NewDocument = Omit<StoredDocument, 'sequence'>
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Runner } from '../runner.ts'
-import { assertStored, conflictedFlag, deletedFlag, document } from './bench.ts'
+import { assertStored, conflictedFlag, deletedFlag, document, treePrefix } from './bench.ts'
 import type { StorageBench } from './bench.ts'
 
 /** Documents and their sequences. */
@@ -8,12 +8,12 @@ export function documentChecks(bench: () => StorageBench, { describe, it }: Runn
   describe('documents', () => {
     it('come back as they were stored', () => {
       const collection = bench().collection()
-      const stored = document('apple', { revId: '3-f00', flags: 6, tree: Buffer.from([0, 255, 1]) })
+      const stored = document('apple', { revId: '3-f00', flags: 6, tree: Buffer.from([treePrefix, 0, 255, 1]) })
       const sequence = bench().write((writer) => writer.put(collection, stored))
       assertStored(bench().reader.get(collection, 'apple'), { ...stored, sequence })
       assert.deepEqual(
         { ...bench().reader.getChange(collection, 'apple'), tree: [...(bench().reader.getChange(collection, 'apple')?.tree ?? [])] },
-        { id: 'apple', sequence, revId: '3-f00', flags: 6, bodySize: stored.body.length, tree: [0, 255, 1] }
+        { id: 'apple', sequence, revId: '3-f00', flags: 6, bodySize: stored.body.length, tree: [treePrefix, 0, 255, 1] }
       )
     })
     it('are undefined when they are not there', () => {
@@ -214,34 +214,48 @@ export function documentChecks(bench: () => StorageBench, { describe, it }: Runn
     })
   })
 
-  describe('fillTree, where an engine has it,', () => {
-    const tree = Buffer.from('filled')
-    const empty = document('apple', { tree: Buffer.alloc(0) })
-    it('changes the tree and nothing else', () => {
-      const collection = bench().collection()
-      const sequence = bench().write((writer) => writer.put(collection, empty))
-      const filled = bench().write((writer) => writer.fillTree?.(collection, { ...empty, sequence, tree }))
-      assertStored(bench().reader.get(collection, 'apple'), { ...empty, sequence, tree: filled === undefined ? Buffer.alloc(0) : tree })
-      assert.notEqual(filled, false)
-      assert.equal(bench().reader.lastSequence(collection), sequence)
-    })
+  describe('prefixTree, where an engine has it,', () => {
+    const prefix = Buffer.from([treePrefix, 0, 1, 0x31])
+    const plain = { prefix, unlessFlags: 0 }
+    // Nothing of a tree may be taken for text: neither its zeros nor what is no UTF-8.
+    const trees = { 'no tree': Buffer.alloc(0), 'a text': Buffer.from('2-b,1-a'), 'any bytes': Buffer.from([2, 0, 0xff, 0xc3, 0, 3, 0xfe]) }
+    for (const [name, tree] of Object.entries(trees))
+      it(`puts bytes in front of ${name} and changes nothing else`, () => {
+        const collection = bench().collection()
+        const apple = document('apple', { tree })
+        const sequence = bench().write((writer) => writer.put(collection, apple))
+        const prefixed = bench().write((writer) => writer.prefixTree?.(collection, { ...apple, sequence, ...plain }))
+        assertStored(bench().reader.get(collection, 'apple'), {
+          ...apple,
+          sequence,
+          tree: prefixed === undefined ? tree : Buffer.concat([prefix, tree])
+        })
+        assert.notEqual(prefixed, false)
+        assert.equal(bench().reader.lastSequence(collection), sequence)
+      })
     it('leaves a document alone that is not as described', () => {
       const collection = bench().collection()
-      const full = document('pear')
-      const [first, second] = bench().write((writer) => [writer.put(collection, empty), writer.put(collection, full)] as const)
+      const apple = document('apple')
+      const pear = document('pear', { tree: Buffer.from([treePrefix, 9, 9]) })
+      const gone = document('gone', { flags: deletedFlag })
+      const [first, second, third] = bench().write(
+        (writer) => [writer.put(collection, apple), writer.put(collection, pear), writer.put(collection, gone)] as const
+      )
       const wrong = [
-        { ...empty, sequence: first + 7, tree },
-        { ...empty, sequence: first, revId: '9-999', tree },
-        { ...empty, id: 'plum', sequence: first, tree },
-        { ...full, sequence: second, tree }
+        { ...apple, sequence: first + 7, ...plain },
+        { ...apple, sequence: first, revId: '9-999', ...plain },
+        { ...apple, id: 'plum', sequence: first, ...plain },
+        { ...pear, sequence: second, ...plain },
+        { ...gone, sequence: third, prefix, unlessFlags: deletedFlag }
       ]
       for (const described of wrong)
         assert.notEqual(
-          bench().write((writer) => writer.fillTree?.(collection, described)),
+          bench().write((writer) => writer.prefixTree?.(collection, described)),
           true
         )
-      assertStored(bench().reader.get(collection, 'apple'), { ...empty, sequence: first })
-      assertStored(bench().reader.get(collection, 'pear'), { ...full, sequence: second })
+      assertStored(bench().reader.get(collection, 'apple'), { ...apple, sequence: first })
+      assertStored(bench().reader.get(collection, 'pear'), { ...pear, sequence: second })
+      assertStored(bench().reader.get(collection, 'gone'), { ...gone, sequence: third })
     })
   })
 

@@ -1,3 +1,4 @@
+import { TREE_PREFIX } from '@kithmesh/database/storage'
 import type { StorageEngine, StorageEngineFactory, StorageReader, StorageWriter } from '@kithmesh/database/storage'
 import { snapshotEngine, snapshots, volatileEngine } from '../store-engines.ts'
 
@@ -68,6 +69,33 @@ export const bumpsOnUpdate = withWriter(volatileEngine, (writer) => ({
   update(collection, id, change) {
     const stored = writer.get(collection, id)
     if (stored !== undefined) writer.put(collection, { ...stored, ...change })
+  }
+}))
+
+const prefixing = (join: (prefix: Uint8Array, tree: Uint8Array) => Uint8Array): StorageEngineFactory =>
+  withWriter(volatileEngine, (writer) => ({
+    prefixTree(collection, { id, sequence, revId, prefix, unlessFlags }) {
+      const stored = writer.get(collection, id)
+      if (stored?.sequence !== sequence || stored.revId !== revId || (stored.flags & unlessFlags) !== 0) return false
+      const tree = join(prefix, stored.tree)
+      if (tree !== stored.tree) writer.update(collection, id, { flags: stored.flags, tree })
+      return tree !== stored.tree
+    }
+  }))
+
+/** Joins the bytes of trees as text, which changes what is no UTF-8. */
+export const takesTreesForText = prefixing((prefix, tree) =>
+  tree[0] === TREE_PREFIX ? tree : Buffer.from(Buffer.from(prefix).toString() + Buffer.from(tree).toString())
+)
+
+/** Puts a second prefix before the first. */
+export const prefixesTwice = prefixing((prefix, tree) => Buffer.concat([prefix, tree]))
+
+/** Leaves all trees out of lists of changes. */
+export const hidesPrefixes = mutant(volatileEngine, (engine) => ({
+  reader: {
+    ...engine.reader,
+    changesSince: (...range) => engine.reader.changesSince(...range).map((change) => ({ ...change, tree: Buffer.alloc(0) }))
   }
 }))
 
