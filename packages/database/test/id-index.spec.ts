@@ -61,7 +61,7 @@ describe('the index on ids', () => {
 
   it('stays right whatever is done, by two at once', () => {
     const step = fc.record({
-      what: fc.constantFrom('put', 'putNew', 'replace', 'purge', 'delete', 'update', 'fail'),
+      what: fc.constantFrom('put', 'putNew', 'look', 'replace', 'purge', 'delete', 'update', 'fail'),
       id: fc.integer({ min: 0, max: 60 }).map((n) => `id ${n}`),
       other: fc.boolean()
     })
@@ -75,6 +75,11 @@ describe('the index on ids', () => {
         for (const steps of transactions) {
           const engine = engines[steps[0]?.other === true ? 1 : 0]
           const next = new Map(model)
+          // What one of them has looked for in vain, the other may store.
+          for (const { id, other } of steps) {
+            const found = (other ? engines[0] : engines[1]).reader.getChange(collection, id)
+            expect(found?.revId).to.equal(model.get(id)?.revId)
+          }
           const work = (writer: StorageWriter): void => {
             for (const { what, id } of steps) {
               const revId = `${++number}-a`
@@ -84,7 +89,8 @@ describe('the index on ids', () => {
                 const flags = next.get(id)?.flags ?? 0
                 writer.update(collection, id, { flags: flags ^ 1, tree: NOTHING })
                 if (next.has(id)) next.set(id, { revId: next.get(id)!.revId, flags: flags ^ 1 })
-              } else if (what === 'putNew') {
+              } else if (what === 'look') expect(writer.getChange(collection, id)?.revId).to.equal(next.get(id)?.revId)
+              else if (what === 'putNew') {
                 const stored = writer.putNew!(collection, document(id, revId))
                 expect(stored === undefined).to.equal(next.has(id))
                 if (stored !== undefined) next.set(id, { revId, flags: 0 })
@@ -113,9 +119,63 @@ describe('the index on ids', () => {
         }
         for (const engine of open.splice(0)) engine.close()
       }),
-      { numRuns: 60 }
+      { numRuns: 100 }
     )
   }).timeout(60_000)
+
+  describe('when it has looked for an id in vain', () => {
+    const filled = (): { directory: string; ours: StorageEngine; theirs: StorageEngine; collection: number } => {
+      const directory = temporary.directory()
+      const [ours, theirs] = [opened(directory), opened(directory)]
+      const collection = started(ours)
+      for (const engine of [ours, theirs])
+        for (let n = 0; n < 40; n++) engine.transact((writer) => writer.put(collection, document(`doc ${n}`)))
+      // The first one only tells that it is worth knowing.
+      expect(ours.reader.getChange(collection, 'nobody')).to.equal(undefined)
+      ours.transact((writer) => writer.put(collection, document('doc 1')))
+      return { directory, ours, theirs, collection }
+    }
+    const putNew = (engine: StorageEngine, collection: number, id: string): number | undefined =>
+      engine.transact((writer) => writer.putNew!(collection, document(id)))
+
+    it('does not look again, and stores it once', () => {
+      const { directory, ours, collection } = filled()
+      expect(ours.reader.getChange(collection, 'news')).to.equal(undefined)
+      expect(putNew(ours, collection, 'news')).to.be.a('number')
+      expect(putNew(ours, collection, 'news')).to.equal(undefined)
+      expect(ours.reader.get(collection, 'news')?.flags).to.equal(0)
+      expect(ours.reader.getChange(collection, 'news')?.flags).to.equal(0)
+      ours.checkIntegrity()
+      for (const engine of open.splice(0)) engine.close()
+      // What tells the trigger that it need not look.
+      const rows = onFile<{ flags: number }>(directory, (connection) => connection.prepare("SELECT flags FROM docs_1 WHERE id = 'news'").all())
+      expect(rows).to.deep.equal([{ flags: 1 << 14 }])
+    })
+
+    it('looks again after another process has written', () => {
+      const { ours, theirs, collection } = filled()
+      expect(ours.reader.getChange(collection, 'news')).to.equal(undefined)
+      expect(putNew(theirs, collection, 'news')).to.be.a('number')
+      // By now the other one's index has moved it on.
+      for (let n = 0; n < 40; n++) theirs.transact((writer) => writer.put(collection, document(`doc ${n}`)))
+      expect(putNew(ours, collection, 'news')).to.equal(undefined)
+      ours.checkIntegrity()
+    })
+
+    it('looks again after what made it so was undone', () => {
+      const { ours, collection } = filled()
+      const undone = thrownBy(() =>
+        ours.transact((writer) => {
+          writer.purge(collection, 'doc 7')
+          expect(writer.getChange(collection, 'doc 7')).to.equal(undefined)
+          throw new Error('undone')
+        })
+      )
+      expect(undone.message).to.equal('undone')
+      expect(putNew(ours, collection, 'doc 7')).to.equal(undefined)
+      ours.checkIntegrity()
+    })
+  })
 
   it('is split anew after a transaction that split it was undone', () => {
     const directory = temporary.directory()

@@ -1,4 +1,5 @@
 import type { SqliteConnection, SqliteRow, SqliteStatement } from './driver.ts'
+import { KNOWN_NEW } from './statements.ts'
 
 /** From so many live documents on, the index on ids is no longer kept in the page cache as a whole. */
 export const SPLIT_FROM = 131_072
@@ -35,6 +36,11 @@ export class IdIndex {
     this.#splitFrom = splitFrom
     this.#limit = Math.floor(splitFrom / RECENT)
     this.#step = Math.max(1, Math.floor(this.#limit / STEPS))
+  }
+
+  /** Whether it was split when this process last stored something. */
+  get isSplit(): boolean {
+    return this.#split !== undefined
   }
 
   /** To be called at the end of a transaction that stored documents; `live` is how many there are. */
@@ -112,7 +118,8 @@ function splitSql(n: number): string {
     DROP INDEX ${docs}_by_id;
     CREATE VIEW ids_${n} AS SELECT id, seq FROM ${recent} UNION ALL SELECT id, seq FROM ${settled};
     CREATE TRIGGER ${docs}_known BEFORE INSERT ON ${docs}
-      WHEN EXISTS (SELECT 1 FROM ${recent} WHERE id = new.id) OR EXISTS (SELECT 1 FROM ${settled} WHERE id = new.id)
+      WHEN new.flags & ${KNOWN_NEW} = 0
+        AND (EXISTS (SELECT 1 FROM ${recent} WHERE id = new.id) OR EXISTS (SELECT 1 FROM ${settled} WHERE id = new.id))
       BEGIN SELECT RAISE(IGNORE); END;
     CREATE TRIGGER ${docs}_added AFTER INSERT ON ${docs} BEGIN INSERT INTO ${recent} VALUES (new.id, new.seq); END;
     CREATE TRIGGER ${docs}_moved AFTER UPDATE OF seq ON ${docs}

@@ -3,6 +3,12 @@ import type { StoredChange, StoredDocument } from '../contracts/storage.ts'
 import type { SqliteConnection, SqliteStatement } from './driver.ts'
 import { textOf } from './text.ts'
 
+/**
+ * In the column `flags` of a row whose id was known to be new when it was inserted: the trigger of a split index need not look for it (id-index.ts).
+ * No flag of the document, and above all that there are.
+ */
+export const KNOWN_NEW = 1 << 14
+
 /** Prepared statements over one collection's table. */
 export class CollectionStatements {
   readonly get: SqliteStatement
@@ -69,12 +75,12 @@ const NOTHING = new Uint8Array(0)
 
 export function toDocument(row: unknown): StoredDocument {
   const { seq, id, rev, flags, tree, body } = row as DocumentRow
-  return { id: textOf(id), sequence: seq, revId: rev, flags, body: body ?? NOTHING, tree: tree ?? NOTHING }
+  return { id: textOf(id), sequence: seq, revId: rev, flags: flags & ~KNOWN_NEW, body: body ?? NOTHING, tree: tree ?? NOTHING }
 }
 
 export function toChange(row: unknown): StoredChange {
   const { seq, id, rev, flags, tree, size } = row as ChangeRow
-  return { id: textOf(id), sequence: seq, revId: rev, flags, bodySize: size ?? 0, tree: tree ?? NOTHING }
+  return { id: textOf(id), sequence: seq, revId: rev, flags: flags & ~KNOWN_NEW, bodySize: size ?? 0, tree: tree ?? NOTHING }
 }
 
 /** Empty byte strings are stored as NULL: shorter, and one of the bindings cannot bind an empty one. */

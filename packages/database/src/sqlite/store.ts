@@ -3,12 +3,13 @@ import { join } from 'node:path'
 import type { StorageEngine, StorageReader, StorageWriter, StoredChange, StoredDocument, TreePrefix } from '../contracts/storage.ts'
 import { databaseErrors } from '../errors.ts'
 import type { SqliteConnection, SqliteRow, SqliteStatement } from './driver.ts'
+import { AbsentIds } from './absent-ids.ts'
 import { CollectionCounters } from './collection-counters.ts'
 import { mapSqliteError } from './error-mapping.ts'
 import { createCollectionSql, dropCollectionSql, IdIndex, lostIds } from './id-index.ts'
 import { SQLITE_FILE } from './schema.ts'
 import type { Durability } from './schema.ts'
-import { bytesOrNull, CollectionStatements, toChange, toDocument } from './statements.ts'
+import { bytesOrNull, CollectionStatements, KNOWN_NEW, toChange, toDocument } from './statements.ts'
 import { storedText, textOf } from './text.ts'
 import { WalRoom } from './wal-room.ts'
 
@@ -25,6 +26,7 @@ export class SqliteStore implements StorageEngine, StorageWriter {
   readonly #counters: CollectionCounters
   readonly #splitFrom: number
   readonly #idIndexes = new Map<number, IdIndex>()
+  readonly #absent = new AbsentIds(() => this.dataVersion())
   readonly #logRoom: WalRoom | undefined
   readonly #begin: SqliteStatement
   readonly #commit: SqliteStatement
@@ -81,6 +83,7 @@ export class SqliteStore implements StorageEngine, StorageWriter {
       this.#logRoom?.began()
       this.#counters.begin()
       try {
+        this.#absent.began()
         const result = work(this)
         if (typeof (result as { then?: unknown } | null | undefined)?.then === 'function')
           throw new TypeError('The work of a transaction must not be asynchronous')
@@ -92,6 +95,7 @@ export class SqliteStore implements StorageEngine, StorageWriter {
       } catch (error) {
         // What they know of the tables may be undone.
         this.#idIndexes.clear()
+        this.#absent.forget()
         try {
           this.#rollback.run()
         } catch {
@@ -172,7 +176,9 @@ export class SqliteStore implements StorageEngine, StorageWriter {
   getChange(collection: number, id: string): StoredChange | undefined {
     return this.#guard(() => {
       const row = this.#statements(collection).getChange.get(storedText(id))
-      return row === undefined ? undefined : toChange(row)
+      if (row !== undefined) return toChange(row)
+      if (this.#idIndexes.get(collection)?.isSplit === true) this.#absent.note(collection, id)
+      return undefined
     })
   }
 
@@ -234,8 +240,9 @@ export class SqliteStore implements StorageEngine, StorageWriter {
 
   putNew(collection: number, { id, revId, flags, tree, body }: Omit<StoredDocument, 'sequence'>): number | undefined {
     const { insert } = this.#statements(collection)
+    const stored = this.#absent.take(collection, id) ? flags | KNOWN_NEW : flags
     return this.#storeNext(collection, 1 - (flags & 1), (next) =>
-      insert.run(next, storedText(id), revId, flags, bytesOrNull(tree), bytesOrNull(body))
+      insert.run(next, storedText(id), revId, stored, bytesOrNull(tree), bytesOrNull(body))
     )
   }
 
