@@ -148,7 +148,9 @@ describe('the index on ids', () => {
       ours.checkIntegrity()
       for (const engine of open.splice(0)) engine.close()
       // What tells the trigger that it need not look.
-      const rows = onFile<{ flags: number }>(directory, (connection) => connection.prepare("SELECT flags FROM docs_1 WHERE id = 'news'").all())
+      const rows = onFile<{ flags: number }>(directory, (connection) =>
+        connection.prepare("SELECT flags FROM docs_1 WHERE id = 'news'").all()
+      )
       expect(rows).to.deep.equal([{ flags: 1 << 14 }])
     })
 

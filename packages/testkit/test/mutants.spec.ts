@@ -117,7 +117,9 @@ describe('the suites catch broken plugins', () => {
     })
     it('catch a tree joined as text, or prefixed twice', async () => {
       const prefixTree = 'prefixTree, where an engine has it, >'
-      expect(await volatile(engines.takesTreesForText)).to.deep.equal([`${prefixTree} puts bytes in front of any bytes and changes nothing else`])
+      expect(await volatile(engines.takesTreesForText)).to.deep.equal([
+        `${prefixTree} puts bytes in front of any bytes and changes nothing else`
+      ])
       expect(await volatile(engines.prefixesTwice)).to.deep.equal([`${prefixTree} leaves a document alone that is not as described`])
     })
     it('that write later than they say', async () => {

@@ -3,6 +3,7 @@ import { globalRunner, withTestLimit } from '../runner.ts'
 import type { Runner } from '../runner.ts'
 import { StorageBench, contents, document, thrownBy } from './bench.ts'
 import { documentChecks } from './document-checks.ts'
+import { prefixChecks } from './prefix-checks.ts'
 import { durabilityChecks, volatilityChecks } from './durability-checks.ts'
 import type { StorageEngineHarness } from './harness.ts'
 import { queryChecks } from './query-checks.ts'
@@ -41,6 +42,7 @@ export function describeStorageEngine(label: string, harness: StorageEngineHarne
       })
     })
     documentChecks(bench, limited)
+    prefixChecks(bench, limited)
     queryChecks(bench, limited)
     transactionChecks(bench, limited)
 
