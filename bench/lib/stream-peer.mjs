@@ -25,6 +25,17 @@ function sendAll(socket, count, message) {
   })
 }
 
+/** One message again and again, or the files of a directory. */
+function messages(bytes, from) {
+  if (from !== undefined) return (n) => readFileSync(join(from, String(n)))
+  const message = randomBytes(bytes)
+  return () => message
+}
+
+function makeFiles(directory, count, bytes) {
+  if (directory !== undefined) for (let n = 0; n < count; n++) writeFileSync(join(directory, String(n)), randomBytes(bytes))
+}
+
 function receiveAll(socket, count, into) {
   return new Promise((resolve, reject) => {
     let received = 0
@@ -57,12 +68,9 @@ answer({
     server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate: false })
     server.on('connection', (socket) => {
       socket.once('message', (text) => {
-        const { count, bytes, from } = JSON.parse(text)
-        if (bytes === undefined) receiveAll(socket, count).then(() => socket.send('done'))
-        else {
-          const message = randomBytes(bytes)
-          sendAll(socket, count, from === undefined ? () => message : (n) => readFileSync(join(from, String(n))))
-        }
+        const { count, bytes, from, into } = JSON.parse(text)
+        if (bytes === undefined) receiveAll(socket, count, into).then(() => socket.send('done'))
+        else sendAll(socket, count, messages(bytes, from))
       })
     })
     await new Promise((resolve) => server.once('listening', resolve))
@@ -70,7 +78,7 @@ answer({
   },
   /** Milliseconds until all messages are received, and in `into` if that is given. */
   async receive({ port, count, bytes, from, into }) {
-    if (from !== undefined) for (let n = 0; n < count; n++) writeFileSync(join(from, String(n)), randomBytes(bytes))
+    makeFiles(from, count, bytes)
     const socket = await connected(port)
     const { ms } = await timed(async () => {
       socket.send(JSON.stringify({ count, bytes, from }))
@@ -79,14 +87,15 @@ answer({
     socket.terminate()
     return ms
   },
-  /** Milliseconds until the server has received all messages. */
-  async send({ port, count, bytes }) {
-    const message = randomBytes(bytes)
+  /** Milliseconds until the server has received all messages, and in `into` if that is given. */
+  async send({ port, count, bytes, from, into }) {
+    makeFiles(from, count, bytes)
+    const message = messages(bytes, from)
     const socket = await connected(port)
     const done = new Promise((resolve) => socket.once('message', resolve))
     const { ms } = await timed(async () => {
-      socket.send(JSON.stringify({ count }))
-      await sendAll(socket, count, () => message)
+      socket.send(JSON.stringify({ count, into }))
+      await sendAll(socket, count, message)
       await done
     })
     socket.terminate()

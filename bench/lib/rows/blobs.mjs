@@ -4,28 +4,24 @@ const COUNT = 200
 const BYTES = 256 * 1024
 const TREES = 'rev-trees'
 
-/** Blobs of random bytes, beside the same bytes as messages over `ws` and nothing else, and over `ws` from files to files. */
+/** Blobs of random bytes, beside the same bytes as messages over `ws` and nothing else, and over `ws` from files to files, each in the same direction: a client masks. */
 export async function blobs({ stage, rounds, say }) {
-  const samples = { raw: [], rawUp: [], files: [], pull: [], push: [] }
+  const samples = { raw: [], rawUp: [], files: [], filesUp: [], pull: [], push: [] }
   const active = await stage.open(TREES)
   const passive = await stage.open(TREES)
   const port = await passive.peer.ask({ do: 'serve' })
   const from = stage.start('stream')
   const to = stage.start('stream')
   const streamPort = await from.ask({ do: 'serve' })
+  const raw = { port: streamPort, count: COUNT, bytes: BYTES }
+  const files = () => ({ ...raw, from: stage.directory(), into: stage.directory() })
   // Processes that have moved blobs before.
   for (let number = -1; number < rounds; number++) {
     const measured = {
-      raw: await to.ask({ do: 'receive', port: streamPort, count: COUNT, bytes: BYTES }),
-      rawUp: await to.ask({ do: 'send', port: streamPort, count: COUNT, bytes: BYTES }),
-      files: await to.ask({
-        do: 'receive',
-        port: streamPort,
-        count: COUNT,
-        bytes: BYTES,
-        from: stage.directory(),
-        into: stage.directory()
-      }),
+      raw: await to.ask({ do: 'receive', ...raw }),
+      rawUp: await to.ask({ do: 'send', ...raw }),
+      files: await to.ask({ do: 'receive', ...files() }),
+      filesUp: await to.ask({ do: 'send', ...files() }),
       pull: await moved({ from: passive, active, port, type: 'pull', number }),
       push: await moved({ from: active, active, port, type: 'push', number })
     }
@@ -37,9 +33,10 @@ export async function blobs({ stage, rounds, say }) {
   return [
     figure('raw ws stream, server sends', 'MB/s', samples.raw),
     figure('raw ws stream, client sends', 'MB/s', samples.rawUp),
-    figure('ws stream from files to synced files', 'MB/s', samples.files),
+    figure('ws stream from files to synced files, server sends', 'MB/s', samples.files),
+    figure('ws stream from files to synced files, client sends', 'MB/s', samples.filesUp),
     figure('pull', 'MB/s', samples.pull, { goal: { atLeast: 0.8, of: samples.files, name: 'the stream to synced files' } }),
-    figure('push', 'MB/s', samples.push, { goal: { atLeast: 0.8, of: samples.files, name: 'the stream to synced files' } })
+    figure('push', 'MB/s', samples.push, { goal: { atLeast: 0.8, of: samples.filesUp, name: 'the stream to synced files' } })
   ]
 }
 
