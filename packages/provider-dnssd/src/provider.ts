@@ -88,9 +88,11 @@ export class DnssdProvider implements PeerDiscoveryProvider {
     return this.#inTurn('browse', () => this.#endBrowsing())
   }
 
-  startPublishing(options: PublishOptions): Promise<void> {
+  async startPublishing(wanted: PublishOptions): Promise<void> {
     const epoch = this.#publishEpoch
-    return this.#inTurn('publish', async () => {
+    // A copy: the map stays the caller's, and the turn may come later.
+    const options = { ...wanted, metadata: new Map(wanted.metadata) }
+    await this.#inTurn('publish', async () => {
       this.#assertUsable()
       checkInteger('port', options.port, 1, 65_535)
       const txt = txtData(options.metadata)

@@ -97,8 +97,10 @@ export class MqttProvider implements PeerDiscoveryProvider {
     return this.#stop('browse')
   }
 
-  startPublishing(options: PublishOptions): Promise<void> {
-    return this.#turns.publish.start(async (signal) => {
+  async startPublishing(wanted: PublishOptions): Promise<void> {
+    // A copy: the map stays the caller's, and is published anew with every connection to a broker.
+    const options = { ...wanted, metadata: new Map(wanted.metadata) }
+    await this.#turns.publish.start(async (signal) => {
       checkInteger('port', options.port, 1, 65_535)
       await this.#start('publish', signal, async (run) => {
         this.#publication = options
@@ -116,7 +118,7 @@ export class MqttProvider implements PeerDiscoveryProvider {
     if (this.#publication === undefined || run === undefined || this.#states.publish === 'offline')
       throw coreErrors.create('ERR_PD_NOT_PUBLISHING', 'Nothing is published')
     const { signal } = this.#turns.publish
-    await withDeadline((ending) => run.updateMetadata(metadata, ending), {
+    await withDeadline((ending) => run.updateMetadata(new Map(metadata), ending), {
       clock: this.#context.clock,
       ms: publishMs,
       what: 'Publishing over MQTT',

@@ -275,6 +275,15 @@ export const providerMutants: Readonly<Record<string, ProviderMutant>> = {
     }),
     caughtBy: 'metadata > carries keys that mean something to JavaScript'
   },
+  'reads the metadata of its publisher later': {
+    mutate: mutant((inner) => ({
+      async startPublishing(options) {
+        await nextTurn()
+        await inner.startPublishing(options)
+      }
+    })),
+    caughtBy: 'reports > show what was published, whatever the publisher does with its map'
+  },
   'swallows new metadata': { mutate: swallowsMetadata, caughtBy: 'metadata > arrives at the last of several quick changes' },
   'loses a peer for a moment when its metadata change': {
     mutate: mutant(
