@@ -35,8 +35,8 @@ export type {
   IncomingRequest,
   OpenBlipConnection,
   OutgoingMessage,
-  OutgoingRequest,
   OutgoingProperties,
+  OutgoingRequest,
   Properties,
   Reply,
   RequestOptions

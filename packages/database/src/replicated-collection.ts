@@ -214,6 +214,7 @@ export class ReplicatedCollection implements ReplicationCollection {
       throw error
     }
     const known = remote === undefined ? undefined : { remote, revId }
+    // A first revision is of a new document, as a rule: it is stored without being looked for, and looked for only where that fails.
     if (history.length === 0 || this.#expectsNew) {
       const first = this.#model.planInsertion(undefined, revision, insertionContext(undefined, remote))
       const sequence =

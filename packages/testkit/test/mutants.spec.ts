@@ -110,12 +110,12 @@ describe('the suites catch broken plugins', () => {
     it('that give updated documents a new sequence', async () => {
       expect(await volatile(engines.bumpsOnUpdate)).to.deep.equal(['update > changes flags and tree and nothing else'])
     })
-    it('catch lists of changes without what the remotes have', async () => {
+    it('that list changes without what the remotes have', async () => {
       expect(await volatile(engines.hidesPrefixes)).to.deep.equal([
         'documentsSince carries bodies and trees, changesSince trees with a prefix and the sizes of bodies'
       ])
     })
-    it('catch a tree joined as text, or prefixed twice', async () => {
+    it('that join trees as text, or prefix them twice', async () => {
       const prefixTree = 'prefixTree, where an engine has it, >'
       expect(await volatile(engines.takesTreesForText)).to.deep.equal([
         `${prefixTree} puts bytes in front of any bytes and changes nothing else`
