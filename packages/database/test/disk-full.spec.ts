@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { rejection } from '@kithmesh/testkit'
@@ -56,6 +56,11 @@ describe('a full disk', () => {
     const database = await temporary.open(join(mount, 'db'))
     const error = await rejection(database.blobs.saveBlob(randomBytes(6 * 1024 * 1024)))
     expect(error.code).to.equal('ERR_DB_DISK_FULL')
+    const ballast = join(mount, 'ballast')
+    writeFileSync(ballast, Buffer.alloc(3.5 * 1024 * 1024))
+    expect((await rejection(database.blobs.saveBlob(randomBytes(500_000)))).code).to.equal('ERR_DB_DISK_FULL')
+    expect(readdirSync(join(database.directory, 'blobs'), { recursive: true })).to.deep.equal(['tmp'])
+    rmSync(ballast)
     const blob = await database.blobs.saveBlob(randomBytes(500_000))
     expect(database.blobs.size(blob.digest)).to.equal(500_000)
     await database.close()

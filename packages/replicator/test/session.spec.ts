@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { KithmeshError } from '@kithmesh/core'
 import { eventually } from '@kithmesh/testkit'
 import { BlipPair } from './support/blip-pair.ts'
 import { digestOf } from './support/memory-store.ts'
@@ -149,6 +150,21 @@ describeInBothSchemes('a replication session between two peers', ({ newStore, ve
       expect(a.default.json('good')).to.deep.equal({ fine: true })
       expect(active.documents.map((d) => d.error?.code)).to.include('ERR_REPL_BLOB')
       expect(a.blobs.stored.size).to.equal(0)
+    })
+
+    it('says of a blob that the disk had no room for that trying again may help', async () => {
+      const digest = b.blobs.put(bytes)
+      b.default.put('d', document(digest))
+      const { openWrite } = a.blobs
+      a.blobs.openWrite = (expected) => ({
+        ...openWrite.call(a.blobs, expected),
+        commit: () => Promise.reject(new KithmeshError('ERR_DB_DISK_FULL', 'no room'))
+      })
+      const { active } = await replicate(a, b)
+      expect(active.documents.map(({ error, transient }) => [error?.code, transient])).to.deep.equal([['ERR_REPL_BLOB', true]])
+      a.blobs.openWrite = openWrite
+      const { error } = await replicate(a, b)
+      expect([error, a.default.json('d')]).to.deep.equal([undefined, document(digest)])
     })
 
     it('refuses a document whose blob is missing or longer than it says', async () => {

@@ -31,6 +31,8 @@ export class DiskBlobWriter implements BlobWriter {
   #gathered: Uint8Array[] = []
   #gatheredBytes = 0
   #descriptor: number | undefined
+  /** What waits for the disk. */
+  #writing: Promise<void> | undefined
   #ended = false
   #digest = ''
   length = 0
@@ -46,6 +48,7 @@ export class DiskBlobWriter implements BlobWriter {
 
   write(...pieces: readonly Uint8Array[]): Promise<void> | undefined {
     if (this.#ended) throw new TypeError('The blob is finished')
+    if (this.#writing !== undefined) throw new TypeError('The last write is still under way')
     for (const { length } of pieces) this.length += length
     const { expected } = this.#options
     if (expected?.length !== undefined && this.length > expected.length) checkArrived(expected, expected.digest, this.length)
@@ -58,13 +61,19 @@ export class DiskBlobWriter implements BlobWriter {
       this.#gathered.push(Uint8Array.prototype.slice.call(piece))
       this.#gatheredBytes += piece.length
     }
-    return this.#gatheredBytes < GATHER_BYTES ? undefined : this.#guard(() => this.#flush())
+    if (this.#gatheredBytes < GATHER_BYTES) return undefined
+    this.#writing = this.#guard(async () => {
+      await this.#flush()
+      this.#writing = undefined
+    })
+    return this.#writing
   }
 
   async commit(): Promise<void> {
     if (this.#ended) throw new TypeError('The blob is finished')
+    await this.#writing
     this.#ended = true
-    await this.#guard(async () => {
+    this.#writing = this.#guard(async () => {
       const { expected, temporary, place, exists, sync } = this.#options
       this.#digest = digestOf(this.#hash)
       if (expected !== undefined) checkArrived(expected, this.#digest, this.length)
@@ -82,10 +91,13 @@ export class DiskBlobWriter implements BlobWriter {
       await rename(temporary, path)
       await sync.sync(dirname(path))
     })
+    await this.#writing
   }
 
   async abort(): Promise<void> {
     this.#ended = true
+    // Closed while a write waits for its turn, the number of the file could be another file's by then.
+    await this.#writing?.catch(() => {})
     await this.#discard()
   }
 

@@ -242,7 +242,7 @@ export interface BlobReader {
 }
 
 export interface BlobWriter {
-  /** The pieces are free again once what is returned, if anything, has resolved. Throws, or rejects, when they cannot be stored. */
+  /** The pieces are free again, and more may come, once what is returned, if anything, has resolved. Throws, or rejects, when they cannot be stored. */
   write(...pieces: readonly Uint8Array[]): Promise<void> | undefined
   commit(): Promise<void>
   abort(): Promise<void>

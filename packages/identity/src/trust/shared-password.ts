@@ -3,11 +3,13 @@ import { type Clock, type Rate, systemClock } from '@kithmesh/core'
 import type { Authenticator } from '../authenticators.ts'
 import type { TrustExchange, TrustProtocol, TrustVerdict } from '@kithmesh/core'
 import { NotTrusted, converse } from './conversation.ts'
-import { CONFIRMATION_BYTES, SHARE_BYTES, Spake2, randomScalar, scalarOf } from './spake2.ts'
 import { TryLimit } from './try-limit.ts'
 import { endsOf, joinParts } from './transcript.ts'
 
 const NAME = 'password/1'
+
+/** Only those who use passwords need the curve: loading it takes 25 ms and 8 MB. */
+const loadSpake2 = (): Promise<typeof import('./spake2.ts')> => import('./spake2.ts')
 
 export interface SharedPasswordOptions {
   /** Wrong tries of one peer. @default 5 at once, then one in five minutes */
@@ -51,18 +53,21 @@ export function sharedPassword(
   }
 }
 
-function stretch(password: string): Promise<bigint> {
-  return new Promise((resolve, reject) => {
+async function stretch(password: string): Promise<bigint> {
+  const stretched = new Promise<Buffer>((resolve, reject) => {
     scrypt(password, `kithmesh ${NAME}`, 40, { N: 32_768, r: 8, p: 1, maxmem: 2 ** 26 }, (error, bytes) => {
-      if (error === null) resolve(scalarOf(bytes))
+      if (error === null) resolve(bytes)
       else reject(error)
     })
   })
+  const [bytes, { scalarOf }] = await Promise.all([stretched, loadSpake2()])
+  return scalarOf(bytes)
 }
 
 function prove(exchange: TrustExchange, w: bigint, tries: TryLimit): Promise<TrustVerdict> {
   const { remotePeerId, role } = exchange
   return converse(exchange, async (talk) => {
+    const { CONFIRMATION_BYTES, SHARE_BYTES, Spake2, randomScalar } = await loadSpake2()
     const objection = tries.objection(remotePeerId)
     if (objection !== undefined) throw new NotTrusted(objection)
     const { initiator, responder } = endsOf(exchange)

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { diffArrays } from 'diff'
+import { diffArrays } from 'diff/lib/diff/array.js'
 import { commonPrefix, commonSuffix } from './common-ends.ts'
 import { replicatorErrors } from '../errors.ts'
 

@@ -1,3 +1,4 @@
+import { errorCode } from '@kithmesh/core'
 import type { BlobReference } from '@kithmesh/database/replication'
 import type { Reply } from '@kithmesh/blip'
 import { replicatorErrors } from '../errors.ts'
@@ -116,6 +117,10 @@ export class BlobFetcher {
       }
     }
     const properties = withCollection(this.#index, { digest, docID: fetch.docId, ...(isCompressible(contentType) && { compress: 'true' }) })
+    const unstored = (cause: unknown): BlobFailure =>
+      errorCode(cause) === 'ERR_DB_BLOB_MISMATCH'
+        ? failure(`Blob ${digest} is not what was announced (${received} bytes came)`, false, cause)
+        : failure(`Blob ${digest} could not be stored`, true, cause)
     const finish = async (reply: Reply): Promise<BlobFailure | undefined> => {
       if (reply.kind === 'ok' && gathered.length > 0) await write()
       if (reply.kind === 'ok' && writeError === undefined) {
@@ -125,11 +130,11 @@ export class BlobFetcher {
           statistics.blobBytesPulled += received
           return undefined
         } catch (cause) {
-          return failure(`Blob ${digest} is not what was announced (${received} bytes came)`, false, cause)
+          return unstored(cause)
         }
       }
       await writer.abort()
-      if (writeError !== undefined) return failure(`Blob ${digest} could not be stored`, true, writeError)
+      if (writeError !== undefined) return unstored(writeError)
       if (reply.kind === 'error')
         return failure(
           `The peer could not send blob ${digest}: ${reply.domain} ${reply.code} ${reply.message.slice(0, 200)}`.trimEnd(),
@@ -147,7 +152,7 @@ export class BlobFetcher {
         this.#storing++
         this.#pump()
         finish(reply)
-          .catch((cause: unknown) => failure(`Blob ${digest} could not be stored`, true, cause))
+          .catch(unstored)
           .then(
             (result) => {
               this.#storing--
