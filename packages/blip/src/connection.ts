@@ -266,11 +266,13 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
     if (this.ending) return
     try {
       const frame: DecodedFrame = this.decoder.decode(data, this.inbox.allowance)
-      if (frame.type <= ERROR) this.inbox.frame(frame)
+      let released = frame.content !== data
+      if (frame.type <= ERROR) released = this.inbox.frame(frame) || released
       else if (!frame.ignored) {
         this.writer.acknowledged(frame.number, frame.type, frame.ackBytes)
         if (this.dispatcher.hasWaiting) this.waitingChanged()
       }
+      if (released) this.socket.release?.(data)
     } catch (error) {
       this.fail(error, codeFor(error))
     }

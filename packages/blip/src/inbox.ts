@@ -21,6 +21,8 @@ export interface InboxLimits {
 /** How the inbox treats the reply to a request of ours. */
 export interface ExpectedReply {
   readonly sink: BodySink | undefined
+  /** See {@link RequestOptions.releasesPieces}. */
+  readonly releasesPieces: boolean
   readonly maxBodyBytes: number | undefined
   assembly: IncomingAssembly | undefined
 }
@@ -79,16 +81,14 @@ export class Inbox implements BudgetHolder {
 
   /**
    * Takes the frame that was just decoded, no acknowledgement.
+   * @returns whether nothing of its content is kept.
    * @throws ERR_BLIP_NUMBER, ERR_BLIP_PROPERTIES, ERR_BLIP_TRUNCATED, ERR_BLIP_LIMIT; the connection is then to be closed.
    */
-  frame(frame: DecodedFrame): void {
+  frame(frame: DecodedFrame): boolean {
     const { number } = frame
     if (frame.type === REQUEST) {
       const assembly = this.requests.get(number)
-      if (assembly !== undefined) {
-        this.push(assembly, frame)
-        return
-      }
+      if (assembly !== undefined) return this.push(assembly, frame)
       if (number !== this.lastStarted + 1) {
         throw blipErrors.create(
           'ERR_BLIP_NUMBER',
@@ -98,33 +98,32 @@ export class Inbox implements BudgetHolder {
       this.lastStarted = number
       if ((frame.flags & MORE_COMING) === 0) {
         this.owner.requestReceived(messageOfFrame(frame, this.bodyLimit(undefined)))
-        return
+        return false
       }
       if (this.requests.size >= this.limits.maxIncomingMessages)
         throw blipErrors.create('ERR_BLIP_LIMIT', `More than ${this.limits.maxIncomingMessages} messages arrive at once`)
-      const started = new IncomingAssembly(number, frame.type, frame.flags, this.limits.maxBodyBytes, undefined)
+      const started = new IncomingAssembly(number, frame.type, frame.flags, this.limits.maxBodyBytes, undefined, false)
       this.requests.set(number, started)
-      this.push(started, frame)
-      return
+      return this.push(started, frame)
     }
     const expected = this.owner.expected(number)
     if (expected === undefined) {
       if (number > this.owner.lastRequestNumber)
         throw blipErrors.create('ERR_BLIP_NUMBER', `Response to request ${number}, which was never sent`)
       this.owner.unexpected(number)
-      return
+      return true
     }
     if (expected.assembly === undefined) {
       if ((frame.flags & MORE_COMING) === 0 && expected.sink === undefined) {
         this.owner.replyReceived(messageOfFrame(frame, this.bodyLimit(expected)))
-        return
+        return false
       }
       const limit = frame.type === ERROR ? this.limits.maxBodyBytes : this.bodyLimit(expected)
-      expected.assembly = new IncomingAssembly(number, frame.type, frame.flags, limit, expected.sink)
+      expected.assembly = new IncomingAssembly(number, frame.type, frame.flags, limit, expected.sink, expected.releasesPieces)
     } else if (expected.assembly.complete) {
       throw blipErrors.create('ERR_BLIP_NUMBER', `Response ${number} has already ended`)
     }
-    this.push(expected.assembly, frame)
+    return this.push(expected.assembly, frame)
   }
 
   /** Counts a delivered message that cannot be handled yet. @throws ERR_BLIP_LIMIT */
@@ -160,8 +159,8 @@ export class Inbox implements BudgetHolder {
     this.owner.evicted(outOfBudget(this.limits.budget!))
   }
 
-  private push(assembly: IncomingAssembly, frame: DecodedFrame): void {
-    assembly.push(frame.content, frame.start, frame.end, frame.wireBytes, frame.cut, () => {
+  private push(assembly: IncomingAssembly, frame: DecodedFrame): boolean {
+    const released = assembly.push(frame.content, frame.start, frame.end, frame.wireBytes, frame.cut, () => {
       this.consumed(assembly)
     })
     this.recount(assembly)
@@ -169,10 +168,11 @@ export class Inbox implements BudgetHolder {
       if (assembly.properties === undefined) throw truncated(assembly.number)
       assembly.complete = true
       if (assembly.settled) this.deliver(assembly)
-      return
+      return released
     }
     this.checkBudget()
     this.considerAck(assembly)
+    return released
   }
 
   /** A slow sink has taken a piece. */

@@ -15,6 +15,8 @@ export class IncomingAssembly {
   readonly type: number
   private readonly maxBodyBytes: number
   private sink: BodySink | undefined
+  /** The sink keeps nothing of a piece that it took at once. */
+  private readonly releasesPieces: boolean
   private parser: PropertiesParser | undefined = new PropertiesParser()
   properties: Record<string, string> | undefined
   private pieces: Buffer[] = []
@@ -36,12 +38,13 @@ export class IncomingAssembly {
   private backlog: { readonly piece: Buffer; readonly wireBytes: number }[] = []
   private sinkBusy = false
 
-  constructor(number: number, type: number, flags: number, maxBodyBytes: number, sink: BodySink | undefined) {
+  constructor(number: number, type: number, flags: number, maxBodyBytes: number, sink: BodySink | undefined, releasesPieces: boolean) {
     this.number = number
     this.type = type
     this.flags = flags
     this.maxBodyBytes = maxBodyBytes
     this.sink = type === ERROR ? undefined : sink
+    this.releasesPieces = releasesPieces
   }
 
   /** Bytes of content it may still take; what is beyond need not be kept. */
@@ -57,16 +60,17 @@ export class IncomingAssembly {
   /**
    * Takes a frame's content.
    * @param consumed called whenever `consumedBytes` has grown later than this call.
+   * @returns whether nothing of `content` is kept.
    * @throws ERR_BLIP_PROPERTIES
    */
-  push(content: Buffer, start: number, end: number, wireBytes: number, cut: boolean, consumed: () => void): void {
+  push(content: Buffer, start: number, end: number, wireBytes: number, cut: boolean, consumed: () => void): boolean {
     this.receivedBytes += wireBytes
     if (this.parser !== undefined) {
       const parsed = this.parser.push(content, start, end)
       this.cost = this.parser.bufferedBytes
       if (parsed === undefined) {
         this.consumedBytes += wireBytes
-        return
+        return true
       }
       this.parser = undefined
       this.properties = parsed.properties
@@ -80,7 +84,7 @@ export class IncomingAssembly {
     }
     if (start === end || this.tooLarge || this.sinkError !== undefined) {
       this.consumedBytes += wireBytes
-      return
+      return true
     }
     const piece = content.subarray(start, end)
     if (this.sink === undefined) {
@@ -90,7 +94,8 @@ export class IncomingAssembly {
     } else if (this.sinkBusy) {
       this.backlog.push({ piece, wireBytes })
       this.cost += piece.length + PIECE_COST
-    } else this.feed(piece, wireBytes, consumed)
+    } else return this.feed(piece, wireBytes, consumed) && this.releasesPieces
+    return false
   }
 
   /** The collected body; empty when it went to a sink or was thrown away. */
@@ -101,7 +106,8 @@ export class IncomingAssembly {
     return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces)
   }
 
-  private feed(piece: Buffer, wireBytes: number, consumed: () => void): void {
+  /** Returns whether the sink took the piece at once. */
+  private feed(piece: Buffer, wireBytes: number, consumed: () => void): boolean {
     let wait: Promise<void> | undefined
     try {
       const result = this.sink?.(piece)
@@ -111,7 +117,7 @@ export class IncomingAssembly {
     }
     if (wait === undefined) {
       this.consumedBytes += wireBytes
-      return
+      return true
     }
     this.sinkBusy = true
     wait
@@ -133,6 +139,7 @@ export class IncomingAssembly {
       .catch(() => {
         /* Nothing above throws: what receivers throw is caught where they are called. */
       })
+    return false
   }
 
   private failSink(error: unknown): void {

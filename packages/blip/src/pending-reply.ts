@@ -8,12 +8,14 @@ import type { BodySink, IncomingAssembly } from './incoming-assembly.ts'
 export class PendingReply implements ExpectedReply {
   readonly onReply: ((reply: Reply) => void) | undefined
   readonly sink: BodySink | undefined
+  readonly releasesPieces: boolean
   readonly maxBodyBytes: number | undefined
   assembly: IncomingAssembly | undefined
 
   constructor(onReply: ((reply: Reply) => void) | undefined, options: RequestOptions | undefined) {
     this.onReply = onReply
     this.sink = options?.onBody
+    this.releasesPieces = options?.releasesPieces === true
     this.maxBodyBytes = options?.maxBodyBytes
     this.assembly = undefined
   }

@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { errorCode } from '@kithmesh/core'
 import { eventually } from '@kithmesh/testkit'
 import { createBlipConnection } from '../dist/connection.js'
-import type { BodyReader, IncomingRequest, Reply } from '../dist/contracts.js'
+import type { BodyReader, IncomingRequest, Reply, RequestOptions } from '../dist/contracts.js'
 import { pakoZlib } from '../dist/deflate.js'
 import { COMPRESSED, MORE_COMING, NO_REPLY, URGENT } from '../dist/frame.js'
 import { block, RawPeer } from './raw-peer.ts'
@@ -538,6 +538,34 @@ describe('flow control (blip.md §9)', () => {
     await eventually('the reply', () => reply !== undefined)
     expect(taken).to.have.length(7)
     expect(reply?.kind === 'ok' && reply.body.length).to.equal(0)
+  })
+
+  it('releases the messages of which nothing is kept, and no others', async () => {
+    const released: number[] = []
+    const ask = (peer: RawPeer, options: RequestOptions): void => {
+      Object.assign(peer.connectionSocket, {
+        release: (message: Uint8Array) => {
+          released.push(message.length)
+        }
+      })
+      peer.connection.request({ profile: 'blob' }, () => {}, options)
+    }
+    const answer = async (options: RequestOptions, flags = 0): Promise<number> => {
+      const peer = new RawPeer()
+      ask(peer, options)
+      await peer.frame(0)
+      released.length = 0
+      for (let n = 0; n < 5; n++) peer.send(1, (n === 4 ? 1 : 1 | MORE_COMING) | flags, n === 0 ? '' : undefined, Buffer.alloc(10_000, n))
+      await peer.settle()
+      peer.connection.close()
+      return released.length
+    }
+    expect(await answer({ onBody: () => {}, releasesPieces: true })).to.equal(5)
+    expect(await answer({ onBody: () => {} }), 'pieces are the receiver’s').to.equal(0)
+    expect(await answer({}), 'a body that is collected').to.equal(0)
+    expect(await answer({ onBody: () => Promise.resolve(), releasesPieces: true }), 'pieces that are being stored').to.equal(0)
+    expect(await answer({}, COMPRESSED), 'what was inflated').to.equal(5)
+    expect(await answer({ maxBodyBytes: 1 }), 'what is thrown away').to.equal(5)
   })
 
   it('ends a request whose body receiver fails, with an error and without harm', async () => {

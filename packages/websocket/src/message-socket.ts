@@ -3,6 +3,7 @@ import type WebSocket from 'ws'
 import { errorCode, systemClock, type Clock, type MessageSocket, type MessageSocketHandlers, type SocketCloseInfo } from '@kithmesh/core'
 import { webSocketErrors } from './errors.ts'
 import { FrameWriter } from './frame-writer.ts'
+import { ReadMemory } from './read-memory.ts'
 import { isSystemSocket } from './socket.ts'
 
 /** `send` returns false above this, `drained` is called at half of it. */
@@ -43,6 +44,8 @@ class WebSocketMessageSocket implements MessageSocket {
   readonly #webSocket: WebSocket
   readonly #stream: Duplex | undefined
   readonly #frames: FrameWriter | undefined
+  /** Only sockets of the system have buffers that are nobody else's. */
+  readonly #read: ReadMemory | undefined
   readonly #clock: Clock
   readonly #heartbeatMs: number
   readonly #flush: () => void
@@ -71,6 +74,7 @@ class WebSocketMessageSocket implements MessageSocket {
     this.releasesBytes = isSystemSocket(options.stream)
     // Only a client has dialled an address.
     this.#frames = options.stream === undefined ? undefined : new FrameWriter(options.stream, Boolean(webSocket.url), this.releasesBytes)
+    this.#read = this.releasesBytes ? new ReadMemory() : undefined
     this.#clock = options.clock ?? systemClock
     this.#heartbeatMs = options.heartbeatMs ?? 0
     this.protocol = webSocket.protocol
@@ -92,8 +96,10 @@ class WebSocketMessageSocket implements MessageSocket {
     webSocket.on('message', (data: Buffer, isBinary: boolean) => {
       this.#onMessage(data, isBinary)
     })
-    webSocket.on('ping', () => {
+    webSocket.on('ping', (data) => {
       this.#alive = true
+      // The answer has the same bytes.
+      if (data.length > 0) this.#read?.stop()
     })
     webSocket.on('pong', () => {
       this.#alive = true
@@ -144,6 +150,10 @@ class WebSocketMessageSocket implements MessageSocket {
     if (buffered <= HIGH_WATER_BYTES) return true
     this.#needsDrain = true
     return false
+  }
+
+  release(message: Uint8Array): void {
+    this.#read?.released(message)
   }
 
   pause(): void {
@@ -218,6 +228,7 @@ class WebSocketMessageSocket implements MessageSocket {
       this.#waiting.push(data)
     } else {
       this.#delivering = true
+      this.#read?.handing(data)
       try {
         this.#handlers.message(data)
       } catch (cause) {
@@ -239,7 +250,9 @@ class WebSocketMessageSocket implements MessageSocket {
           this.#waiting = this.#waiting.slice(index)
           return
         }
-        handlers.message(this.#waiting[index]!)
+        const message = this.#waiting[index]!
+        this.#read?.handing(message)
+        handlers.message(message)
       }
       this.#waiting = []
     } catch (cause) {

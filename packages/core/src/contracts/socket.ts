@@ -17,7 +17,7 @@ export interface SocketCloseInfo {
 
 /** What the owner of a message socket is told. `closed` comes exactly once, always, and nothing after it. */
 export interface MessageSocketHandlers {
-  /** One whole message. The bytes belong to the receiver and stay valid. */
+  /** One whole message. The bytes belong to the receiver and stay valid, unless it calls {@link MessageSocket.release}. */
   message(data: Buffer): void
   /** The send buffer has room again, after `send` returned false. */
   drained(): void
@@ -47,6 +47,11 @@ export interface MessageSocket {
    * The bytes must not be changed afterwards, but see `releasesBytes`. After the end it returns false and does nothing.
    */
   send(message: Uint8Array): boolean
+  /**
+   * Nothing of the message is kept, so that its memory may be freed at once: called by its receiver before `message` returns, at most once for each.
+   * Without it a message stays valid as long as anybody has it.
+   */
+  release?(message: Uint8Array): void
   /** Stops reading: back-pressure towards the peer. */
   pause(): void
   resume(): void

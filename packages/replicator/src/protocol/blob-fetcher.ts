@@ -23,9 +23,6 @@ interface Fetch {
   readonly waiting: ((failure: BlobFailure | undefined) => void)[]
 }
 
-/** So much of a blob is gathered for one write to its file: two MiB for all that are fetched at the same time. */
-const GATHER_BYTES = 64 * 1024
-
 /** Fetches the blobs that received documents mention, a bounded number at a time, straight to the blob store. */
 export class BlobFetcher {
   readonly #context: SessionContext
@@ -98,19 +95,14 @@ export class BlobFetcher {
     const { digest, length, contentType } = fetch.reference
     const writer = store.blobs.openWrite(length === undefined ? { digest } : { digest, length })
     let received = 0
-    let gathered: Buffer[] = []
-    let gatheredBytes = 0
     let writeError: unknown
-    const write = (): Promise<void> | undefined => {
-      const pieces = gathered
-      gathered = []
-      gatheredBytes = 0
+    const failed = (error: unknown): void => {
+      writeError = error
+    }
+    const write = (piece: Buffer): Promise<void> | undefined => {
       if (writeError !== undefined) return undefined
-      const failed = (error: unknown): void => {
-        writeError = error
-      }
       try {
-        return writer.write(...pieces)?.catch(failed)
+        return writer.write(piece)?.catch(failed)
       } catch (error) {
         failed(error)
         return undefined
@@ -122,7 +114,6 @@ export class BlobFetcher {
         ? failure(`Blob ${digest} is not what was announced (${received} bytes came)`, false, cause)
         : failure(`Blob ${digest} could not be stored`, true, cause)
     const finish = async (reply: Reply): Promise<BlobFailure | undefined> => {
-      if (reply.kind === 'ok' && gathered.length > 0) await write()
       if (reply.kind === 'ok' && writeError === undefined) {
         try {
           await writer.commit()
@@ -173,10 +164,9 @@ export class BlobFetcher {
           this.#context.touch()
           this.#progressed()
           received += piece.length
-          gatheredBytes += piece.length
-          gathered.push(piece)
-          return gatheredBytes < GATHER_BYTES ? undefined : write()
-        }
+          return write(piece)
+        },
+        releasesPieces: true
       }
     )
   }
