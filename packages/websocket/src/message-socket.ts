@@ -44,7 +44,7 @@ class WebSocketMessageSocket implements MessageSocket {
   readonly #webSocket: WebSocket
   readonly #stream: Duplex | undefined
   readonly #frames: FrameWriter | undefined
-  /** Only sockets of the system have buffers that are nobody else's. */
+  /** Only sockets of the system have buffers that are nobody else's, and those of decompressed messages are zlib's. */
   readonly #read: ReadMemory | undefined
   readonly #clock: Clock
   readonly #heartbeatMs: number
@@ -74,7 +74,7 @@ class WebSocketMessageSocket implements MessageSocket {
     this.releasesBytes = isSystemSocket(options.stream)
     // Only a client has dialled an address.
     this.#frames = options.stream === undefined ? undefined : new FrameWriter(options.stream, Boolean(webSocket.url), this.releasesBytes)
-    this.#read = this.releasesBytes ? new ReadMemory() : undefined
+    this.#read = this.releasesBytes && webSocket.extensions === '' ? new ReadMemory() : undefined
     this.#clock = options.clock ?? systemClock
     this.#heartbeatMs = options.heartbeatMs ?? 0
     this.protocol = webSocket.protocol

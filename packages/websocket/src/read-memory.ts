@@ -9,9 +9,10 @@ const nowhere = closedPort()
  *
  * `ws` hands over views of what was read, several messages of one read as a rule, and copies: of messages that straddle two reads or came in several frames. A copy is free
  * when it is released. A read is free when all its messages are and a view of another read comes, since `ws` has left it behind by then; a copy says nothing of that.
- * Whatever still looks at them has a length of 0 then.
+ * Whatever still looks at them has a length of 0 then. Small buffers may be parts of one that Node shares among many: they are left alone.
  */
 export class ReadMemory {
+  #last: Uint8Array | undefined
   #read: ArrayBufferLike | undefined
   #handed = 0
   #released = 0
@@ -19,11 +20,14 @@ export class ReadMemory {
 
   /** The next message is about to be handed over. */
   handing(message: Buffer): void {
-    if (this.#off || !isShared(message)) return
-    if (message.buffer !== this.#read) {
+    if (this.#off) return
+    this.#last = message
+    const { buffer } = message
+    if (!isLarge(buffer) || isAlone(message)) return
+    if (buffer !== this.#read) {
       const left = this.#read
       const isReleased = this.#handed === this.#released
-      this.#read = message.buffer
+      this.#read = buffer
       this.#handed = 0
       this.#released = 0
       if (left !== undefined && isReleased) free(left)
@@ -31,28 +35,39 @@ export class ReadMemory {
     this.#handed++
   }
 
-  /** Nothing of the message is kept; it is the one that was handed over last. */
+  /** Nothing is kept of the message, which is the one that was handed over last. */
   released(message: Uint8Array): void {
-    if (this.#off) return
-    if (message.buffer === this.#read) this.#released++
-    else if (!isShared(message)) free(message.buffer)
+    if (message !== this.#last) return
+    this.#last = undefined
+    const { buffer } = message
+    if (buffer === this.#read) this.#released++
+    else if (isLarge(buffer) && isAlone(message)) free(buffer)
   }
 
   /** Somebody else may keep what was read: from now on all is left to the garbage collector. */
   stop(): void {
     this.#off = true
+    this.#last = undefined
     this.#read = undefined
   }
 }
 
-/** Whether there is more in its buffer than the message. */
-function isShared(message: Uint8Array): boolean {
-  return message.length < message.buffer.byteLength
+/** Whether the message is all there is in its buffer. */
+function isAlone(message: Uint8Array): boolean {
+  return message.length === message.buffer.byteLength
+}
+
+function isLarge(buffer: ArrayBufferLike): boolean {
+  return buffer.byteLength > Math.max(8192, Buffer.poolSize)
 }
 
 function free(buffer: ArrayBufferLike): void {
-  // Small buffers may be parts of one that Node shares among many; large ones never are.
-  if (buffer instanceof ArrayBuffer && buffer.byteLength > Math.max(8192, Buffer.poolSize)) nowhere.postMessage(undefined, [buffer])
+  if (!(buffer instanceof ArrayBuffer)) return
+  try {
+    nowhere.postMessage(undefined, [buffer])
+  } catch {
+    /* Marked as not to be transferred: the collector's. */
+  }
 }
 
 function closedPort(): MessageChannel['port1'] {
