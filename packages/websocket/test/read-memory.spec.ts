@@ -72,7 +72,6 @@ describe('the memory of what was read', () => {
     hand(memory, twice, true)
     memory.released(twice)
     hand(memory, read.subarray(100, 200), false)
-    memory.released(twice)
     hand(memory, buffer().subarray(1), true)
     expect(isFree(read)).to.equal(false)
   })
