@@ -8,7 +8,8 @@ import { eventually } from '@kithmesh/testkit'
 import { ReadMemory } from '../dist/read-memory.js'
 import { Streams } from './support/streams.ts'
 
-const LARGE = 64 * 1024
+/** More than any buffer that Node shares among many, whose size differs between its versions. */
+const LARGE = 2 * Math.max(64 * 1024, Buffer.poolSize)
 
 /** Hands messages over as `WebSocketMessageSocket` does, and releases those that are said to be. */
 function hand(memory: ReadMemory, message: Buffer, released: boolean): void {
@@ -40,7 +41,7 @@ describe('the memory of what was read', () => {
   })
   it('is free at once where a message has it for itself', () => {
     const memory = new ReadMemory()
-    const [read, copy] = [buffer(), buffer(20_000)]
+    const [read, copy] = [buffer(), buffer()]
     hand(memory, read.subarray(0, 100), true)
     hand(memory, copy, true)
     // `ws` copies messages of several frames even where all of them are of one read, which it is not done with.
@@ -128,7 +129,7 @@ describe('a WebSocket whose messages are released', () => {
                 if (isKept) kept.push([n, data])
                 else {
                   if (!data.equals(content(n, bytes))) wrong++
-                  released.push(data)
+                  if (bytes > 0) released.push(data)
                   to.release?.(data)
                 }
                 if (pausing > 0) return
@@ -145,15 +146,16 @@ describe('a WebSocket whose messages are released', () => {
             await eventually('all messages', () => count === messages.length)
             expect(wrong).to.equal(0)
             for (const [n, data] of kept) expect(data.equals(content(n, messages[n]![0])), `message ${n}`).to.equal(true)
-            freed += released.filter((data) => data.buffer.byteLength === 0 && data.byteLength === 0).length
+            freed += released.filter((data) => data.length === 0).length
             from.terminate()
             to.terminate()
           }
         ),
         { numRuns: 40 }
       )
-      // And it is good for something.
-      expect(freed).to.be.greaterThan(100)
+      // And it is good for something, where what Node shares among many is smaller than a read; from Node 24 on it is as large.
+      if (Buffer.poolSize < 64 * 1024) expect(freed).to.be.greaterThan(100)
+      else expect(freed).to.equal(0)
     })
 
   /** A frame of a client, with a key of zeros (RFC 6455 §5.2). */
