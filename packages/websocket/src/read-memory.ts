@@ -9,7 +9,8 @@ const nowhere = closedPort()
  *
  * `ws` hands over views of what was read, several messages of one read as a rule, and copies: of messages that straddle two reads or came in several frames. A copy is free
  * when it is released. A read is free when all its messages are and a view of another read comes, since `ws` has left it behind by then; a copy says nothing of that.
- * Whatever still looks at them has a length of 0 then. Small buffers may be parts of one that Node shares among many: they are left alone.
+ * Whatever still looks at them has a length of 0 then. Small buffers may be parts of one that Node shares among many: they are left alone,
+ * which from Node 24 on is all of them, as that one is as large as a read there.
  */
 export class ReadMemory {
   #last: Uint8Array | undefined
