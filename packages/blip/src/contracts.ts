@@ -63,7 +63,11 @@ export interface RequestOptions {
    * A returned promise delays the acknowledgement: back-pressure to the peer.
    */
   readonly onBody?: (piece: Buffer) => void | Promise<void>
-  /** `onBody` keeps nothing of a piece beyond its return: memory may be freed at once, and a piece is empty afterwards. @default false */
+  /**
+   * `onBody` keeps nothing of a piece beyond its return: memory may be freed at once, and a piece is empty afterwards. One for which it returned a
+   * promise stays as it is.
+   * @default false
+   */
   readonly releasesPieces?: boolean
   /** Ceiling for the reply's body; above it the request ends as an error `BLIP`/413 and the rest is thrown away. */
   readonly maxBodyBytes?: number

@@ -85,6 +85,25 @@ describe('a blob on its way to its file', () => {
     await Promise.all([writing, aborted])
     expect([looks > 0, isOpen()]).to.deep.equal([true, false])
   })
+  it('is not stored when it is aborted while its commit waits for a write', async () => {
+    const content = randomBytes(5 * MEBIBYTE)
+    const target = writer({ digest: digestOf(content), length: content.length })
+    const writing = target.write(content)
+    const committed = rejection(target.commit())
+    await Promise.all([writing, target.abort()])
+    expect((await committed).message).to.include('finished')
+    expect([unfinished(), finished()]).to.deep.equal([[], []])
+  })
+  it('is committed once', async () => {
+    const content = randomBytes(5 * MEBIBYTE)
+    const target = writer({ digest: digestOf(content), length: content.length })
+    const writing = target.write(content)
+    const first = target.commit()
+    const second = rejection(target.commit())
+    await Promise.all([writing, first])
+    expect((await second).message).to.include('finished')
+    expect(stored(content).equals(content)).to.equal(true)
+  })
   it('says so when the disk fails', async () => {
     for (const bytes of [1000, 3 * MEBIBYTE]) {
       const content = randomBytes(bytes)

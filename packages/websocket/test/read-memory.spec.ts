@@ -170,8 +170,10 @@ describe('a WebSocket whose messages are released', () => {
   it('puts messages of several frames together, and answers pings with their bytes', async () => {
     const { server, clientStream } = await link()
     const received: string[] = []
+    const messages: Buffer[] = []
     server.attach({
       message: (data) => {
+        messages.push(data)
         received.push(data.toString('latin1'))
         server.release?.(data)
       },
@@ -193,8 +195,14 @@ describe('a WebSocket whose messages are released', () => {
     }
     for (const n of [1, 2, 3]) clientStream.write(Buffer.concat([frame(9, Buffer.from(`ping ${n}`)), frame(2, content(n, 9_000))]))
     for (const n of [1, 2, 3]) expected.push(content(n, 9_000).toString('latin1'))
+    for (let n = 0; n < 40; n++) {
+      if (!clientStream.write(frame(2, content(n, 30_000)))) await once(clientStream, 'drain')
+      expected.push(content(n, 30_000).toString('latin1'))
+    }
     await eventually('all messages', () => received.length === expected.length)
     expect(received.every((text, n) => text === expected[n])).to.equal(true)
+    // Nothing is freed any more, as the answers have the memory of the pings.
+    expect(messages.slice(-43).map(({ length }) => length)).to.deep.equal([...Array(3).fill(9_000), ...Array(40).fill(30_000)])
     const pongs = [1, 2, 3].map((n) => Buffer.concat([Buffer.from([0x8a, `ping ${n}`.length]), Buffer.from(`ping ${n}`)]))
     await eventually('the pongs', () => Buffer.concat(answers).length >= Buffer.concat(pongs).length)
     expect(Buffer.concat(answers).equals(Buffer.concat(pongs))).to.equal(true)

@@ -72,6 +72,8 @@ export class DiskBlobWriter implements BlobWriter {
   async commit(): Promise<void> {
     if (this.#ended) throw new TypeError('The blob is finished')
     await this.#writing
+    // Aborted meanwhile, or committed by somebody else.
+    if (this.#ended) throw new TypeError('The blob is finished')
     this.#ended = true
     this.#writing = this.#guard(async () => {
       const { expected, temporary, place, exists, sync } = this.#options
