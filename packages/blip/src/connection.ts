@@ -126,6 +126,11 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
     if (this.paused) this.waitingChanged()
   }
 
+  flush(): void {
+    this.writer.flush()
+    this.socket.flush?.()
+  }
+
   handle(profile: string, handler: (request: IncomingRequest) => void): void {
     this.dispatcher.handle(profile, handler)
   }
@@ -218,8 +223,8 @@ class BlipConnection implements BlipPeer, InboxOwner, OutgoingListener, Dispatch
     if (this.replies.received(message) && this.dispatcher.hasWaiting) this.waitingChanged()
   }
 
-  acknowledge(number: number, type: typeof ACK_REQUEST | typeof ACK_RESPONSE, bytes: number): void {
-    if (!this.ending) this.writer.acknowledge(number, type, bytes)
+  acknowledge(number: number, type: typeof ACK_REQUEST | typeof ACK_RESPONSE, bytes: number, canWait: boolean): void {
+    if (!this.ending) this.writer.acknowledge(number, type, bytes, canWait)
   }
 
   evicted(error: Error): void {

@@ -78,6 +78,11 @@ export interface BlipPeer {
   /** Queues a request; `onReply` is called exactly once, never from inside this call. Omit it for no-reply requests. */
   request(request: OutgoingRequest, onReply?: (reply: Reply) => void, options?: RequestOptions): void
   /**
+   * Sends what is queued now, as far as the socket takes it. Without it that happens at the end of the turn, which is better for most: but the turn lasts
+   * until all that was read is handled, and the other side has nothing to do meanwhile.
+   */
+  flush?(): void
+  /**
    * Registers the receiver of a profile's requests, at any time; until then they are answered `BLIP`/404. Several parts of a program may share a
    * connection, each with profiles of its own.
    * @throws TypeError when the profile has a receiver already.

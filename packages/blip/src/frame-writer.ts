@@ -17,6 +17,7 @@ export class FrameWriter {
   private readonly acknowledgements = new Map<number, number>()
   private flushing = false
   private scheduled = false
+  private scheduledLate = false
   private blocked = false
   private stopped = false
 
@@ -35,9 +36,11 @@ export class FrameWriter {
     this.schedule()
   }
 
-  acknowledge(number: number, type: typeof ACK_REQUEST | typeof ACK_RESPONSE, bytes: number): void {
+  /** @param canWait until everything that can be read now was read: each write wakes the other side, and costs both more than what it says. */
+  acknowledge(number: number, type: typeof ACK_REQUEST | typeof ACK_RESPONSE, bytes: number, canWait: boolean): void {
     this.acknowledgements.set(type === ACK_REQUEST ? number : -number, bytes)
-    this.schedule()
+    if (canWait) this.scheduleLate()
+    else this.schedule()
   }
 
   /** The other side acknowledged: a paused message may go on. */
@@ -81,6 +84,15 @@ export class FrameWriter {
     if (this.scheduled || this.stopped) return
     this.scheduled = true
     queueMicrotask(this.flush)
+  }
+
+  private scheduleLate(): void {
+    if (this.scheduledLate || this.scheduled || this.stopped) return
+    this.scheduledLate = true
+    setImmediate(() => {
+      this.scheduledLate = false
+      if (!this.stopped) this.flush()
+    })
   }
 
   private nextAcknowledgement(): Buffer | undefined {

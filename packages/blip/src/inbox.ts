@@ -34,7 +34,8 @@ export interface InboxOwner {
   unexpected(number: number): void
   requestReceived(message: ReceivedMessage): void
   replyReceived(message: ReceivedMessage): void
-  acknowledge(number: number, type: typeof ACK_REQUEST | typeof ACK_RESPONSE, bytes: number): void
+  /** @param canWait so many messages arrive that the other side has others to go on with. */
+  acknowledge(number: number, type: typeof ACK_REQUEST | typeof ACK_RESPONSE, bytes: number, canWait: boolean): void
   /** Highest request number sent so far. */
   readonly lastRequestNumber: number
   /** The connection is to end, for the sake of the others. */
@@ -46,12 +47,16 @@ const noBody = Buffer.alloc(0)
 const BUDGET_STEP = 16 * 1024
 /** Below it a connection is left alone when the shared budget gets short. */
 const SMALL_BYTES = 256 * 1024
+/** With so many windows open, none of them is used up before what was read is handled. */
+const MANY_MESSAGES = 8
 
 /** Puts the frames of messages together, checks their order, and says when to acknowledge (blip.md §3, §9, §13). */
 export class Inbox implements BudgetHolder {
   private readonly limits: InboxLimits
   private readonly owner: InboxOwner
   private lastStarted = 0
+  /** Messages of several frames that have begun and are not delivered. */
+  private arriving = 0
   private readonly requests = new Map<number, IncomingAssembly>()
   /** Bytes of messages that were delivered but wait for their handler. */
   private waitingBytes = 0
@@ -104,6 +109,7 @@ export class Inbox implements BudgetHolder {
         throw blipErrors.create('ERR_BLIP_LIMIT', `More than ${this.limits.maxIncomingMessages} messages arrive at once`)
       const started = new IncomingAssembly(number, frame.type, frame.flags, this.limits.maxBodyBytes, undefined, false)
       this.requests.set(number, started)
+      this.arriving++
       return this.push(started, frame)
     }
     const expected = this.owner.expected(number)
@@ -120,6 +126,7 @@ export class Inbox implements BudgetHolder {
       }
       const limit = frame.type === ERROR ? this.limits.maxBodyBytes : this.bodyLimit(expected)
       expected.assembly = new IncomingAssembly(number, frame.type, frame.flags, limit, expected.sink, expected.releasesPieces)
+      this.arriving++
     } else if (expected.assembly.complete) {
       throw blipErrors.create('ERR_BLIP_NUMBER', `Response ${number} has already ended`)
     }
@@ -184,6 +191,7 @@ export class Inbox implements BudgetHolder {
   }
 
   private deliver(assembly: IncomingAssembly): void {
+    this.arriving--
     if (assembly.type === REQUEST) this.requests.delete(assembly.number)
     const { number, type, flags, properties, tooLarge, sinkError } = assembly
     const message: ReceivedMessage = {
@@ -241,7 +249,8 @@ export class Inbox implements BudgetHolder {
       }
     }
     assembly.ackedBytes = assembly.consumedBytes
-    this.owner.acknowledge(assembly.number, assembly.type === REQUEST ? ACK_REQUEST : ACK_RESPONSE, assembly.consumedBytes)
+    const type = assembly.type === REQUEST ? ACK_REQUEST : ACK_RESPONSE
+    this.owner.acknowledge(assembly.number, type, assembly.consumedBytes, this.arriving >= MANY_MESSAGES)
   }
 
   /** Memory was freed, or the privileged message has ended: others may go on. */

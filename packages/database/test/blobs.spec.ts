@@ -1,5 +1,6 @@
+import { execFileSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdirSync, readdirSync, renameSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import type { Database } from '@kithmesh/database'
@@ -63,6 +64,9 @@ for (const place of ['on disk', 'in memory']) {
       expect([reader.length, target.subarray(5, -5).equals(bytes)]).to.deep.equal([100_000, true])
       expect([...target.subarray(0, 5), ...target.subarray(-5)]).to.deep.equal(Array(10).fill(1))
       reader.close()
+      const within = [99_999, 100_000].map((bytes) => database.blobs.openReader(digest, bytes))
+      expect(within.map((opened) => opened?.length)).to.deep.equal([undefined, 100_000])
+      within[1]?.close()
     })
     it('are absent in every way when absent', async () => {
       for (const digest of [digestOf(Buffer.from('never')), 'sha1-../../../../etc/passwd', 'md5-x', '']) {
@@ -159,14 +163,15 @@ describe('blob files', () => {
   })
   it('count as used when asked for, so that compaction leaves them to whoever is about to mention them', async () => {
     const database = await temporary.open()
-    const blobs = await Promise.all(['asked', 'forgotten'].map(async (text) => await database.blobs.saveBlob(Buffer.from(text))))
+    const blobs = await Promise.all(['asked', 'opened', 'forgotten'].map(async (text) => await database.blobs.saveBlob(Buffer.from(text))))
     for (const { digest } of blobs) {
       const hex = Buffer.from(digest.slice(5), 'base64').toString('hex')
       utimesSync(join(database.directory, 'blobs', hex), 1000, 1000)
     }
     expect(database.blobs.has(blobs[0]?.digest as string)).to.equal(true)
+    database.blobs.openReader(blobs[1]?.digest as string)?.close()
     expect(database.compact()).to.deep.equal({ blobsRemoved: 1 })
-    expect(blobs.map(({ digest }) => database.blobs.has(digest))).to.deep.equal([true, false])
+    expect(blobs.map(({ digest }) => database.blobs.has(digest))).to.deep.equal([true, true, false])
   })
   describe('with links in their place', () => {
     const fileOf = (digest: string): string => Buffer.from(digest.slice(5), 'base64').toString('hex')
@@ -192,6 +197,16 @@ describe('blob files', () => {
       await database.blobs.saveBlob(secret)
       writeFileSync(elsewhere, 'changed')
       expect((await database.blobs.read(digest))?.equals(secret)).to.equal(true)
+    })
+    it('are not there where a directory or a pipe is, which is not waited for', async function () {
+      if (process.platform === 'win32') this.skip()
+      const { database, blobs } = await open()
+      const place = join(blobs, fileOf(digest))
+      for (const put of [() => mkdirSync(place), () => execFileSync('mkfifo', [place])]) {
+        put()
+        expect([database.blobs.size(digest), database.blobs.openReader(digest)]).to.deep.equal([undefined, undefined])
+        rmSync(place, { recursive: true })
+      }
     })
     it('are where a link in the place of the whole directory leads', async function () {
       if (process.platform === 'win32') this.skip()

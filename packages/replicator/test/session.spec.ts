@@ -152,6 +152,18 @@ describeInBothSchemes('a replication session between two peers', ({ newStore, ve
       expect(a.blobs.stored.size).to.equal(0)
     })
 
+    it('asks for as many as may be under way before it looks at more documents', async () => {
+      for (let i = 0; i < 50; i++) b.default.put(`doc${i}`, document(b.blobs.put(Buffer.alloc(bytes.length, `blob ${i}`))))
+      const { pair, error } = await replicate(a, b, { limits: { maxBlobsInFlight: 10 } })
+      expect(error).to.equal(undefined)
+      const asked = pair.seen.filter(({ dir, profile }) => dir === 'A>B' && profile === 'getAttachment').map(({ number }) => number)
+      expect(asked).to.have.length(50)
+      expect(pair.a.flushes[0]).to.equal(asked[9])
+      for (let i = 0; i < 5; i++) b.default.put(`few${i}`, document(b.blobs.put(Buffer.alloc(bytes.length, `few ${i}`))))
+      const few = await replicate(a, b, { limits: { maxBlobsInFlight: 10 } })
+      expect([few.error, few.pair.a.flushes]).to.deep.equal([undefined, []])
+    })
+
     it('says of a blob that the disk had no room for that trying again may help', async () => {
       const digest = b.blobs.put(bytes)
       b.default.put('d', document(digest))

@@ -48,7 +48,6 @@ class WebSocketMessageSocket implements MessageSocket {
   readonly #read: ReadMemory | undefined
   readonly #clock: Clock
   readonly #heartbeatMs: number
-  readonly #flush: () => void
   readonly #written: () => void
   #handlers: MessageSocketHandlers | undefined
   #waiting: Buffer[] = []
@@ -79,11 +78,6 @@ class WebSocketMessageSocket implements MessageSocket {
     this.#heartbeatMs = options.heartbeatMs ?? 0
     this.protocol = webSocket.protocol
     this.description = options.description ?? webSocket.url ?? ''
-    this.#flush = () => {
-      if (!this.#corked) return
-      this.#corked = false
-      this.#stream?.uncork()
-    }
     this.#written = () => {
       if (!this.#needsDrain || this.#ended !== undefined || webSocket.bufferedAmount > HIGH_WATER_BYTES / 2) return
       this.#needsDrain = false
@@ -142,14 +136,20 @@ class WebSocketMessageSocket implements MessageSocket {
     } else {
       this.#corked = true
       stream.cork()
-      process.nextTick(this.#flush)
+      process.nextTick(this.flush)
       frames.write(message, this.#written)
     }
     const buffered = webSocket.bufferedAmount
-    if (this.#corked && buffered > FLUSH_BYTES) this.#flush()
+    if (this.#corked && buffered > FLUSH_BYTES) this.flush()
     if (buffered <= HIGH_WATER_BYTES) return true
     this.#needsDrain = true
     return false
+  }
+
+  readonly flush = (): void => {
+    if (!this.#corked) return
+    this.#corked = false
+    this.#stream?.uncork()
   }
 
   release(message: Uint8Array): void {
@@ -175,7 +175,7 @@ class WebSocketMessageSocket implements MessageSocket {
     this.#closing = true
     if (this.#paused || this.#handlers === undefined) this.#waiting = []
     this.#webSocket.close(code, shorten(reason))
-    this.#flush()
+    this.flush()
     this.#webSocket.resume()
     this.#armClose()
   }
@@ -299,7 +299,7 @@ class WebSocketMessageSocket implements MessageSocket {
         ? webSocketErrors.create('ERR_WS_MESSAGE_TOO_LARGE', 'The peer sent a message above the limit', { cause })
         : webSocketErrors.create('ERR_WS_FRAME', `The peer broke the WebSocket protocol: ${cause.message}`, { cause })
     this.#closing = true
-    this.#flush()
+    this.flush()
     this.#armClose()
   }
 

@@ -52,6 +52,24 @@ describe('message sockets', () => {
       expect([client.releasesBytes, server.releasesBytes], kind).to.deep.equal(Array(2).fill(kind === 'tcp'))
     }
   })
+  it('hand over what was gathered at the end of the turn, or when told to', async () => {
+    const sockets = await link()
+    for (const socket of [sockets.client, sockets.server]) {
+      socket.flush?.()
+      for (const when of ['later', 'now'] as const) {
+        socket.send(Buffer.from('a'))
+        socket.send(Buffer.from('b'))
+        expect(socket.bufferedBytes, when).to.be.above(0)
+        if (when === 'now') socket.flush?.()
+        else await eventually('the bytes to leave', () => socket.bufferedBytes === 0)
+        expect(socket.bufferedBytes, when).to.equal(0)
+      }
+    }
+    const [left, right] = [new Recorder().attach(sockets.client), new Recorder().attach(sockets.server)]
+    await left.received(4)
+    await right.received(4)
+    expect([...left.messages, ...right.messages].map(String)).to.deep.equal(['a', 'b', 'a', 'b', 'a', 'b', 'a', 'b'])
+  })
   for (const side of ['client', 'server'] as const) {
     it(`may be given bytes that change once they are not counted any more by the ${side}`, async () => {
       const sockets = await link()

@@ -47,6 +47,8 @@ export interface MessageSocket {
    * The bytes must not be changed afterwards, but see `releasesBytes`. After the end it returns false and does nothing.
    */
   send(message: Uint8Array): boolean
+  /** Hands to the operating system now what `send` has gathered; without it that happens at the end of the turn. */
+  flush?(): void
   /**
    * Nothing of the message is kept, so that its memory may be freed at once: called by its receiver before `message` returns, at most once for each.
    * Without it a message stays valid as long as anybody has it.

@@ -1,31 +1,46 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, type Stats } from 'node:fs'
 import { errorCode } from '@kithmesh/core/plugin'
 import type { BlobReader } from '../contracts/replication.ts'
 import { databaseErrors } from '../errors.ts'
 import { mapFileError } from '../file-errors.ts'
 
+/** Not to be led elsewhere by a link, nor to wait for who writes to a pipe. Windows has neither of the two. */
+const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)
+/** No such file, or a link, or the end of a connection. */
+const NOT_THERE: ReadonlySet<string> = new Set(['ENOENT', 'ELOOP', 'EMLINK', 'ENXIO'])
+const followsLinks = constants.O_NOFOLLOW === undefined
+
 /** A blob's file, open to be read piece by piece into memory that is there already. */
 export class DiskBlobReader implements BlobReader {
   readonly length: number
+  readonly mtimeMs: number
   readonly #path: string
   readonly #closed: () => void
   #descriptor: number | undefined
 
-  /** Undefined when there is no such file. @param closed told once, when the file is closed. @throws ERR_DB_IO, ERR_DB_UNREADABLE */
-  static open(path: string, closed: () => void): DiskBlobReader | undefined {
+  /** Undefined when there is no such file, or one of more than `maxBytes`. @param closed told once, when the file is closed. @throws ERR_DB_IO, ERR_DB_UNREADABLE */
+  static open(path: string, maxBytes: number, closed: () => void): DiskBlobReader | undefined {
+    let descriptor: number | undefined
     try {
-      return new DiskBlobReader(path, openSync(path, 'r'), closed)
+      if (followsLinks && lstatSync(path).isSymbolicLink()) return undefined
+      descriptor = openSync(path, OPEN_FLAGS)
+      const found = fstatSync(descriptor)
+      if (found.isFile() && found.size <= maxBytes) return new DiskBlobReader(path, descriptor, found, closed)
     } catch (error) {
-      if (errorCode(error) === 'ENOENT') return undefined
+      if (descriptor !== undefined) closeSync(descriptor)
+      if (NOT_THERE.has(errorCode(error) ?? '')) return undefined
       throw mapFileError(error, path)
     }
+    closeSync(descriptor)
+    return undefined
   }
 
-  private constructor(path: string, descriptor: number, closed: () => void) {
+  private constructor(path: string, descriptor: number, { size, mtimeMs }: Stats, closed: () => void) {
     this.#path = path
     this.#descriptor = descriptor
     this.#closed = closed
-    this.length = fstatSync(descriptor).size
+    this.length = size
+    this.mtimeMs = mtimeMs
   }
 
   read(target: Uint8Array, offset: number, length: number, position: number): void {

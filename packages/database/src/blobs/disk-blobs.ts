@@ -42,6 +42,9 @@ export class DiskBlobs implements ManagedBlobStore {
   readonly #directory: string
   readonly #clock: Clock
   readonly #sync = new DirectorySync()
+  /** Of the files being written, which others may write beside; a number of eight digits follows. */
+  readonly #prefix = randomBytes(8).toString('hex')
+  #writers = 0
   #readers = 0
 
   constructor(directory: string, clock: Clock) {
@@ -58,7 +61,7 @@ export class DiskBlobs implements ManagedBlobStore {
     const path = this.#pathOf(digest)
     const found = path === undefined ? undefined : blobAt(path)
     if (found === undefined || path === undefined) return undefined
-    if (this.#clock.now() - found.mtimeMs > TOUCH_AFTER_MS) this.#touch(path)
+    this.#used(path, found.mtimeMs)
     return found.size
   }
 
@@ -91,13 +94,15 @@ export class DiskBlobs implements ManagedBlobStore {
     }
   }
 
-  openReader(digest: string): BlobReader | undefined {
+  openReader(digest: string, maxBytes = Infinity): BlobReader | undefined {
     const path = this.#pathOf(digest)
-    if (path === undefined || this.#readers >= MAX_READERS || blobAt(path) === undefined) return undefined
-    const reader = DiskBlobReader.open(path, () => {
+    if (path === undefined || this.#readers >= MAX_READERS) return undefined
+    const reader = DiskBlobReader.open(path, maxBytes, () => {
       this.#readers--
     })
-    if (reader !== undefined) this.#readers++
+    if (reader === undefined) return undefined
+    this.#readers++
+    this.#used(path, reader.mtimeMs)
     return reader
   }
 
@@ -165,7 +170,7 @@ export class DiskBlobs implements ManagedBlobStore {
   #writer(expected: { readonly digest: string; readonly length?: number } | undefined): DiskBlobWriter {
     return new DiskBlobWriter({
       expected,
-      temporary: join(this.#directory, 'tmp', randomBytes(12).toString('hex')),
+      temporary: join(this.#directory, 'tmp', this.#prefix + (this.#writers++ % 2 ** 32).toString(16).padStart(8, '0')),
       place: (digest) => join(this.#directory, requireHex(digest)),
       exists: (path) => {
         const there = blobAt(path) !== undefined
@@ -174,6 +179,10 @@ export class DiskBlobs implements ManagedBlobStore {
       },
       sync: this.#sync
     })
+  }
+
+  #used(path: string, mtimeMs: number): void {
+    if (this.#clock.now() - mtimeMs > TOUCH_AFTER_MS) this.#touch(path)
   }
 
   #touch(path: string): void {

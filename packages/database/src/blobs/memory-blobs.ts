@@ -33,9 +33,9 @@ export class MemoryBlobs implements ManagedBlobStore {
     return bytes === undefined || bytes.length > maxBytes ? undefined : Buffer.from(bytes)
   }
 
-  openReader(digest: string): BlobReader | undefined {
+  openReader(digest: string, maxBytes = Infinity): BlobReader | undefined {
     const bytes = this.#blobs.get(digest)
-    if (bytes === undefined) return undefined
+    if (bytes === undefined || bytes.length > maxBytes) return undefined
     return {
       length: bytes.length,
       read: (target, offset, length, position) => {

@@ -221,8 +221,8 @@ export interface BlobAccess {
   read(digest: string): Promise<Buffer | undefined>
   /** The whole blob at once, read synchronously like a document; undefined when it is absent or larger than `maxBytes`. */
   readNow(digest: string, maxBytes: number): Buffer | undefined
-  /** The blob to be read piece by piece, synchronously; undefined when it is absent, or when as many are open as may be. */
-  openReader(digest: string): BlobReader | undefined
+  /** The blob to be read piece by piece, synchronously; undefined when it is absent or larger than `maxBytes`, or when as many are open as may be. */
+  openReader(digest: string, maxBytes?: number): BlobReader | undefined
   /** A stream over the blob's bytes; undefined when absent. */
   openRead(digest: string): AsyncIterable<Buffer> | undefined
   /**

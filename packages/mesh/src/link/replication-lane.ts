@@ -83,6 +83,10 @@ export class ReplicationLane implements BlipPeer {
     )
   }
 
+  flush(): void {
+    this.#blip.flush?.()
+  }
+
   handle(profile: string, handler: (request: IncomingRequest) => void): void {
     this.#handlers.set(profile, handler)
     this.#receive(profile)

@@ -65,6 +65,7 @@ export class BlobFetcher {
   fetch(docId: string, references: readonly BlobReference[], done: BlobsDone): void {
     let left = references.length
     let failed: BlobFailure | undefined
+    const othersWait = this.#queue.length > 0
     for (const reference of references) {
       let fetch = this.#byDigest.get(reference.digest)
       if (fetch === undefined) {
@@ -78,6 +79,8 @@ export class BlobFetcher {
       })
     }
     this.#pump()
+    // As many as may be under way: the peer can begin while the rest of what was read is looked at.
+    if (!othersWait && this.#queue.length > 0) this.#context.blip.flush?.()
   }
 
   #pump(): void {

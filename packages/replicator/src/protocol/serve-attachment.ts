@@ -14,22 +14,29 @@ export function serveAttachment(context: SessionContext, request: IncomingReques
     request.respondError('HTTP', 400, 'getAttachment has no valid digest')
     return
   }
-  const size = context.store.blobs.size(digest)
-  const body = size === undefined ? undefined : bodyOf(context, digest, size)
-  if (size === undefined || body === undefined) {
+  const found = bodyOf(context, digest)
+  if (found === undefined) {
     request.respondError('HTTP', 404, 'no such attachment')
     return
   }
   context.statistics.blobsPushed++
-  context.statistics.blobBytesPushed += size
-  request.respond({ body, compress: isTrue(compress) })
+  context.statistics.blobBytesPushed += found.bytes
+  request.respond({ body: found.body, compress: isTrue(compress) })
 }
 
-function bodyOf(context: SessionContext, digest: string, size: number): Uint8Array | BodyReader | AsyncIterable<Uint8Array> | undefined {
+interface Found {
+  readonly body: Uint8Array | BodyReader | AsyncIterable<Uint8Array>
+  readonly bytes: number
+}
+
+function bodyOf(context: SessionContext, digest: string): Found | undefined {
   const { blobs } = context.store
-  if (size > READ_AT_ONCE_BYTES) return streamOf(context, digest)
   // When many are open already, in one piece.
-  return blobs.openReader(digest) ?? blobs.readNow(digest, READ_AT_ONCE_BYTES)
+  const small = blobs.openReader(digest, READ_AT_ONCE_BYTES) ?? blobs.readNow(digest, READ_AT_ONCE_BYTES)
+  if (small !== undefined) return { body: small, bytes: small.length }
+  const bytes = blobs.size(digest)
+  const body = bytes === undefined ? undefined : streamOf(context, digest)
+  return bytes === undefined || body === undefined ? undefined : { body, bytes }
 }
 
 function streamOf(context: SessionContext, digest: string): AsyncIterable<Buffer> | undefined {

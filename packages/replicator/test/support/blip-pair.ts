@@ -95,6 +95,8 @@ export class FakePeer implements BlipPeer {
   #closed: ((info: SocketCloseInfo) => void)[] = []
   #number = 0
   other!: FakePeer
+  /** For each `flush`, how many requests there had been. */
+  readonly flushes: number[] = []
   /** Changes outgoing replies, for misbehaviour. */
   tamper: ((request: IncomingRequest, reply: OutgoingMessage | undefined) => OutgoingMessage | undefined) | undefined
 
@@ -106,6 +108,10 @@ export class FakePeer implements BlipPeer {
 
   get unansweredRequests(): number {
     return this.#waiting.size
+  }
+
+  flush(): void {
+    this.flushes.push(this.#number)
   }
 
   #send(delivery: Delivery): void {

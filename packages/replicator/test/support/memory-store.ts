@@ -400,9 +400,9 @@ class MemoryBlobs implements BlobAccess {
     return bytes === undefined ? undefined : pieces(bytes)
   }
 
-  openReader(digest: string) {
+  openReader(digest: string, maxBytes = Infinity) {
     const bytes = this.stored.get(digest)
-    if (bytes === undefined) return undefined
+    if (bytes === undefined || bytes.length > maxBytes) return undefined
     return {
       length: bytes.length,
       read: (target: Uint8Array, offset: number, length: number, position: number) => {
