@@ -10,7 +10,7 @@ const MAX_INTERFACES = 3
 const POLL_MS = 5_000
 /** For one measurement. Probes have shorter deadlines of their own; one that hangs must not be the last. */
 const MEASURE_DEADLINE_MS = 30_000
-/** A measurement that was cut off is repeated after this time, and then each time after twice as long. */
+/** A measurement that can be doubted is repeated after this time, and then each time after twice as long. */
 const AGAIN_MS = 1_000
 const MAX_AGAIN = 6
 const UNKNOWN: NatBehaviour = Object.freeze({ mapping: 'unknown', filtering: 'unknown', ports: Object.freeze({ kind: 'unknown' }) })
@@ -34,8 +34,8 @@ export class NetworkWatch implements NetworkView {
   #started = false
   #measuring = false
   #stale = false
-  /** How many measurements in a row were cut off. */
-  #cutOff = 0
+  /** How many measurements in a row could be doubted. */
+  #doubtful = 0
   #cancelAgain = (): void => {}
   #stop: Array<() => void> = []
 
@@ -74,7 +74,7 @@ export class NetworkWatch implements NetworkView {
     }
     this.#stop.push(
       probe.onStale(() => {
-        this.#cutOff = 0
+        this.#doubtful = 0
         this.#measure(probe)
       }),
       () => {
@@ -119,7 +119,7 @@ export class NetworkWatch implements NetworkView {
         (facts) => {
           if (this.#life.signal.aborted) return
           this.#measured = facts
-          this.#repeatWhenCutOff(probe, facts)
+          this.#repeatWhenDoubtful(probe, facts)
           this.#tell(facts)
         },
         (error: unknown) => {
@@ -137,10 +137,10 @@ export class NetworkWatch implements NetworkView {
       })
   }
 
-  #repeatWhenCutOff(probe: NetworkProbe, { cutOff = false }: NetworkFacts): void {
-    if (!cutOff) this.#cutOff = 0
-    else if (this.#cutOff < MAX_AGAIN)
-      this.#cancelAgain = this.#options.clock.after(AGAIN_MS * 2 ** this.#cutOff++, () => {
+  #repeatWhenDoubtful(probe: NetworkProbe, facts: NetworkFacts): void {
+    if (facts.cutOff !== true && !leadsNowhere(facts)) this.#doubtful = 0
+    else if (this.#doubtful < MAX_AGAIN)
+      this.#cancelAgain = this.#options.clock.after(AGAIN_MS * 2 ** this.#doubtful++, () => {
         this.#measure(probe)
       })
   }
@@ -176,6 +176,11 @@ export function unmeasuredRoutes(interfaces: ReturnType<typeof networkInterfaces
       })
     )
   )
+}
+
+/** No address gets through with TCP: so it is where that is forbidden, but also when a new address was measured before its routes were there. */
+function leadsNowhere({ routes }: NetworkFacts): boolean {
+  return routes.length > 0 && routes.every(({ tcp }) => tcp.mapping === 'blocked' || tcp.mapping === 'unknown')
 }
 
 function fingerprint({ routes }: NetworkFacts): string {

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import type { NetworkFacts, NetworkProbe } from '@kithmesh/core'
+import type { NatBehaviour, NetworkFacts, NetworkProbe } from '@kithmesh/core'
 import { Deferred } from '@kithmesh/core/plugin'
 import { NetworkWatch, unmeasuredRoutes } from '../dist/network-view.js'
 import { manualClock, recordingLogger } from '@kithmesh/testkit'
@@ -156,6 +156,45 @@ describe("this machine's network", () => {
     await watch.close()
     expect(clock.pending).to.equal(0)
     expect(probe.measurements).to.have.length(10)
+  })
+
+  it('is measured again when no address leads anywhere, as one does that is there before its routes are', async () => {
+    const clock = manualClock()
+    const probe = new FakeProbe()
+    const watch = new NetworkWatch({ clock, logger: recordingLogger(), probe })
+    const unknown = { mapping: 'unknown', filtering: 'unknown', ports: { kind: 'unknown' } } as const
+    const found = async (...mappings: NatBehaviour['mapping'][]): Promise<void> => {
+      const routes = mappings.map((mapping, interfaceIndex) => ({
+        interfaceIndex,
+        family: 4 as const,
+        localAddress: `10.0.0.${interfaceIndex + 1}`,
+        externalAddress: undefined,
+        tcp: { ...unknown, mapping },
+        udp: unknown
+      }))
+      probe.measurements.at(-1)?.resolve({ routes, measuredAt: probe.measurements.length })
+      await settle()
+    }
+    watch.start()
+    await found('blocked', 'unknown')
+    expect(watch.current.routes[0]?.tcp.mapping).to.equal('blocked')
+    await clock.advance(1_000)
+    await found('blocked')
+    await clock.advance(2_000)
+    expect(probe.measurements).to.have.length(3)
+    await found('blocked', 'endpoint-independent')
+    expect([clock.pending, watch.current.measuredAt]).to.deep.equal([0, 3])
+    probe.stale()
+    await found()
+    expect(clock.pending).to.equal(0)
+    probe.stale()
+    for (const ms of [1_000, 2_000, 4_000, 8_000, 16_000, 32_000]) {
+      await found('blocked')
+      await clock.advance(ms)
+    }
+    await found('blocked')
+    expect([clock.pending, probe.measurements.length]).to.deep.equal([0, 11])
+    await watch.close()
   })
 
   it('falls back to what is known without measuring when that fails', async () => {
