@@ -63,11 +63,16 @@ describe('kithmesh sync across NATs: a link', () => {
     await scene.expectEqual('a', 'b')
   })
 
+  /** How often a command has measured its network. */
+  const measured = ({ err }) => err.split('The network was measured').length - 1
+
   /** Starts both over a punched connection; what happens to the network comes next. */
-  async function punched({ verbose = false } = {}) {
+  async function punched() {
     scene = await Scene.create({ a: 'port-restricted', b: 'port-restricted' })
-    const commands = ['a', 'b'].map((name) => scene.sync(name, { more: verbose ? ['--verbose'] : [] }))
+    const commands = ['a', 'b'].map((name) => scene.sync(name, { more: ['--verbose'] }))
     await allLinked(commands, 'tcp-hole-punch')
+    // Which takes longer than linking does.
+    for (const command of commands) await command.until(() => measured(command) > 0, 'the first measurement of the network')
     return commands
   }
 
@@ -92,11 +97,11 @@ describe('kithmesh sync across NATs: a link', () => {
 
   for (const side of ['a', 'b'])
     it(`whose ${side === 'a' ? 'dialling' : 'other'} side loses its network is back when the network is`, async () => {
-      const commands = await punched({ verbose: true })
-      const measured = () => commands[side === 'a' ? 0 : 1].err.split('The network was measured').length
-      const before = measured()
+      const commands = await punched()
+      const command = commands[side === 'a' ? 0 : 1]
+      const before = measured(command)
       await scene.lab.setLink(side, false)
-      await commands[side === 'a' ? 0 : 1].until(() => measured() > before, 'the loss noticed')
+      await command.until(() => measured(command) > before, 'the loss noticed')
       await writeMeanwhile()
       // The connection does not survive: the router has another mapping afterwards.
       await scene.lab.setNat(side, 'port-preserving')
@@ -104,14 +109,22 @@ describe('kithmesh sync across NATs: a link', () => {
       await comesBack(commands)
     })
 
-  for (const side of ['a', 'b'])
-    it(`whose ${side === 'a' ? 'dialling' : 'other'} side gets another address is made anew`, async () => {
+  for (const [side, what] of [
+    ['a', 'another address'],
+    ['b', 'another address'],
+    ['a', 'an address before its way out']
+  ])
+    it(`whose ${side === 'a' ? 'dialling' : 'other'} side gets ${what} is made anew`, async () => {
       const commands = await punched()
+      const command = commands[side === 'a' ? 0 : 1]
+      const before = measured(command)
       const { ipv4 } = scene.lab.addresses(side)
       const ip = (...words) => scene.lab.exec(side, 'ip', words)
+      if (what !== 'another address') await ip('route', 'delete', 'default')
       await ip('address', 'add', `${ipv4.replace(/\d+$/, '77')}/24`, 'dev', 'eth0')
       await ip('address', 'delete', `${ipv4}/24`, 'dev', 'eth0')
       await ip('address', 'replace', `${ipv4.replace(/\d+$/, '77')}/24`, 'dev', 'eth0')
+      if (what !== 'another address') await command.until(() => measured(command) > before, 'a measurement without a way out')
       await ip('route', 'replace', 'default', 'via', ipv4.replace(/\d+$/, '1'))
       await writeMeanwhile()
       await comesBack(commands)
