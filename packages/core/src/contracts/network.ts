@@ -61,7 +61,10 @@ export interface NetworkView {
 
 /** Finds out what lies between this machine and the internet: the NAT probe of `@kithmesh/stun`. */
 export interface NetworkProbe {
-  /** Measures; settles within the probe's own deadline. What could not be measured is `unknown` in the result, never guessed. */
+  /**
+   * Measures; settles within the probe's own deadline. What could not be measured is `unknown` in the result, never guessed. Called again after 1, 2, 4 …
+   * 32 seconds while a measurement is cut off or no route gets through with TCP, as happens when an address is there before its route is.
+   */
   measure(options: { readonly signal: AbortSignal }): Promise<NetworkFacts>
   /** Called when the machine's addresses changed and measuring again makes sense. The returned function ends the subscription. */
   onStale(stale: () => void): () => void

@@ -109,7 +109,7 @@ export interface PeerDiscoveryProvider {
   startPublishing(options: PublishOptions): Promise<void>
   /** Withdraws the publication; peers are told where the protocol can. */
   stopPublishing(): Promise<void>
-  /** Replaces the published metadata. Rejects with ERR_PD_NOT_PUBLISHING when not publishing. */
+  /** Replaces the published metadata by what the map holds at the call. Rejects with ERR_PD_NOT_PUBLISHING when not publishing. */
   updateMetadata(metadata: Metadata): Promise<void>
   /** Begins or ends watching a peer's metadata; unknown ids are ignored. */
   monitorMetadata(id: string, on: boolean): void

@@ -139,24 +139,39 @@ export function robustnessChecks(bench: () => ProviderBench, runner: DeclaringRu
       await bench().finds(other, 'shop')
       assert.equal(namedPeers(one, 'shop').length, 0, 'a peer was reported after stopBrowsing')
     })
-    needing(publishing, capabilities.metadata, 'the provider carries no metadata').it(
-      'show what was published, whatever the publisher does with its map',
-      async () => {
-        const metadata = new Map([['a', Uint8Array.of(1)]])
-        const publisher = bench().subject()
-        const published = publisher.provider.startPublishing({ displayName: 'shop', port: 4984, metadata })
-        // At once: what the provider does in a later turn must not see it.
-        metadata.set('a', Uint8Array.of(2))
-        metadata.set('b', Uint8Array.of(3))
-        await bench().settles(published, 'startPublishing')
-        const subject = await bench().browser()
-        const { id } = await bench().finds(subject, 'shop')
-        subject.provider.monitorMetadata(id, true)
-        await bench().eventually('the metadata to arrive', () =>
-          sameMetadata(subject.context.peers.get(id)?.metadata ?? new Map(), new Map([['a', Uint8Array.of(1)]]))
-        )
-      }
-    )
+    const describing = needing(publishing, capabilities.metadata, 'the provider carries no metadata')
+    /** A map of one value, given to `use` and changed in the same turn: what the provider does in a later one must not see it. */
+    const changedAtOnce = (value: number, use: (metadata: Map<string, Uint8Array>) => Promise<void>): Promise<void> => {
+      const metadata = new Map([['a', Uint8Array.of(value)]])
+      const used = use(metadata)
+      metadata.set('a', Uint8Array.of(98))
+      metadata.set('b', Uint8Array.of(99))
+      return used
+    }
+    const showsValue = async (value: number): Promise<void> => {
+      const subject = await bench().browser()
+      const { id } = await bench().finds(subject, 'shop')
+      subject.provider.monitorMetadata(id, true)
+      await bench().eventually('the metadata to arrive', () =>
+        sameMetadata(subject.context.peers.get(id)?.metadata ?? new Map(), new Map([['a', Uint8Array.of(value)]]))
+      )
+    }
+    describing.it('show what was published, whatever the publisher does with its map', async () => {
+      const { provider } = bench().subject()
+      const published = changedAtOnce(1, (metadata) => provider.startPublishing({ displayName: 'shop', port: 4984, metadata }))
+      await bench().settles(published, 'startPublishing')
+      await showsValue(1)
+    })
+    describing.it('show what it was changed to, whatever the publisher does with that map', async () => {
+      const { provider } = bench().subject()
+      const published = provider.startPublishing({ displayName: 'shop', port: 4984, metadata: new Map([['a', Uint8Array.of(1)]]) })
+      await bench().settles(published, 'startPublishing')
+      await bench().settles(
+        changedAtOnce(2, (metadata) => provider.updateMetadata(metadata)),
+        'updateMetadata'
+      )
+      await showsValue(2)
+    })
     it('do not come of machines that only browse', async () => {
       const [subject, silent] = [await bench().browser(), await bench().browser()]
       await bench().caughtUp(subject)

@@ -284,6 +284,15 @@ export const providerMutants: Readonly<Record<string, ProviderMutant>> = {
     })),
     caughtBy: 'reports > show what was published, whatever the publisher does with its map'
   },
+  'reads new metadata later': {
+    mutate: mutant((inner) => ({
+      async updateMetadata(metadata) {
+        await nextTurn()
+        await inner.updateMetadata(metadata)
+      }
+    })),
+    caughtBy: 'reports > show what it was changed to, whatever the publisher does with that map'
+  },
   'swallows new metadata': { mutate: swallowsMetadata, caughtBy: 'metadata > arrives at the last of several quick changes' },
   'loses a peer for a moment when its metadata change': {
     mutate: mutant(
