@@ -53,7 +53,8 @@ describe('a blob on its way to its file', () => {
         for (let at = 0; at < bytes; at += step) {
           const piece = Buffer.from(content.subarray(at, at + step))
           const half = piece.length >> 1
-          await target.write(piece.subarray(0, half), piece.subarray(half))
+          await target.write(piece.subarray(0, half))
+          await target.write(piece.subarray(half))
           piece.fill(0)
         }
         await target.commit()

@@ -4,10 +4,11 @@ import type { BlobReader } from '../contracts/replication.ts'
 import { databaseErrors } from '../errors.ts'
 import { mapFileError } from '../file-errors.ts'
 
-/** Not to be led elsewhere by a link, nor to wait for who writes to a pipe. Windows has neither of the two. */
+/** Not to be led elsewhere by a link, nor to wait for who writes to a pipe. Windows has neither flag. */
 const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)
 /** No such file, or a link, or the end of a connection. */
 const NOT_THERE: ReadonlySet<string> = new Set(['ENOENT', 'ELOOP', 'EMLINK', 'ENXIO'])
+/** Where opening a link cannot be refused, it is looked for before. */
 const followsLinks = constants.O_NOFOLLOW === undefined
 
 /** A blob's file, open to be read piece by piece into memory that is there already. */

@@ -1,4 +1,4 @@
-import { close, closeSync, fdatasync, openSync, renameSync, rmSync, writev, writevSync } from 'node:fs'
+import { close, closeSync, fdatasync, openSync, renameSync, rmSync, writeSync, writev } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
@@ -46,21 +46,19 @@ export class DiskBlobWriter implements BlobWriter {
     return this.#digest
   }
 
-  write(...pieces: readonly Uint8Array[]): Promise<void> | undefined {
+  write(piece: Uint8Array): Promise<void> | undefined {
     if (this.#ended) throw new TypeError('The blob is finished')
     if (this.#writing !== undefined) throw new TypeError('The last write is still under way')
-    for (const { length } of pieces) this.length += length
+    this.length += piece.length
     const { expected } = this.#options
     if (expected?.length !== undefined && this.length > expected.length) checkArrived(expected, expected.digest, this.length)
-    for (const piece of pieces) this.#hash.update(piece)
+    this.#hash.update(piece)
     if (this.length <= AT_ONCE_BYTES) {
-      this.#writeNow(pieces)
+      this.#writeNow(piece)
       return undefined
     }
-    for (const piece of pieces) {
-      this.#gathered.push(Uint8Array.prototype.slice.call(piece))
-      this.#gatheredBytes += piece.length
-    }
+    this.#gathered.push(Uint8Array.prototype.slice.call(piece))
+    this.#gatheredBytes += piece.length
     if (this.#gatheredBytes < GATHER_BYTES) return undefined
     this.#writing = this.#guard(async () => {
       await this.#flush()
@@ -108,11 +106,11 @@ export class DiskBlobWriter implements BlobWriter {
     return (this.#descriptor ??= openSync(this.#options.temporary, 'wx'))
   }
 
-  /** The pieces are free again afterwards: nothing is copied in between. */
-  #writeNow(pieces: readonly Uint8Array[]): void {
+  /** The piece is free again afterwards: nothing is copied in between. */
+  #writeNow(piece: Uint8Array): void {
     try {
       const descriptor = this.#open()
-      for (let rest = pieces; rest.length > 0; ) rest = withoutFirst(rest, writevSync(descriptor, rest))
+      for (let done = 0; done < piece.length; ) done += writeSync(descriptor, piece, done)
     } catch (error) {
       this.#ended = true
       try {

@@ -49,8 +49,8 @@ export class MemoryBlobs implements ManagedBlobStore {
     requireHex(expected.digest)
     let pieces: Uint8Array[] = []
     return {
-      write: (...more) => {
-        for (const piece of more) pieces.push(Uint8Array.from(piece))
+      write: (piece) => {
+        pieces.push(Uint8Array.from(piece))
         return undefined
       },
       commit: async () => {

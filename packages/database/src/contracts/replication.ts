@@ -242,8 +242,8 @@ export interface BlobReader {
 }
 
 export interface BlobWriter {
-  /** The pieces are free again, and more may come, once what is returned, if anything, has resolved. Throws, or rejects, when they cannot be stored. */
-  write(...pieces: readonly Uint8Array[]): Promise<void> | undefined
+  /** The piece is free again, and more may come, once what is returned, if anything, has resolved. Throws, or rejects, when it cannot be stored. */
+  write(piece: Uint8Array): Promise<void> | undefined
   commit(): Promise<void>
   abort(): Promise<void>
 }

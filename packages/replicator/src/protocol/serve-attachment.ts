@@ -31,12 +31,13 @@ interface Found {
 
 function bodyOf(context: SessionContext, digest: string): Found | undefined {
   const { blobs } = context.store
-  // When many are open already, in one piece.
-  const small = blobs.openReader(digest, READ_AT_ONCE_BYTES) ?? blobs.readNow(digest, READ_AT_ONCE_BYTES)
-  if (small !== undefined) return { body: small, bytes: small.length }
+  const reader = blobs.openReader(digest, READ_AT_ONCE_BYTES)
+  if (reader !== undefined) return { body: reader, bytes: reader.length }
   const bytes = blobs.size(digest)
-  const body = bytes === undefined ? undefined : streamOf(context, digest)
-  return bytes === undefined || body === undefined ? undefined : { body, bytes }
+  if (bytes === undefined) return undefined
+  // A small one in one piece, when many are open already.
+  const body = bytes > READ_AT_ONCE_BYTES ? streamOf(context, digest) : blobs.readNow(digest, READ_AT_ONCE_BYTES)
+  return body === undefined ? undefined : { body, bytes }
 }
 
 function streamOf(context: SessionContext, digest: string): AsyncIterable<Buffer> | undefined {

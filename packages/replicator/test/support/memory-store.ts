@@ -415,8 +415,8 @@ class MemoryBlobs implements BlobAccess {
   openWrite(expected: { readonly digest: string; readonly length?: number }) {
     const parts: Uint8Array[] = []
     return {
-      write: (...more: readonly Uint8Array[]) => {
-        for (const piece of more) parts.push(Buffer.from(piece))
+      write: (piece: Uint8Array) => {
+        parts.push(Buffer.from(piece))
         return undefined
       },
       commit: async () => {

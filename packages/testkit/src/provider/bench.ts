@@ -29,13 +29,16 @@ export interface Service extends Announcement {
   readonly subject: Subject | undefined
 }
 
+/** Metadata as checks write them. */
+export type Entries = Readonly<Record<string, string | Uint8Array>>
+
 /** Metadata as the contract wants it, without the product's encoder. */
-export function metadataOf(entries: Readonly<Record<string, string | Uint8Array>>): Metadata {
+export function metadataOf(entries: Entries): Metadata {
   return new Map(Object.entries(entries).map(([key, value]) => [key, typeof value === 'string' ? new TextEncoder().encode(value) : value]))
 }
 
 /** Equal keys with equal bytes, in any order. */
-export function sameMetadata(a: Metadata, b: Metadata): boolean {
+function sameMetadata(a: Metadata, b: Metadata): boolean {
   return (
     a.size === b.size &&
     [...a].every(([key, value]) => {
@@ -43,6 +46,15 @@ export function sameMetadata(a: Metadata, b: Metadata): boolean {
       return value instanceof Uint8Array && other instanceof Uint8Array && Buffer.compare(value, other) === 0
     })
   )
+}
+
+/** Metadata in one line of a failure. */
+function shown(metadata: Metadata): string {
+  const items = [...metadata].slice(0, 4).map(([key, value]) => {
+    if (!(value instanceof Uint8Array)) return `${key}: ${typeof value} instead of Uint8Array`
+    return `${key}: ${JSON.stringify(Buffer.from(value).toString('latin1').slice(0, 40))}`
+  })
+  return `{ ${items.join(', ')}${metadata.size > 4 ? ', …' : ''} }`
 }
 
 /** The machines of one test, and what every check needs. */
@@ -124,6 +136,18 @@ export class ProviderBench extends Bench {
 
   async loses(subject: Subject, id: string): Promise<void> {
     await this.eventually(`peersLost to be called with ${JSON.stringify(id)}`, () => !subject.context.peers.has(id))
+  }
+
+  /** Waits until `subject` lists these metadata of the peer, and no others. */
+  async shows(subject: Subject, id: string, entries: Entries): Promise<void> {
+    const wanted = metadataOf(entries)
+    await this.eventually('the metadata to arrive', () => {
+      const peer = subject.context.peers.get(id)
+      if (peer === undefined) throw new Error(`the peer is not there any more`)
+      if (!(peer.metadata instanceof Map)) throw new Error('the metadata is no Map')
+      if (sameMetadata(peer.metadata, wanted)) return true
+      throw new Error(`there is ${shown(peer.metadata)} instead of ${shown(wanted)}`)
+    })
   }
 
   /** Proves that the medium has carried everything up to now: a service published at this point has reached `subject`. */

@@ -1,22 +1,11 @@
 import assert from 'node:assert/strict'
-import { type Metadata, errorCode } from '@kithmesh/core'
+import { errorCode } from '@kithmesh/core'
 import { plain } from '../explain.ts'
 import { needing } from '../runner.ts'
 import type { DeclaringRunner } from '../runner.ts'
-import { metadataOf, sameMetadata } from './bench.ts'
-import type { ProviderBench, Subject } from './bench.ts'
+import { metadataOf } from './bench.ts'
+import type { Entries, ProviderBench } from './bench.ts'
 import { inEveryState } from './lifecycle-checks.ts'
-
-/** Metadata in one line of a failure. */
-function shown(metadata: Metadata): string {
-  const items = [...metadata].slice(0, 4).map(([key, value]) => {
-    if (!(value instanceof Uint8Array)) return `${key}: ${typeof value} instead of Uint8Array`
-    return `${key}: ${JSON.stringify(Buffer.from(value).toString('latin1').slice(0, 40))}`
-  })
-  return `{ ${items.join(', ')}${metadata.size > 4 ? ', …' : ''} }`
-}
-
-type Entries = Readonly<Record<string, string | Uint8Array>>
 
 const bytes = (from: number, count: number): Uint8Array => Uint8Array.from({ length: count }, (_value, index) => from + index)
 
@@ -45,17 +34,6 @@ export function metadataChecks(
   capabilities: { readonly publishes: boolean; readonly metadata: boolean; readonly metadataUpdates: boolean }
 ): void {
   const { describe } = runner
-  const shows = async (subject: Subject, id: string, entries: Entries): Promise<void> => {
-    const wanted = metadataOf(entries)
-    await bench().eventually('the metadata to arrive', () => {
-      const peer = subject.context.peers.get(id)
-      if (peer === undefined) throw new Error(`the peer is not there any more`)
-      if (!(peer.metadata instanceof Map)) throw new Error('the metadata is no Map')
-      if (sameMetadata(peer.metadata, wanted)) return true
-      throw new Error(`there is ${shown(peer.metadata)} instead of ${shown(wanted)}`)
-    })
-  }
-
   describe('metadata', () => {
     inEveryState(bench, runner, capabilities.publishes, 'ignores monitorMetadata of an unknown peer', async (subject) => {
       const { length } = subject.context.events
@@ -85,7 +63,7 @@ export function metadataChecks(
         await bench().service('shop', { metadata: entries })
         const { id } = await bench().finds(subject, 'shop')
         subject.provider.monitorMetadata(id, true)
-        await shows(subject, id, entries)
+        await bench().shows(subject, id, entries)
       })
     }
     inEveryState(
@@ -111,7 +89,7 @@ export function metadataChecks(
         const subject = await bench().browser()
         const { id } = await bench().finds(subject, 'shop')
         subject.provider.monitorMetadata(id, true)
-        await shows(subject, id, { a: '2' })
+        await bench().shows(subject, id, { a: '2' })
       })
     }
     if (capabilities.metadata && !capabilities.metadataUpdates) {
@@ -120,10 +98,10 @@ export function metadataChecks(
         const service = await bench().service('shop', { metadata: { a: '1' } })
         const { id } = await bench().finds(subject, 'shop')
         subject.provider.monitorMetadata(id, true)
-        await shows(subject, id, { a: '1' })
+        await bench().shows(subject, id, { a: '1' })
         await service.updateMetadata(metadataOf({ a: '2' }))
         await bench().caughtUp(subject)
-        await shows(subject, id, { a: '1' })
+        await bench().shows(subject, id, { a: '1' })
       })
     }
     const updating = needing(carrying, capabilities.metadataUpdates, 'the provider does not notice changes of metadata')
@@ -132,10 +110,10 @@ export function metadataChecks(
       const service = await bench().service('shop', { metadata: { a: '1', b: '1' } })
       const { id } = await bench().finds(subject, 'shop')
       subject.provider.monitorMetadata(id, true)
-      await shows(subject, id, { a: '1', b: '1' })
+      await bench().shows(subject, id, { a: '1', b: '1' })
       for (const entries of [{ a: '2', b: '1' }, { a: '2', b: '1', c: '1' }, { c: '1' }, {}, { a: '3' }]) {
         await service.updateMetadata(metadataOf(entries))
-        await shows(subject, id, entries)
+        await bench().shows(subject, id, entries)
       }
       assert.deepEqual(
         subject.context.events.filter((event) => event.type === 'lost'),
@@ -149,7 +127,7 @@ export function metadataChecks(
       const { id } = await bench().finds(subject, 'shop')
       subject.provider.monitorMetadata(id, true)
       for (let count = 1; count <= 5; count++) await service.updateMetadata(metadataOf({ n: String(count) }))
-      await shows(subject, id, { n: '5' })
+      await bench().shows(subject, id, { n: '5' })
     })
   })
 }

@@ -6,7 +6,7 @@ import type { ProviderCapabilities } from '@kithmesh/core'
 import { leftOver, openHandles } from '../open-handles.ts'
 import { needing } from '../runner.ts'
 import type { DeclaringRunner } from '../runner.ts'
-import { metadataOf, namedPeers, sameMetadata, statusIs } from './bench.ts'
+import { metadataOf, namedPeers, statusIs } from './bench.ts'
 import type { ProviderBench, Subject } from './bench.ts'
 
 const NO_PUBLISHING = 'the provider does not publish'
@@ -152,9 +152,7 @@ export function robustnessChecks(bench: () => ProviderBench, runner: DeclaringRu
       const subject = await bench().browser()
       const { id } = await bench().finds(subject, 'shop')
       subject.provider.monitorMetadata(id, true)
-      await bench().eventually('the metadata to arrive', () =>
-        sameMetadata(subject.context.peers.get(id)?.metadata ?? new Map(), new Map([['a', Uint8Array.of(value)]]))
-      )
+      await bench().shows(subject, id, { a: Uint8Array.of(value) })
     }
     describing.it('show what was published, whatever the publisher does with its map', async () => {
       const { provider } = bench().subject()
